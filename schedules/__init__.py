@@ -1,0 +1,1 @@
+"""TIR row kernels and schedules, one operator family a file."""

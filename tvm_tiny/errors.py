@@ -1,0 +1,74 @@
+"""Every error tvm_tiny raises on purpose, and the exit code each gives on the command line.
+
+The tree::
+
+    TvmTinyError                exit code 1
+    |-- ModelError              3   the model file cannot be read
+    |-- UnsupportedError        4   the model asks for something that cannot be compiled
+    |-- BudgetError             5   the model does not fit the memory it was given
+    |-- DataError               6   inputs, samples or options do not fit the model
+    |-- ToolchainError          7   a compiler or emulator is missing
+    |-- BoardError              8   building or running firmware failed
+    `-- VerificationError       9   results differ from the reference
+
+Exit code 2 is a wrong command line (the CLI library's own). A message is one line that says
+what, where (operator, tensor), what was expected, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class TvmTinyError(Exception):
+    """Base of all errors a user can act on."""
+
+    exit_code = 1
+
+
+class ModelError(TvmTinyError):
+    """The model file is missing, truncated, corrupt, or not of a known format."""
+
+    exit_code = 3
+
+
+class UnsupportedError(TvmTinyError):
+    """The model is well-formed but cannot be compiled; lists every reason at once."""
+
+    exit_code = 4
+
+    def __init__(self, reasons: str | Sequence[str]) -> None:
+        self.reasons: tuple[str, ...] = (
+            (reasons,) if isinstance(reasons, str) else tuple(sorted(set(reasons)))
+        )
+        super().__init__("; ".join(self.reasons))
+
+
+class BudgetError(TvmTinyError):
+    """The model needs more SRAM or flash than the budget allows."""
+
+    exit_code = 5
+
+
+class DataError(TvmTinyError):
+    """Inputs, samples, archives or option values do not fit the model."""
+
+    exit_code = 6
+
+
+class ToolchainError(TvmTinyError):
+    """A cross compiler, emulator or optional Python package is missing; names the package."""
+
+    exit_code = 7
+
+
+class BoardError(TvmTinyError):
+    """Firmware failed to build, start or finish on a board."""
+
+    exit_code = 8
+
+
+class VerificationError(TvmTinyError):
+    """Compiled code and reference disagree."""
+
+    exit_code = 9
