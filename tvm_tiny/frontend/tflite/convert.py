@@ -1,0 +1,139 @@
+"""From a validated TFLite model to one Relax function in QDQ form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tvm
+from tvm import relax
+
+from ...errors import ModelError, UnsupportedError
+from .graph import Graph
+from .model import Model, Operator, Tensor
+from .ops import CONVERTERS
+from .reader import MAX_FILE_BYTES, read_model
+from .validate import label
+
+_PARAMETER_TYPES = frozenset({"int8", "uint8", "float32"})
+
+
+def from_tflite(model: bytes | str | Path) -> tvm.IRModule:
+    """Import a full-integer (int8) TFLite model, given as the file's bytes or its path.
+
+    Returns an IRModule with one function `main` in QDQ form: parameters are the model's inputs with
+    their own names, layouts (NHWC) and types; weights are constants; every model operator is one
+    island `quantize(float operators(dequantize(..)))`, its variable named as the model's tensor.
+
+    Raises ModelError where the file cannot be read or contradicts itself, and UnsupportedError,
+    with every reason in one list, where it cannot be compiled.
+    """
+    data = model if isinstance(model, bytes) else _read_file(Path(model))
+    parsed = read_model(data)
+    reasons = _general_reasons(parsed)
+    module, more = _build(parsed)
+    if reasons or more:
+        raise UnsupportedError([*reasons, *more])
+    return module
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelError(f"{path}: larger than {MAX_FILE_BYTES} bytes, the most that is read")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _general_reasons(model: Model) -> list[str]:
+    """Reasons that no single operator gives."""
+    reasons = [f"tensor '{t.name}': {flaw}" for t in model.tensors for flaw in t.flaws]
+    if model.subgraphs > 1:
+        reasons.append(
+            f"{model.subgraphs} subgraphs (control flow); export the model with one subgraph"
+        )
+    if not any(t.dtype == "int8" for t in model.tensors):
+        reasons.append(
+            "the model is not quantized: it has no int8 tensor; convert it with full-integer "
+            "post-training quantization and a representative dataset"
+        )
+    for index in model.inputs:
+        reasons += _input_reasons(model.tensors[index])
+    return reasons
+
+
+def _input_reasons(tensor: Tensor) -> list[str]:
+    """A dimension marked unknown is fixed at what `shape` says only if it is a batch of 1."""
+    reasons = []
+    unknown = [axis for axis, size in enumerate(tensor.signature) if size < 0]
+    if any(axis > 0 or tensor.shape[:1] != (1,) for axis in unknown):
+        reasons.append(
+            f"model input '{tensor.name}': dynamic shape {tensor.signature}; "
+            "export the model with a fixed input shape"
+        )
+    if tensor.dtype not in _PARAMETER_TYPES:
+        reasons.append(f"model input '{tensor.name}': element type {tensor.dtype.lower()}")
+    return reasons
+
+
+def _build(model: Model) -> tuple[tvm.IRModule | None, list[str]]:
+    """(module, no reasons), or (None or a part, the reasons why operators cannot be converted)."""
+    builder = relax.BlockBuilder()
+    graph = Graph(model, builder)
+    parameters = [_variable(model.tensors[index]) for index in model.inputs]
+    for index, parameter in zip(model.inputs, parameters, strict=True):
+        graph.bind(index, parameter)
+    attributes = {
+        "num_input": len(parameters),
+        "tvm_tiny.output_names": [model.tensors[index].name for index in model.outputs],
+    }
+    with builder.function("main", parameters, attrs=attributes):
+        with builder.dataflow():
+            reasons = _convert_all(graph, model)
+            results = [] if reasons else [_result(builder, graph, model, i) for i in model.outputs]
+        builder.emit_func_output(results[0] if len(results) == 1 else relax.Tuple(results))
+    return (None if reasons else builder.finalize()), reasons
+
+
+def _convert_all(graph: Graph, model: Model) -> list[str]:
+    """Convert operator by operator. What an unsupported one would have written is stood in for by
+    a variable of the declared type, so that the rest is checked too."""
+    reasons: list[str] = []
+    for operator in model.operators:
+        try:
+            _convert(graph, operator)
+        except UnsupportedError as error:
+            reasons += error.reasons
+            for index in operator.outputs:
+                graph.bind(index, _variable(model.tensors[index]))
+    return reasons
+
+
+def _convert(graph: Graph, operator: Operator) -> None:
+    converter = CONVERTERS.get(operator.kind)
+    if converter is None:
+        tensor = graph.output(operator) if operator.outputs else None
+        where = f" (tensor '{tensor.name}')" if tensor else f" (operator {operator.index})"
+        raise UnsupportedError(f"{operator.kind}{where}: the operator is not supported")
+    try:
+        converter(graph, operator)
+    except (tvm.TVMError, ValueError, TypeError) as error:
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(f"{label(operator)}: operands do not fit together: {first[-1]}") from error
+
+
+def _variable(tensor: Tensor) -> Any:
+    dtype = tensor.dtype if not tensor.dtype.isupper() else "int8"
+    shape = [max(size, 1) for size in tensor.shape]
+    return relax.Var(tensor.name, relax.TensorType(shape, dtype))
+
+
+def _result(builder: relax.BlockBuilder, graph: Graph, model: Model, index: int) -> Any:
+    """A model output; one that is also a model input, or a constant, needs a binding of its own."""
+    tensor = model.tensors[index]
+    if tensor.constant:
+        return builder.emit_output(relax.const(tensor.data), name_hint=tensor.name)
+    if index in model.inputs:
+        return builder.emit_output(graph.value(index), name_hint=tensor.name)
+    return graph.value(index)

@@ -1,0 +1,192 @@
+"""What converters share: reading operands as real numbers, writing results as quantized tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from ...errors import ModelError, UnsupportedError
+from .model import ABSENT, Array, Model, Operator, Quantization, Tensor
+from .validate import label
+
+_LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
+
+
+class Graph:
+    """The function under construction: Relax expressions by tensor index.
+
+    Converters read with `real` and `constant`, check with `expect_shape`, and finish with `store`.
+    """
+
+    def __init__(self, model: Model, builder: relax.BlockBuilder) -> None:
+        self._model = model
+        self._builder = builder
+        self._values: dict[int, Any] = {}
+
+    def tensor(self, index: int) -> Tensor:
+        """The tensor of this index."""
+        return self._model.tensors[index]
+
+    def bind(self, index: int, value: Any) -> None:
+        """Say which Relax variable holds this tensor."""
+        self._values[index] = value
+
+    def value(self, index: int) -> Any:
+        """The Relax variable that holds this activation, as stored (not dequantized)."""
+        return self._values[index]
+
+    def emit(self, expr: Any) -> Any:
+        """Bind a step within an island; the variable."""
+        return self._builder.emit(expr)
+
+    # Operands
+
+    def input(self, operator: Operator, position: int) -> Tensor | None:
+        """The operand at this position; None where it is left out."""
+        if position >= len(operator.inputs) or operator.inputs[position] == ABSENT:
+            return None
+        return self.tensor(operator.inputs[position])
+
+    def operand(self, operator: Operator, position: int) -> Tensor:
+        """The operand at this position; ModelError where it is left out."""
+        tensor = self.input(operator, position)
+        if tensor is None:
+            raise ModelError(f"{label(operator)}: operand {position} is missing")
+        return tensor
+
+    def output(self, operator: Operator, position: int = 0) -> Tensor:
+        """The result at this position."""
+        return self.tensor(operator.outputs[position])
+
+    def real(self, operator: Operator, tensor: Tensor, data: Array | None = None) -> Any:
+        """A float32 expression of an int8 (or float32) tensor; a fresh dequantize at each call.
+
+        `data` replaces a constant's values where the layout or rank differs from the file's.
+        """
+        if tensor.dtype == "float32":
+            return self._stored(operator, tensor, data)
+        parameters = self._int8_parameters(operator, tensor)
+        return self.dequantized(
+            self._stored(operator, tensor, data), parameters, tensor.dtype, axis=-1
+        )
+
+    def dequantized(self, value: Any, parameters: Quantization, dtype: str, axis: int) -> Any:
+        """`R.dequantize`, per tensor where there is one scale, else along `axis`."""
+        scales, zero_points = _constants(parameters, dtype)
+        return self.emit(
+            relax.op.dequantize(value, scales, zero_points, axis=axis, out_dtype="float32")
+        )
+
+    def _stored(self, operator: Operator, tensor: Tensor, data: Array | None) -> Any:
+        if not tensor.constant:
+            return self._values[tensor.index]
+        return relax.const(np.ascontiguousarray(self.constant(operator, tensor, data)))
+
+    def _int8_parameters(self, operator: Operator, tensor: Tensor) -> Quantization:
+        if tensor.dtype != "int8":
+            raise unsupported(operator, tensor, wrong_type(tensor.dtype))
+        if tensor.quantization is None:
+            raise unsupported(operator, tensor, "int8 without scale and zero point")
+        if not tensor.quantization.per_tensor:
+            raise unsupported(operator, tensor, "one scale a channel, which only weights may have")
+        return tensor.quantization
+
+    def constant(self, operator: Operator, tensor: Tensor, data: Array | None = None) -> Array:
+        """The values of a tensor that must be a constant."""
+        values = tensor.data if data is None else data
+        if values is None:
+            raise unsupported(
+                operator, tensor, "must be a constant; export the model with fixed shapes"
+            )
+        return values
+
+    def integers(self, operator: Operator, position: int) -> tuple[int, ...]:
+        """A constant int32 or int64 operand (axes, sizes, paddings), flattened."""
+        tensor = self.operand(operator, position)
+        values = self.constant(operator, tensor)
+        if tensor.dtype not in {"int32", "int64"}:
+            raise ModelError(
+                f"{label(operator)}: tensor '{tensor.name}' is {tensor.dtype}; expected int32"
+            )
+        return tuple(int(value) for value in values.reshape(-1))
+
+    def axes(self, operator: Operator, position: int, rank: int) -> tuple[int, ...]:
+        """A constant operand of axes, each brought into 0 to rank - 1, sorted, no repeats."""
+        return tuple(
+            sorted({axis_of(operator, a, rank) for a in self.integers(operator, position)})
+        )
+
+    # Results
+
+    def expect_shape(self, operator: Operator, shape: Sequence[int], position: int = 0) -> None:
+        """Compare the file's output shape with the one that inputs and options give."""
+        tensor = self.output(operator, position)
+        if tensor.shape != tuple(shape):
+            raise ModelError(
+                f"{label(operator)}: output '{tensor.name}' is declared as {tensor.shape}; "
+                f"inputs and options give {tuple(shape)}"
+            )
+
+    def store(self, operator: Operator, expr: Any, position: int = 0) -> None:
+        """End an island: quantize to the output tensor's parameters (float32: bind as it is)."""
+        tensor = self.output(operator, position)
+        expr = self.emit(expr) if tensor.dtype != "float32" else expr
+        self.expect_shape(operator, expr_shape(self._builder.normalize(expr)), position)
+        if tensor.dtype != "float32":
+            expr = self.quantized(expr, self._int8_parameters(operator, tensor), "int8")
+        self.store_plain(operator, expr, position)
+
+    def quantized(self, expr: Any, parameters: Quantization, dtype: str) -> Any:
+        """`R.quantize` to one scale and zero point."""
+        scales, zero_points = _constants(parameters, dtype)
+        return relax.op.quantize(expr, scales, zero_points, axis=-1, out_dtype=dtype)
+
+    def store_plain(self, operator: Operator, expr: Any, position: int = 0) -> None:
+        """Bind the output tensor's variable, named as the model names it, to `expr`."""
+        tensor = self.output(operator, position)
+        emit = (
+            self._builder.emit_output
+            if tensor.index in self._model.outputs
+            else self._builder.emit
+        )
+        self._values[tensor.index] = emit(expr, name_hint=tensor.name)
+
+
+def _constants(parameters: Quantization, dtype: str) -> tuple[Any, Any]:
+    """Scale and zero point as Relax constants: scalars, or vectors of one entry a channel."""
+    scales = parameters.scales.astype(np.float32)
+    zero_points = parameters.zero_points.astype(dtype)
+    if parameters.per_tensor:
+        return relax.const(scales[0], "float32"), relax.const(zero_points[0], dtype)
+    return relax.const(scales, "float32"), relax.const(zero_points, dtype)
+
+
+def expr_shape(expr: Any) -> tuple[int, ...]:
+    """The static shape Relax infers for a normalized expression."""
+    return tuple(int(size) for size in expr.ty.shape)
+
+
+def axis_of(operator: Operator, axis: int, rank: int) -> int:
+    """An axis counted from either end, as 0 to rank - 1; ModelError where there is none such."""
+    if not -rank <= axis < rank:
+        raise ModelError(f"{label(operator)}: axis {axis} of a tensor of rank {rank}")
+    return axis % rank
+
+
+def unsupported(operator: Operator, tensor: Tensor, reason: str) -> UnsupportedError:
+    """The error that names operator and tensor."""
+    return UnsupportedError(f"{operator.kind} (tensor '{tensor.name}'): {reason}")
+
+
+def wrong_type(dtype: str) -> str:
+    """Why an activation or weight of this element type cannot be compiled."""
+    remedy = {
+        "float32": "float32 weights or activations where int8 is needed; quantize the model to int8",
+        "int16": "int16 activations (16x8 quantization); quantize to int8",
+        "uint8": "uint8 quantization is supported only in QUANTIZE and DEQUANTIZE; convert to int8",
+        "INT4": "int4 weights; quantize to int8",
+    }
+    return remedy.get(dtype, f"element type {dtype.lower()} is not supported; quantize to int8")

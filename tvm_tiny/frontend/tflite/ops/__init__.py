@@ -1,0 +1,42 @@
+"""Converters by operator. A family a file; each file ends in its own table."""
+
+from collections.abc import Callable
+
+from ..graph import Graph
+from ..model import Operator
+from . import (
+    activation,
+    convolution,
+    elementwise,
+    floating,
+    linear,
+    padding,
+    pooling,
+    quantization,
+    reduction,
+    resize,
+    shape,
+    slicing,
+    transposed,
+)
+
+Converter = Callable[[Graph, Operator], None]
+
+#: Operator kind -> converter. An operator that is not here is refused.
+CONVERTERS: dict[str, Converter] = {
+    **convolution.CONVERTERS,
+    **transposed.CONVERTERS,
+    **linear.CONVERTERS,
+    **elementwise.CONVERTERS,
+    **pooling.CONVERTERS,
+    **reduction.CONVERTERS,
+    **padding.CONVERTERS,
+    **shape.CONVERTERS,
+    **slicing.CONVERTERS,
+    **resize.CONVERTERS,
+    **activation.CONVERTERS,
+    **quantization.CONVERTERS,
+    **floating.CONVERTERS,
+}
+
+__all__ = ["CONVERTERS", "Converter"]

@@ -1,0 +1,96 @@
+"""Activations that are operators of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from ....errors import ModelError
+from ..graph import Graph
+from ..model import Operator
+from ..validate import label
+from .fused import clipped
+
+
+def unary(function: Callable[[Any], Any]) -> Callable[[Graph, Operator], None]:
+    """A converter to one Relax operator that keeps the shape."""
+
+    def convert(graph: Graph, operator: Operator) -> None:
+        data = graph.operand(operator, 0)
+        graph.expect_shape(operator, data.shape)
+        graph.store(operator, function(graph.real(operator, data)))
+
+    return convert
+
+
+def convert_softmax(graph: Graph, operator: Operator) -> None:
+    """Softmax of beta * x over the last axis."""
+    data = graph.operand(operator, 0)
+    graph.expect_shape(operator, data.shape)
+    real, beta = graph.real(operator, data), operator.number("beta")
+    if not np.isfinite(beta) or beta <= 0:
+        raise ModelError(f"{label(operator)}: beta {beta}; expected a finite number above 0")
+    if beta != 1.0:
+        real = graph.emit(relax.op.multiply(real, relax.const(beta, "float32")))
+    graph.store(operator, relax.op.nn.softmax(real, axis=-1))
+
+
+def convert_leaky_relu(graph: Graph, operator: Operator) -> None:
+    """X where x >= 0, else alpha * x."""
+    data, alpha = graph.operand(operator, 0), operator.number("alpha")
+    if not np.isfinite(alpha):
+        raise ModelError(f"{label(operator)}: alpha {alpha}; expected a finite number")
+    graph.expect_shape(operator, data.shape)
+    graph.store(operator, relax.op.nn.leakyrelu(graph.real(operator, data), alpha))
+
+
+def convert_prelu(graph: Graph, operator: Operator) -> None:
+    """X where x >= 0, else alpha * x with alpha a tensor, nearly always one value a channel."""
+    data, alpha = graph.operand(operator, 0), graph.operand(operator, 1)
+    graph.expect_shape(operator, data.shape)
+    if np.broadcast_shapes(data.shape, alpha.shape) != data.shape:
+        raise ModelError(
+            f"{label(operator)}: alpha '{alpha.name}' of shape {alpha.shape} does not fit "
+            f"{data.shape}"
+        )
+    if alpha.constant and alpha.shape and alpha.shape[-1] == int(np.prod(alpha.shape)) == (
+        data.shape[-1]
+    ):
+        slopes = graph.real(operator, alpha, graph.constant(operator, alpha).reshape(-1))
+        axis = len(data.shape) - 1
+        graph.store(operator, relax.op.nn.prelu(graph.real(operator, data), slopes, axis=axis))
+        return
+    positive = graph.emit(relax.op.nn.relu(graph.real(operator, data)))
+    zero = relax.const(0.0, "float32")
+    negative = graph.emit(relax.op.minimum(graph.real(operator, data), zero))
+    scaled = graph.emit(relax.op.multiply(graph.real(operator, alpha), negative))
+    graph.store(operator, relax.op.add(positive, scaled))
+
+
+def convert_hard_swish(graph: Graph, operator: Operator) -> None:
+    """X * relu6(x + 3) / 6 (Howard et al., Searching for MobileNetV3, 2019, section 5.2)."""
+    data = graph.operand(operator, 0)
+    graph.expect_shape(operator, data.shape)
+    shifted = graph.emit(
+        relax.op.add(graph.real(operator, data), relax.const(3.0, "float32"))
+    )
+    gate = graph.emit(clipped(shifted, 0.0, 6.0))
+    gate = graph.emit(relax.op.divide(gate, relax.const(6.0, "float32")))
+    graph.store(operator, relax.op.multiply(graph.real(operator, data), gate))
+
+
+CONVERTERS = {
+    "SOFTMAX": convert_softmax,
+    "LOGISTIC": unary(relax.op.sigmoid),
+    "TANH": unary(relax.op.tanh),
+    "RELU": unary(relax.op.nn.relu),
+    "RELU6": unary(lambda x: clipped(x, 0.0, 6.0)),
+    "RELU_N1_TO_1": unary(lambda x: clipped(x, -1.0, 1.0)),
+    "RELU_0_TO_1": unary(lambda x: clipped(x, 0.0, 1.0)),
+    "LEAKY_RELU": convert_leaky_relu,
+    "PRELU": convert_prelu,
+    "HARD_SWISH": convert_hard_swish,
+}

@@ -1,0 +1,45 @@
+"""Binary operators on two tensors of broadcastable shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from ....errors import ModelError
+from ..graph import Graph
+from ..model import Operator
+from ..validate import label
+from .fused import activated
+
+
+def binary(function: Callable[[Any, Any], Any]) -> Callable[[Graph, Operator], None]:
+    """A converter to one binary Relax operator, with NumPy's rules of broadcasting."""
+
+    def convert(graph: Graph, operator: Operator) -> None:
+        left, right = graph.operand(operator, 0), graph.operand(operator, 1)
+        try:
+            shape = np.broadcast_shapes(left.shape, right.shape)
+        except ValueError as error:
+            raise ModelError(
+                f"{label(operator)}: operands of shapes {left.shape} and {right.shape} "
+                "cannot be broadcast to one shape"
+            ) from error
+        graph.expect_shape(operator, shape)
+        expr = function(graph.real(operator, left), graph.real(operator, right))
+        if "fused_activation_function" in operator.options:
+            expr = activated(graph, operator, expr)
+        graph.store(operator, expr)
+
+    return convert
+
+
+CONVERTERS = {
+    "ADD": binary(relax.op.add),
+    "SUB": binary(relax.op.subtract),
+    "MUL": binary(relax.op.multiply),
+    "MAXIMUM": binary(relax.op.maximum),
+    "MINIMUM": binary(relax.op.minimum),
+}

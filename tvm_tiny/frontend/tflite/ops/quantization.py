@@ -1,0 +1,54 @@
+"""QUANTIZE and DEQUANTIZE: float edges, uint8 edges, changes of scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....errors import ModelError
+from ..graph import Graph, unsupported, wrong_type
+from ..model import Operator, Quantization, Tensor
+from ..validate import label
+
+_QUANTIZED = frozenset({"int8", "uint8"})
+
+
+def convert_quantize(graph: Graph, operator: Operator) -> None:
+    """float32, int8 or uint8 in; int8 or uint8 out."""
+    data, result = graph.operand(operator, 0), graph.output(operator)
+    graph.expect_shape(operator, data.shape)
+    if result.dtype not in _QUANTIZED:
+        raise unsupported(operator, result, wrong_type(result.dtype))
+    real = _real(graph, operator, data)
+    parameters = _parameters(operator, result)
+    graph.store_plain(operator, graph.quantized(real, parameters, result.dtype))
+
+
+def convert_dequantize(graph: Graph, operator: Operator) -> None:
+    """int8 or uint8 in, float32 out."""
+    data, result = graph.operand(operator, 0), graph.output(operator)
+    graph.expect_shape(operator, data.shape)
+    if data.dtype not in _QUANTIZED:
+        raise unsupported(operator, data, wrong_type(data.dtype))
+    if result.dtype != "float32":
+        raise ModelError(f"{label(operator)}: output is {result.dtype}; expected float32")
+    graph.store_plain(operator, _real(graph, operator, data))
+
+
+def _real(graph: Graph, operator: Operator, data: Tensor) -> Any:
+    if data.dtype != "uint8":
+        return graph.real(operator, data)
+    if data.constant:
+        raise unsupported(operator, data, wrong_type("uint8"))
+    parameters = _parameters(operator, data)
+    return graph.dequantized(graph.value(data.index), parameters, "uint8", axis=-1)
+
+
+def _parameters(operator: Operator, tensor: Tensor) -> Quantization:
+    if tensor.quantization is None:
+        raise unsupported(operator, tensor, f"{tensor.dtype} without scale and zero point")
+    if not tensor.quantization.per_tensor:
+        raise unsupported(operator, tensor, "one scale a channel, which only weights may have")
+    return tensor.quantization
+
+
+CONVERTERS = {"QUANTIZE": convert_quantize, "DEQUANTIZE": convert_dequantize}

@@ -1,0 +1,117 @@
+"""Operators that keep every element: reshapes, transposition, concatenation, packing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from tvm import relax
+
+from ....errors import ModelError
+from ..graph import Graph, axis_of
+from ..model import Operator
+from ..validate import label
+from .fused import activated
+
+
+def convert_reshape(graph: Graph, operator: Operator) -> None:
+    """The new shape is an operand or an option; one entry may be -1. A shape computed at run time
+    is taken from the output tensor if that is static."""
+    data = graph.operand(operator, 0)
+    given = graph.input(operator, 1)
+    if given is not None and given.constant:
+        shape: Sequence[int] = graph.integers(operator, 1)
+    elif given is not None:
+        shape = graph.output(operator).shape
+    else:
+        shape = operator.integers("new_shape") or graph.output(operator).shape
+    _reshape(graph, operator, _resolved(operator, data.shape, shape))
+
+
+def _resolved(
+    operator: Operator, shape: tuple[int, ...], target: Sequence[int]
+) -> tuple[int, ...]:
+    count = math.prod(shape)
+    known = math.prod(size for size in target if size != -1)
+    filled = tuple(count // known if size == -1 and known > 0 else size for size in target)
+    if tuple(target).count(-1) > 1 or min(filled, default=1) < 1 or math.prod(filled) != count:
+        raise ModelError(f"{label(operator)}: cannot reshape {shape} to {tuple(target)}")
+    return filled
+
+
+def convert_squeeze(graph: Graph, operator: Operator) -> None:
+    """Drop the dimensions of size 1 that the options name, or all."""
+    shape = graph.operand(operator, 0).shape
+    named = {axis_of(operator, axis, len(shape)) for axis in operator.integers("squeeze_dims")}
+    dropped = named or {axis for axis, size in enumerate(shape) if size == 1}
+    if any(shape[axis] != 1 for axis in dropped):
+        raise ModelError(f"{label(operator)}: cannot squeeze axes {sorted(dropped)} of {shape}")
+    _reshape(graph, operator, [n for axis, n in enumerate(shape) if axis not in dropped])
+
+
+def convert_expand_dims(graph: Graph, operator: Operator) -> None:
+    """A new dimension of size 1 at a constant axis."""
+    shape = graph.operand(operator, 0).shape
+    axes = graph.integers(operator, 1)
+    if len(axes) != 1:
+        raise ModelError(f"{label(operator)}: {len(axes)} axes; expected one")
+    axis = axis_of(operator, axes[0], len(shape) + 1)
+    _reshape(graph, operator, (*shape[:axis], 1, *shape[axis:]))
+
+
+def _reshape(graph: Graph, operator: Operator, shape: Sequence[int]) -> None:
+    graph.expect_shape(operator, shape)
+    real = graph.real(operator, graph.operand(operator, 0))
+    graph.store(operator, relax.op.reshape(real, tuple(shape)))
+
+
+def convert_transpose(graph: Graph, operator: Operator) -> None:
+    """Axes in a constant order."""
+    data = graph.operand(operator, 0)
+    order = tuple(
+        axis_of(operator, axis, len(data.shape)) for axis in graph.integers(operator, 1)
+    )
+    if sorted(order) != list(range(len(data.shape))):
+        raise ModelError(f"{label(operator)}: {order} is no order of the axes of {data.shape}")
+    graph.expect_shape(operator, [data.shape[axis] for axis in order])
+    graph.store(operator, relax.op.permute_dims(graph.real(operator, data), order))
+
+
+def convert_concatenation(graph: Graph, operator: Operator) -> None:
+    """All operands along one axis."""
+    operands = [graph.operand(operator, i) for i in range(len(operator.inputs))]
+    first = operands[0].shape
+    axis = axis_of(operator, operator.integer("axis"), len(first))
+    rests = {(*t.shape[:axis], *t.shape[axis + 1 :]) for t in operands}
+    if len(rests) != 1 or any(len(t.shape) != len(first) for t in operands):
+        raise ModelError(
+            f"{label(operator)}: shapes {[t.shape for t in operands]} differ beside axis {axis}"
+        )
+    total = sum(t.shape[axis] for t in operands)
+    graph.expect_shape(operator, (*first[:axis], total, *first[axis + 1 :]))
+    expr = relax.op.concat([graph.real(operator, t) for t in operands], axis=axis)
+    graph.store(operator, activated(graph, operator, expr))
+
+
+def convert_pack(graph: Graph, operator: Operator) -> None:
+    """All operands along a new axis."""
+    operands = [graph.operand(operator, i) for i in range(len(operator.inputs))]
+    shape = operands[0].shape
+    if any(t.shape != shape for t in operands):
+        raise ModelError(f"{label(operator)}: shapes {[t.shape for t in operands]} differ")
+    axis = axis_of(operator, operator.integer("axis"), len(shape) + 1)
+    graph.expect_shape(operator, (*shape[:axis], len(operands), *shape[axis:]))
+    wide = tuple(int(n) for n in np.insert(np.array(shape, np.int64), axis, 1))
+    parts = [graph.emit(relax.op.reshape(graph.real(operator, t), wide)) for t in operands]
+    graph.store(operator, relax.op.concat(parts, axis=axis))
+
+
+CONVERTERS = {
+    "RESHAPE": convert_reshape,
+    "SQUEEZE": convert_squeeze,
+    "EXPAND_DIMS": convert_expand_dims,
+    "TRANSPOSE": convert_transpose,
+    "CONCATENATION": convert_concatenation,
+    "PACK": convert_pack,
+}

@@ -1,0 +1,204 @@
+"""Operators that pick a box of a tensor: splits, slices, UNPACK. One island a result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tvm import relax
+
+from ....errors import ModelError
+from ..graph import Graph, axis_of, unsupported
+from ..model import Operator, Tensor
+from ..validate import label
+
+
+def _box(
+    graph: Graph,
+    operator: Operator,
+    data: Tensor,
+    begin: Sequence[int],
+    end: Sequence[int],
+    strides: Sequence[int],
+    shape: Sequence[int],
+    position: int = 0,
+) -> None:
+    """One island that slices all axes and, where `shape` has fewer, drops axes of size 1."""
+    axes = list(range(len(data.shape)))
+    sliced = relax.op.strided_slice(
+        graph.real(operator, data), axes, list(begin), list(end), list(strides)
+    )
+    box = [
+        max(0, -(-(e - b) // s)) for b, e, s in zip(begin, end, strides, strict=True)
+    ]
+    graph.expect_shape(operator, shape, position)
+    if list(shape) != box:
+        sliced = relax.op.reshape(graph.emit(sliced), tuple(shape))
+    graph.store(operator, sliced, position)
+
+
+def _along(
+    graph: Graph,
+    operator: Operator,
+    data: Tensor,
+    axis: int,
+    sizes: Sequence[int],
+    drop: bool = False,
+) -> None:
+    """Cut `data` along one axis into parts of these sizes, one a result."""
+    if len(operator.outputs) != len(sizes):
+        raise ModelError(
+            f"{label(operator)}: {len(operator.outputs)} outputs; expected {len(sizes)}"
+        )
+    if min(sizes, default=0) < 1 or sum(sizes) != data.shape[axis]:
+        raise ModelError(
+            f"{label(operator)}: axis {axis} of {data.shape} cannot be cut into {tuple(sizes)}"
+        )
+    start = 0
+    for position, size in enumerate(sizes):
+        begin, end = [0] * len(data.shape), list(data.shape)
+        begin[axis], end[axis] = start, start + size
+        start += size
+        middle = () if drop else (size,)
+        shape = (*data.shape[:axis], *middle, *data.shape[axis + 1 :])
+        _box(graph, operator, data, begin, end, [1] * len(begin), shape, position)
+
+
+def convert_split(graph: Graph, operator: Operator) -> None:
+    """Operands: axis (constant), data; `num_splits` equal parts."""
+    data = graph.operand(operator, 1)
+    axis = _single_axis(graph, operator, 0, data)
+    count = operator.integer("num_splits")
+    if count < 1 or data.shape[axis] % count:
+        raise ModelError(
+            f"{label(operator)}: axis {axis} of {data.shape} cannot be cut into {count} equal parts"
+        )
+    _along(graph, operator, data, axis, [data.shape[axis] // count] * min(count, 1 << 16))
+
+
+def convert_split_v(graph: Graph, operator: Operator) -> None:
+    """Operands: data, sizes (constant; one may be -1: the rest), axis (constant)."""
+    data = graph.operand(operator, 0)
+    axis = _single_axis(graph, operator, 2, data)
+    sizes = list(graph.integers(operator, 1))
+    if sizes.count(-1) == 1:
+        sizes[sizes.index(-1)] = data.shape[axis] - sum(sizes) - 1
+    _along(graph, operator, data, axis, sizes)
+
+
+def convert_unpack(graph: Graph, operator: Operator) -> None:
+    """One result a slice along an axis, which disappears."""
+    data = graph.operand(operator, 0)
+    axis = axis_of(operator, operator.integer("axis"), len(data.shape))
+    if operator.integer("num") != data.shape[axis]:
+        raise ModelError(
+            f"{label(operator)}: {operator.integer('num')} slices; axis {axis} has "
+            f"{data.shape[axis]}"
+        )
+    _along(graph, operator, data, axis, [1] * data.shape[axis], drop=True)
+
+
+def _single_axis(graph: Graph, operator: Operator, position: int, data: Tensor) -> int:
+    axes = graph.integers(operator, position)
+    if len(axes) != 1:
+        raise ModelError(f"{label(operator)}: {len(axes)} axes; expected one")
+    return axis_of(operator, axes[0], len(data.shape))
+
+
+def convert_slice(graph: Graph, operator: Operator) -> None:
+    """Operands: data, begin, size (constants; size -1: to the end)."""
+    data = graph.operand(operator, 0)
+    begin, sizes = graph.integers(operator, 1), graph.integers(operator, 2)
+    if not len(begin) == len(sizes) == len(data.shape):
+        raise ModelError(
+            f"{label(operator)}: begin {begin} and size {sizes} for an input of {data.shape}"
+        )
+    sizes = tuple(
+        n - b if s == -1 else s for n, b, s in zip(data.shape, begin, sizes, strict=True)
+    )
+    end = [b + s for b, s in zip(begin, sizes, strict=True)]
+    if any(
+        b < 0 or s < 1 or e > n
+        for b, s, e, n in zip(begin, sizes, end, data.shape, strict=True)
+    ):
+        raise ModelError(
+            f"{label(operator)}: begin {begin} and size {sizes} leave the input's {data.shape}"
+        )
+    _box(graph, operator, data, begin, end, [1] * len(end), sizes)
+
+
+def convert_strided_slice(graph: Graph, operator: Operator) -> None:
+    """Operands: data, begin, end, strides (constants), with NumPy's meaning of negative bounds."""
+    data = graph.operand(operator, 0)
+    if operator.integer("ellipsis_mask") or operator.integer("new_axis_mask"):
+        raise unsupported(operator, graph.output(operator), "ellipsis and new-axis masks")
+    begin, end, strides = (list(graph.integers(operator, i)) for i in (1, 2, 3))
+    rank = len(data.shape)
+    if not len(begin) == len(end) == len(strides) <= rank or 0 in strides:
+        raise ModelError(
+            f"{label(operator)}: begin {begin}, end {end}, strides {strides} for an input of "
+            f"shape {data.shape}"
+        )
+    shrink = operator.integer("shrink_axis_mask")
+    shape, box = [], []
+    for axis, size in enumerate(data.shape):
+        if axis < len(begin):
+            box.append(_bounds(operator, axis, size, begin[axis], end[axis], strides[axis]))
+        else:
+            box.append((0, size, 1))
+        count = len(range(*box[-1]))
+        if count < 1:
+            raise ModelError(f"{label(operator)}: the slice of axis {axis} of {data.shape} is empty")
+        if not (axis < len(begin) and shrink >> axis & 1):
+            shape.append(count)
+    begin, end, strides = (list(column) for column in zip(*box, strict=True))
+    _strided(graph, operator, data, begin, end, strides, shape)
+
+
+def _strided(
+    graph: Graph,
+    operator: Operator,
+    data: Tensor,
+    begin: list[int],
+    end: list[int],
+    strides: list[int],
+    shape: list[int],
+) -> None:
+    """Relax counts a negative end from the back; "before the first" is therefore -size - 1."""
+    if all(stride > 0 for stride in strides):
+        _box(graph, operator, data, begin, end, strides, shape)
+        return
+    graph.expect_shape(operator, shape)
+    ends = [e if e >= 0 else -n - 1 for e, n in zip(end, data.shape, strict=True)]
+    sliced = relax.op.strided_slice(
+        graph.real(operator, data), list(range(len(begin))), begin, ends, strides
+    )
+    if len(shape) != len(begin):
+        sliced = relax.op.reshape(graph.emit(sliced), tuple(shape))
+    graph.store(operator, sliced)
+
+
+def _bounds(
+    operator: Operator, axis: int, size: int, begin: int, end: int, stride: int
+) -> tuple[int, int, int]:
+    """(begin, end, stride) of one axis within its size; end may be -1 if the stride is negative."""
+    bit = 1 << axis
+    if operator.integer("shrink_axis_mask") & bit:
+        index = begin + size if begin < 0 else begin
+        if not 0 <= index < size:
+            raise ModelError(f"{label(operator)}: index {begin} of axis {axis}, which has {size}")
+        return index, index + 1, 1
+    window = slice(
+        None if operator.integer("begin_mask") & bit else begin,
+        None if operator.integer("end_mask") & bit else end,
+        stride,
+    )
+    return window.indices(size)
+
+
+CONVERTERS = {
+    "SPLIT": convert_split,
+    "SPLIT_V": convert_split_v,
+    "UNPACK": convert_unpack,
+    "SLICE": convert_slice,
+    "STRIDED_SLICE": convert_strided_slice,
+}

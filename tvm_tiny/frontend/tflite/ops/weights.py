@@ -1,0 +1,111 @@
+"""Weights and biases of convolutions and fully connected layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from ....errors import ModelError
+from ..graph import Graph, unsupported, wrong_type
+from ..model import Array, Operator, Quantization, Tensor
+from ..validate import label
+
+
+def check_quantized(graph: Graph, operator: Operator, data: Tensor, kernel: Tensor) -> None:
+    """Refuse float, hybrid and 16-bit layers with a reason of their own."""
+    if data.dtype == "float32" and kernel.dtype == "int8":
+        raise unsupported(
+            operator, data, "float32 activations with int8 weights (hybrid); quantize fully to int8"
+        )
+    for tensor in (data, kernel):
+        if tensor.dtype != "int8":
+            raise unsupported(operator, tensor, wrong_type(tensor.dtype))
+        if tensor.quantization is None:
+            raise unsupported(operator, tensor, "int8 without scale and zero point")
+    if data.constant:
+        raise unsupported(operator, data, "a constant input; fold the operator before export")
+    graph.constant(operator, kernel)
+
+
+def kernel_parameters(
+    operator: Operator, kernel: Tensor, axis: int, channels: int
+) -> Quantization:
+    """One scale an output channel, zero points 0; `axis` is the file's output channel axis.
+
+    The TFLite quantization specification fixes convolution weights' zero points at 0.
+    """
+    quantization = kernel.quantization
+    if quantization is None:
+        raise unsupported(operator, kernel, "int8 without scale and zero point")
+    if np.any(quantization.zero_points):
+        raise unsupported(operator, kernel, "weights with a zero point other than 0")
+    if not quantization.per_tensor and quantization.axis != axis:
+        raise ModelError(
+            f"{label(operator)}: weights '{kernel.name}' are quantized along dimension "
+            f"{quantization.axis}; expected {axis}, the output channels"
+        )
+    scales = np.broadcast_to(quantization.scales, (channels,))
+    return Quantization(scales, np.zeros(channels, np.int64), 0)
+
+
+def add_bias(
+    graph: Graph, operator: Operator, expr: Any, position: int, scales: Array, channels: int
+) -> Any:
+    """`expr` plus the int32 bias at this operand position, if there is one.
+
+    `scales` are input scale times weight scale, [channels] or [1], the scale of the accumulator.
+    """
+    bias = graph.input(operator, position)
+    if bias is None:
+        return expr
+    if bias.dtype != "int32":
+        raise unsupported(operator, bias, f"{bias.dtype.lower()} bias; int32 is supported")
+    values = graph.constant(operator, bias)
+    if bias.shape != (channels,):
+        raise ModelError(
+            f"{label(operator)}: bias '{bias.name}' of shape {bias.shape}; expected ({channels},)"
+        )
+    _check_bias_scale(graph, operator, bias, scales)
+    wide = np.broadcast_to(scales, (channels,))
+    real = channelwise(graph, values, Quantization(wide, np.zeros(channels, np.int64), 0), axis=0)
+    return relax.op.add(graph.emit(expr), real)
+
+
+def channelwise(graph: Graph, values: Array, parameters: Quantization, axis: int) -> Any:
+    """Dequantized constant with vectors of scales and zero points along `axis`, of length 1 too."""
+    return graph.emit(
+        relax.op.dequantize(
+            relax.const(np.ascontiguousarray(values)),
+            relax.const(np.ascontiguousarray(parameters.scales, np.float32)),
+            relax.const(parameters.zero_points.astype(values.dtype)),
+            axis=axis,
+        )
+    )
+
+
+def input_scale(data: Tensor) -> Array:
+    """The input's scale, [1]; only after `check_quantized`."""
+    assert data.quantization is not None
+    return data.quantization.scales
+
+
+def _check_bias_scale(graph: Graph, operator: Operator, bias: Tensor, scales: Array) -> None:
+    """TFLite computes with input scale times weight scale and accepts a file whose bias scale is
+    within 2 % of the output scale of that."""
+    output = graph.output(operator).quantization
+    if bias.quantization is None or output is None:
+        return
+    difference = np.abs(bias.quantization.scales - scales) if _fits(bias, scales) else np.inf
+    if np.any(difference / output.scales > 0.02):
+        raise ModelError(
+            f"{label(operator)}: the scale of bias '{bias.name}' is not "
+            "the input's times the weights'; expected them to agree"
+        )
+
+
+def _fits(bias: Tensor, scales: Array) -> bool:
+    if bias.quantization is None:
+        return True
+    return len(bias.quantization.scales) in {1, len(scales)} or len(scales) == 1

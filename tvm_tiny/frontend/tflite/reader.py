@@ -1,0 +1,302 @@
+"""A TFLite flatbuffer to plain values, trusting nothing in the file.
+
+The flatbuffers library checks no offset: a damaged file makes it raise about any exception, or
+follow a vector of four thousand million entries. Every count is therefore compared with the file's
+size before it is used, and `read_model` is the one place where what the library raises becomes a
+ModelError.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tflite
+
+from ...errors import ModelError
+from . import schema
+from .model import ABSENT, Array, Model, Operator, Option, Quantization, Tensor
+from .validate import validate
+
+MAX_FILE_BYTES = 256 << 20
+MAX_TENSOR_BYTES = 64 << 20
+MAX_RANK = 8
+MAX_ITEMS = 1 << 16  # tensors, operators, buffers: each
+_LOW_LEVEL = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+def read_model(data: bytes) -> Model:
+    """Parse and validate a TFLite file's bytes.
+
+    Raises ModelError (one line) for whatever is wrong with the file. What is well-formed but cannot
+    be compiled passes: the converter lists it.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise ModelError(f"the file has {len(data)} bytes; at most {MAX_FILE_BYTES} are read")
+    if len(data) < 8 or data[4:8] != b"TFL3":
+        raise ModelError(
+            "not a TFLite model: bytes 4 to 7 are not 'TFL3'; give a .tflite file of schema version 3"
+        )
+    try:
+        model = _Reader(data).model()
+    except _LOW_LEVEL as error:
+        raise ModelError(
+            f"the TFLite file is truncated or corrupt ({type(error).__name__}: "
+            f"{' '.join(str(error).split())[:120]}); export the model again"
+        ) from error
+    validate(model)
+    return model
+
+
+class _Reader:
+    """One pass over the file. Counts what it reads, so that entries that alias each other,
+    which a small file can hold by the thousand, cannot make it work without end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._left = 8 * len(data) + (1 << 16)  # bytes that may yet be read
+
+    def model(self) -> Model:
+        """The first subgraph with what it refers to."""
+        root = tflite.Model.GetRootAs(self._data, 0)
+        if root.Version() != schema.VERSION:
+            raise ModelError(
+                f"TFLite schema version {root.Version()}; expected {schema.VERSION}: "
+                "convert the model again"
+            )
+        subgraphs = self._count(root.SubgraphsLength(), "subgraph")
+        if subgraphs == 0:
+            raise ModelError("the TFLite file holds no subgraph; export the model again")
+        graph = root.Subgraphs(0)
+        buffers = self._count(root.BuffersLength(), "buffer")
+        tensors = tuple(
+            self._tensor(root, graph.Tensors(i), i, buffers)
+            for i in range(self._count(graph.TensorsLength(), "tensor"))
+        )
+        codes = [
+            self._kind(root.OperatorCodes(i))
+            for i in range(self._count(root.OperatorCodesLength(), "operator code"))
+        ]
+        operators = tuple(self._operators(graph, codes))
+        return Model(
+            tensors=tensors,
+            operators=operators,
+            inputs=self._integers(graph.InputsAsNumpy()),
+            outputs=self._integers(graph.OutputsAsNumpy()),
+            subgraphs=subgraphs,
+        )
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise ModelError(
+                "the TFLite file is corrupt: its entries overlap; export the model again"
+            )
+
+    def _count(self, length: int, what: str) -> int:
+        """Check the length of a vector of tables (4 bytes an entry in the file)."""
+        if length > min(MAX_ITEMS, len(self._data) // 4):
+            raise ModelError(
+                f"the TFLite file is corrupt: it claims {length} {what}s; at most {MAX_ITEMS}, "
+                f"and what fits in its {len(self._data)} bytes, are read"
+            )
+        self._spend(4 * length)
+        return length
+
+    def _vector(self, view: Any) -> Array:
+        """A numeric vector of the file; the bindings answer 0 for one that is not there."""
+        array = np.asarray(view) if isinstance(view, np.ndarray) else np.zeros(0, np.int32)
+        self._spend(array.nbytes)
+        return array
+
+    def _integers(self, view: Any) -> tuple[int, ...]:
+        return tuple(int(value) for value in self._vector(view))
+
+    def _text(self, raw: bytes | None) -> str:
+        if raw is None:
+            return ""
+        self._spend(len(raw))
+        return raw.decode("utf-8")
+
+    def _kind(self, code: Any) -> str:
+        """The operator's name; the byte-sized field serves files older than code 127."""
+        value = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        name = schema.OPERATORS.get(value, f"operator code {value}")
+        return f"CUSTOM '{self._text(code.CustomCode())}'" if name == "CUSTOM" else name
+
+    def _tensor(self, root: Any, table: Any, index: int, buffers: int) -> Tensor:
+        name = self._text(table.Name()) or f"tensor_{index}"
+        shape = self._integers(table.ShapeAsNumpy())
+        where = f"tensor '{name}'"
+        dtype = schema.ELEMENT_TYPES.get(table.Type())
+        if dtype is None:
+            raise ModelError(f"{where}: unknown element type {table.Type()}; the file is corrupt")
+        if len(shape) > MAX_RANK:
+            raise ModelError(f"{where}: rank {len(shape)}; at most {MAX_RANK} dimensions are read")
+        flaws = list(self._flaws(table))
+        if any(size < 0 for size in shape):
+            flaws.append(f"dynamic shape {shape}: export the model with fixed shapes")
+        elif not all(shape):
+            raise ModelError(f"{where}: shape {shape} has no elements")
+        else:
+            _check_size(shape, dtype, where)
+        if not 0 <= table.Buffer() < max(buffers, 1):
+            raise ModelError(
+                f"{where}: buffer {table.Buffer()} of {buffers}; the file is corrupt"
+            )
+        constant, data = self._data_of(root, table, shape, dtype, where)
+        if constant and root.Buffers(table.Buffer()).Size() > 0:
+            flaws.append("data outside the flatbuffer")
+        return Tensor(
+            index=index,
+            name=name,
+            shape=shape,
+            dtype=dtype,
+            constant=constant,
+            data=data,
+            quantization=self._quantization(table.Quantization(), shape, dtype, where, flaws),
+            signature=self._integers(table.ShapeSignatureAsNumpy()),
+            flaws=tuple(flaws),
+        )
+
+    def _flaws(self, table: Any) -> Iterator[str]:
+        if table.Sparsity() is not None:
+            yield "sparse tensor: export the model with dense weights"
+        if table.IsVariable():
+            yield "variable (stateful) tensor"
+
+    def _data_of(
+        self, root: Any, table: Any, shape: tuple[int, ...], dtype: str, where: str
+    ) -> tuple[bool, Array | None]:
+        """(is a constant, its values): a buffer with bytes in it makes a constant."""
+        if table.Buffer() == 0:
+            return False, None
+        buffer = root.Buffers(table.Buffer())
+        raw = self._vector(buffer.DataAsNumpy())
+        if len(raw) == 0:
+            return buffer.Size() > 0, None
+        if dtype.isupper():
+            return True, None
+        expected = _elements(shape) * np.dtype(dtype).itemsize
+        if len(raw) != expected:
+            raise ModelError(
+                f"{where}: {len(raw)} bytes of data; shape {shape} of {dtype} needs {expected}"
+            )
+        return True, raw.view(np.dtype(dtype).newbyteorder("<")).astype(dtype).reshape(shape)
+
+    def _quantization(
+        self, table: Any, shape: tuple[int, ...], dtype: str, where: str, flaws: list[str]
+    ) -> Quantization | None:
+        if table is None:
+            return None
+        if table.DetailsType() != 0:
+            flaws.append("custom quantization")
+            return None
+        scales = self._vector(table.ScaleAsNumpy()).astype(np.float32)
+        zero_points = self._vector(table.ZeroPointAsNumpy()).astype(np.int64)
+        if len(scales) == 0:
+            return None
+        if len(zero_points) == 0:
+            zero_points = np.zeros(len(scales), np.int64)
+        axis = table.QuantizedDimension()
+        _check_quantization(scales, zero_points, axis, shape, dtype, where)
+        return Quantization(scales, zero_points, axis if len(scales) > 1 else 0)
+
+    def _operators(self, graph: Any, codes: list[str]) -> Iterator[Operator]:
+        for index in range(self._count(graph.OperatorsLength(), "operator")):
+            table = graph.Operators(index)
+            if not 0 <= table.OpcodeIndex() < len(codes):
+                raise ModelError(
+                    f"operator {index}: operator code {table.OpcodeIndex()} of {len(codes)}; "
+                    "the file is corrupt"
+                )
+            kind = codes[table.OpcodeIndex()]
+            yield Operator(
+                index=index,
+                kind=kind,
+                inputs=self._integers(table.InputsAsNumpy()),
+                outputs=self._integers(table.OutputsAsNumpy()),
+                options=self._options(table, kind, index),
+            )
+
+    def _options(self, table: Any, kind: str, index: int) -> dict[str, Option]:
+        """The options named in `schema.OPTIONS`, keyed in snake case."""
+        if kind not in schema.OPTIONS:
+            return {}
+        class_name, fields = schema.OPTIONS[kind]
+        union = table.BuiltinOptions()
+        if table.BuiltinOptionsType() != getattr(tflite.BuiltinOptions, class_name) or not union:
+            if kind in schema.OPTIONAL_OPTIONS:
+                return {}
+            raise ModelError(
+                f"{kind} (operator {index}): its {class_name} are missing; the file is corrupt"
+            )
+        options = getattr(tflite, class_name)()
+        options.Init(union.Bytes, union.Pos)
+        return {_snake(name): self._field(options, name) for name in fields}
+
+    def _field(self, options: Any, name: str) -> Option:
+        if name in schema.VECTOR_FIELDS:
+            return self._integers(getattr(options, f"{name}AsNumpy")())
+        value: int | float | bool = getattr(options, name)()
+        return value
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+def _elements(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _check_size(shape: tuple[int, ...], dtype: str, where: str) -> None:
+    size = _elements(shape) * (1 if dtype.isupper() else np.dtype(dtype).itemsize)
+    if size > MAX_TENSOR_BYTES:
+        raise ModelError(
+            f"{where}: shape {shape} of {dtype} needs {size} bytes; "
+            f"at most {MAX_TENSOR_BYTES} a tensor are compiled"
+        )
+
+
+def _check_quantization(
+    scales: Array, zero_points: Array, axis: int, shape: tuple[int, ...], dtype: str, where: str
+) -> None:
+    """TFLite quantization specification: one scale, or one a slice of the quantized dimension."""
+    if len(scales) > 1 and (not 0 <= axis < len(shape) or len(scales) != shape[axis]):
+        raise ModelError(
+            f"{where}: {len(scales)} quantization scales along dimension {axis} of shape {shape}; "
+            "expected one, or one for each slice"
+        )
+    if len(zero_points) != len(scales):
+        raise ModelError(
+            f"{where}: {len(zero_points)} zero points for {len(scales)} scales; expected as many"
+        )
+    if not np.all(np.isfinite(scales)) or np.any(scales <= 0):
+        raise ModelError(f"{where}: a quantization scale is not a finite number above 0")
+    if dtype in {"int8", "uint8"}:
+        limits = np.iinfo(dtype)
+        low, high = int(limits.min), int(limits.max)
+    else:
+        low = high = 0  # the specification's symmetric types: int16, int32
+    if not dtype.startswith("float") and (
+        np.any(zero_points < low) or np.any(zero_points > high)
+    ):
+        raise ModelError(f"{where}: a zero point is outside {low} to {high}, the range of {dtype}")
+
+
+__all__ = ["ABSENT", "MAX_TENSOR_BYTES", "read_model"]

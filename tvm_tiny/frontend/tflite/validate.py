@@ -1,0 +1,83 @@
+"""What must hold between the parts of a model before any operator is looked at."""
+
+from __future__ import annotations
+
+from ...errors import ModelError
+from . import schema
+from .model import ABSENT, Model, Operator
+
+
+def validate(model: Model) -> None:
+    """Check indices, operand counts and order: each tensor has one producer, before its uses.
+
+    Raises ModelError naming the operator or tensor.
+    """
+    _check_interface(model)
+    known = {t.index for t in model.tensors if t.constant} | set(model.inputs)
+    for operator in model.operators:
+        _check_operands(model, operator)
+        for index in operator.inputs:
+            if index != ABSENT and index not in known:
+                raise ModelError(
+                    f"{label(operator)}: reads tensor '{model.tensors[index].name}' before any "
+                    "operator has written it; the operators are not in execution order"
+                )
+        for index in operator.outputs:
+            if index in known:
+                raise ModelError(
+                    f"{label(operator)}: writes tensor '{model.tensors[index].name}', which is "
+                    "a constant, a model input or another operator's output"
+                )
+            known.add(index)
+    for index in model.outputs:
+        if index not in known:
+            raise ModelError(
+                f"model output '{model.tensors[index].name}' is written by no operator"
+            )
+
+
+def label(operator: Operator) -> str:
+    """How messages name an operator."""
+    return f"{operator.kind} (operator {operator.index})"
+
+
+def _check_interface(model: Model) -> None:
+    for what, indices in (("input", model.inputs), ("output", model.outputs)):
+        if not indices:
+            raise ModelError(f"the model has no {what}; export it again")
+        for index in indices:
+            if not 0 <= index < len(model.tensors):
+                raise ModelError(
+                    f"model {what} {index} of {len(model.tensors)} tensors does not exist"
+                )
+        if len(set(indices)) != len(indices):
+            raise ModelError(f"the model lists one {what} tensor twice")
+    for index in model.inputs:
+        if model.tensors[index].constant:
+            raise ModelError(f"model input '{model.tensors[index].name}' is a constant")
+    if not model.operators:
+        raise ModelError("the model has no operators; export it again")
+
+
+def _check_operands(model: Model, operator: Operator) -> None:
+    for index in operator.inputs:
+        if index != ABSENT and not 0 <= index < len(model.tensors):
+            raise ModelError(
+                f"{label(operator)}: input tensor {index} of {len(model.tensors)} does not exist"
+            )
+    for index in operator.outputs:
+        if not 0 <= index < len(model.tensors):
+            raise ModelError(
+                f"{label(operator)}: output tensor {index} of {len(model.tensors)} does not exist"
+            )
+    if operator.kind not in schema.INPUT_COUNTS:
+        return
+    fewest, most = schema.INPUT_COUNTS[operator.kind]
+    if not fewest <= len(operator.inputs) <= most or ABSENT in operator.inputs[:fewest]:
+        raise ModelError(
+            f"{label(operator)}: {len(operator.inputs)} inputs; expected {fewest} to {most}, "
+            f"of which the first {fewest} must be there"
+        )
+    outputs = len(operator.outputs)
+    if outputs == 0 or (outputs > 1 and operator.kind not in schema.MANY_OUTPUTS):
+        raise ModelError(f"{label(operator)}: {outputs} outputs; expected one")
