@@ -1,0 +1,123 @@
+"""Elementwise operators of two int8 tensors, with NumPy broadcasting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .arithmetic import (
+    Int8Array,
+    IntArray,
+    clamp_to_int8,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+)
+from .quantization import Quant, requantize, rescale, to_output
+
+Pair = tuple[int, int]
+# Headroom in bits given to both operands of a sum: 255 << 20 still fits 29 bits.
+SUM_LEFT_SHIFT = 20
+
+
+def add_multipliers(a_scale: float, b_scale: float, y_scale: float) -> tuple[Pair, Pair, Pair]:
+    """(multiplier, shift) of the two operands and of the output of ADD, in double.
+
+    Operands are brought to twice the larger scale, so both factors are at most 1/2.
+    """
+    twice_max = 2.0 * max(float(a_scale), float(b_scale))
+    return (
+        quantize_multiplier(float(a_scale) / twice_max),
+        quantize_multiplier(float(b_scale) / twice_max),
+        quantize_multiplier(twice_max / ((1 << SUM_LEFT_SHIFT) * float(y_scale))),
+    )
+
+
+def sub_multipliers(a_scale: float, b_scale: float, y_scale: float) -> tuple[Pair, Pair, Pair]:
+    """As `add_multipliers` for SUB, whose quotients are rounded to float32."""
+    a, b, y = np.float32(a_scale), np.float32(b_scale), np.float32(y_scale)
+    twice_max = np.float32(2.0) * np.maximum(a, b)
+    return (
+        quantize_multiplier(float(a / twice_max)),
+        quantize_multiplier(float(b / twice_max)),
+        quantize_multiplier(float(twice_max / (np.float32(1 << SUM_LEFT_SHIFT) * y))),
+    )
+
+
+def _operand(values: npt.NDArray[Any], quant: Quant, factor: Pair) -> IntArray:
+    shifted = (values.astype(np.int64) - quant.zero_point) << SUM_LEFT_SHIFT
+    return multiply_by_quantized_multiplier(shifted, *factor)
+
+
+def add(
+    a: npt.NDArray[Any],
+    b: npt.NDArray[Any],
+    a_quant: Quant,
+    b_quant: Quant,
+    y_quant: Quant,
+    *,
+    limits: Pair | None = None,
+) -> Int8Array:
+    """a + b."""
+    first, second, output = add_multipliers(a_quant.scale, b_quant.scale, y_quant.scale)
+    total = _operand(a, a_quant, first) + _operand(b, b_quant, second)
+    return to_output(multiply_by_quantized_multiplier(total, *output), y_quant, limits)
+
+
+def sub(
+    a: npt.NDArray[Any],
+    b: npt.NDArray[Any],
+    a_quant: Quant,
+    b_quant: Quant,
+    y_quant: Quant,
+    *,
+    limits: Pair | None = None,
+) -> Int8Array:
+    """a - b."""
+    first, second, output = sub_multipliers(a_quant.scale, b_quant.scale, y_quant.scale)
+    difference = _operand(a, a_quant, first) - _operand(b, b_quant, second)
+    return to_output(multiply_by_quantized_multiplier(difference, *output), y_quant, limits)
+
+
+def mul(
+    a: npt.NDArray[Any],
+    b: npt.NDArray[Any],
+    a_quant: Quant,
+    b_quant: Quant,
+    y_quant: Quant,
+    *,
+    limits: Pair | None = None,
+) -> Int8Array:
+    """a * b; the factor a_scale * b_scale / y_scale is in double."""
+    product = (a.astype(np.int64) - a_quant.zero_point) * (b.astype(np.int64) - b_quant.zero_point)
+    ratio = float(a_quant.scale) * float(b_quant.scale) / float(y_quant.scale)
+    return to_output(rescale(product, ratio), y_quant, limits)
+
+
+def maximum(
+    a: npt.NDArray[Any],
+    b: npt.NDArray[Any],
+    a_quant: Quant,
+    b_quant: Quant,
+    y_quant: Quant,
+    *,
+    limits: Pair | None = None,
+) -> Int8Array:
+    """Larger of two tensors; operands of another quantization are requantized first."""
+    larger = np.maximum(requantize(a, a_quant, y_quant), requantize(b, b_quant, y_quant))
+    return clamp_to_int8(larger.astype(np.int64), limits or (-128, 127))
+
+
+def minimum(
+    a: npt.NDArray[Any],
+    b: npt.NDArray[Any],
+    a_quant: Quant,
+    b_quant: Quant,
+    y_quant: Quant,
+    *,
+    limits: Pair | None = None,
+) -> Int8Array:
+    """Smaller of two tensors; operands of another quantization are requantized first."""
+    smaller = np.minimum(requantize(a, a_quant, y_quant), requantize(b, b_quant, y_quant))
+    return clamp_to_int8(smaller.astype(np.int64), limits or (-128, 127))

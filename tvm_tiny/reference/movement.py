@@ -1,0 +1,138 @@
+"""Operators that move values or interpolate between them: pad, concat, slices, resize."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .arithmetic import (
+    Int8Array,
+    IntArray,
+    round_half_away_array,
+    truncating_divide,
+    truncating_shift,
+    wrap_int32,
+)
+from .quantization import Quant, requantize
+
+RESIZE_BITS = 10  # fraction bits of a bilinear source position
+
+
+def pad(x: npt.NDArray[Any], pad_width: Sequence[tuple[int, int]], value: int) -> npt.NDArray[Any]:
+    """Surround `x` with the quantized `value` (the zero point stands for real 0)."""
+    return np.pad(x, tuple(pad_width), constant_values=value)
+
+
+def concat(
+    parts: Sequence[npt.NDArray[Any]], quants: Sequence[Quant], y_quant: Quant, axis: int
+) -> npt.NDArray[Any]:
+    """Join int8 tensors along `axis`; parts of another quantization are requantized."""
+    moved = [requantize(x, q, y_quant) for x, q in zip(parts, quants, strict=True)]
+    return np.concatenate(moved, axis=axis)
+
+
+def strided_slice(
+    x: npt.NDArray[Any],
+    begin: Sequence[int],
+    end: Sequence[int],
+    strides: Sequence[int],
+    *,
+    begin_mask: int = 0,
+    end_mask: int = 0,
+    shrink_axis_mask: int = 0,
+    end_is_offset: bool = False,
+) -> npt.NDArray[Any]:
+    """TFLite's STRIDED_SLICE: bit i of a mask frees the bound of axis i, or drops the axis."""
+    index: list[slice | int] = []
+    for axis, (first, last, stride) in enumerate(zip(begin, end, strides, strict=True)):
+        size = x.shape[axis]
+        low, high = (0, size) if stride > 0 else (-1, size - 1)
+        start = min(max(first + size if first < 0 else first, low), high)
+        if begin_mask >> axis & 1:
+            start = 0 if stride > 0 else size - 1
+        if shrink_axis_mask >> axis & 1:
+            index.append(start)
+            continue
+        last += start if end_is_offset else 0
+        stop = min(max(last + size if last < 0 else last, low), high)
+        if end_mask >> axis & 1:
+            stop = size if stride > 0 else -1
+        # -1 would mean the last element to Python: None runs past the first one.
+        index.append(slice(start, None if stop < 0 else stop, stride))
+    return x[tuple(index)]
+
+
+def nearest_positions(size: int, output: int, *, align_corners: bool, half_pixel: bool) -> IntArray:
+    """Source index of each of `output` positions along an axis of `size`; float32 arithmetic."""
+    if align_corners and output > 1:
+        scale = np.float32(size - 1) / np.float32(output - 1)
+    else:
+        scale = np.float32(size) / np.float32(output)
+    offset = np.float32(0.5 if half_pixel else 0.0)
+    source = (np.arange(output, dtype=np.float32) + offset) * scale
+    index = round_half_away_array(source) if align_corners else np.floor(source).astype(np.int64)
+    return np.clip(index, 0, size - 1)
+
+
+def resize_nearest(
+    x: npt.NDArray[Any],
+    output: tuple[int, int],
+    *,
+    align_corners: bool = False,
+    half_pixel: bool = False,
+) -> npt.NDArray[Any]:
+    """[N, H, W, C] -> [N, *output, C], each pixel a copy of its nearest source pixel."""
+    rows, columns = (
+        nearest_positions(size, out, align_corners=align_corners, half_pixel=half_pixel)
+        for size, out in zip(x.shape[1:3], output, strict=True)
+    )
+    return x[:, rows][:, :, columns]
+
+
+def bilinear_positions(
+    size: int, output: int, *, align_corners: bool, half_pixel: bool
+) -> tuple[IntArray, IntArray, IntArray]:
+    """(lower index, upper index, weight of the upper in 1/1024) of each output position."""
+    one = 1 << RESIZE_BITS
+    if align_corners and output > 1:
+        step = (one * (size - 1) + (output - 1) // 2) // (output - 1)
+    else:
+        step = (one * size + output // 2) // output
+    position = np.arange(output, dtype=np.int64) * step
+    if half_pixel:
+        position += step // 2 - one // 2
+    lower = np.maximum(truncating_shift(position, RESIZE_BITS), 0)
+    upper = np.minimum(truncating_divide(position + one - 1, one), size - 1)
+    return lower, upper, position - lower * one
+
+
+def resize_bilinear(
+    x: npt.NDArray[Any],
+    output: tuple[int, int],
+    *,
+    align_corners: bool = False,
+    half_pixel: bool = False,
+) -> Int8Array:
+    """[N, H, W, C] -> [N, *output, C], interpolated in fixed point on the raw int8 values.
+
+    Positions have 10 fraction bits, products 20; the result is rounded to nearest, ties away
+    from zero.
+    """
+    (y0, y1, fy), (x0, x1, fx) = (
+        bilinear_positions(size, out, align_corners=align_corners, half_pixel=half_pixel)
+        for size, out in zip(x.shape[1:3], output, strict=True)
+    )
+    one = 1 << RESIZE_BITS
+    wide = x.astype(np.int64)
+    fx, fy = fx[None, None, :, None], fy[None, :, None, None]
+    top = wide[:, y0][:, :, x0] * (one - fx) + wide[:, y0][:, :, x1] * fx
+    bottom = wide[:, y1][:, :, x0] * (one - fx) + wide[:, y1][:, :, x1] * fx
+    total = top * (one - fy) + bottom * fy
+    half = 1 << (2 * RESIZE_BITS - 1)
+    nudged = np.asarray(total + np.where(total > 0, half, -half), dtype=np.int64)
+    rounded = truncating_shift(nudged, 2 * RESIZE_BITS)
+    narrow: Int8Array = wrap_int32(rounded).astype(np.int8)
+    return narrow

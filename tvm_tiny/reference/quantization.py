@@ -1,0 +1,90 @@
+"""Affine quantization: real = scale * (q - zero_point), and what follows directly from it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .arithmetic import (
+    INT8_MAX,
+    INT8_MIN,
+    Int8Array,
+    IntArray,
+    clamp_to_int8,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+    round_half_away,
+    round_half_away_array,
+)
+
+
+class Quant(NamedTuple):
+    """Quantization of a whole tensor: float32 `scale` and int8 `zero_point`."""
+
+    scale: float
+    zero_point: int
+
+
+# Real bounds of the activations an operator can carry; None is unbounded.
+ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {
+    "none": (None, None),
+    "relu": (0.0, None),
+    "relu6": (0.0, 6.0),
+    "relu_n1_to_1": (-1.0, 1.0),
+}
+
+
+def quantize_value(value: float, quant: Quant) -> int:
+    """`value` on the grid of `quant`, not clipped; the division is in float32."""
+    ratio = np.float32(value) / np.float32(quant.scale)
+    return round_half_away(float(ratio)) + quant.zero_point
+
+
+def clip_limits(low: float | None, high: float | None, quant: Quant) -> tuple[int, int]:
+    """int8 limits of a clip to the real interval [low, high]."""
+    lower = INT8_MIN if low is None else max(INT8_MIN, quantize_value(low, quant))
+    upper = INT8_MAX if high is None else min(INT8_MAX, quantize_value(high, quant))
+    return lower, upper
+
+
+def activation_limits(name: str, quant: Quant) -> tuple[int, int]:
+    """int8 limits of a fused activation, one of `ACTIVATIONS`, at the output's quantization."""
+    return clip_limits(*ACTIVATIONS[name], quant)
+
+
+def quantize(values: npt.NDArray[Any], quant: Quant, dtype: Any = np.int8) -> npt.NDArray[Any]:
+    """float32 -> `dtype` (int8 or uint8): round(x / scale) + zero_point, clipped."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a huge quotient clips below
+        ratio = values.astype(np.float32) / np.float32(quant.scale)
+    info = np.iinfo(dtype)
+    shifted = round_half_away_array(ratio) + quant.zero_point
+    return np.clip(shifted, info.min, info.max).astype(dtype)
+
+
+def dequantize(values: npt.NDArray[Any], quant: Quant) -> npt.NDArray[np.float32]:
+    """Integers -> float32; the product is in double and rounded once."""
+    real = float(quant.scale) * (values.astype(np.int64) - quant.zero_point)
+    narrow: npt.NDArray[np.float32] = np.asarray(real, dtype=np.float64).astype(np.float32)
+    return narrow
+
+
+def rescale(values: IntArray, ratio: float) -> IntArray:
+    """values * ratio through `quantize_multiplier`."""
+    return multiply_by_quantized_multiplier(values, *quantize_multiplier(ratio))
+
+
+def requantize(
+    values: npt.NDArray[Any], source: Quant, target: Quant, dtype: Any = np.int8
+) -> npt.NDArray[Any]:
+    """Move int8 or uint8 values from one quantization to another; equal ones change nothing."""
+    centered = values.astype(np.int64) - source.zero_point
+    info = np.iinfo(dtype)
+    moved = rescale(centered, float(source.scale) / float(target.scale)) + target.zero_point
+    return np.clip(moved, info.min, info.max).astype(dtype)
+
+
+def to_output(values: IntArray, quant: Quant, limits: tuple[int, int] | None) -> Int8Array:
+    """Add the output's zero point, clip to `limits` (default: all of int8) and narrow."""
+    return clamp_to_int8(values + quant.zero_point, limits or (INT8_MIN, INT8_MAX))
