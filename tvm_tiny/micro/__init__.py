@@ -1,0 +1,20 @@
+"""Firmware without an operating system: targets, boards, builds, runs and stack bounds."""
+
+from .boards import BOARDS, Board, find_board
+from .firmware import Firmware, RunResult, build_firmware
+from .stack import StackReport, stack_bound
+from .targets import TARGETS, Target, find_target
+
+__all__ = [
+    "BOARDS",
+    "TARGETS",
+    "Board",
+    "Firmware",
+    "RunResult",
+    "StackReport",
+    "Target",
+    "build_firmware",
+    "find_board",
+    "find_target",
+    "stack_bound",
+]

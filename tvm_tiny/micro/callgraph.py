@@ -1,0 +1,124 @@
+"""Call graphs with stack use: from gcc's .ci files, and from the machine code of libraries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+#: gcc's name for the callee of a call through a pointer.
+INDIRECT = "__indirect_call"
+
+_NODE = re.compile(r'^node: \{ title: "([^"]+)" label: "([^"]*)"')
+_EDGE = re.compile(r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
+_STACK = re.compile(r"\\n(\d+) bytes \(([a-z,]+)\)")
+
+_FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
+_INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\s+(\S+)\s*(.*)$")
+_TARGET = re.compile(r"<([^+>]+)>")
+_IMMEDIATE = re.compile(r"#(\d+)|,-(\d+)$")
+
+
+@dataclass
+class Function:
+    """A function's own stack in bytes, its callees, and why it has no bound, if so."""
+
+    stack: int = 0
+    callees: set[str] = field(default_factory=set)
+    unbounded: str = ""
+
+
+Graph = dict[str, Function]
+
+
+def read_callgraph(texts: Iterable[str]) -> Graph:
+    """Merges the .ci files of several sources (`gcc -fcallgraph-info=su`, VCG format).
+
+    Of a function that occurs twice, as one in a header may, the larger stack counts. Functions of
+    which gcc knows only the name are callees without an entry.
+    """
+    graph: Graph = {}
+    for text in texts:
+        for line in text.splitlines():
+            node = _NODE.match(line)
+            if node is not None:
+                _add_node(graph, _short(node[1]), node[2])
+    for text in texts:
+        for line in text.splitlines():
+            edge = _EDGE.match(line)
+            if edge is not None and _short(edge[1]) in graph:
+                graph[_short(edge[1])].callees.add(_short(edge[2]))
+    return graph
+
+
+def _short(title: str) -> str:
+    """`lib0.c:step` for `/some/folder/lib0.c:step`: gcc's title of a static function."""
+    return title.rsplit("/", 1)[-1]
+
+
+def _add_node(graph: Graph, title: str, label: str) -> None:
+    stack = _STACK.search(label)
+    if stack is None:
+        return
+    function = graph.setdefault(title, Function())
+    function.stack = max(function.stack, int(stack[1]))
+    if stack[2] == "dynamic":
+        function.unbounded = "has a local array of variable size"
+
+
+def read_disassembly(text: str) -> Graph:
+    """Functions of `objdump -d --no-show-raw-insn`, for Arm (Thumb) or RISC-V.
+
+    Every push and every decrement of the stack pointer counts, whether or not they lie on one
+    path: an upper bound, and exact for the straight-line prologues of library functions.
+    """
+    graph: Graph = {}
+    current = Function()
+    for line in text.splitlines():
+        head = _FUNCTION.match(line)
+        if head is not None:
+            current = graph.setdefault(head[1], Function())
+            continue
+        match = _INSTRUCTION.match(line)
+        if match is not None:
+            current.stack += _stack_of(match[1], match[2])
+            _add_call(current, match[1], match[2])
+    for name, function in graph.items():
+        function.callees.discard(name)  # a loop's branch to its own start
+    return graph
+
+
+def _stack_of(mnemonic: str, operands: str) -> int:
+    """Bytes by which one instruction lowers the stack pointer."""
+    base = mnemonic.split(".")[0]
+    if base in ("push", "vpush") or (base in ("stmdb", "stmfd", "vstmdb") and "sp!" in operands):
+        return _register_bytes(operands)
+    if base in ("str", "strd") and re.search(r"\[sp, #-(\d+)\]!", operands):
+        return int(re.findall(r"#-(\d+)", operands)[0])
+    if (base in ("sub", "subw") and operands.startswith("sp,")) or (
+        base in ("addi", "add") and operands.startswith("sp,sp,-")
+    ):
+        immediate = _IMMEDIATE.search(operands)
+        return int(immediate[1] or immediate[2]) if immediate else 0
+    return 0
+
+
+def _register_bytes(operands: str) -> int:
+    """Size of `{r4, r5, lr}` or `{d8-d15}`."""
+    registers = operands[operands.index("{") + 1 : operands.index("}")]
+    total = 0
+    for part in registers.split(","):
+        first, _, last = part.strip().partition("-")
+        count = int(last[1:]) - int(first[1:]) + 1 if last else 1
+        total += count * (8 if first.startswith("d") else 4)
+    return total
+
+
+def _add_call(function: Function, mnemonic: str, operands: str) -> None:
+    """Calls, and branches to other functions' starts (tail calls)."""
+    base = mnemonic.split(".")[0]
+    if base in ("blx", "jalr", "c.jalr") and "<" not in operands:
+        function.unbounded = "calls through a pointer"
+    target = _TARGET.search(operands)
+    if target is not None and (base[0] == "b" or base in ("j", "jal", "tail", "call", "cbz")):
+        function.callees.add(target[1])

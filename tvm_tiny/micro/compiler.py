@@ -1,0 +1,120 @@
+"""Compiles a model's sources and the board support; links firmware."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from tvm_tiny.errors import BoardError, DataError
+from tvm_tiny.toolchain import find_compiler
+
+from .targets import Target
+
+#: More would not help much on the machines firmware is built on, and would starve others.
+_JOBS = 2
+
+#: Libraries and start files by platform. libm is for models with float operators; a library that
+#: is not used costs nothing.
+LINK_FLAGS = {
+    "cortex_m": ("-nostartfiles", "-lm"),
+    "riscv": ("-nostdlib", "-lgcc"),
+    "host": ("-lm",),
+}
+
+#: Of the board support alone. Without a C library gcc must not turn loops into calls of strlen, or
+#: those within memcpy into calls of memcpy.
+BOARD_FLAGS = {"riscv": ("-fno-tree-loop-distribute-patterns",)}
+
+#: GNU ld: "region `FLASH' overflowed by 1234 bytes".
+_OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes?")
+
+
+class RegionOverflowError(Exception):
+    """The linker ran out of memory: bytes over, by region of the linker script."""
+
+    def __init__(self, over: dict[str, int]) -> None:
+        super().__init__(str(over))
+        self.over = over
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One source and the flags that are its own."""
+
+    source: Path
+    flags: tuple[str, ...] = ()
+
+
+@contextmanager
+def runtime_folder() -> Iterator[Path]:
+    """The installed runtime_c as a folder (an archive of packages is unpacked meanwhile)."""
+    with as_file(files("tvm_tiny.runtime_c")) as folder:
+        yield folder
+
+
+def model_sources(mlf_dir: Path) -> list[Path]:
+    """The C sources of a Model Library Format folder, sorted; DataError if there are none."""
+    sources = sorted((mlf_dir / "codegen" / "host" / "src").glob("*.c"))
+    if not sources:
+        raise DataError(f"{mlf_dir}: no C sources below codegen/host/src")
+    return sources
+
+
+def model_includes(mlf_dir: Path) -> tuple[str, ...]:
+    """Include flags a model's sources need; the archive carries its own runtime headers."""
+    return (
+        f"-I{mlf_dir / 'codegen' / 'host' / 'include'}",
+        f"-I{mlf_dir / 'runtime' / 'include'}",
+    )
+
+
+def platform_includes(target: Target, runtime: Path) -> tuple[str, ...]:
+    """Include flags for the C library headers that a target's compiler comes without."""
+    folder = runtime / "boards" / target.platform / "include"
+    return (f"-isystem{folder}",) if folder.is_dir() else ()
+
+
+def compile_units(target: Target, units: Sequence[Unit], out_dir: Path) -> list[Path]:
+    """Compiles each unit to an object in `out_dir`, two at a time; the objects in order.
+
+    Raises BoardError with the first error of the compiler, ToolchainError without a compiler.
+    """
+    compiler = find_compiler(target.compiler)
+    objects = [out_dir / f"{index:03d}_{unit.source.stem}.o" for index, unit in enumerate(units)]
+
+    def compile_one(unit: Unit, obj: Path) -> None:
+        flags = [*target.cflags, *unit.flags]
+        _tool([str(compiler), *flags, "-c", str(unit.source), "-o", str(obj)], unit.source.name)
+
+    with ThreadPoolExecutor(_JOBS) as pool:
+        for _ in pool.map(compile_one, units, objects):
+            pass
+    return objects
+
+
+def link(target: Target, objects: Sequence[Path], flags: Sequence[str], elf: Path) -> None:
+    """Links firmware; RegionOverflowError if a region of the linker script is too small."""
+    compiler = find_compiler(target.compiler)
+    command = [str(compiler), *target.cflags, *map(str, objects), *flags, "-o", str(elf)]
+    _tool(command, elf.name)
+
+
+def _tool(command: list[str], what: str) -> None:
+    """Runs compiler or linker in English, so that its messages can be read."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode == 0:
+        return
+    over = {region: int(size) for region, size in _OVERFLOW.findall(done.stderr)}
+    if over:
+        raise RegionOverflowError(over)
+    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    first = next((line for line in lines if "error" in line or "undefined" in line), lines[0])
+    raise BoardError(f"{what} does not build with {Path(command[0]).name}: {first.strip()}")

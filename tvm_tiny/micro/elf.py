@@ -1,0 +1,59 @@
+"""Sizes and symbols of ELF objects and executables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+_MAGIC = b"\x7fELF"
+#: Memory the linker script keeps for the stack; not a need of the program.
+_STACK_SECTION = ".stack"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of flash (code, constants, initial values) and RAM (data, arenas; not the stack)."""
+
+    flash: int
+    ram: int
+
+
+def is_elf(path: Path) -> bool:
+    """Whether a file is an ELF object or executable at all (a Mach-O one is not)."""
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def sizes(paths: Iterable[Path]) -> Sizes:
+    """Sum over objects or executables; 0 for files that are not ELF."""
+    flash = ram = 0
+    for path in paths:
+        if not is_elf(path):
+            continue
+        with path.open("rb") as file:
+            for section in ELFFile(file).iter_sections():
+                flags, size = section["sh_flags"], section["sh_size"]
+                if not flags & SH_FLAGS.SHF_ALLOC or section.name == _STACK_SECTION:
+                    continue
+                flash += size if section["sh_type"] != "SHT_NOBITS" else 0
+                ram += size if flags & SH_FLAGS.SHF_WRITE else 0
+    return Sizes(flash, ram)
+
+
+def function_at(path: Path, address: int) -> str | None:
+    """`name+0x12` of the function that holds an address, or None."""
+    with path.open("rb") as file:
+        for section in ELFFile(file).iter_sections():
+            if not isinstance(section, SymbolTableSection):
+                continue
+            for symbol in section.iter_symbols():
+                start = symbol["st_value"] & ~1  # the lowest bit marks Thumb code
+                is_function = symbol["st_info"]["type"] == "STT_FUNC"
+                if is_function and start <= address < start + symbol["st_size"]:
+                    return f"{symbol.name}+0x{address - start:x}"
+    return None

@@ -1,0 +1,94 @@
+"""What firmware needs to know of a model, from the metadata.json of its Model Library Format."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tvm_tiny.errors import DataError
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input, output or step result in its compiled form; `c_name` is "" for a step."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    c_name: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the dense tensor in bytes."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model as an unpacked Model Library Format folder describes it.
+
+    steps  result of each step by its index; a step whose index is absent is traced as bytes
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    workspace_bytes: int
+    io_in_arena: bool
+    steps: Mapping[int, Tensor]
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of the generated names."""
+        return f"tvmgen_{self.name}"
+
+    @property
+    def workspace_macro(self) -> str:
+        """Macro of the generated header that holds the arena's size."""
+        return f"{self.prefix.upper()}_WORKSPACE_SIZE"
+
+    @property
+    def run_function(self) -> str:
+        """Name of the generated entry point."""
+        return f"{self.prefix}_run"
+
+
+def read_model_info(mlf_dir: Path) -> ModelInfo:
+    """Reads `mlf_dir`/metadata.json; DataError if it is missing or not of the expected form."""
+    path = mlf_dir / "metadata.json"
+    try:
+        root = json.loads(path.read_text(encoding="utf-8"))
+        name = _string(root["model_name"])
+        info = root["modules"][name]["tvm_tiny"]
+        return ModelInfo(
+            name=name,
+            inputs=tuple(_tensor(entry) for entry in info["inputs"]),
+            outputs=tuple(_tensor(entry) for entry in info["outputs"]),
+            workspace_bytes=int(info["workspace_bytes"]),
+            io_in_arena=bool(info["io_in_arena"]),
+            steps={int(entry["index"]): _tensor(entry) for entry in info.get("steps", ())},
+        )
+    except OSError as error:
+        raise DataError(f"{path}: not a Model Library Format folder ({error.strerror})") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: not metadata of a tvm_tiny model ({error!r})") from error
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str) or not value.isidentifier():
+        raise ValueError(f"{value!r} is not a name")
+    return value
+
+
+def _tensor(entry: Mapping[str, Any]) -> Tensor:
+    shape: Sequence[int] = entry["shape"]
+    c_name = _string(entry["c_name"]) if "c_name" in entry else ""
+    dtype = str(entry["dtype"])
+    np.dtype(dtype)  # a TypeError names what is not a type
+    return Tensor(str(entry["name"]), tuple(int(extent) for extent in shape), dtype, c_name)

@@ -1,0 +1,80 @@
+"""Finds compilers and emulators; a missing one is one clear error that names the package."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from .errors import ToolchainError
+
+ARM_GCC = "arm-none-eabi-gcc"
+RISCV_GCC = "riscv64-unknown-elf-gcc"
+QEMU_ARM = "qemu-system-arm"
+QEMU_RISCV32 = "qemu-system-riscv32"
+HOST_CC = "cc"
+
+#: Debian and Ubuntu packages that provide each tool.
+PACKAGES: Mapping[str, str] = MappingProxyType(
+    {
+        ARM_GCC: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        RISCV_GCC: "gcc-riscv64-unknown-elf",
+        QEMU_ARM: "qemu-system-arm",
+        QEMU_RISCV32: "qemu-system-misc",
+        HOST_CC: "gcc libc6-dev",
+    }
+)
+
+#: Other names under which a tool may be installed, in order of preference.
+_ALTERNATIVES: Mapping[str, tuple[str, ...]] = MappingProxyType({HOST_CC: ("cc", "gcc", "clang")})
+
+
+def find_tool(name: str) -> Path:
+    """Path of an executable on PATH; ToolchainError with the package to install if there is none.
+
+    `name` is one of the keys of PACKAGES.
+    """
+    for candidate in _ALTERNATIVES.get(name, (name,)):
+        found = shutil.which(candidate)
+        if found is not None:
+            return Path(found)
+    raise ToolchainError(f"{name} not found: install it with 'apt install {PACKAGES[name]}'")
+
+
+def find_compiler(name: str) -> Path:
+    """Like `find_tool`, and makes sure that an Arm compiler has its C library.
+
+    Debian ships newlib apart from the compiler; without it the first error would be a missing
+    string.h deep in a model's source.
+    """
+    compiler = find_tool(name)
+    if name == ARM_GCC:
+        answer = _output([str(compiler), "-print-file-name=libc.a"])
+        # gcc answers with the bare name when it knows no such file.
+        if not Path(answer).is_absolute():
+            raise ToolchainError(
+                f"{name} has no C library: install it with 'apt install {PACKAGES[name]}'"
+            )
+    return compiler
+
+
+def find_binutil(compiler: str, name: str) -> Path:
+    """A program of the binutils that belong to a compiler (`objdump`)."""
+    binutil = compiler.removesuffix("-gcc") + f"-{name}" if compiler.endswith("-gcc") else name
+    found = shutil.which(binutil)
+    if found is None:
+        raise ToolchainError(
+            f"{binutil} not found: install it with 'apt install {PACKAGES[compiler]}'"
+        )
+    return Path(found)
+
+
+def _output(command: list[str]) -> str:
+    """What a command prints; ToolchainError if it cannot run."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ToolchainError(f"{command[0]} does not run: {error}") from error
+    return done.stdout.strip()
