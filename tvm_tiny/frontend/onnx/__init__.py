@@ -1,0 +1,68 @@
+"""ONNX models to Relax in QDQ form: QDQ and QLinear operators, or float with calibration data.
+
+The steps: `load` reads and checks, `calibrate` quantizes a float model, `prepare` rewrites the
+graph until it has one spelling, `convert` emits Relax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tvm
+
+from tvm_tiny.errors import UnsupportedError
+
+from .convert import convert
+from .graph import Array, Graph, Refused
+from .load import read_model, to_graph
+from .prepare import prepare
+
+__all__ = ["from_onnx"]
+
+
+def from_onnx(
+    model: Path | str | bytes | Any, calibrate: Path | Mapping[str, Array] | None = None
+) -> tvm.IRModule:
+    """Import a quantized ONNX model (QDQ or QLinear operators), or quantize a float one.
+
+    Args:
+        model: path, content, or `onnx.ModelProto` (never changed).
+        calibrate: for a float model, samples by input name, [samples, ...] each, or the path of
+            an .npz of them; a single array serves a single input whatever its name.
+
+    Returns:
+        A module with function "main" in QDQ form, layouts NCHW and OIHW as in ONNX.
+
+    Raises:
+        ModelError: not a valid ONNX model.
+        UnsupportedError: valid, but it cannot be compiled; lists every operator with its reason.
+        DataError: the calibration samples do not fit the model.
+        ToolchainError: calibration needs onnxruntime, which is not installed.
+
+    """
+    proto = read_model(model)
+    graph = to_graph(proto)
+    if not _is_quantized(graph):
+        if calibrate is None:
+            raise UnsupportedError(
+                "the model is in float; quantize it first, or give samples of its input: "
+                "--calibrate samples.npz"
+            )
+        from .calibrate import quantize_float_model
+
+        graph = to_graph(quantize_float_model(proto, graph, calibrate))
+    try:
+        prepare(graph)
+    except Refused as refusal:
+        raise UnsupportedError(str(refusal)) from None
+    return convert(graph)
+
+
+def _is_quantized(graph: Graph) -> bool:
+    """Whether any operator quantizes: QDQ, QLinear*, or QGemm."""
+    return any(
+        node.op.startswith("QLinear") or node.op in ("QuantizeLinear", "DequantizeLinear", "QGemm")
+        for node in graph.nodes
+    )

@@ -1,0 +1,79 @@
+"""From a prepared graph to Relax in QDQ form: one table from ONNX operator to converter.
+
+Why not TVM's own ONNX frontend for these operators: measured on the model zoo's QDQ files, it
+converts them in 0.2 s, but every binding is called lvN (tensor names are lost), QuantizeLinear
+keeps axis 1 with a scale of shape (1,), biases become dequantize -> reshape -> add of an unknown
+scale, dequantizes are shared between users, and Clip, HardSwish, padded pooling and resize turn
+into compositions that no longer show which operator they were. It also has no QLinear operators.
+So the operators with an integer form are converted here; the long tail goes through TVM's
+frontend, one node at a time (`tail.py`), and stays in float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tvm
+
+from tvm_tiny.errors import UnsupportedError
+from tvm_tiny.frontend.onnx.graph import Graph, Node, Refused
+from tvm_tiny.frontend.onnx.load import first_line
+
+from . import activation, binary, conv, dense, movement, pool, qdq, reduce, resize
+from .context import Context
+from .tail import convert_by_tvm
+
+Converter = Callable[[Context, Node], list[Any]]
+
+TABLE: dict[str, Converter] = {
+    **qdq.TABLE,
+    **conv.TABLE,
+    **dense.TABLE,
+    **binary.TABLE,
+    **pool.TABLE,
+    **reduce.TABLE,
+    **movement.TABLE,
+    **resize.TABLE,
+    **activation.TABLE,
+}
+
+
+def convert(graph: Graph) -> tvm.IRModule:
+    """Relax module (NCHW, QDQ form) of a prepared graph.
+
+    Raises:
+        UnsupportedError: lists every operator that cannot be expressed.
+
+    """
+    context = Context(graph)
+    reasons: list[str] = []
+    for node in graph.nodes:
+        try:
+            results = _convert_node(context, node)
+        except Refused as refusal:
+            reasons.append(f"{node.where}: {refusal}")
+            context.bind_placeholders(node)
+            continue
+        if results is not None:
+            context.bind_results(node, results)
+    if reasons:
+        raise UnsupportedError(reasons)
+    return context.module()
+
+
+def _convert_node(context: Context, node: Node) -> list[Any] | None:
+    """Values of the node's outputs, or None where an input was refused before."""
+    if not context.ready(node):
+        context.bind_placeholders(node)
+        return None
+    converter = convert_by_tvm if node.domain else TABLE.get(node.op, convert_by_tvm)
+    try:
+        results = converter(context, node)
+        context.check_sizes(results)
+        return results
+    except Refused:
+        raise
+    except Exception as error:
+        # Attributes that contradict shapes surface as any kind of error from TVM's inference.
+        raise Refused(f"not valid here: {first_line(error)}") from error

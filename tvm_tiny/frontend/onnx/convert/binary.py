@@ -1,0 +1,33 @@
+"""Elementwise operators of two operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+from tvm import relax
+
+from tvm_tiny.frontend.onnx.graph import Node
+
+from .context import Context
+
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": relax.op.add,
+    "Sub": relax.op.subtract,
+    "Mul": relax.op.multiply,
+    "Div": relax.op.divide,
+    "Max": relax.op.maximum,
+    "Min": relax.op.minimum,
+    "Sum": relax.op.add,
+}
+
+
+def binary(context: Context, node: Node) -> list[Any]:
+    """A chain over all operands (Max, Min and Sum take any number; one is itself)."""
+    operands = [context.value(name) for name in node.inputs]
+    operator = OPERATORS[node.op]
+    return [reduce(lambda a, b: context.emit(operator(a, b)), operands)]
+
+
+TABLE = dict.fromkeys(OPERATORS, binary)

@@ -1,0 +1,130 @@
+"""Conv and ConvTranspose, 2-D (1-D and 3-D go to TVM's frontend, in float)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from tvm_tiny.frontend.onnx.graph import Node, QParams, Refused
+
+from .context import Context, dims
+from .tail import convert_by_tvm
+
+
+def explicit_pads(
+    node: Node,
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: list[int],
+    dilations: list[int],
+) -> list[int]:
+    """[top, left, bottom, right] of a convolution or pooling (ONNX Conv: `auto_pad`, `pads`)."""
+    mode = node.attrs.get("auto_pad", "NOTSET")
+    if mode == "NOTSET":
+        pads = [int(p) for p in node.attrs.get("pads", [0] * 2 * len(size))]
+        if min(pads) < 0:
+            raise Refused("negative padding is not supported")
+        return pads
+    if mode == "VALID":
+        return [0] * 2 * len(size)
+    if mode not in ("SAME_UPPER", "SAME_LOWER"):
+        raise Refused(f"unknown auto_pad {mode}")
+    before, after = [], []
+    for n, k, stride, dilation in zip(size, kernel, strides, dilations, strict=True):
+        total = max((-(-n // stride) - 1) * stride + (k - 1) * dilation + 1 - n, 0)
+        small, large = total // 2, total - total // 2
+        before.append(small if mode == "SAME_UPPER" else large)
+        after.append(large if mode == "SAME_UPPER" else small)
+    return before + after
+
+
+def _kernel(context: Context, name: str, axis: int, channels: int) -> Any:
+    """The dequantized kernel; a constant one gets a scale for each of `channels` along `axis`."""
+    known = context.dequantized_constant(name)
+    if known is None or not known[1].per_tensor:
+        return context.value(name)
+    raw, params = known
+    spread = QParams(
+        np.full(channels, params.scale, np.float32),
+        np.full(channels, params.zero_point, params.zero_point.dtype),
+        axis,
+    )
+    return context.dequantize(relax.const(raw), spread)
+
+
+def _add_bias(context: Context, node: Node, result: Any) -> Any:
+    """`result` + bias [O], given the shape [1, O, 1, 1] that broadcasts in NCHW."""
+    if not node.input(2):
+        return result
+    bias = context.value(node.inputs[2])
+    shaped = context.emit(relax.op.reshape(bias, (1, dims(bias)[0], 1, 1)))
+    return context.emit(relax.op.add(result, shaped))
+
+
+def conv(context: Context, node: Node) -> list[Any]:
+    """Conv: data [N, C, H, W], kernel [O, C / groups, KH, KW], bias [O]."""
+    data = context.value(node.inputs[0])
+    if len(dims(data)) != 4:
+        return convert_by_tvm(context, node)
+    groups = int(node.attrs.get("group", 1))
+    weights = context.dequantized_constant(node.inputs[1])
+    channels = weights[0].shape[0] if weights else 0
+    kernel = _kernel(context, node.inputs[1], 0, channels)
+    strides = list(node.attrs.get("strides", [1, 1]))
+    dilations = list(node.attrs.get("dilations", [1, 1]))
+    pads = explicit_pads(node, dims(data)[2:], dims(kernel)[2:], strides, dilations)
+    result = context.emit(
+        relax.op.nn.conv2d(data, kernel, strides, pads, dilations, groups, "NCHW", "OIHW")
+    )
+    return [_add_bias(context, node, result)]
+
+
+def conv_transpose(context: Context, node: Node) -> list[Any]:
+    """ConvTranspose: data [N, C, H, W], kernel [C, O / groups, KH, KW], bias [O]."""
+    data = context.value(node.inputs[0])
+    if len(dims(data)) != 4:
+        return convert_by_tvm(context, node)
+    groups = int(node.attrs.get("group", 1))
+    weights = context.dequantized_constant(node.inputs[1])
+    channels = weights[0].shape[1] if weights else 0
+    kernel = _kernel(context, node.inputs[1], 1, channels)
+    strides = list(node.attrs.get("strides", [1, 1]))
+    dilations = list(node.attrs.get("dilations", [1, 1]))
+    extra = list(node.attrs.get("output_padding", [0, 0]))
+    pads = _transpose_pads(node, dims(data)[2:], dims(kernel)[2:], strides, dilations, extra)
+    result = context.emit(
+        relax.op.nn.conv2d_transpose(
+            data, kernel, strides, pads, extra, dilations, groups, "NCHW", "IOHW"
+        )
+    )
+    return [_add_bias(context, node, result)]
+
+
+def _transpose_pads(
+    node: Node,
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: list[int],
+    dilations: list[int],
+    extra: list[int],
+) -> list[int]:
+    """[top, left, bottom, right] cut off the full output (ONNX ConvTranspose: `output_shape`)."""
+    mode, wanted = node.attrs.get("auto_pad", "NOTSET"), node.attrs.get("output_shape")
+    if (mode == "NOTSET" and wanted is None) or mode == "VALID":
+        return explicit_pads(node, size, kernel, strides, dilations)
+    before, after = [], []
+    for axis, stride in enumerate(strides):
+        full = (size[axis] - 1) * stride + extra[axis] + (kernel[axis] - 1) * dilations[axis] + 1
+        target = size[axis] * stride if wanted is None else wanted[-2:][axis]
+        total = full - target
+        if total < 0:
+            raise Refused("output_shape beyond the full output is not supported")
+        small, large = total // 2, total - total // 2
+        before.append(small if mode == "SAME_UPPER" else large)
+        after.append(large if mode == "SAME_UPPER" else small)
+    return before + after
+
+
+TABLE = {"Conv": conv, "ConvTranspose": conv_transpose}

@@ -1,0 +1,81 @@
+"""Pooling, 2-D (other ranks go to TVM's frontend, in float)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import relax
+
+from tvm_tiny.frontend.onnx.graph import Node, Refused
+
+from .context import Context, dims
+from .conv import explicit_pads
+from .tail import convert_by_tvm
+
+
+def _window(node: Node, size: tuple[int, ...]) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Kernel, strides, dilations and pads; ceil_mode is expressed as more padding at the end."""
+    kernel = [int(k) for k in node.attrs["kernel_shape"]]
+    strides = list(node.attrs.get("strides", [1] * len(kernel)))
+    dilations = list(node.attrs.get("dilations", [1] * len(kernel)))
+    pads = explicit_pads(node, size, tuple(kernel), strides, dilations)
+    if node.attrs.get("ceil_mode", 0):
+        for axis, stride in enumerate(strides):
+            begin, end = pads[axis], pads[axis + len(kernel)]
+            reach = (kernel[axis] - 1) * dilations[axis] + 1
+            count = -(-(size[axis] + begin + end - reach) // stride) + 1
+            if (count - 1) * stride >= size[axis] + begin:
+                count -= 1  # a window that starts in the padding at the end is not computed
+            needed = (count - 1) * stride + reach - size[axis] - begin
+            pads[axis + len(kernel)] = max(end, needed)
+    return kernel, strides, dilations, pads
+
+
+def max_pool(context: Context, node: Node) -> list[Any]:
+    """MaxPool of [N, C, H, W]."""
+    data = context.value(node.inputs[0])
+    if len(dims(data)) != 4:
+        return convert_by_tvm(context, node)
+    if any(node.outputs[1:]):
+        raise Refused("the indices output is not supported")
+    kernel, strides, dilations, pads = _window(node, dims(data)[2:])
+    call = relax.op.nn.max_pool2d(data, kernel, strides, pads, dilations, layout="NCHW")
+    return [context.emit(call)]
+
+
+def average_pool(context: Context, node: Node) -> list[Any]:
+    """AveragePool of [N, C, H, W]."""
+    data = context.value(node.inputs[0])
+    if len(dims(data)) != 4:
+        return convert_by_tvm(context, node)
+    kernel, strides, dilations, pads = _window(node, dims(data)[2:])
+    counted = bool(node.attrs.get("count_include_pad", 0)) and any(pads)
+    if counted and node.attrs.get("ceil_mode", 0):
+        raise Refused("count_include_pad together with ceil_mode is not supported")
+    call = relax.op.nn.avg_pool2d(
+        data, kernel, strides, pads, dilations, count_include_pad=counted, layout="NCHW"
+    )
+    return [context.emit(call)]
+
+
+def global_average_pool(context: Context, node: Node) -> list[Any]:
+    """GlobalAveragePool of [N, C, ...] -> mean over all but the first two axes."""
+    data = context.value(node.inputs[0])
+    axes = list(range(2, len(dims(data))))
+    return [context.emit(relax.op.mean(data, axes, keepdims=True))]
+
+
+def global_max_pool(context: Context, node: Node) -> list[Any]:
+    """GlobalMaxPool of [N, C, H, W] -> max_pool2d with a window of the whole plane."""
+    data = context.value(node.inputs[0])
+    if len(dims(data)) != 4:
+        return convert_by_tvm(context, node)
+    return [context.emit(relax.op.nn.max_pool2d(data, dims(data)[2:], layout="NCHW"))]
+
+
+TABLE = {
+    "MaxPool": max_pool,
+    "AveragePool": average_pool,
+    "GlobalAveragePool": global_average_pool,
+    "GlobalMaxPool": global_max_pool,
+}

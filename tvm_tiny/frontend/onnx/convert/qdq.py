@@ -1,0 +1,38 @@
+"""QuantizeLinear; DequantizeLinear is emitted where it is used (`Context.value`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import relax
+
+from tvm_tiny.frontend.onnx.graph import Node, Refused
+
+from .context import Context
+
+
+def quantize(context: Context, node: Node) -> list[Any]:
+    """QuantizeLinear -> R.quantize, bound to the tensor's own name."""
+    params = context.graph.qparams(node)
+    source = context.value(node.inputs[0])
+    scale, zero_point = relax.const(params.scale), relax.const(params.zero_point)
+    dtype = str(params.zero_point.dtype)
+    call = relax.op.quantize(source, scale, zero_point, axis=params.axis, out_dtype=dtype)
+    return [context.emit(call, node.outputs[0])]
+
+
+def dequantize(context: Context, node: Node) -> list[Any]:
+    """Nothing now: every use emits its own."""
+    return []
+
+
+def dynamic(context: Context, node: Node) -> list[Any]:
+    """Refuse operators whose scale is computed at run time."""
+    raise Refused("dynamic quantization is not supported; quantize the model statically")
+
+
+TABLE = {
+    "QuantizeLinear": quantize,
+    "DequantizeLinear": dequantize,
+    **dict.fromkeys(("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"), dynamic),
+}

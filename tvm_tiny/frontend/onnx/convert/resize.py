@@ -1,0 +1,125 @@
+"""Resize of the two spatial axes of [N, C, H, W], nearest and linear."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from tvm_tiny.frontend.onnx.graph import Array, Node, Refused
+
+from .context import Context, dims
+from .tail import convert_by_tvm
+
+TRANSFORMS = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners")
+ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+def coordinates(mode: str, size_in: int, size_out: int, scale: float) -> Array:
+    """Source coordinate of each output index (ONNX Resize: coordinate_transformation_mode)."""
+    index = np.arange(size_out, dtype=np.float64)
+    if mode == "asymmetric":
+        return index / scale
+    if mode == "align_corners":
+        return index * (size_in - 1) / (size_out - 1) if size_out > 1 else index * 0
+    if mode == "pytorch_half_pixel" and size_out == 1:
+        return index * 0
+    return (index + 0.5) / scale - 0.5
+
+
+def nearest_indices(mode: str, rounding: str, size_in: int, size_out: int, scale: float) -> Array:
+    """Source index of each output index (ONNX Resize: nearest_mode)."""
+    source = coordinates(mode, size_in, size_out, scale)
+    rounded = {
+        "round_prefer_floor": np.ceil(source - 0.5),
+        "round_prefer_ceil": np.floor(source + 0.5),
+        "floor": np.floor(source),
+        "ceil": np.ceil(source),
+    }[rounding]
+    return np.clip(rounded, 0, size_in - 1).astype(np.int64)
+
+
+def resize(context: Context, node: Node) -> list[Any]:
+    """Resize with constant scales or sizes."""
+    data = context.value(node.inputs[0])
+    shape = dims(data)
+    if len(shape) != 4 or node.attrs.get("mode", "nearest") == "cubic":
+        return convert_by_tvm(context, node)
+    size, scales = _target(context, node, shape)
+    old = context.opset < 11 or node.op == "Upsample"
+    mode = str(
+        node.attrs.get("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
+    )
+    if mode not in TRANSFORMS or node.attrs.get("antialias", 0):
+        raise Refused(f"coordinate_transformation_mode {mode} or antialias is not supported")
+    for axis in (0, 1):
+        exact = size[axis] / shape[2 + axis]
+        if mode != "align_corners" and not math.isclose(scales[axis], exact, rel_tol=1e-6):
+            raise Refused("a scale that does not give a whole size is not supported")
+    if node.attrs.get("mode", "nearest") == "nearest":
+        rounding = str(node.attrs.get("nearest_mode", "floor" if old else "round_prefer_floor"))
+        mode, rounding = _canonical_nearest(mode, rounding, shape[2:], size, scales)
+        method = "nearest_neighbor"
+    else:
+        method, rounding = "linear", ""
+        if mode == "pytorch_half_pixel" and min(size) > 1:
+            mode = "half_pixel"
+    call = relax.op.image.resize2d(
+        data,
+        size,
+        layout="NCHW",
+        method=method,
+        coordinate_transformation_mode=mode,
+        rounding_method=rounding,
+    )
+    return [context.emit(call)]
+
+
+def _target(
+    context: Context, node: Node, shape: tuple[int, ...]
+) -> tuple[tuple[int, int], tuple[float, float]]:
+    """Output (H, W) and the scales."""
+    first = 1 if context.opset < 11 or node.op == "Upsample" else 2
+    scales = context.constant(node, first, "scales")
+    sizes = context.ints(node, 3) if first == 2 else None
+    axes = [int(a) % 4 for a in node.attrs.get("axes", range(4))]
+    if node.attrs.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise Refused("keep_aspect_ratio_policy is not supported")
+    full_scales, full_sizes = [1.0] * 4, list(shape)
+    if sizes:
+        for axis, size in zip(axes, sizes, strict=True):
+            full_sizes[axis], full_scales[axis] = size, size / shape[axis]
+    elif scales is not None and scales.size:
+        for axis, scale in zip(axes, scales.reshape(-1).tolist(), strict=True):
+            full_sizes[axis], full_scales[axis] = math.floor(shape[axis] * scale), scale
+    if full_sizes[:2] != list(shape[:2]) or min(full_sizes) < 1:
+        raise Refused("only height and width can be resized")
+    return (full_sizes[2], full_sizes[3]), (full_scales[2], full_scales[3])
+
+
+def _canonical_nearest(
+    mode: str,
+    rounding: str,
+    source: tuple[int, ...],
+    target: tuple[int, int],
+    scales: tuple[float, float],
+) -> tuple[str, str]:
+    """The TFLite spelling that picks the same pixels, if one does: it has an integer kernel."""
+    if rounding not in ROUNDINGS:
+        raise Refused(f"nearest_mode {rounding} is not supported")
+
+    def picks(mode: str, rounding: str) -> list[list[int]]:
+        cases = zip(source, target, scales, strict=True)
+        return [nearest_indices(mode, rounding, *case).tolist() for case in cases]
+
+    wanted = picks(mode, rounding)
+    for candidate in (("asymmetric", "floor"), ("half_pixel", "floor"), ("align_corners", "round")):
+        known = candidate[1] if candidate[1] in ROUNDINGS else "round_prefer_ceil"
+        if picks(candidate[0], known) == wanted:
+            return candidate
+    return mode, rounding
+
+
+TABLE = {"Resize": resize, "Upsample": resize}

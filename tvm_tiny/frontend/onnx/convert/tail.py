@@ -1,0 +1,79 @@
+"""Operators without an integer form: TVM's own ONNX frontend converts them, one node at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from tvm import relax
+from tvm.relax.frontend.onnx import from_onnx
+
+from tvm_tiny.frontend.onnx.graph import Node, Refused
+from tvm_tiny.frontend.onnx.load import first_line
+
+from .context import Context, dims
+
+
+def convert_by_tvm(context: Context, node: Node) -> list[Any]:
+    """Convert `node` as a model of its own and copy the bindings; the result stays in float."""
+    if node.domain:
+        raise Refused(f"operators of domain '{node.domain}' are not supported")
+    if not hasattr(onnx, "defs") or not onnx.defs.has(node.op, context.opset, ""):
+        raise Refused("not an ONNX operator of this opset")
+    values = {
+        name: context.value(name)
+        for name in dict.fromkeys(node.inputs)
+        if name and name not in context.graph.constants
+    }
+    try:
+        function = from_onnx(_single_node_model(context, node, values))["main"]
+    except Exception as error:
+        # TVM's frontend raises anything for what it does not know.
+        raise Refused(f"not supported ({first_line(error)})") from error
+    return _inline(context, function, list(values.values()))
+
+
+def _single_node_model(context: Context, node: Node, values: dict[str, Any]) -> Any:
+    helper = onnx.helper
+    attributes = {
+        name: onnx.numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+        for name, value in node.attrs.items()
+    }
+    inputs = [
+        helper.make_tensor_value_info(name, _code(str(value.ty.dtype)), dims(value))
+        for name, value in values.items()
+    ]
+    constants = [
+        onnx.numpy_helper.from_array(context.graph.constants[name], name)
+        for name in dict.fromkeys(node.inputs)
+        if name in context.graph.constants
+    ]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
+    proto = helper.make_node(node.op, node.inputs, node.outputs, **attributes)
+    graph = helper.make_graph([proto], "operator", inputs, outputs, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", context.opset)])
+
+
+def _code(dtype: str) -> int:
+    return int(onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+def _inline(context: Context, function: Any, arguments: list[Any]) -> list[Any]:
+    """Emit the bindings of `function` with its parameters replaced; its results as a list."""
+    known = dict(zip(function.params, arguments, strict=True))
+
+    @relax.expr_functor.mutator
+    class Substitute(relax.PyExprMutator):  # type: ignore[misc]
+        def visit_var_(self, var: Any) -> Any:
+            return known.get(var, var)
+
+        def visit_dataflow_var_(self, var: Any) -> Any:
+            return known.get(var, var)
+
+    substitute = Substitute()
+    for block in function.body.blocks:
+        for binding in block.bindings:
+            known[binding.var] = context.emit(substitute.visit_expr(binding.value))
+    result = substitute.visit_expr(function.body.body)
+    return list(result.fields) if isinstance(result, relax.Tuple) else [result]

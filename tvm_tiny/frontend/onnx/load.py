@@ -1,0 +1,223 @@
+"""Reads and checks an ONNX model, and turns it into a `Graph`.
+
+Everything that a file can have wrong ends here in one line: no later module sees a malformed
+protobuf, a dynamic shape or a tensor too large to compile.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from tvm_tiny.errors import ModelError, UnsupportedError
+
+from .graph import Array, Graph, Node, TensorType
+
+# protobuf's own limit, and far more than any microcontroller's model.
+MAX_FILE_BYTES = 2**31 - 1
+MAX_TENSOR_ELEMENTS = 2**31 - 1
+OLDEST_OPSET, STANDARD_DOMAINS = 7, ("", "ai.onnx")
+KNOWN_DOMAINS = (*STANDARD_DOMAINS, "com.microsoft")
+
+
+def first_line(error: BaseException) -> str:
+    """The first non-empty line of an error's text, shortened: messages stay on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def read_model(model: Path | str | bytes | Any) -> Any:
+    """The `onnx.ModelProto` in a file, bytes or itself (then copied); checked, types inferred.
+
+    Raises:
+        ModelError: not a readable, valid ONNX model.
+        UnsupportedError: external tensor data, control flow, or an opset that is too old.
+
+    """
+    proto = _parse(model)
+    if not proto.HasField("graph") or not proto.graph.node or not proto.opset_import:
+        raise ModelError(f"{_label(model)} is not an ONNX model: it has no graph with operators")
+    _refuse_external_data(proto)
+    _check_constants(proto)
+    try:
+        if proto.functions:
+            proto = onnx.inliner.inline_local_functions(proto)
+        onnx.checker.check_model(proto)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
+        raise ModelError(
+            f"{_label(model)} is not a valid ONNX model: {first_line(error)}"
+        ) from None
+    _refuse_control_flow(proto)
+    return proto
+
+
+def _label(model: Any) -> str:
+    return f"'{model}'" if isinstance(model, (str, Path)) else "the ONNX model"
+
+
+def _parse(model: Path | str | bytes | Any) -> Any:
+    if isinstance(model, onnx.ModelProto):
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        return copy
+    data = _read_bytes(Path(model)) if isinstance(model, (str, Path)) else bytes(model)
+    if not data:
+        raise ModelError(f"{_label(model)} is empty: expected an ONNX model")
+    try:
+        return onnx.load_model_from_string(data)
+    except (DecodeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{_label(model)} is not an ONNX model (truncated, or another format): "
+            f"{first_line(error)}"
+        ) from None
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelError(f"'{path}' is larger than 2 GiB, which no ONNX file can be")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read '{path}': {error.strerror}") from None
+
+
+def _refuse_external_data(proto: Any) -> None:
+    for tensor in proto.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            raise UnsupportedError(
+                f"tensor '{tensor.name}' keeps its data in an external file; embed it: "
+                "onnx.save(onnx.load(path), path, save_as_external_data=False)"
+            )
+    if proto.graph.sparse_initializer:
+        raise UnsupportedError("sparse initializers are not supported; store them as dense tensors")
+
+
+def _check_constants(proto: Any) -> None:
+    """Reject, before any allocation, constants whose size and data disagree."""
+    for tensor in proto.graph.initializer:
+        elements = math.prod(tensor.dims)
+        if min(tensor.dims, default=0) < 0 or elements > MAX_TENSOR_ELEMENTS:
+            raise ModelError(f"constant '{tensor.name}' has impossible shape {list(tensor.dims)}")
+        to_array(tensor)
+
+
+def to_array(tensor: Any) -> Array:
+    """A constant's value; ModelError where its data does not fit its type and shape."""
+    try:
+        return np.asarray(onnx.numpy_helper.to_array(tensor))
+    except (ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
+        raise ModelError(
+            f"constant '{tensor.name}' of shape {list(tensor.dims)} is corrupt: {first_line(error)}"
+        ) from None
+
+
+def _refuse_control_flow(proto: Any) -> None:
+    graph_kinds = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
+    reasons = [
+        f"{node.op_type} (tensor '{node.output[0] if node.output else ''}'): "
+        "control flow is not supported"
+        for node in proto.graph.node
+        if any(attribute.type in graph_kinds for attribute in node.attribute)
+    ]
+    if reasons:
+        raise UnsupportedError(reasons)
+
+
+def to_graph(proto: Any) -> Graph:
+    """Turn a model from `read_model` into a `Graph` with static types.
+
+    Raises:
+        ModelError: shape inference finds a contradiction.
+        UnsupportedError: dynamic shapes, an opset out of range, or unknown operator domains.
+
+    """
+    opset = _opset(proto)
+    try:
+        proto = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
+        raise ModelError(f"the ONNX model contradicts itself: {first_line(error)}") from None
+    graph = proto.graph
+    constants = {tensor.name: to_array(tensor) for tensor in graph.initializer}
+    # Before IR version 4 every initializer had to be listed as an input, too.
+    inputs = {v.name: _input_type(v) for v in graph.input if v.name not in constants}
+    types = dict(inputs)
+    for value in (*graph.value_info, *graph.output):
+        known = _static_type(value)
+        if known is not None:
+            types[value.name] = known
+    nodes = [_node(node) for node in graph.node]
+    return Graph(nodes, constants, inputs, [v.name for v in graph.output], types, opset)
+
+
+def _opset(proto: Any) -> int:
+    versions = {entry.domain: entry.version for entry in proto.opset_import}
+    reasons = [
+        f"{node.op_type} (tensor '{node.output[0] if node.output else ''}'): "
+        f"unknown operator domain '{node.domain}'"
+        for node in proto.graph.node
+        if node.domain not in KNOWN_DOMAINS
+    ]
+    if reasons:
+        raise UnsupportedError(reasons)
+    opset = int(versions.get("", versions.get("ai.onnx", 0)))
+    if opset < OLDEST_OPSET:
+        raise UnsupportedError(
+            f"the model uses ONNX opset {opset}, the oldest supported one is {OLDEST_OPSET}; "
+            "convert it: onnx.version_converter.convert_version(model, 13)"
+        )
+    return opset
+
+
+def _node(node: Any) -> Node:
+    attrs = {}
+    for attribute in node.attribute:
+        value = onnx.helper.get_attribute_value(attribute)
+        if isinstance(value, onnx.TensorProto):
+            value = to_array(value)
+        attrs[attribute.name] = (
+            value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        )
+    domain = "" if node.domain in STANDARD_DOMAINS else node.domain
+    return Node(node.op_type, list(node.input), list(node.output), attrs, domain)
+
+
+def _input_type(value: Any) -> TensorType:
+    if not value.type.HasField("tensor_type"):
+        raise UnsupportedError(f"input '{value.name}' is not a tensor")
+    dims = value.type.tensor_type.shape.dim
+    shown = [d.dim_param or (d.dim_value if d.HasField("dim_value") else "?") for d in dims]
+    dynamic = [i for i, dim in enumerate(dims) if dim.dim_value <= 0]
+    if dynamic == [0] and len(dims) > 1:
+        raise UnsupportedError(
+            f"input '{value.name}' has shape {shown}: its batch dimension is dynamic; fix it: "
+            "python -m onnxruntime.tools.make_dynamic_shape_fixed "
+            f"--input_name {value.name} --input_shape "
+            f"{','.join(['1', *(str(d.dim_value) for d in dims[1:])])} model.onnx fixed.onnx"
+        )
+    known = _static_type(value)
+    if dynamic or known is None:
+        raise UnsupportedError(
+            f"input '{value.name}' has dynamic shape {shown}; every dimension must be a number"
+        )
+    return known
+
+
+def _static_type(value: Any) -> TensorType | None:
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape") or any(not d.HasField("dim_value") for d in tensor.shape.dim):
+        return None
+    shape = tuple(int(dim.dim_value) for dim in tensor.shape.dim)
+    if math.prod(shape) > MAX_TENSOR_ELEMENTS:
+        raise UnsupportedError(
+            f"tensor '{value.name}' of shape {list(shape)} has more than 2^31-1 elements"
+        )
+    try:
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    except (KeyError, ValueError, TypeError):
+        return None
+    return TensorType(shape, str(np.dtype(dtype)))

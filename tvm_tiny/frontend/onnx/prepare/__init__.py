@@ -1,0 +1,52 @@
+"""Graph preparation: every rule rewrites a `Graph` in place, in the order of `RULES`.
+
+Afterwards: no Constant, Identity or Dropout nodes; every int8 tensor is made by QuantizeLinear
+(or is an input or constant) and read by DequantizeLinear only; uint8 is found at the edges only;
+biases are int32 of scale s_x * s_w; data movement stands in an island of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tvm_tiny.frontend.onnx.graph import Graph
+
+from .activation import fuse_hard_swish
+from .bias import quantize_biases
+from .constants import fold_constants, inline_constants, quantize_scalars
+from .islands import isolate_movement, wrap_integer_nodes
+from .normalize import drop_dead, drop_identities, normalize_qdq
+from .norms import fold_batch_norm
+from .qlinear import expand_qlinear
+from .signed import uint8_to_int8
+from .weights import fold_weight_movement
+
+RULES: tuple[Callable[[Graph], None], ...] = (
+    inline_constants,
+    drop_dead,
+    drop_identities,
+    expand_qlinear,
+    normalize_qdq,
+    fold_constants,
+    fold_weight_movement,
+    wrap_integer_nodes,
+    fold_batch_norm,
+    fuse_hard_swish,
+    drop_dead,
+    quantize_scalars,
+    isolate_movement,
+    uint8_to_int8,
+    quantize_biases,
+    drop_dead,
+)
+
+
+def prepare(graph: Graph) -> None:
+    """Apply all rules to `graph`.
+
+    Raises:
+        Refused: quantization that cannot be expressed (the message names operator and tensor).
+
+    """
+    for rule in RULES:
+        rule(graph)
