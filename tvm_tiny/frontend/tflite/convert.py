@@ -8,7 +8,8 @@ from typing import Any
 import tvm
 from tvm import relax
 
-from ...errors import ModelError, UnsupportedError
+from tvm_tiny.errors import ModelError, UnsupportedError
+
 from .graph import Graph
 from .model import Model, Operator, Tensor
 from .ops import CONVERTERS
@@ -30,10 +31,12 @@ def from_tflite(model: bytes | str | Path) -> tvm.IRModule:
     """
     data = model if isinstance(model, bytes) else _read_file(Path(model))
     parsed = read_model(data)
-    reasons = _general_reasons(parsed)
-    module, more = _build(parsed)
-    if reasons or more:
-        raise UnsupportedError([*reasons, *more])
+    general = _general_reasons(parsed)
+    module, fault, reasons = _build(parsed)
+    if fault is not None and not general:  # else it may only follow from, say, a dynamic shape
+        raise fault
+    if general or reasons:
+        raise UnsupportedError([*general, *reasons])
     return module
 
 
@@ -77,8 +80,12 @@ def _input_reasons(tensor: Tensor) -> list[str]:
     return reasons
 
 
-def _build(model: Model) -> tuple[tvm.IRModule | None, list[str]]:
-    """(module, no reasons), or (None or a part, the reasons why operators cannot be converted)."""
+def _build(model: Model) -> tuple[tvm.IRModule, ModelError | None, list[str]]:
+    """(module, None, []), or a part of it, what is wrong with the file, what is not supported.
+
+    The builder's scopes are left in order in every case: TVM prints a warning of its own where an
+    exception leaves them open.
+    """
     builder = relax.BlockBuilder()
     graph = Graph(model, builder)
     parameters = [_variable(model.tensors[index]) for index in model.inputs]
@@ -90,24 +97,30 @@ def _build(model: Model) -> tuple[tvm.IRModule | None, list[str]]:
     }
     with builder.function("main", parameters, attrs=attributes):
         with builder.dataflow():
-            reasons = _convert_all(graph, model)
-            results = [] if reasons else [_result(builder, graph, model, i) for i in model.outputs]
+            fault, reasons = _convert_all(graph, model)
+            complete = fault is None and not reasons
+            results = [_result(builder, graph, model, i) for i in model.outputs if complete]
         builder.emit_func_output(results[0] if len(results) == 1 else relax.Tuple(results))
-    return (None if reasons else builder.finalize()), reasons
+    return builder.finalize(), fault, reasons
 
 
-def _convert_all(graph: Graph, model: Model) -> list[str]:
-    """Convert operator by operator. What an unsupported one would have written is stood in for by
-    a variable of the declared type, so that the rest is checked too."""
+def _convert_all(graph: Graph, model: Model) -> tuple[ModelError | None, list[str]]:
+    """(what is wrong with the file, every reason why an operator is not supported).
+
+    What an unsupported operator would have written is stood in for by a variable of the declared
+    type, so that the rest is checked too.
+    """
     reasons: list[str] = []
     for operator in model.operators:
         try:
             _convert(graph, operator)
+        except ModelError as fault:
+            return fault, reasons
         except UnsupportedError as error:
             reasons += error.reasons
             for index in operator.outputs:
                 graph.bind(index, _variable(model.tensors[index]))
-    return reasons
+    return None, reasons
 
 
 def _convert(graph: Graph, operator: Operator) -> None:
@@ -118,9 +131,9 @@ def _convert(graph: Graph, operator: Operator) -> None:
         raise UnsupportedError(f"{operator.kind}{where}: the operator is not supported")
     try:
         converter(graph, operator)
-    except (tvm.TVMError, ValueError, TypeError) as error:
-        first = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(f"{label(operator)}: operands do not fit together: {first[-1]}") from error
+    except (tvm.error.InternalError, ValueError, TypeError) as error:  # from type inference
+        reason = " ".join(str(error).split())[-200:]
+        raise ModelError(f"{label(operator)}: operands do not fit together: {reason}") from error
 
 
 def _variable(tensor: Tensor) -> Any:

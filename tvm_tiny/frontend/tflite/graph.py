@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from ...errors import ModelError, UnsupportedError
+from tvm_tiny.errors import ModelError, UnsupportedError
+
 from .model import ABSENT, Array, Model, Operator, Quantization, Tensor
 from .validate import label
 
@@ -148,9 +149,7 @@ class Graph:
         """Bind the output tensor's variable, named as the model names it, to `expr`."""
         tensor = self.output(operator, position)
         emit = (
-            self._builder.emit_output
-            if tensor.index in self._model.outputs
-            else self._builder.emit
+            self._builder.emit_output if tensor.index in self._model.outputs else self._builder.emit
         )
         self._values[tensor.index] = emit(expr, name_hint=tensor.name)
 
@@ -184,9 +183,9 @@ def unsupported(operator: Operator, tensor: Tensor, reason: str) -> UnsupportedE
 def wrong_type(dtype: str) -> str:
     """Why an activation or weight of this element type cannot be compiled."""
     remedy = {
-        "float32": "float32 weights or activations where int8 is needed; quantize the model to int8",
+        "float32": "float32 where int8 is needed; quantize the model to int8",
         "int16": "int16 activations (16x8 quantization); quantize to int8",
-        "uint8": "uint8 quantization is supported only in QUANTIZE and DEQUANTIZE; convert to int8",
+        "uint8": "uint8 is supported only by QUANTIZE and DEQUANTIZE; convert the model to int8",
         "INT4": "int4 weights; quantize to int8",
     }
     return remedy.get(dtype, f"element type {dtype.lower()} is not supported; quantize to int8")

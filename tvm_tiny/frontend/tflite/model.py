@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
-from ...errors import ModelError
+from tvm_tiny.errors import ModelError
 
 Array: TypeAlias = npt.NDArray[Any]
 Option: TypeAlias = "int | float | bool | tuple[int, ...]"

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import tflite
 
-from ...errors import ModelError
+from tvm_tiny.errors import ModelError
+
 from . import schema
 from .model import ABSENT, Array, Model, Operator, Option, Quantization, Tensor
 from .validate import validate
@@ -46,7 +47,8 @@ def read_model(data: bytes) -> Model:
         raise ModelError(f"the file has {len(data)} bytes; at most {MAX_FILE_BYTES} are read")
     if len(data) < 8 or data[4:8] != b"TFL3":
         raise ModelError(
-            "not a TFLite model: bytes 4 to 7 are not 'TFL3'; give a .tflite file of schema version 3"
+            "not a TFLite model: bytes 4 to 7 are not 'TFL3'; "
+            "give a .tflite file of schema version 3"
         )
     try:
         model = _Reader(data).model()
@@ -127,7 +129,10 @@ class _Reader:
         if raw is None:
             return ""
         self._spend(len(raw))
-        return raw.decode("utf-8")
+        text = raw.decode("utf-8")
+        if not text.isprintable():
+            raise ModelError("the TFLite file is corrupt: a name holds control characters")
+        return text
 
     def _kind(self, code: Any) -> str:
         """The operator's name; the byte-sized field serves files older than code 127."""
@@ -152,9 +157,7 @@ class _Reader:
         else:
             _check_size(shape, dtype, where)
         if not 0 <= table.Buffer() < max(buffers, 1):
-            raise ModelError(
-                f"{where}: buffer {table.Buffer()} of {buffers}; the file is corrupt"
-            )
+            raise ModelError(f"{where}: buffer {table.Buffer()} of {buffers}; the file is corrupt")
         constant, data = self._data_of(root, table, shape, dtype, where)
         if constant and root.Buffers(table.Buffer()).Size() > 0:
             flaws.append("data outside the flatbuffer")
@@ -293,9 +296,7 @@ def _check_quantization(
         low, high = int(limits.min), int(limits.max)
     else:
         low = high = 0  # the specification's symmetric types: int16, int32
-    if not dtype.startswith("float") and (
-        np.any(zero_points < low) or np.any(zero_points > high)
-    ):
+    if not dtype.startswith("float") and (np.any(zero_points < low) or np.any(zero_points > high)):
         raise ModelError(f"{where}: a zero point is outside {low} to {high}, the range of {dtype}")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...errors import ModelError
+from tvm_tiny.errors import ModelError
+
 from . import schema
 from .model import ABSENT, Model, Operator
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from ..graph import Graph
-from ..model import Operator
+from tvm_tiny.frontend.tflite.graph import Graph
+from tvm_tiny.frontend.tflite.model import Operator
+
 from . import (
     activation,
     convolution,

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from ....errors import ModelError
-from ..graph import Graph
-from ..model import Operator
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph
+from tvm_tiny.frontend.tflite.model import Operator
+from tvm_tiny.frontend.tflite.validate import label
+
 from .fused import clipped
 
 
@@ -56,8 +57,10 @@ def convert_prelu(graph: Graph, operator: Operator) -> None:
             f"{label(operator)}: alpha '{alpha.name}' of shape {alpha.shape} does not fit "
             f"{data.shape}"
         )
-    if alpha.constant and alpha.shape and alpha.shape[-1] == int(np.prod(alpha.shape)) == (
-        data.shape[-1]
+    if (
+        alpha.constant
+        and alpha.shape
+        and alpha.shape[-1] == int(np.prod(alpha.shape)) == (data.shape[-1])
     ):
         slopes = graph.real(operator, alpha, graph.constant(operator, alpha).reshape(-1))
         axis = len(data.shape) - 1
@@ -74,9 +77,7 @@ def convert_hard_swish(graph: Graph, operator: Operator) -> None:
     """X * relu6(x + 3) / 6 (Howard et al., Searching for MobileNetV3, 2019, section 5.2)."""
     data = graph.operand(operator, 0)
     graph.expect_shape(operator, data.shape)
-    shifted = graph.emit(
-        relax.op.add(graph.real(operator, data), relax.const(3.0, "float32"))
-    )
+    shifted = graph.emit(relax.op.add(graph.real(operator, data), relax.const(3.0, "float32")))
     gate = graph.emit(clipped(shifted, 0.0, 6.0))
     gate = graph.emit(relax.op.divide(gate, relax.const(6.0, "float32")))
     graph.store(operator, relax.op.multiply(graph.real(operator, data), gate))

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from ....errors import ModelError
-from ..graph import Graph
-from ..model import Array, Operator, Quantization, Tensor
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph
+from tvm_tiny.frontend.tflite.model import Array, Operator, Quantization, Tensor
+from tvm_tiny.frontend.tflite.validate import label
+
 from .fused import activated
 from .weights import add_bias, channelwise, check_quantized, input_scale, kernel_parameters
 from .windows import image_shape, window

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from ....errors import ModelError
-from ..graph import Graph
-from ..model import Operator
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph
+from tvm_tiny.frontend.tflite.model import Operator
+from tvm_tiny.frontend.tflite.validate import label
+
 from .fused import activated
 
 

@@ -1,4 +1,4 @@
-"""Operators without an integer form: plain float Relax operators between dequantize and quantize."""
+"""Operators without an integer form: float Relax operators between dequantize and quantize."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 from tvm import relax
 
-from ..graph import Graph
-from ..model import Operator
+from tvm_tiny.frontend.tflite.graph import Graph
+from tvm_tiny.frontend.tflite.model import Operator
+
 from .activation import unary
 from .elementwise import binary
 from .fused import activated

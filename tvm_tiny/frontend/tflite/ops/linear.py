@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from ....errors import ModelError
-from ..graph import Graph, unsupported
-from ..model import Operator, Tensor
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph, unsupported
+from tvm_tiny.frontend.tflite.model import Operator, Tensor
+from tvm_tiny.frontend.tflite.validate import label
+
 from .fused import activated
 from .weights import add_bias, channelwise, check_quantized, input_scale, kernel_parameters
 
@@ -83,9 +84,7 @@ def _turned(shape: tuple[int, ...], turn: bool) -> tuple[int, ...]:
     return (*shape[:-2], shape[-1], shape[-2]) if turn else shape
 
 
-def _product_shape(
-    operator: Operator, a: tuple[int, ...], b: tuple[int, ...]
-) -> tuple[int, ...]:
+def _product_shape(operator: Operator, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     try:
         batch = np.broadcast_shapes(a[:-2], b[:-2])
     except ValueError:
@@ -100,9 +99,7 @@ def _matrix(graph: Graph, operator: Operator, tensor: Tensor, turn: bool) -> Any
     if not turn:
         return real
     rank = len(tensor.shape)
-    return graph.emit(
-        relax.op.permute_dims(real, (*range(rank - 2), rank - 1, rank - 2))
-    )
+    return graph.emit(relax.op.permute_dims(real, (*range(rank - 2), rank - 1, rank - 2)))
 
 
 CONVERTERS = {

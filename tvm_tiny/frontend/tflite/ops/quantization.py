@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ....errors import ModelError
-from ..graph import Graph, unsupported, wrong_type
-from ..model import Operator, Quantization, Tensor
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph, unsupported, wrong_type
+from tvm_tiny.frontend.tflite.model import Operator, Quantization, Tensor
+from tvm_tiny.frontend.tflite.validate import label
 
 _QUANTIZED = frozenset({"int8", "uint8"})
 

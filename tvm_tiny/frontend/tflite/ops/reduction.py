@@ -7,10 +7,10 @@ from typing import Any
 
 from tvm import relax
 
-from ....errors import ModelError
-from ..graph import Graph, axis_of, unsupported
-from ..model import Operator
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph, axis_of, unsupported
+from tvm_tiny.frontend.tflite.model import Operator
+from tvm_tiny.frontend.tflite.validate import label
 
 
 def _reduce(function: Callable[..., Any]) -> Callable[[Graph, Operator], None]:

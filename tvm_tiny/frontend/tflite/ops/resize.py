@@ -1,7 +1,7 @@
 """RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR, to `R.image.resize2d`.
 
 How an output coordinate x maps to the input, with s = in / out: asymmetric x * s; half pixel
-(x + 0.5) * s - 0.5; align corners x * (in - 1) / (out - 1). Nearest takes the floor of (x + 0.5) * s
+(x + 0.5) * s - 0.5; align corners x * (in - 1) / (out - 1). Nearest takes floor((x + 0.5) * s)
 for half pixels, which in terms of the formula above is rounding with halves up, as align corners
 does too, and the floor for the asymmetric form.
 """
@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 from tvm import relax
 
-from ....errors import ModelError
-from ..graph import Graph, unsupported
-from ..model import Operator
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph, unsupported
+from tvm_tiny.frontend.tflite.model import Operator
+from tvm_tiny.frontend.tflite.validate import label
+
 from .windows import image_shape
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from tvm import relax
 
-from ....errors import ModelError
-from ..graph import Graph, axis_of
-from ..model import Operator
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph, axis_of
+from tvm_tiny.frontend.tflite.model import Operator
+from tvm_tiny.frontend.tflite.validate import label
+
 from .fused import activated
 
 
@@ -29,9 +30,7 @@ def convert_reshape(graph: Graph, operator: Operator) -> None:
     _reshape(graph, operator, _resolved(operator, data.shape, shape))
 
 
-def _resolved(
-    operator: Operator, shape: tuple[int, ...], target: Sequence[int]
-) -> tuple[int, ...]:
+def _resolved(operator: Operator, shape: tuple[int, ...], target: Sequence[int]) -> tuple[int, ...]:
     count = math.prod(shape)
     known = math.prod(size for size in target if size != -1)
     filled = tuple(count // known if size == -1 and known > 0 else size for size in target)
@@ -69,9 +68,7 @@ def _reshape(graph: Graph, operator: Operator, shape: Sequence[int]) -> None:
 def convert_transpose(graph: Graph, operator: Operator) -> None:
     """Axes in a constant order."""
     data = graph.operand(operator, 0)
-    order = tuple(
-        axis_of(operator, axis, len(data.shape)) for axis in graph.integers(operator, 1)
-    )
+    order = tuple(axis_of(operator, axis, len(data.shape)) for axis in graph.integers(operator, 1))
     if sorted(order) != list(range(len(data.shape))):
         raise ModelError(f"{label(operator)}: {order} is no order of the axes of {data.shape}")
     graph.expect_shape(operator, [data.shape[axis] for axis in order])

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from tvm import relax
 
-from ....errors import ModelError
-from ..graph import Graph, axis_of, unsupported
-from ..model import Operator, Tensor
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph, axis_of, unsupported
+from tvm_tiny.frontend.tflite.model import Operator, Tensor
+from tvm_tiny.frontend.tflite.validate import label
 
 
 def _box(
@@ -27,9 +27,7 @@ def _box(
     sliced = relax.op.strided_slice(
         graph.real(operator, data), axes, list(begin), list(end), list(strides)
     )
-    box = [
-        max(0, -(-(e - b) // s)) for b, e, s in zip(begin, end, strides, strict=True)
-    ]
+    box = [max(0, -(-(e - b) // s)) for b, e, s in zip(begin, end, strides, strict=True)]
     graph.expect_shape(operator, shape, position)
     if list(shape) != box:
         sliced = relax.op.reshape(graph.emit(sliced), tuple(shape))
@@ -112,13 +110,10 @@ def convert_slice(graph: Graph, operator: Operator) -> None:
         raise ModelError(
             f"{label(operator)}: begin {begin} and size {sizes} for an input of {data.shape}"
         )
-    sizes = tuple(
-        n - b if s == -1 else s for n, b, s in zip(data.shape, begin, sizes, strict=True)
-    )
+    sizes = tuple(n - b if s == -1 else s for n, b, s in zip(data.shape, begin, sizes, strict=True))
     end = [b + s for b, s in zip(begin, sizes, strict=True)]
     if any(
-        b < 0 or s < 1 or e > n
-        for b, s, e, n in zip(begin, sizes, end, data.shape, strict=True)
+        b < 0 or s < 1 or e > n for b, s, e, n in zip(begin, sizes, end, data.shape, strict=True)
     ):
         raise ModelError(
             f"{label(operator)}: begin {begin} and size {sizes} leave the input's {data.shape}"
@@ -147,7 +142,7 @@ def convert_strided_slice(graph: Graph, operator: Operator) -> None:
             box.append((0, size, 1))
         count = len(range(*box[-1]))
         if count < 1:
-            raise ModelError(f"{label(operator)}: the slice of axis {axis} of {data.shape} is empty")
+            raise ModelError(f"{label(operator)}: empty slice of axis {axis} of {data.shape}")
         if not (axis < len(begin) and shrink >> axis & 1):
             shape.append(count)
     begin, end, strides = (list(column) for column in zip(*box, strict=True))

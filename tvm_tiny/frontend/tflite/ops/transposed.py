@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from ....errors import ModelError
-from ..graph import Graph, unsupported
-from ..model import Operator
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph, unsupported
+from tvm_tiny.frontend.tflite.model import Operator
+from tvm_tiny.frontend.tflite.validate import label
+
 from .fused import activated
 from .weights import add_bias, channelwise, check_quantized, input_scale, kernel_parameters
 from .windows import image_shape, window
@@ -37,9 +38,7 @@ def convert_transpose_conv(graph: Graph, operator: Operator) -> None:
     graph.expect_shape(operator, target)
     strides = operator.integer("stride_h"), operator.integer("stride_w")
     top, bottom, extra_rows = _trim(graph, operator, height, target[1], kernel_height, strides[0])
-    left, right, extra_columns = _trim(
-        graph, operator, width, target[2], kernel_width, strides[1]
-    )
+    left, right, extra_columns = _trim(graph, operator, width, target[2], kernel_width, strides[1])
     parameters = kernel_parameters(operator, kernel, axis=0, channels=outputs)
     values = np.transpose(graph.constant(operator, kernel), (3, 0, 1, 2))
     nchw = graph.emit(relax.op.permute_dims(graph.real(operator, data), (0, 3, 1, 2)))

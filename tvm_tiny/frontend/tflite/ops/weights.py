@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from ....errors import ModelError
-from ..graph import Graph, unsupported, wrong_type
-from ..model import Array, Operator, Quantization, Tensor
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.graph import Graph, unsupported, wrong_type
+from tvm_tiny.frontend.tflite.model import Array, Operator, Quantization, Tensor
+from tvm_tiny.frontend.tflite.validate import label
 
 
 def check_quantized(graph: Graph, operator: Operator, data: Tensor, kernel: Tensor) -> None:
@@ -29,9 +29,7 @@ def check_quantized(graph: Graph, operator: Operator, data: Tensor, kernel: Tens
     graph.constant(operator, kernel)
 
 
-def kernel_parameters(
-    operator: Operator, kernel: Tensor, axis: int, channels: int
-) -> Quantization:
+def kernel_parameters(operator: Operator, kernel: Tensor, axis: int, channels: int) -> Quantization:
     """One scale an output channel, zero points 0; `axis` is the file's output channel axis.
 
     The TFLite quantization specification fixes convolution weights' zero points at 0.

@@ -6,9 +6,9 @@ ceil(in / stride) outputs, and where the padding is odd, the extra row or column
 
 from __future__ import annotations
 
-from ....errors import ModelError
-from ..model import Operator
-from ..validate import label
+from tvm_tiny.errors import ModelError
+from tvm_tiny.frontend.tflite.model import Operator
+from tvm_tiny.frontend.tflite.validate import label
 
 SAME, VALID = 0, 1
 
