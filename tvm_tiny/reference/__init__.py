@@ -5,8 +5,31 @@ It shares no code with the compiler and does not import TVM. The kernels are pur
 `activation`, `movement`); `TFLiteReference` and `ONNXReference` run whole models on them.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
+from tvm_tiny.errors import ModelError
+
+from .flatbuffer import MAGIC
+from .onnx import ONNXReference
 from .quantization import Quant
-from .tensor import TensorInfo
+from .tensor import TensorInfo, read_file
 from .tflite import TFLiteReference
 
-__all__ = ["Quant", "TFLiteReference", "TensorInfo"]
+__all__ = ["ONNXReference", "Quant", "TFLiteReference", "TensorInfo", "load_reference"]
+
+
+def load_reference(path: str | Path) -> TFLiteReference | ONNXReference:
+    """Open a model file by its content: TFLite's identifier, or the suffix .onnx.
+
+    Raises ModelError for another format or a damaged file, UnsupportedError for operators
+    without a reference.
+    """
+    path = Path(path)
+    data = read_file(path)
+    if data[4:8] == MAGIC:
+        return TFLiteReference(data)
+    if path.suffix.lower() == ".onnx":
+        return ONNXReference(data)
+    raise ModelError(f"model file {path}: neither a TFLite model nor named .onnx")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tvm_tiny.errors import DataError
+from tvm_tiny.errors import DataError, ModelError
 
 Inputs = Mapping[str, npt.NDArray[Any]] | Sequence[npt.NDArray[Any]]
 
@@ -27,6 +28,14 @@ class TensorInfo:
     dtype: str
     scale: float | None = None
     zero_point: int | None = None
+
+
+def read_file(path: Path) -> bytes:
+    """Content of a model file; raises ModelError if it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ModelError(f"model file {path}: {error.strerror}; check the path") from error
 
 
 def bind_inputs(expected: Sequence[TensorInfo], given: Inputs) -> dict[str, npt.NDArray[Any]]:

@@ -13,7 +13,7 @@ from tvm_tiny.errors import ModelError, UnsupportedError
 
 from .flatbuffer import Operator, Tensor, read_graph
 from .float_ops import FLOAT
-from .tensor import Inputs, TensorInfo, bind_inputs
+from .tensor import Inputs, TensorInfo, bind_inputs, read_file
 from .tflite_ops import INTEGER, MOVEMENT, Arrays, where
 
 
@@ -25,7 +25,7 @@ class TFLiteReference:
     """
 
     def __init__(self, model: bytes | Path) -> None:
-        self._graph = read_graph(model if isinstance(model, bytes) else _read_file(model))
+        self._graph = read_graph(model if isinstance(model, bytes) else read_file(model))
         reasons = [reason for op in self._graph.operators for reason in _objections(op)]
         if reasons:
             raise UnsupportedError(reasons)
@@ -54,13 +54,6 @@ class TFLiteReference:
             if tensor.data is not None:
                 values[tensor.name] = tensor.data
         return values
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ModelError(f"model file {path}: {error.strerror}; check the path") from error
 
 
 def _info(tensor: Tensor) -> TensorInfo:

@@ -1,0 +1,305 @@
+"""ONNX float operators between DequantizeLinear and QuantizeLinear on the integer kernels.
+
+An entry takes the operator, its operands and the output's quantization, and returns int8 data
+in the model's NCHW layout. It raises `NoIntegerForm` where operands or attributes leave no
+integer arithmetic; the operator then runs in float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import activation, convolution, dense, elementwise, movement, pooling
+from .arithmetic import IntArray, round_half_away_array
+from .onnx_values import Dequantized, Node
+from .onnx_windows import from_nhwc, to_nhwc, window
+from .quantization import Quant, requantize
+
+Array = npt.NDArray[Any]
+Operand = Dequantized | Array | None
+Kernel = Callable[[Node, tuple[Operand, ...], Quant], Array]
+# Relative difference up to which a bias scale counts as x_scale * w_scale.
+BIAS_SCALE_TOLERANCE = 1e-5
+
+
+class NoIntegerForm(Exception):  # noqa: N818 -- a signal, not an error of the user's
+    """The operator has no integer form with these operands."""
+
+
+def _quantized(args: tuple[Operand, ...], position: int) -> Dequantized:
+    value = args[position] if position < len(args) else None
+    if not isinstance(value, Dequantized):
+        raise NoIntegerForm
+    return value
+
+
+def _activation(args: tuple[Operand, ...], position: int = 0) -> tuple[Array, Quant]:
+    value = _quantized(args, position)
+    if value.scales.size != 1:
+        raise NoIntegerForm
+    return value.data, value.quant
+
+
+def _weights(args: tuple[Operand, ...], position: int = 1) -> tuple[Dequantized, Array]:
+    """A constant operand and its integers with zero point 0."""
+    value = _quantized(args, position)
+    if not value.constant:
+        raise NoIntegerForm
+    return value, value.centered() if value.zero_points.any() else value.data
+
+
+def bias_integers(
+    args: tuple[Operand, ...], position: int, x_scale: float, w_scales: Array
+) -> IntArray | None:
+    """int32 bias at scale x_scale * w_scale; one given at another scale is rounded to it."""
+    value = args[position] if position < len(args) else None
+    if value is None:
+        return None
+    target = float(x_scale) * w_scales.astype(np.float64)
+    if isinstance(value, Dequantized):
+        if np.allclose(value.scales, target, rtol=BIAS_SCALE_TOLERANCE, atol=0.0):
+            return np.asarray(value.centered().reshape(-1), dtype=np.int64)
+        value = value.real()
+    return round_half_away_array(value.reshape(-1).astype(np.float64) / target)
+
+
+def _conv(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    x, x_quant = _activation(args)
+    w, weights = _weights(args)
+    shape = window(node, x.shape, list(weights.shape[2:]))
+    scales = np.broadcast_to(w.scales, weights.shape[0])
+    result = convolution.conv2d(
+        to_nhwc(x),
+        to_nhwc(weights),
+        bias_integers(args, 2, x_quant.scale, scales),
+        x_quant,
+        scales,
+        y,
+        strides=shape.strides,
+        pads=shape.pads,
+        dilations=shape.dilations,
+        groups=node.attributes.get("group", 1),
+    )
+    return from_nhwc(result, x.ndim)
+
+
+def _conv_transpose(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    x, x_quant = _activation(args)
+    w, weights = _weights(args)
+    if x.ndim != 4 or node.attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        raise NoIntegerForm
+    groups = node.attributes.get("group", 1)
+    inputs, share, kh, kw = weights.shape
+    # [I, O / groups, KH, KW], the groups along I -> [O, KH, KW, I / groups]
+    split = weights.reshape(groups, inputs // groups, share, kh, kw)
+    kernel = split.transpose(0, 2, 3, 4, 1).reshape(groups * share, kh, kw, inputs // groups)
+    scales = np.tile(w.scales, groups) if w.scales.size > 1 else w.scales
+    shape = window(node, x.shape, [kh, kw])
+    extra = node.attributes.get("output_padding", [0, 0])
+    size = [
+        shape.strides[i] * (x.shape[2 + i] - 1)
+        + extra[i]
+        + (shape.kernel[i] - 1) * shape.dilations[i]
+        + 1
+        - shape.pads[i]
+        - shape.pads[i + 2]
+        for i in range(2)
+    ]
+    pads = shape.pads[:2]
+    if "output_shape" in node.attributes:
+        wanted = list(node.attributes["output_shape"])[-2:]
+        pads = ((size[0] - wanted[0]) // 2, (size[1] - wanted[1]) // 2)
+        size = wanted
+    scales = np.broadcast_to(scales, groups * share)
+    result = convolution.conv2d_transpose(
+        to_nhwc(x),
+        kernel,
+        bias_integers(args, 2, x_quant.scale, scales),
+        x_quant,
+        scales,
+        y,
+        output_shape=(size[0], size[1]),
+        strides=shape.strides,
+        pads=pads,
+        dilations=shape.dilations,
+        groups=groups,
+    )
+    return from_nhwc(result, 4)
+
+
+def _matmul(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    x, x_quant = _activation(args)
+    second = _quantized(args, 1)
+    if second.constant and second.data.ndim == 2:
+        w, weights = _weights(args)
+        bias = bias_integers(args, 2, x_quant.scale, w.scales)
+        return dense.fully_connected(x, weights.T, bias, x_quant, w.scales, y)
+    if len(args) > 2 and args[2] is not None:
+        raise NoIntegerForm
+    return dense.batch_matmul(x, *_swap(_activation(args, 1), x_quant), y)
+
+
+def _swap(operand: tuple[Array, Quant], first: Quant) -> tuple[Array, Quant, Quant]:
+    return operand[0], first, operand[1]
+
+
+def _gemm(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    options = node.attributes
+    x, x_quant = _activation(args)
+    if options.get("alpha", 1.0) != 1.0 or options.get("beta", 1.0) != 1.0:
+        raise NoIntegerForm
+    x = x.T if options.get("transA", 0) else x
+    if not _quantized(args, 1).constant:
+        if len(args) > 2 and args[2] is not None:
+            raise NoIntegerForm
+        b, b_quant = _activation(args, 1)
+        b = b.T if options.get("transB", 0) else b
+        return dense.batch_matmul(x, b, x_quant, b_quant, y)
+    w, weights = _weights(args)
+    weights = weights if options.get("transB", 0) else weights.T
+    bias = bias_integers(args, 2, x_quant.scale, w.scales)
+    return dense.fully_connected(x, weights, bias, x_quant, w.scales, y)
+
+
+def _binary(kernel: Callable[..., Array]) -> Kernel:
+    def run(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+        if len(args) != 2:
+            raise NoIntegerForm
+        (a, a_quant), (b, b_quant) = _activation(args, 0), _activation(args, 1)
+        return kernel(a, b, a_quant, b_quant, y)
+
+    return run
+
+
+def _unary(kernel: Callable[..., Array]) -> Kernel:
+    def run(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+        return kernel(*_activation(args), y)
+
+    return run
+
+
+def _average_pool(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    x, x_quant = _activation(args)
+    shape = window(node, x.shape, list(node.attributes["kernel_shape"]))
+    if shape.dilations != (1, 1):
+        raise NoIntegerForm
+    include = node.attributes.get("count_include_pad", 0)
+    if include and node.attributes.get("ceil_mode", 0):
+        raise NoIntegerForm
+    pooled = pooling.average_pool2d(
+        to_nhwc(x),
+        shape.kernel,
+        strides=shape.strides,
+        pads=shape.pads,
+        count_include_pad=x_quant.zero_point if include else None,
+    )
+    return requantize(from_nhwc(pooled, x.ndim), x_quant, y)
+
+
+def _global_average_pool(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    x, x_quant = _activation(args)
+    return pooling.mean(x, range(2, x.ndim), x_quant, y, keepdims=True)
+
+
+def _reduce_mean(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    x, x_quant = _activation(args)
+    axes = node.attributes.get("axes")
+    if len(args) > 1 and isinstance(args[1], np.ndarray):
+        axes = args[1].reshape(-1).tolist()
+    if not axes:
+        if node.attributes.get("noop_with_empty_axes", 0):
+            return requantize(x, x_quant, y)
+        axes = list(range(x.ndim))
+    keepdims = bool(node.attributes.get("keepdims", 1))
+    return pooling.mean(x, axes, x_quant, y, keepdims=keepdims)
+
+
+def _concat(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    parts = [_activation(args, k) for k in range(len(args))]
+    axis = node.attributes["axis"]
+    return movement.concat([data for data, _ in parts], [q for _, q in parts], y, axis)
+
+
+def _softmax(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    axis = node.attributes.get("axis", -1)
+    return activation.softmax(*_activation(args), y, axis=axis)
+
+
+def _leaky_relu(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    alpha = node.attributes.get("alpha", 0.01)
+    return activation.leaky_relu(*_activation(args), y, alpha=alpha)
+
+
+def _prelu(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    (x, x_quant), (alpha, alpha_quant) = _activation(args, 0), _activation(args, 1)
+    return activation.prelu(x, alpha, x_quant, alpha_quant, y)
+
+
+def _resize_linear(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    x, x_quant = _activation(args)
+    mode = node.attributes.get("coordinate_transformation_mode", "half_pixel")
+    kind = node.attributes.get("mode", "nearest")
+    if x.ndim != 4 or kind != "linear" or mode not in LINEAR_MODES:
+        raise NoIntegerForm
+    size = resized_shape(x.shape, args)
+    if size[:2] != x.shape[:2] or (mode == "pytorch_half_pixel" and 1 in size[2:]):
+        raise NoIntegerForm
+    result = movement.resize_bilinear(
+        to_nhwc(x),
+        (size[2], size[3]),
+        align_corners=mode == "align_corners",
+        half_pixel="half_pixel" in mode,
+    )
+    return requantize(from_nhwc(result, 4), x_quant, y)
+
+
+LINEAR_MODES = ("asymmetric", "align_corners", "half_pixel", "pytorch_half_pixel")
+
+
+def resized_shape(shape: tuple[int, ...], args: tuple[Any, ...]) -> tuple[int, ...]:
+    """Output shape of a Resize from its `sizes` or `scales` operand."""
+    sizes = args[3] if len(args) > 3 else None
+    if sizes is not None and np.size(sizes):
+        return tuple(int(size) for size in np.reshape(sizes, -1))
+    scales = args[2] if len(args) > 2 else None
+    if scales is None or np.size(scales) != len(shape):
+        raise NoIntegerForm
+    return tuple(
+        int(np.floor(size * float(factor)))
+        for size, factor in zip(shape, np.reshape(scales, -1), strict=True)
+    )
+
+
+def _clip(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    """A Relu or Clip on its own: the island's bounds do the clipping."""
+    return activation.clip(*_activation(args), y, (-128, 127))
+
+
+ISLANDS: dict[str, Kernel] = {
+    "Add": _binary(elementwise.add),
+    "AveragePool": _average_pool,
+    "Clip": _clip,
+    "Concat": _concat,
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Gemm": _gemm,
+    "GlobalAveragePool": _global_average_pool,
+    "HardSwish": _unary(activation.hard_swish),
+    "LeakyRelu": _leaky_relu,
+    "MatMul": _matmul,
+    "Max": _binary(elementwise.maximum),
+    "Min": _binary(elementwise.minimum),
+    "Mul": _binary(elementwise.mul),
+    "PRelu": _prelu,
+    "ReduceMean": _reduce_mean,
+    "Relu": _clip,
+    "Resize": _resize_linear,
+    "Sigmoid": _unary(activation.logistic),
+    "Softmax": _softmax,
+    "Sub": _binary(elementwise.sub),
+    "Tanh": _unary(activation.tanh),
+}

@@ -1,0 +1,77 @@
+"""Window attributes of ONNX convolutions and poolings, and their NCHW layout."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tvm_tiny.errors import UnsupportedError
+
+from .convolution import Pads, Pair, same_pads
+from .onnx_values import Node
+
+Array = npt.NDArray[Any]
+
+
+class Window(NamedTuple):
+    """Window of a 2-D operator; `pads` is (top, left, bottom, right)."""
+
+    kernel: Pair
+    strides: Pair
+    dilations: Pair
+    pads: Pads
+
+
+def to_nhwc(x: Array) -> Array:
+    """[N, C, H, W] or [N, C, W] as [N, H, W, C], with height 1 for the latter."""
+    if x.ndim == 3:
+        x = x[:, :, None, :]
+    return np.transpose(x, (0, 2, 3, 1))
+
+
+def from_nhwc(x: Array, rank: int) -> Array:
+    """Inverse of `to_nhwc` for a model tensor of `rank`."""
+    nchw = np.transpose(x, (0, 3, 1, 2))
+    return nchw[:, :, 0, :] if rank == 3 else nchw
+
+
+def _two(values: list[int], fill: int) -> Pair:
+    return (fill, values[0]) if len(values) == 1 else (values[0], values[1])
+
+
+def window(node: Node, shape: tuple[int, ...], kernel: list[int]) -> Window:
+    """Window of `node` on a tensor of NCHW (or NCW) `shape`, all padding explicit.
+
+    `ceil_mode` becomes padding after the image.
+    """
+    rank = len(shape) - 2
+    if rank not in (1, 2):
+        raise UnsupportedError(f"{node.where}: {rank}-D windows are not supported, only 1-D, 2-D")
+    strides = list(node.attributes.get("strides", [1] * rank))
+    dilations = list(node.attributes.get("dilations", [1] * rank))
+    pads = list(node.attributes.get("pads", [0] * 2 * rank))
+    auto = node.attributes.get("auto_pad", "NOTSET")
+    before, after = pads[:rank], pads[rank:]
+    for axis in range(rank):
+        size, k, s, d = shape[2 + axis], kernel[axis], strides[axis], dilations[axis]
+        if auto in ("SAME_UPPER", "SAME_LOWER"):
+            first, last = same_pads(size, k, s, d)
+            before[axis], after[axis] = (first, last) if auto == "SAME_UPPER" else (last, first)
+        elif auto == "VALID":
+            before[axis] = after[axis] = 0
+        if node.attributes.get("ceil_mode", 0):
+            after[axis] += _ceil_padding(size + before[axis] + after[axis], k, s, d, after[axis])
+    (top, left), (bottom, right) = _two(before, 0), _two(after, 0)
+    return Window(_two(kernel, 1), _two(strides, 1), _two(dilations, 1), (top, left, bottom, right))
+
+
+def _ceil_padding(padded: int, kernel: int, stride: int, dilation: int, after: int) -> int:
+    """Extra padding for a last, partial window; none if it would start behind the image."""
+    span = (kernel - 1) * dilation + 1
+    steps = math.ceil((padded - span) / stride)
+    if steps * stride >= padded - after:
+        return 0
+    return max(steps * stride + span - padded, 0)
