@@ -288,9 +288,11 @@ def prelu(graph: Graph, x: Tensor) -> list[Tensor]:
 
 @rule("HARD_SWISH")
 def hard_swish(graph: Graph, x: Tensor) -> list[Tensor]:
-    # The kernel wants input scale / 128 < output scale.
+    # The kernel wants input scale / 128 < output scale; and its last right shift, in 16 bits,
+    # means nothing beyond 15.
     out = graph.draw.quant_near(x.scales[0], largest_multiplier=64.0)
-    return [graph.builder.unary("HARD_SWISH", x, out)]
+    scale = min(out.scale, 256.0 * x.scales[0])
+    return [graph.builder.unary("HARD_SWISH", x, Quant(scale, out.zero_point))]
 
 
 @rule("LOGISTIC")
