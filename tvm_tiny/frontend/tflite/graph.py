@@ -13,8 +13,6 @@ from tvm_tiny.errors import ModelError, UnsupportedError
 from .model import ABSENT, Array, Model, Operator, Quantization, Tensor
 from .validate import label
 
-_LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
-
 
 class Graph:
     """The function under construction: Relax expressions by tensor index.

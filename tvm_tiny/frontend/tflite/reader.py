@@ -25,6 +25,7 @@ MAX_FILE_BYTES = 256 << 20
 MAX_TENSOR_BYTES = 64 << 20
 MAX_RANK = 8
 MAX_ITEMS = 1 << 16  # tensors, operators, buffers: each
+_ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int32": (0, 0)}
 _LOW_LEVEL = (
     ArithmeticError,
     AssertionError,
@@ -291,12 +292,8 @@ def _check_quantization(
         )
     if not np.all(np.isfinite(scales)) or np.any(scales <= 0):
         raise ModelError(f"{where}: a quantization scale is not a finite number above 0")
-    if dtype in {"int8", "uint8"}:
-        limits = np.iinfo(dtype)
-        low, high = int(limits.min), int(limits.max)
-    else:
-        low = high = 0  # the specification's symmetric types: int16, int32
-    if not dtype.startswith("float") and (np.any(zero_points < low) or np.any(zero_points > high)):
+    low, high = _ZERO_POINTS.get(dtype, (None, None))
+    if low is not None and (np.any(zero_points < low) or np.any(zero_points > high)):
         raise ModelError(f"{where}: a zero point is outside {low} to {high}, the range of {dtype}")
 
 
