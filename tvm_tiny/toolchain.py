@@ -27,6 +27,10 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: Package of the C library for RISC-V, and where Debian and Ubuntu put it.
+PICOLIBC_PACKAGE = "picolibc-riscv64-unknown-elf"
+_PICOLIBC = Path("/usr/lib/picolibc/riscv64-unknown-elf")
+
 #: Other names under which a tool may be installed, in order of preference.
 _ALTERNATIVES: Mapping[str, tuple[str, ...]] = MappingProxyType({HOST_CC: ("cc", "gcc", "clang")})
 
@@ -58,6 +62,11 @@ def find_compiler(name: str) -> Path:
                 f"{name} has no C library: install it with 'apt install {PACKAGES[name]}'"
             )
     return compiler
+
+
+def find_picolibc() -> Path | None:
+    """Folder of the C library for RISC-V, or None: only models with float operators need it."""
+    return _PICOLIBC if _PICOLIBC.is_dir() else None
 
 
 def find_binutil(compiler: str, name: str) -> Path:

@@ -108,7 +108,7 @@ def fake_model(
             "TVM_TINY_SECTION_RODATA TVM_TINY_ALIGN(16) static const int8_t "
             f"table[{table_bytes}] = {{1}};\n"
         )
-        more += "code += table[(uint8_t)x[0]] & 0;"
+        more += "code += 0 * *(volatile const int8_t*)&table[(uint8_t)x[0]];"
     workspace = (2 * elements if io_in_arena else 0) + extra_arena
     names = {
         "workspace": workspace,

@@ -129,6 +129,8 @@ _BOARDS = (
         ),
     ),
     Board(
+        # RAM lies below code, so that a stack that overflows soon leaves memory and faults; only
+        # the reset code must stand at the start of memory.
         "riscv32",
         "RISC-V virt, 32 bits",
         TARGETS["rv32"],
@@ -136,8 +138,9 @@ _BOARDS = (
             toolchain.QEMU_RISCV32,
             ("-machine", "virt", "-bios", "none"),
             10**9,  # minstret counts instructions themselves
-            Region(0x8000_0000, 2 * _MIB),
-            Region(0x8020_0000, 512 * _KIB),
+            Region(0x8010_0000, 2 * _MIB),
+            Region(0x8000_1000, 512 * _KIB),
+            vectors=Region(0x8000_0000, 4 * _KIB),
         ),
     ),
 )

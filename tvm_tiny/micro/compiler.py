@@ -12,21 +12,13 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from tvm_tiny.errors import BoardError, DataError
-from tvm_tiny.toolchain import find_compiler
+from tvm_tiny import toolchain
+from tvm_tiny.errors import BoardError, DataError, ToolchainError
 
 from .targets import Target
 
 #: More would not help much on the machines firmware is built on, and would starve others.
 _JOBS = 2
-
-#: Libraries and start files by platform. libm is for models with float operators; a library that
-#: is not used costs nothing.
-LINK_FLAGS = {
-    "cortex_m": ("-nostartfiles", "-lm"),
-    "riscv": ("-nostdlib", "-lgcc"),
-    "host": ("-lm",),
-}
 
 #: Of the board support alone. Without a C library gcc must not turn loops into calls of strlen, or
 #: those within memcpy into calls of memcpy.
@@ -34,6 +26,12 @@ BOARD_FLAGS = {"riscv": ("-fno-tree-loop-distribute-patterns",)}
 
 #: GNU ld: "region `FLASH' overflowed by 1234 bytes".
 _OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes?")
+
+#: What gcc says of RISC-V sources with float operators when picolibc is missing.
+_NO_MATH = "fatal error: math.h: No such file"
+
+#: The line of a compiler's or linker's output that says most.
+_COMPLAINT = re.compile(r"error: (?!ld returned)|undefined reference|truncated to fit")
 
 
 class RegionOverflowError(Exception):
@@ -76,9 +74,29 @@ def model_includes(mlf_dir: Path) -> tuple[str, ...]:
 
 
 def platform_includes(target: Target, runtime: Path) -> tuple[str, ...]:
-    """Include flags for the C library headers that a target's compiler comes without."""
-    folder = runtime / "boards" / target.platform / "include"
-    return (f"-isystem{folder}",) if folder.is_dir() else ()
+    """Include flags for the C library headers that a target's compiler comes without.
+
+    Our own come first, so that models without float operators build the same whether or not
+    picolibc is installed.
+    """
+    if target.platform != "riscv":
+        return ()
+    picolibc = toolchain.find_picolibc()
+    rest = () if picolibc is None else ("-idirafter", str(picolibc / "include"))
+    return ("-isystem", str(runtime / "boards" / "riscv" / "include"), *rest)
+
+
+def link_flags(target: Target) -> tuple[str, ...]:
+    """Start files and libraries; libm is for models with float operators, and free for others."""
+    if target.platform == "host":
+        return ("-lm",)
+    if target.platform == "cortex_m":
+        return ("-nostartfiles", "-lm")
+    picolibc = toolchain.find_picolibc()
+    if picolibc is None:
+        return ("-nostdlib", "-lgcc")
+    folder = picolibc / "lib" / "rv32imac" / "ilp32"
+    return ("-nostdlib", f"-L{folder}", "-lm", "-lc", "-lgcc")
 
 
 def compile_units(target: Target, units: Sequence[Unit], out_dir: Path) -> list[Path]:
@@ -86,7 +104,7 @@ def compile_units(target: Target, units: Sequence[Unit], out_dir: Path) -> list[
 
     Raises BoardError with the first error of the compiler, ToolchainError without a compiler.
     """
-    compiler = find_compiler(target.compiler)
+    compiler = toolchain.find_compiler(target.compiler)
     objects = [out_dir / f"{index:03d}_{unit.source.stem}.o" for index, unit in enumerate(units)]
 
     def compile_one(unit: Unit, obj: Path) -> None:
@@ -101,7 +119,7 @@ def compile_units(target: Target, units: Sequence[Unit], out_dir: Path) -> list[
 
 def link(target: Target, objects: Sequence[Path], flags: Sequence[str], elf: Path) -> None:
     """Links firmware; RegionOverflowError if a region of the linker script is too small."""
-    compiler = find_compiler(target.compiler)
+    compiler = toolchain.find_compiler(target.compiler)
     command = [str(compiler), *target.cflags, *map(str, objects), *flags, "-o", str(elf)]
     _tool(command, elf.name)
 
@@ -115,6 +133,11 @@ def _tool(command: list[str], what: str) -> None:
     over = {region: int(size) for region, size in _OVERFLOW.findall(done.stderr)}
     if over:
         raise RegionOverflowError(over)
-    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-    first = next((line for line in lines if "error" in line or "undefined" in line), lines[0])
+    if _NO_MATH in done.stderr:
+        raise ToolchainError(
+            f"{what} has float operators, for which {Path(command[0]).name} has no C library: "
+            f"install it with 'apt install {toolchain.PICOLIBC_PACKAGE}'"
+        )
+    lines = done.stderr.splitlines() or [f"exit status {done.returncode}"]
+    first = next((line for line in lines if _COMPLAINT.search(line)), lines[0])
     raise BoardError(f"{what} does not build with {Path(command[0]).name}: {first.strip()}")

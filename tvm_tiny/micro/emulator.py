@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def _explain(elf: Path, folder: Path, status: int, stderr: str) -> str:
     if "Lockup" in stderr:
         return "the processor locked up: a fault within its fault handler, often a lost stack"
     said = stderr.strip().splitlines()
-    ended = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+    ended = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
     return f"{ended}: {said[0]}" if said else ended
 
 

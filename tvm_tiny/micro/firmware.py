@@ -143,14 +143,13 @@ def build_firmware(
     with compiler.runtime_folder() as runtime:
         boards = runtime / "boards"
         _render(boards, folder, model, chosen)
-        platform = chosen.target.platform
         flags = tuple(extra_cflags)
         if trace:
             flags += ("-DTVM_TINY_BOARD_TRACE",)
         model_units = _model_units(mlf_dir, chosen, runtime, flags, trace)
         units = [*model_units, *_board_units(mlf_dir, chosen, runtime, folder, flags, trace)]
         objects = compiler.compile_units(chosen.target, units, folder)
-        link_flags = [*extra_cflags, *compiler.LINK_FLAGS[platform]]
+        link_flags = [*extra_cflags, *compiler.link_flags(chosen.target)]
         if chosen.machine is not None:
             script = boards / "common" / "sections.ld"
             link_flags += [f"-L{folder}", f"-T{script}", "-Wl,--gc-sections"]

@@ -96,7 +96,7 @@ def _library_graph(target: Target, names: Sequence[str], runtime: Path, folder: 
     keep = [f"-Wl,--undefined={name}" for name in names]
     # What a library itself misses (_sbrk, ...) shows as a callee without an entry.
     partial = ["-Wl,--entry=0", "-Wl,--unresolved-symbols=ignore-all", *keep]
-    compiler.link(target, objects, [*partial, *compiler.LINK_FLAGS[target.platform]], image)
+    compiler.link(target, objects, [*partial, *compiler.link_flags(target)], image)
     objdump = toolchain.find_binutil(target.compiler, "objdump")
     command = [str(objdump), "-d", "--no-show-raw-insn", str(image)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

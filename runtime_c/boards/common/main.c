@@ -5,14 +5,15 @@
  * all inputs in the model's order. outputs.bin is all outputs of each sample. The arena is filled
  * with a pattern before every sample, so that a model that reads what it did not write shows.
  */
+/* Before the model's header, which would set TVM_TINY_TRACE to nothing. */
+#ifdef TVM_TINY_BOARD_TRACE
+#include "trace.h"
+#endif
 #include "files.h"
 #include "glue.h"
 #include "measure.h"
 #include "report.h"
 #include "tvm_tiny/errors.h"
-#ifdef TVM_TINY_BOARD_TRACE
-#include "trace.h"
-#endif
 
 #define ARENA_FILL 0xa5u
 

@@ -47,7 +47,7 @@ void tvm_tiny_fault(void) {
 __attribute__((naked, aligned(4))) void tvm_tiny_fault_entry(void) {
   __asm__ volatile(
       "la sp, __stack_top\n\t"
-      "j tvm_tiny_fault");
+      "tail tvm_tiny_fault");
 }
 
 /* The reset address of QEMU's virt board is the start of its memory: section .vectors. */
@@ -60,6 +60,6 @@ __attribute__((naked, used, section(".vectors"))) void tvm_tiny_reset(void) {
       "la sp, __stack_top\n\t"
       "la t0, tvm_tiny_fault_entry\n\t"
       "csrw mtvec, t0\n\t"
-      "j tvm_tiny_start\n\t"
+      "tail tvm_tiny_start\n\t"
       ".option pop");
 }
