@@ -1,1 +1,1 @@
-"""TIR row kernels and schedules, one operator family a file."""
+"""TIR row kernels and schedules, one folder an instruction set, one file an operator family."""

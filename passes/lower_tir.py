@@ -1,0 +1,63 @@
+"""TIR down to what the C printer takes: flat buffers, plain loops, pointers for parameters."""
+
+from __future__ import annotations
+
+from tvm import tirx
+from tvm.ir import IRModule, PointerType, PrimType
+from tvm.s_tir import transform as s_tir
+from tvm.target import Target
+from tvm.tirx import transform as tir
+from tvm.tirx.buffer import BufferType
+
+# Blocks to loops, buffers to one dimension, 32-bit indices, and tidying. MakePackedAPI and
+# LowerTVMBuiltin are left out on purpose: plain C functions are wanted, not packed ones.
+_LOWERING = (
+    s_tir.CanonicalizeLoop(),
+    s_tir.LowerInitBlock(),
+    s_tir.PlanAndUpdateBufferAllocationLocation(),
+    s_tir.ConvertBlocksToOpaque(),
+    s_tir.CompactBufferAllocation(),
+    s_tir.LowerMatchBuffer(),
+    tir.StmtSimplify(),
+    s_tir.LowerOpaqueBlock(),
+    tir.FlattenBuffer(),
+    tir.NarrowDataType(32),
+    s_tir.LoopPartition(),
+    tir.VectorizeLoop(False),
+    tir.StorageRewrite(),
+    tir.UnrollLoop(),
+    s_tir.RenormalizeSplitPattern(),
+    tir.StmtSimplify(),
+    tir.RemoveNoOp(),
+    tir.CommonSubexprElim(),
+    tir.LowerIntrin(),
+)
+
+
+def lower_prim_func(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """`func` lowered for the C target; its parameters stay buffers."""
+    target = Target("c")
+    module = tir.BindTarget(target)(IRModule({"f": func}))
+    with target:
+        for step in _LOWERING:
+            module = step(module)
+    return module["f"].without_attr("target")
+
+
+def to_pointer_abi(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """`func` with each buffer parameter replaced by a pointer to its elements.
+
+    Scalars stay. The result prints as `f(int8_t* x, ..., int32_t row)`, and other TIR functions
+    call it with `buffer.data`.
+    """
+    params: list[tirx.Var] = []
+    declarations: list[tirx.Stmt] = []
+    for param in func.params:
+        if not isinstance(param.ty, BufferType):
+            params.append(param)
+            continue
+        pointer = tirx.Var(param.name, PointerType(PrimType(str(param.dtype))))
+        params.append(pointer)
+        declarations.append(tirx.DeclBuffer(param, data=pointer))
+    body = tirx.SeqStmt([*declarations, func.body]) if declarations else func.body
+    return tirx.PrimFunc(params, body, None, func.attrs)

@@ -1,0 +1,150 @@
+"""Row kernels: what they are, how they are registered, and the builder for pointwise ones.
+
+A row kernel is a TIR function that computes one row of one operator's output. Its parameters
+are the operator's tensors, then constants the compiler adds, then the output, then the row
+index. What a row is follows from the output's shape (see `row_split`), so that layer-by-layer,
+streamed and patched execution are only different loops around the same kernel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import relax, tirx
+from tvm.ir import Call, Expr
+
+Index = tuple[Expr, ...]
+Spec = tuple[tuple[int, ...], str]
+
+
+@dataclass(frozen=True)
+class RowKernel:
+    """One operator as rows.
+
+    func: PrimFunc in buffer form: (tensors..., constants..., output, row: int32).
+    rows: how many rows the whole output has.
+    constants: arrays the kernel takes after the operator's own tensors.
+    """
+
+    func: tirx.PrimFunc
+    rows: int
+    constants: tuple[np.ndarray, ...] = ()
+
+
+Factory = Callable[[Call], RowKernel]
+_FACTORIES: dict[str, Factory] = {}
+
+
+def row_kernel(*op_names: str) -> Callable[[Factory], Factory]:
+    """Register a factory for Relax operators; it gets the call and answers a RowKernel."""
+
+    def register(factory: Factory) -> Factory:
+        for name in op_names:
+            _FACTORIES[name] = factory
+        return factory
+
+    return register
+
+
+def lookup(call: Call) -> Factory | None:
+    """The factory for this call's operator; None where only TVM's legalization has one."""
+    return _FACTORIES.get(getattr(call.op, "name", ""))
+
+
+def spec(expr: Expr) -> Spec:
+    """(shape, dtype) of a Relax tensor expression of static shape."""
+    return tuple(int(d) for d in expr.ty.shape), str(expr.ty.dtype)
+
+
+def shape_of(expr: Expr) -> tuple[int, ...]:
+    """Static shape of a Relax tensor expression."""
+    return spec(expr)[0]
+
+
+def parameters(*values: int) -> np.ndarray:
+    """Scalars of an operator as the int32 array its kernel reads.
+
+    Zero points and clamps are data, not code, so that layers of equal shape share a kernel.
+    """
+    return np.array(values, dtype="int32")
+
+
+def row_split(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Split a shape into the dimensions that count rows and those inside a row.
+
+    [N, H, W, C] has N * H rows of [W, C]; lower ranks have shape[0] rows; a vector is one row.
+    """
+    lead = 0 if len(shape) < 2 else max(1, len(shape) - 2)
+    return tuple(shape[:lead]), tuple(shape[lead:])
+
+
+def row_indices(row: Expr, lead: Sequence[int]) -> Index:
+    """The leading indices that row number `row` stands for; no division where one suffices."""
+    indices: list[Expr] = []
+    rest = row
+    for extent in reversed(lead):
+        if extent == 1:
+            indices.append(tirx.const(0, "int32"))
+        elif math.prod(lead) == extent:
+            indices.append(rest)
+        else:
+            indices.append(tirx.truncmod(rest, tirx.const(extent, "int32")))
+            rest = tirx.truncdiv(rest, tirx.const(extent, "int32"))
+    return tuple(reversed(indices))
+
+
+def batch_and_row(
+    batch: int, height: int
+) -> tuple[Callable[[Expr], Expr | int], Callable[[Expr], Expr]]:
+    """How a row number of [N, H, ...] splits into image and line; no division for one image."""
+    if batch == 1:
+        return (lambda row: 0), (lambda row: row)
+    extent = tirx.const(height, "int32")
+    return (lambda row: tirx.truncdiv(row, extent)), (lambda row: tirx.truncmod(row, extent))
+
+
+def pointwise(
+    inputs: Sequence[Spec], output: Spec, value: Callable[[Sequence[tirx.Var], Index], Expr]
+) -> tirx.PrimFunc:
+    """A row kernel in which every output element is one expression of its own index.
+
+    inputs: (shape, dtype) of the tensors and constants read; output: the same of the result.
+    value: from the input buffers and the output index to the element.
+    """
+    buffers = [tirx.decl_buffer(s, d, f"in{k}") for k, (s, d) in enumerate(inputs)]
+    shape, dtype = output
+    out = tirx.decl_buffer(shape, dtype, "out")
+    row = tirx.Var("row", "int32")
+    lead, inner = row_split(shape)
+    loops = [tirx.Var(f"i{k}", "int32") for k in range(len(inner))]
+    index = (*row_indices(row, lead), *loops)
+    body = tirx.BufferStore(out, value(buffers, index), list(index))
+    for var, extent in reversed(list(zip(loops, inner, strict=True))):
+        body = tirx.For(var, 0, extent, tirx.ForKind.SERIAL, body)
+    return tirx.PrimFunc([*buffers, out, row], body)
+
+
+def row_count(shape: Sequence[int]) -> int:
+    """Rows of a tensor of this shape."""
+    return math.prod(row_split(shape)[0])
+
+
+def constant_spec(array: np.ndarray) -> Spec:
+    """(shape, dtype) of a constant array."""
+    return tuple(array.shape), str(array.dtype)
+
+
+def pointwise_kernel(
+    call: Call,
+    value: Callable[[Sequence[tirx.Var], Index], Expr],
+    constants: Sequence[np.ndarray] = (),
+) -> RowKernel:
+    """`pointwise` for a Relax call: its tensors first, then `constants`."""
+    tensors = [arg for arg in call.args if isinstance(arg.ty, relax.TensorType)]
+    func = pointwise(
+        [*map(spec, tensors), *map(constant_spec, constants)], spec(call), value
+    )
+    return RowKernel(func, row_count(shape_of(call)), tuple(constants))

@@ -1,0 +1,8 @@
+"""Row kernels in portable TIR: what runs on every core and what every schedule must equal.
+
+Importing this package registers all of them.
+"""
+
+from . import convolution, dense, elementwise, movement, pooling, reduction, softmax
+
+__all__ = ["convolution", "dense", "elementwise", "movement", "pooling", "reduction", "softmax"]

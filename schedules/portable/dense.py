@@ -1,0 +1,85 @@
+"""Fully connected layers and batched matrix products, one output row at a time."""
+
+import math
+
+from tvm.ir import Call
+from tvm.script import tirx as T
+
+from ..kernel import RowKernel, parameters, row_kernel, shape_of
+from ..requantize import clamp_int8, requantize
+
+
+@row_kernel("tvm_tiny.qdense")
+def qdense(call: Call) -> RowKernel:
+    """int8 fully connected layer: x [..., I], w [O, I], bias, multiplier, shift [O] int32."""
+    attrs = call.attrs
+    *lead, I = shape_of(call.args[0])  # noqa: E741
+    O = shape_of(call.args[1])[0]  # noqa: E741
+    M = math.prod(lead)
+    left = bool(attrs["shifts_left"])
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(
+        x: T.Buffer((M, I), "int8"),
+        w: T.Buffer((O, I), "int8"),
+        bias: T.Buffer((O,), "int32"),
+        multiplier: T.Buffer((O,), "int32"),
+        shift: T.Buffer((O,), "int32"),
+        q: T.Buffer((4,), "int32"),
+        out: T.Buffer((M, O), "int8"),
+        y: T.int32,
+    ):
+        for oc in range(O):
+            with T.sblock("unit"):
+                vc = T.axis.remap("S", [oc])
+                acc = T.sblock_alloc_buffer((1,), "int32")
+                acc[0] = bias[vc]
+                for ic in range(I):
+                    acc[0] += (T.Cast("int32", x[y, ic]) - q[0]) * T.Cast("int32", w[vc, ic])
+                out[y, vc] = clamp_int8(
+                    requantize(acc[0], multiplier[vc], shift[vc], may_shift_left=left) + q[1],
+                    q[2],
+                    q[3],
+                )
+
+    constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
+    return RowKernel(row, M, constants)
+
+
+@row_kernel("tvm_tiny.qbatch_matmul")
+def qbatch_matmul(call: Call) -> RowKernel:
+    """int8 batched product of two activations: a [..., M, K], b [..., K, N]; one scale.
+
+    A batch of 1 on either side is broadcast.
+    """
+    attrs = call.attrs
+    a_shape, b_shape, out_shape = shape_of(call.args[0]), shape_of(call.args[1]), shape_of(call)
+    M, K = a_shape[-2:]
+    N = b_shape[-1]
+    A, B, Z = math.prod(a_shape[:-2]), math.prod(b_shape[:-2]), math.prod(out_shape[:-2])
+    a_step, b_step = int(A > 1), int(B > 1)
+    left = int(attrs["shift"]) > 0
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(
+        a: T.Buffer((A, M, K), "int8"),
+        b: T.Buffer((B, K, N), "int8"),
+        q: T.Buffer((7,), "int32"),
+        out: T.Buffer((Z, M, N), "int8"),
+        y: T.int32,
+    ):
+        for j in range(N):
+            with T.sblock("element"):
+                vj = T.axis.remap("S", [j])
+                acc = T.sblock_alloc_buffer((1,), "int32")
+                acc[0] = 0
+                for k in range(K):
+                    acc[0] += (
+                        T.Cast("int32", a[T.truncdiv(y, M) * a_step, T.truncmod(y, M), k]) - q[0]
+                    ) * (T.Cast("int32", b[T.truncdiv(y, M) * b_step, k, vj]) - q[1])
+                out[T.truncdiv(y, M), T.truncmod(y, M), vj] = clamp_int8(
+                    requantize(acc[0], q[5], q[6], may_shift_left=left) + q[2], q[3], q[4]
+                )
+
+    names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
+    return RowKernel(row, Z * M, (parameters(*(int(attrs[k]) for k in names)),))

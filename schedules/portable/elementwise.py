@@ -1,0 +1,154 @@
+"""Operators whose output element depends on the input elements of the same index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tvm import tirx
+from tvm.ir import Call, Expr
+
+from ..kernel import Index, RowKernel, parameters, pointwise_kernel, row_kernel, shape_of
+from ..requantize import clamp_int8, high_mul, i32, requantize, rounding_shift_right
+
+Buffers = Sequence[tirx.Var]
+
+
+def broadcast(shape: Sequence[int], index: Index) -> list[Expr]:
+    """The index into a tensor of `shape` that NumPy's broadcasting gives for an output index."""
+    tail = index[len(index) - len(shape) :]
+    return [tirx.const(0, "int32") if d == 1 else i for d, i in zip(shape, tail, strict=True)]
+
+
+def _operand(call: Call, which: int, buffers: Buffers, index: Index) -> Expr:
+    """Element of operand `which` at an output index, as int32."""
+    return i32(buffers[which][broadcast(shape_of(call.args[which]), index)])
+
+
+def _attributes(call: Call, *names: str) -> list[int]:
+    return [int(call.attrs[name]) for name in names]
+
+
+@row_kernel("tvm_tiny.lut")
+def lut(call: Call) -> RowKernel:
+    """Any int8 -> int8 function as its table: x int8, table [256] int8 indexed by x + 128."""
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        return buffers[1][i32(buffers[0][index]) + i32(128)]
+
+    return pointwise_kernel(call, value)
+
+
+@row_kernel("tvm_tiny.copy")
+def copy(call: Call) -> RowKernel:
+    """The input, in memory of its own."""
+    return pointwise_kernel(call, lambda buffers, index: buffers[0][index])
+
+
+@row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract")
+def qadd(call: Call) -> RowKernel:
+    """a + b or a - b: both rescaled to twice the larger scale with 20 bits of headroom."""
+    names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max")
+    names += ("a_multiplier", "b_multiplier", "y_multiplier", "a_shift", "b_shift", "y_shift")
+    subtract = call.op.name == "tvm_tiny.qsubtract"
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        q = buffers[-1]
+
+        def scaled(which: int) -> Expr:
+            centred = _operand(call, which, buffers, index) - q[which]
+            return rounding_shift_right(
+                high_mul(centred * i32(1 << 20), q[5 + which]), -q[8 + which]
+            )
+
+        total = scaled(0) - scaled(1) if subtract else scaled(0) + scaled(1)
+        result = requantize(total, q[7], q[10], may_shift_left=int(call.attrs["y_shift"]) > 0)
+        return clamp_int8(result + q[2], q[3], q[4])
+
+    return pointwise_kernel(call, value, [parameters(*_attributes(call, *names))])
+
+
+@row_kernel("tvm_tiny.qmultiply")
+def qmultiply(call: Call) -> RowKernel:
+    """a * b, rescaled once."""
+    names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        q = buffers[-1]
+        product = (_operand(call, 0, buffers, index) - q[0]) * (
+            _operand(call, 1, buffers, index) - q[1]
+        )
+        result = requantize(product, q[5], q[6], may_shift_left=int(call.attrs["shift"]) > 0)
+        return clamp_int8(result + q[2], q[3], q[4])
+
+    return pointwise_kernel(call, value, [parameters(*_attributes(call, *names))])
+
+
+@row_kernel("tvm_tiny.qmaximum", "tvm_tiny.qminimum")
+def qmaximum(call: Call) -> RowKernel:
+    """The larger or smaller of two int8 tensors of one scale, clamped."""
+    pick = tirx.max if call.op.name == "tvm_tiny.qmaximum" else tirx.min
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        best = pick(_operand(call, 0, buffers, index), _operand(call, 1, buffers, index))
+        return clamp_int8(best, buffers[-1][0], buffers[-1][1])
+
+    return pointwise_kernel(call, value, [parameters(*_attributes(call, "act_min", "act_max"))])
+
+
+@row_kernel("tvm_tiny.qprelu")
+def qprelu(call: Call) -> RowKernel:
+    """x where x >= 0, else x * alpha, each with its own multiplier; alpha is broadcast."""
+    names = ("x_zp", "alpha_zp", "y_zp")
+    names += ("multiplier", "shift", "alpha_multiplier", "alpha_shift")
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        q = buffers[-1]
+        x = _operand(call, 0, buffers, index) - q[0]
+        slope = _operand(call, 1, buffers, index) - q[1]
+        positive = requantize(x, q[3], q[4], may_shift_left=int(call.attrs["shift"]) > 0)
+        negative = requantize(
+            x * slope, q[5], q[6], may_shift_left=int(call.attrs["alpha_shift"]) > 0
+        )
+        result = tirx.if_then_else(x >= i32(0), positive, negative)
+        return clamp_int8(result + q[2], -128, 127)
+
+    return pointwise_kernel(call, value, [parameters(*_attributes(call, *names))])
+
+
+@row_kernel("tvm_tiny.quantize")
+def quantize(call: Call) -> RowKernel:
+    """float32 -> int8: x / scale rounded with halves away from zero, plus the zero point.
+
+    The quotient is limited before it becomes an integer, so that no float converts out of range.
+    """
+    scale = tirx.const(float(call.attrs["scale"]), "float32")
+    zero_point = i32(int(call.attrs["zero_point"]))
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        quotient = buffers[0][index] / scale
+        limited = tirx.max(tirx.min(quotient, tirx.const(512.0, "float32")), -512.0)
+        half = tirx.Select(limited < 0.0, tirx.const(-0.5, "float32"), 0.5)
+        # A float sum `limited + half` may round up to the next integer just below a half;
+        # the distance to the truncated integer is exact.
+        whole = limited.astype("int32")
+        rest = limited - whole.astype("float32")
+        away = tirx.Select(
+            limited < 0.0,
+            -tirx.Cast("int32", rest <= half),
+            tirx.Cast("int32", rest >= half),
+        )
+        return clamp_int8(whole + away + zero_point, -128, 127)
+
+    return pointwise_kernel(call, value)
+
+
+@row_kernel("tvm_tiny.dequantize")
+def dequantize(call: Call) -> RowKernel:
+    """int8 -> float32: scale * (q - zero point)."""
+    scale = tirx.const(float(call.attrs["scale"]), "float32")
+    zero_point = i32(int(call.attrs["zero_point"]))
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        return (i32(buffers[0][index]) - zero_point).astype("float32") * scale
+
+    return pointwise_kernel(call, value)

@@ -1,0 +1,114 @@
+"""Operators that move elements without changing them, and resizing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tvm import tirx
+from tvm.ir import Call, Expr
+
+from ..kernel import Index, RowKernel, pointwise_kernel, row_kernel, shape_of
+from ..requantize import i32, i64
+
+Buffers = Sequence[tirx.Var]
+
+
+@row_kernel("tvm_tiny.pad")
+def pad(call: Call) -> RowKernel:
+    """Constant padding of any rank; the value is a quantized one."""
+    before = [int(v) for v in call.attrs["before"]]
+    fill = tirx.const(int(call.attrs["value"]), "int8")
+    shape = shape_of(call.args[0])
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        source = [i - b for i, b in zip(index, before, strict=True)]
+        inside = tirx.const(True, "bool")
+        for i, b, extent, total in zip(source, before, shape, shape_of(call), strict=True):
+            if total != extent:
+                inside = tirx.all(inside, i >= 0) if b else inside
+                inside = tirx.all(inside, i < extent)
+        return tirx.if_then_else(inside, buffers[0][source], fill)
+
+    return pointwise_kernel(call, value)
+
+
+@row_kernel("tvm_tiny.transpose")
+def transpose(call: Call) -> RowKernel:
+    """Axes permuted: output axis k is input axis axes[k]."""
+    axes = [int(a) for a in call.attrs["axes"]]
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        source: list[Expr] = [i32(0)] * len(axes)
+        for position, axis in enumerate(axes):
+            source[axis] = index[position]
+        return buffers[0][source]
+
+    return pointwise_kernel(call, value)
+
+
+@row_kernel("tvm_tiny.strided_slice")
+def strided_slice(call: Call) -> RowKernel:
+    """Every strides[k]-th element from begin[k] on, strides of either sign."""
+    begin = [int(v) for v in call.attrs["begin"]]
+    strides = [int(v) for v in call.attrs["strides"]]
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        return buffers[0][[b + i * s for b, i, s in zip(begin, index, strides, strict=True)]]
+
+    return pointwise_kernel(call, value)
+
+
+@row_kernel("tvm_tiny.concat")
+def concat(call: Call) -> RowKernel:
+    """Tensors of one scale joined along an axis."""
+    axis = int(call.attrs["axis"])
+    extents = [shape_of(arg)[axis] for arg in call.args]
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        start = sum(extents)
+        result: Expr | None = None
+        for buffer, extent in reversed(list(zip(buffers, extents, strict=True))):
+            start -= extent
+            source = [*index[:axis], index[axis] - start, *index[axis + 1 :]]
+            element = buffer[source]
+            result = (
+                element
+                if result is None
+                else tirx.if_then_else(index[axis] < start + extent, element, result)
+            )
+        assert result is not None
+        return result
+
+    return pointwise_kernel(call, value)
+
+
+@row_kernel("tvm_tiny.resize_nearest")
+def resize_nearest(call: Call) -> RowKernel:
+    """x [N,H,W,C], rows [OH] and columns [OW] int32: the input line and column of each output."""
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        n, y, x, c = index
+        return buffers[0][n, buffers[1][y], buffers[2][x], c]
+
+    return pointwise_kernel(call, value)
+
+
+@row_kernel("tvm_tiny.resize_bilinear")
+def resize_bilinear(call: Call) -> RowKernel:
+    """x [N,H,W,C]; rows [OH,4] and columns [OW,4] int32: two source indices, two 10-bit weights."""
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        x, rows, columns = buffers[:3]
+        n, oy, ox, c = index
+
+        def corner(top: int, left: int) -> Expr:
+            element = i64(x[n, rows[oy, top], columns[ox, left], c])
+            return element * i64(rows[oy, 2 + top]) * i64(columns[ox, 2 + left])
+
+        total = corner(0, 0) + corner(1, 0) + corner(0, 1) + corner(1, 1)
+        half = tirx.Select(total > i64(0), i64(1 << 19), i64(-(1 << 19)))
+        # |total| < 2**28: the division is one of 32 bits.
+        rounded = (total + half).astype("int32")
+        return tirx.truncdiv(rounded, i32(1 << 20)).astype("int8")
+
+    return pointwise_kernel(call, value)

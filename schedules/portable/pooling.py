@@ -1,0 +1,88 @@
+"""Average and max pooling, one output row at a time; taps outside the input do not count."""
+
+from tvm.ir import Call
+from tvm.script import tirx as T
+
+from ..kernel import RowKernel, batch_and_row, parameters, row_kernel, shape_of
+from ..requantize import clamp_int8
+
+
+@row_kernel("tvm_tiny.qavg_pool2d")
+def qavg_pool2d(call: Call) -> RowKernel:
+    """Average of the taps inside the input, halves away from zero: x [N,H,W,C] int8."""
+    attrs = call.attrs
+    N, H, W, C = shape_of(call.args[0])
+    _, OH, OW, _ = shape_of(call)
+    KH, KW = (int(v) for v in attrs["pool_size"])
+    SH, SW = (int(v) for v in attrs["strides"])
+    PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
+    image, line = batch_and_row(N, OH)
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(
+        x: T.Buffer((N, H, W, C), "int8"),
+        q: T.Buffer((2,), "int32"),
+        out: T.Buffer((N, OH, OW, C), "int8"),
+        y: T.int32,
+    ):
+        for ox, c in T.grid(OW, C):
+            with T.sblock("pixel"):
+                vx, vc = T.axis.remap("SS", [ox, c])
+                acc = T.sblock_alloc_buffer((2,), "int32")
+                acc[0] = 0
+                acc[1] = 0
+                for ky in range(KH):
+                    if 0 <= line(y) * SH + ky - PT and line(y) * SH + ky - PT < H:
+                        for kx in range(KW):
+                            if 0 <= vx * SW + kx - PL and vx * SW + kx - PL < W:
+                                acc[0] += T.Cast(
+                                    "int32",
+                                    x[image(y), line(y) * SH + ky - PT, vx * SW + kx - PL, vc],
+                                )
+                                acc[1] += 1
+                if acc[0] > 0:
+                    acc[0] = T.truncdiv(acc[0] + T.truncdiv(acc[1], 2), acc[1])
+                else:
+                    acc[0] = T.truncdiv(acc[0] - T.truncdiv(acc[1], 2), acc[1])
+                out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[0], q[1])
+
+    return RowKernel(row, N * OH, (parameters(int(attrs["act_min"]), int(attrs["act_max"])),))
+
+
+@row_kernel("tvm_tiny.qmax_pool2d")
+def qmax_pool2d(call: Call) -> RowKernel:
+    """Maximum of the taps inside the input: x [N,H,W,C] int8."""
+    attrs = call.attrs
+    N, H, W, C = shape_of(call.args[0])
+    _, OH, OW, _ = shape_of(call)
+    KH, KW = (int(v) for v in attrs["pool_size"])
+    SH, SW = (int(v) for v in attrs["strides"])
+    PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
+    image, line = batch_and_row(N, OH)
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(
+        x: T.Buffer((N, H, W, C), "int8"),
+        q: T.Buffer((2,), "int32"),
+        out: T.Buffer((N, OH, OW, C), "int8"),
+        y: T.int32,
+    ):
+        for ox, c in T.grid(OW, C):
+            with T.sblock("pixel"):
+                vx, vc = T.axis.remap("SS", [ox, c])
+                best = T.sblock_alloc_buffer((1,), "int32")
+                best[0] = -128
+                for ky in range(KH):
+                    if 0 <= line(y) * SH + ky - PT and line(y) * SH + ky - PT < H:
+                        for kx in range(KW):
+                            if 0 <= vx * SW + kx - PL and vx * SW + kx - PL < W:
+                                best[0] = T.max(
+                                    best[0],
+                                    T.Cast(
+                                        "int32",
+                                        x[image(y), line(y) * SH + ky - PT, vx * SW + kx - PL, vc],
+                                    ),
+                                )
+                out[image(y), line(y), vx, vc] = clamp_int8(best[0], q[0], q[1])
+
+    return RowKernel(row, N * OH, (parameters(int(attrs["act_min"]), int(attrs["act_max"])),))

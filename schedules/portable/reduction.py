@@ -1,0 +1,79 @@
+"""Mean and argmax over any axes.
+
+The tensor is seen as [rows, reduced, kept]: the lowering pass transposes where the reduced
+axes are not adjacent.
+"""
+
+import math
+
+from tvm.ir import Call
+from tvm.script import tirx as T
+
+from ..kernel import RowKernel, parameters, row_kernel, shape_of
+from ..requantize import clamp_int8, requantize
+
+
+def outer_reduced_inner(shape: tuple[int, ...], axes: list[int]) -> tuple[int, int, int]:
+    """Extents before, in and after a run of adjacent reduced axes."""
+    first, last = axes[0], axes[-1]
+    return (
+        math.prod(shape[:first]),
+        math.prod(shape[first : last + 1]),
+        math.prod(shape[last + 1 :]),
+    )
+
+
+@row_kernel("tvm_tiny.qmean")
+def qmean(call: Call) -> RowKernel:
+    """int8 mean: the sum without its zero points, times a multiplier that holds 1/count."""
+    attrs = call.attrs
+    O, R, I = outer_reduced_inner(  # noqa: E741
+        shape_of(call.args[0]), sorted(int(a) for a in attrs["axes"])
+    )
+    left = int(attrs["shift"]) > 0
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(
+        x: T.Buffer((O, R, I), "int8"),
+        q: T.Buffer((4,), "int32"),
+        out: T.Buffer((O, I), "int8"),
+        y: T.int32,
+    ):
+        for i in range(I):
+            with T.sblock("element"):
+                vi = T.axis.remap("S", [i])
+                acc = T.sblock_alloc_buffer((1,), "int32")
+                acc[0] = 0
+                for r in range(R):
+                    acc[0] += T.Cast("int32", x[y, r, vi])
+                out[y, vi] = clamp_int8(
+                    requantize(acc[0] - q[0] * R, q[2], q[3], may_shift_left=left) + q[1],
+                    -128,
+                    127,
+                )
+
+    names = ("x_zp", "y_zp", "multiplier", "shift")
+    return RowKernel(row, O, (parameters(*(int(attrs[k]) for k in names)),))
+
+
+@row_kernel("tvm_tiny.argmax")
+def argmax(call: Call) -> RowKernel:
+    """Index of the first largest element along one axis, as int32 or int64."""
+    dtype = str(call.attrs["dtype"])
+    O, R, I = outer_reduced_inner(  # noqa: E741
+        shape_of(call.args[0]), [int(call.attrs["axis"])]
+    )
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(x: T.Buffer((O, R, I), "int8"), out: T.Buffer((O, I), dtype), y: T.int32):
+        for i in range(I):
+            with T.sblock("element"):
+                vi = T.axis.remap("S", [i])
+                best = T.sblock_alloc_buffer((1,), "int32")
+                best[0] = 0
+                for r in range(1, R):
+                    if x[y, r, vi] > x[y, best[0], vi]:
+                        best[0] = r
+                out[y, vi] = T.Cast(dtype, best[0])
+
+    return RowKernel(row, O)

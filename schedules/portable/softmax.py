@@ -1,0 +1,97 @@
+"""int8 softmax over the last axis, in fixed point.
+
+The exponential depends only on the difference to the largest input, one of 256 values, so it is
+a table the compiler fills; what is left for the device is the sum and one reciprocal.
+"""
+
+import math
+
+from tvm import tirx
+from tvm.ir import Call, Expr
+from tvm.script import tirx as T
+
+from ..kernel import RowKernel, row_kernel, shape_of
+from ..requantize import clamp_int8, i32, i64, rounding_shift_right
+
+# 48/17 and -32/17 in Q2.29: the first guess of Newton's reciprocal for a divisor in [1/2, 1].
+_FIRST_GUESS = 1515870810
+_FIRST_SLOPE = -1010580540
+
+
+def _product(a: Expr, b: Expr) -> Expr:
+    """Fixed-point product of two Q0.31-style numbers of either sign, rounded half up."""
+    return ((i64(a) * i64(b) + i64(1 << 30)) >> i64(31)).astype("int32")
+
+
+def _saturating_double(x: Expr) -> Expr:
+    """2 * x limited to int32; x is not negative."""
+    return tirx.Select(x > i32((1 << 30) - 1), i32((1 << 31) - 1), x * i32(2))
+
+
+def _newton_step(x: Expr, half_divisor: Expr) -> Expr:
+    """x + x * (1 - half_divisor * x), x in Q2.29; the last product saturates into Q2.29."""
+    error = i32(1 << 29) - _product(half_divisor, x)
+    wide = i64(_product(x, error)) * i64(4)
+    limited = tirx.max(tirx.min(wide, i64((1 << 31) - 1)), i64(-(1 << 31))).astype("int32")
+    return x + limited
+
+
+@row_kernel("tvm_tiny.qsoftmax")
+def qsoftmax(call: Call) -> RowKernel:
+    """x [..., C] int8, exp_table [256] int32 in Q0.31, indexed by largest - x."""
+    *lead, C = shape_of(call.args[0])
+    M = math.prod(lead)
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(
+        x: T.Buffer((M, C), "int8"),
+        table: T.Buffer((256,), "int32"),
+        out: T.Buffer((M, C), "int8"),
+        y: T.int32,
+    ):
+        with T.sblock("softmax"):
+            best = T.sblock_alloc_buffer((1,), "int32")
+            total = T.sblock_alloc_buffer((1,), "int32")
+            zeros = T.sblock_alloc_buffer((1,), "int32")
+            half = T.sblock_alloc_buffer((1,), "int32")
+            guess = T.sblock_alloc_buffer((1,), "int32")
+            value = T.sblock_alloc_buffer((1,), "int32")
+            best[0] = -128
+            for c in range(C):
+                best[0] = T.max(best[0], T.Cast("int32", x[y, c]))
+            # Q12.19, so that up to 4095 terms of at most 1 fit.
+            total[0] = 0
+            for c in range(C):
+                total[0] += rounding_shift_right(
+                    table[best[0] - T.Cast("int32", x[y, c])], i32(12)
+                )
+            # Normalise the sum to [1/2, 1) * 2**32 and remember the shift.
+            zeros[0] = 0
+            while T.Cast("uint32", total[0]) << T.Cast("uint32", zeros[0]) < T.uint32(1 << 31):
+                zeros[0] += 1
+            half[0] = T.Cast(
+                "int32",
+                T.truncdiv(
+                    T.Cast(
+                        "int64",
+                        T.Cast("uint32", total[0]) << T.Cast("uint32", zeros[0]),
+                    ),
+                    T.int64(2),
+                ),
+            )
+            guess[0] = i32(_FIRST_GUESS) + _product(half[0], i32(_FIRST_SLOPE))
+            for _ in range(3):
+                guess[0] = _newton_step(guess[0], half[0])
+            for c in range(C):
+                # Kept in memory before the clamp: TVM 0.27 bounds a shift by a variable too
+                # tightly and would drop the upper limit.
+                value[0] = rounding_shift_right(
+                    _product(
+                        _saturating_double(guess[0]),
+                        table[best[0] - T.Cast("int32", x[y, c])],
+                    ),
+                    35 - zeros[0],
+                )
+                out[y, c] = clamp_int8(value[0] - 128, -128, 127)
+
+    return RowKernel(row, M)

@@ -1,0 +1,157 @@
+"""tvm_tiny's integer operators, registered with Relax.
+
+LowerQDQ turns each island of a QDQ module into one of these. They are ordinary Relax operators:
+type inference checks them, LegalizeOps lowers them to the same row kernels the C is made of, so
+a module that holds them runs on the host's virtual machine and gives the same bytes.
+
+Attributes are plain integers (a `DictAttrs`); per-channel arrays are constant operands. All
+activations are int8, biases, multipliers and shifts int32; layouts NHWC and OHWI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.ir import Call, Op, register_op_attr
+from tvm.relax.transform.legalize_ops.common import register_legalize
+
+Shape = tuple[int, ...]
+InferShape = Callable[[Call, list[Shape]], Sequence[int]]
+
+
+def _spatial(size: int, kernel: int, stride: int, dilation: int, before: int, after: int) -> int:
+    return (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def _window(x: Shape, kernel: Sequence[int], call: Call, channels: int) -> Shape:
+    """Output shape of a sliding window over NHWC data."""
+    attrs = call.attrs
+    top, left, bottom, right = (int(v) for v in attrs["padding"])
+    sh, sw = (int(v) for v in attrs["strides"])
+    dh, dw = (int(v) for v in attrs["dilation"]) if "dilation" in attrs.keys() else (1, 1)
+    return (
+        x[0],
+        _spatial(x[1], kernel[0], sh, dh, top, bottom),
+        _spatial(x[2], kernel[1], sw, dw, left, right),
+        channels,
+    )
+
+
+def _conv2d(call: Call, shapes: list[Shape]) -> Shape:
+    return _window(shapes[0], shapes[1][1:3], call, shapes[1][0])
+
+
+def _pool2d(call: Call, shapes: list[Shape]) -> Shape:
+    kernel = [int(v) for v in call.attrs["pool_size"]]
+    return _window(shapes[0], kernel, call, shapes[0][3])
+
+
+def _declared(call: Call, shapes: list[Shape]) -> Shape:
+    return tuple(int(v) for v in call.attrs["shape"])
+
+
+def _same(call: Call, shapes: list[Shape]) -> Shape:
+    return shapes[0]
+
+
+def _broadcast(call: Call, shapes: list[Shape]) -> Shape:
+    return np.broadcast_shapes(shapes[0], shapes[1])
+
+
+def _dense(call: Call, shapes: list[Shape]) -> Shape:
+    return (*shapes[0][:-1], shapes[1][0])
+
+
+def _matmul(call: Call, shapes: list[Shape]) -> Shape:
+    a, b = shapes[:2]
+    return (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
+
+
+def _transpose(call: Call, shapes: list[Shape]) -> Shape:
+    return tuple(shapes[0][int(a)] for a in call.attrs["axes"])
+
+
+def _concat(call: Call, shapes: list[Shape]) -> Shape:
+    axis = int(call.attrs["axis"])
+    total = sum(shape[axis] for shape in shapes)
+    return (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
+
+
+def _resize(call: Call, shapes: list[Shape]) -> Shape:
+    return (shapes[0][0], shapes[1][0], shapes[2][0], shapes[0][3])
+
+
+# Operator -> (shape inference, result dtype; None: attribute "dtype").
+_OPERATORS: dict[str, tuple[InferShape, str | None]] = {
+    "argmax": (_declared, None),
+    "concat": (_concat, "int8"),
+    "copy": (_same, None),
+    "dequantize": (_same, "float32"),
+    "lut": (_same, "int8"),
+    "pad": (_declared, "int8"),
+    "qadd": (_broadcast, "int8"),
+    "qavg_pool2d": (_pool2d, "int8"),
+    "qbatch_matmul": (_matmul, "int8"),
+    "qconv2d": (_conv2d, "int8"),
+    "qconv2d_transpose": (_declared, "int8"),
+    "qdense": (_dense, "int8"),
+    "qmax_pool2d": (_pool2d, "int8"),
+    "qmaximum": (_broadcast, "int8"),
+    "qmean": (_declared, "int8"),
+    "qminimum": (_broadcast, "int8"),
+    "qmultiply": (_broadcast, "int8"),
+    "qprelu": (_same, "int8"),
+    "qsoftmax": (_same, "int8"),
+    "qsubtract": (_broadcast, "int8"),
+    "quantize": (_same, "int8"),
+    "resize_bilinear": (_resize, "int8"),
+    "resize_nearest": (_resize, "int8"),
+    "strided_slice": (_declared, "int8"),
+    "transpose": (_transpose, "int8"),
+}
+
+OPERATORS: tuple[str, ...] = tuple(f"tvm_tiny.{name}" for name in sorted(_OPERATORS))
+
+
+def call(name: str, args: Sequence[relax.Expr], **attrs: Any) -> Call:
+    """A call of `tvm_tiny.<name>`; attributes are ints, floats, strings or lists of ints."""
+    return Call(f"tvm_tiny.{name}", list(args), attrs)
+
+
+def is_integer_op(expr: relax.Expr) -> bool:
+    """True for a call of one of the operators of this module."""
+    return isinstance(expr, Call) and getattr(expr.op, "name", "") in OPERATORS
+
+
+def _infer_type(infer: InferShape, dtype: str | None) -> Callable[[Call, Any], relax.TensorType]:
+    def infer_type(call_: Call, builder: Any) -> relax.TensorType:
+        shapes = [tuple(int(d) for d in arg.ty.shape) for arg in call_.args]
+        result = dtype if dtype is not None else str(call_.attrs["dtype"])
+        return relax.TensorType([int(d) for d in infer(call_, shapes)], result)
+
+    return infer_type
+
+
+def _legalize(builder: relax.BlockBuilder, call_: Call) -> relax.Expr:
+    """LegalizeOps: the row kernel in a loop over its rows, as in the emitted C."""
+    from tvm_tiny.passes.lower_to_row_kernels import emit_stage
+
+    return emit_stage(builder, call_)
+
+
+def _register(name: str, infer: InferShape, dtype: str | None) -> None:
+    full_name = f"tvm_tiny.{name}"
+    if full_name in Op.list_op_names():
+        return
+    tvm.ir._ffi_api.RegisterOp(full_name, "integer operator of tvm_tiny")
+    register_op_attr(full_name, "FInferType", _infer_type(infer, dtype))
+    register_op_attr(full_name, "FPurity", True)
+    register_legalize(full_name, _legalize)
+
+
+for _name, (_infer, _dtype) in _OPERATORS.items():
+    _register(_name, _infer, _dtype)
