@@ -109,7 +109,9 @@ class Graph:
         return Quant(self.draw.log_uniform(*USUAL_SCALE), self.draw.zero_point())
 
     def quant_near(self, scale: float) -> Quant:
-        return Quant(scale * self.draw.log_uniform(0.5, 2.0), self.draw.zero_point())
+        # Chains of products must not drift to ranges no network has.
+        usual = min(scale * self.draw.log_uniform(0.5, 2.0), 2.0)
+        return Quant(usual, self.draw.zero_point())
 
     def new_input(self, shape: tuple[int, ...], quant: Quant) -> Value:
         """A float input and its QuantizeLinear, or an input that is already quantized."""
@@ -206,6 +208,8 @@ def _window(graph: Graph, x: Value, *, dilate: bool = True) -> tuple[dict[str, A
         before, after = (draw.integer(0, size // 2) for _ in range(2))
         padded = extent + (before + after if automatic == "NOTSET" else 0)
         same = automatic.startswith("SAME")
+        if same and not dilate:
+            stride = min(stride, size)  # onnxruntime's pooling would pad by less than nothing
         extents.append(-(-extent // stride) if same else (padded - covered) // stride + 1)
         kernel.append(size)
         strides.append(stride)
