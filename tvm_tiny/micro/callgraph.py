@@ -15,8 +15,14 @@ _STACK = re.compile(r"\\n(\d+) bytes \(([a-z,]+)\)")
 
 _FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
 _INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\s+(\S+)\s*(.*)$")
-_TARGET = re.compile(r"<([^+>]+)>")
+_TARGET = re.compile(r"<([^+>]+)(?:\+0x[0-9a-f]+)?>")
 _IMMEDIATE = re.compile(r"#(\d+)|,-(\d+)$")
+#: Data and padding between functions.
+_NOT_CODE = frozenset({".word", ".short", ".byte", "nop", "nop.w"})
+_ENDS = frozenset({"b", "bx", "udf", "ret", "j", "jr", "tail", "ebreak", "unimp"})
+
+#: Most that libgcc's prologue helpers of 32-bit RISC-V (`-msave-restore`) push: ra, s0-s11.
+_RISCV_SAVE_BYTES = 64
 
 
 @dataclass
@@ -66,26 +72,40 @@ def _add_node(graph: Graph, title: str, label: str) -> None:
         function.unbounded = "has a local array of variable size"
 
 
-def read_disassembly(text: str) -> Graph:
+def read_disassembly(text: str, aliases: Iterable[frozenset[str]]) -> Graph:
     """Functions of `objdump -d --no-show-raw-insn`, for Arm (Thumb) or RISC-V.
 
     Every push and every decrement of the stack pointer counts, whether or not they lie on one
     path: an upper bound, and exact for the straight-line prologues of library functions.
+
+    aliases  sets of names for one address, of which the disassembly shows only one
     """
     graph: Graph = {}
     current = Function()
+    open_ended = False
     for line in text.splitlines():
         head = _FUNCTION.match(line)
         if head is not None:
-            current = graph.setdefault(head[1], Function())
+            if open_ended:
+                current.callees.add(head[1])
+            current, open_ended = graph.setdefault(head[1], Function()), False
             continue
         match = _INSTRUCTION.match(line)
-        if match is not None:
+        if match is not None and match[1] not in _NOT_CODE:
             current.stack += _stack_of(match[1], match[2])
             _add_call(current, match[1], match[2])
+            open_ended = not _ends(match[1], match[2])
     for name, function in graph.items():
         function.callees.discard(name)  # a loop's branch to its own start
+    for names in aliases:
+        known = [graph[name] for name in names if name in graph]
+        graph.update(dict.fromkeys(names, known[0]) if known else {})
     return graph
+
+
+def _ends(mnemonic: str, operands: str) -> bool:
+    """Whether a function may end here: hand-written ones also fall through into the next."""
+    return mnemonic.split(".")[0] in _ENDS or "pc" in operands
 
 
 def _stack_of(mnemonic: str, operands: str) -> int:
@@ -120,5 +140,8 @@ def _add_call(function: Function, mnemonic: str, operands: str) -> None:
     if base in ("blx", "jalr", "c.jalr") and "<" not in operands:
         function.unbounded = "calls through a pointer"
     target = _TARGET.search(operands)
-    if target is not None and (base[0] == "b" or base in ("j", "jal", "tail", "call", "cbz")):
+    if target is not None and target[1].startswith("__riscv_save_"):
+        # It returns with the stack lowered, so its frame is the caller's own.
+        function.stack += _RISCV_SAVE_BYTES
+    elif target is not None and (base[0] == "b" or base in ("j", "jal", "tail", "call", "cbz")):
         function.callees.add(target[1])

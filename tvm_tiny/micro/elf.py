@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,13 +47,27 @@ def sizes(paths: Iterable[Path]) -> Sizes:
 
 def function_at(path: Path, address: int) -> str | None:
     """`name+0x12` of the function that holds an address, or None."""
+    for name, start, size in _functions(path):
+        if start <= address < start + size:
+            return f"{name}+0x{address - start:x}"
+    return None
+
+
+def function_aliases(path: Path) -> list[frozenset[str]]:
+    """Sets of two names or more that stand for one function."""
+    names: dict[int, set[str]] = {}
+    for name, start, _ in _functions(path):
+        names.setdefault(start, set()).add(name)
+    return [frozenset(group) for group in names.values() if len(group) > 1]
+
+
+def _functions(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Name, address and size of each function."""
     with path.open("rb") as file:
         for section in ELFFile(file).iter_sections():
             if not isinstance(section, SymbolTableSection):
                 continue
             for symbol in section.iter_symbols():
-                start = symbol["st_value"] & ~1  # the lowest bit marks Thumb code
-                is_function = symbol["st_info"]["type"] == "STT_FUNC"
-                if is_function and start <= address < start + symbol["st_size"]:
-                    return f"{symbol.name}+0x{address - start:x}"
-    return None
+                if symbol["st_info"]["type"] == "STT_FUNC":
+                    # The lowest bit marks Thumb code.
+                    yield symbol.name, symbol["st_value"] & ~1, symbol["st_size"]

@@ -20,6 +20,7 @@ from tvm_tiny.errors import BoardError
 from . import compiler
 from .callgraph import INDIRECT, Function, Graph, read_callgraph, read_disassembly
 from .compiler import Unit
+from .elf import function_aliases
 from .metadata import read_model_info
 from .targets import Target, find_target
 
@@ -102,7 +103,7 @@ def _library_graph(target: Target, names: Sequence[str], runtime: Path, folder: 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BoardError(f"{objdump.name} cannot read {image.name}: {done.stderr.strip()}")
-    return read_disassembly(done.stdout)
+    return read_disassembly(done.stdout, function_aliases(image))
 
 
 def _deepest(graph: Graph, entry: str) -> list[str]:
