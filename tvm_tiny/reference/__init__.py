@@ -13,15 +13,19 @@ from tvm_tiny.errors import ModelError
 
 from .flatbuffer import MAGIC
 from .onnx import ONNXReference
-from .quantization import Quant
+from .quantization import Quant, Rounding
 from .tensor import TensorInfo, read_file
 from .tflite import TFLiteReference
 
-__all__ = ["ONNXReference", "Quant", "TFLiteReference", "TensorInfo", "load_reference"]
+__all__ = ["ONNXReference", "Quant", "Rounding", "TFLiteReference", "TensorInfo", "load_reference"]
 
 
-def load_reference(path: str | Path) -> TFLiteReference | ONNXReference:
+def load_reference(
+    path: str | Path, rounding: Rounding = Rounding.TFLITE
+) -> TFLiteReference | ONNXReference:
     """Open a model file by its content: TFLite's identifier, or the suffix .onnx.
+
+    `rounding` applies to ONNX models; TFLite models define their own.
 
     Raises ModelError for another format or a damaged file, UnsupportedError for operators
     without a reference.
@@ -31,5 +35,5 @@ def load_reference(path: str | Path) -> TFLiteReference | ONNXReference:
     if data[4:8] == MAGIC:
         return TFLiteReference(data)
     if path.suffix.lower() == ".onnx":
-        return ONNXReference(data)
+        return ONNXReference(data, rounding)
     raise ModelError(f"model file {path}: neither a TFLite model nor named .onnx")

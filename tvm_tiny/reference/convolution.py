@@ -13,13 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from .arithmetic import (
+    INT8_MAX,
+    INT8_MIN,
+    INT32_MAX,
+    INT32_MIN,
     Int8Array,
     IntArray,
     multiply_by_quantized_multiplier,
     quantize_multipliers,
     wrap_int32,
 )
-from .quantization import Quant, to_output
+from .quantization import Quant, Rounding, rescale_float32, to_output
 
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
@@ -74,6 +78,20 @@ def pad_image(x: npt.NDArray[Any], pads: Pads, value: int = 0) -> npt.NDArray[An
     return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=value)
 
 
+def safe_bias(bias: npt.NDArray[Any], weights: npt.NDArray[Any], x_zero_point: int) -> IntArray:
+    """Bias moved just far enough from the int32 limits that no accumulator can overflow.
+
+    `weights` is [O, ...]. Only a channel whose weights are almost all zero has such a bias:
+    its weight scale is tiny, so exporters saturate the bias. For every other channel, and so
+    for every sound model, this changes nothing.
+    """
+    widest = max(INT8_MAX - x_zero_point, x_zero_point - INT8_MIN)
+    rows = weights.reshape(weights.shape[0], -1)
+    reach = np.abs(rows.astype(np.int64)).sum(axis=1) * widest
+    low, high = np.minimum(INT32_MIN + reach, 0), np.maximum(INT32_MAX - reach, 0)
+    return np.asarray(np.clip(bias.astype(np.int64).reshape(-1), low, high), dtype=np.int64)
+
+
 def channel_multipliers(
     x_scale: float, w_scales: npt.ArrayLike, y_scale: float, channels: int
 ) -> tuple[IntArray, IntArray]:
@@ -82,17 +100,30 @@ def channel_multipliers(
     return quantize_multipliers(float(x_scale) * scales / float(y_scale))
 
 
+def float32_ratio(
+    x_scale: float, w_scales: npt.ArrayLike, y_scale: float
+) -> npt.NDArray[np.float32]:
+    """x_scale * w_scale / y_scale with each step rounded to float32."""
+    product = np.float32(x_scale) * np.asarray(w_scales, dtype=np.float32).reshape(-1)
+    return np.asarray(product / np.float32(y_scale), dtype=np.float32)
+
+
 def _finish(
     accumulator: IntArray,
+    weights: npt.NDArray[Any],
     bias: npt.NDArray[Any] | None,
-    x_scale: float,
+    x: Quant,
     w_scales: npt.ArrayLike,
     y: Quant,
     limits: Pair | None,
+    rounding: Rounding,
 ) -> Int8Array:
     if bias is not None:
-        accumulator = accumulator + bias.astype(np.int64).reshape(-1)
-    multipliers, shifts = channel_multipliers(x_scale, w_scales, y.scale, accumulator.shape[-1])
+        accumulator = accumulator + safe_bias(bias, weights, x.zero_point)
+    if rounding is Rounding.FLOAT32:
+        ratio = float32_ratio(x.scale, w_scales, y.scale)
+        return to_output(rescale_float32(wrap_int32(accumulator), ratio), y, limits)
+    multipliers, shifts = channel_multipliers(x.scale, w_scales, y.scale, accumulator.shape[-1])
     scaled = multiply_by_quantized_multiplier(wrap_int32(accumulator), multipliers, shifts)
     return to_output(scaled, y, limits)
 
@@ -110,6 +141,7 @@ def conv2d(
     dilations: Pair = (1, 1),
     groups: int = 1,
     limits: Pair | None = None,
+    rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
     """Convolution of x [N, H, W, I] with weights [O, KH, KW, I / groups]; bias int32 [O].
 
@@ -131,7 +163,7 @@ def conv2d(
             kernel = weights[g * share : (g + 1) * share].reshape(share, -1).T.astype(np.int32)
             parts.append(exact_matmul(columns, kernel))
         accumulator = np.concatenate(parts, axis=-1)
-    return _finish(accumulator, bias, x_quant.scale, w_scales, y_quant, limits)
+    return _finish(accumulator, weights, bias, x_quant, w_scales, y_quant, limits, rounding)
 
 
 def _depthwise(
@@ -164,6 +196,7 @@ def depthwise_conv2d(
     pads: Pads = (0, 0, 0, 0),
     dilations: Pair = (1, 1),
     limits: Pair | None = None,
+    rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
     """Depthwise convolution in TFLite's layout: weights [1, KH, KW, C * multiplier].
 
@@ -181,6 +214,7 @@ def depthwise_conv2d(
         dilations=dilations,
         groups=x.shape[3],
         limits=limits,
+        rounding=rounding,
     )
 
 
@@ -198,6 +232,7 @@ def conv2d_transpose(
     dilations: Pair = (1, 1),
     groups: int = 1,
     limits: Pair | None = None,
+    rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
     """Transposed convolution of x [N, H, W, I] with weights [O, KH, KW, I / groups].
 
@@ -229,4 +264,4 @@ def conv2d_transpose(
                     block,
                 ] += exact_matmul(channels, tap)
     cut = canvas[:, pads[0] : pads[0] + output_shape[0], pads[1] : pads[1] + output_shape[1]]
-    return _finish(cut, bias, x_quant.scale, w_scales, y_quant, limits)
+    return _finish(cut, weights, bias, x_quant, w_scales, y_quant, limits, rounding)

@@ -19,8 +19,8 @@ from .arithmetic import (
     quantize_multiplier,
     wrap_int32,
 )
-from .convolution import channel_multipliers, exact_matmul
-from .quantization import Quant, to_output
+from .convolution import channel_multipliers, exact_matmul, float32_ratio, safe_bias
+from .quantization import Quant, Rounding, rescale_float32, to_output
 
 
 def product_multiplier(a_scale: float, b_scale: float, y_scale: float) -> tuple[int, int]:
@@ -38,11 +38,15 @@ def fully_connected(
     y_quant: Quant,
     *,
     limits: tuple[int, int] | None = None,
+    rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
     """x [.., I] times weights [O, I] (symmetric) plus bias int32 [O] -> int8 [.., O]."""
     accumulator = exact_matmul(x.astype(np.int32) - x_quant.zero_point, weights.T.astype(np.int32))
     if bias is not None:
-        accumulator = accumulator + bias.astype(np.int64).reshape(-1)
+        accumulator = accumulator + safe_bias(bias, weights, x_quant.zero_point)
+    if rounding is Rounding.FLOAT32:
+        ratio = float32_ratio(x_quant.scale, w_scales, y_quant.scale)
+        return to_output(rescale_float32(wrap_int32(accumulator), ratio), y_quant, limits)
     scales = np.asarray(w_scales, dtype=np.float32).reshape(-1)
     multiplier: int | IntArray
     shift: int | IntArray
@@ -64,11 +68,15 @@ def batch_matmul(
     y_quant: Quant,
     *,
     limits: tuple[int, int] | None = None,
+    rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
     """a [.., M, K] times b [.., K, N], batch axes broadcast; both operands may be asymmetric."""
     accumulator = exact_matmul(
         a.astype(np.int32) - a_quant.zero_point, b.astype(np.int32) - b_quant.zero_point
     )
+    if rounding is Rounding.FLOAT32:
+        ratio = float32_ratio(a_quant.scale, b_quant.scale, y_quant.scale)
+        return to_output(rescale_float32(wrap_int32(accumulator), ratio), y_quant, limits)
     multiplier, shift = product_multiplier(a_quant.scale, b_quant.scale, y_quant.scale)
     scaled = multiply_by_quantized_multiplier(wrap_int32(accumulator), multiplier, shift)
     return to_output(scaled, y_quant, limits)

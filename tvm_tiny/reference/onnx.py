@@ -32,7 +32,7 @@ from .onnx_values import (
     dequantized,
     to_raw,
 )
-from .quantization import Quant, clip_limits, quantize, requantize
+from .quantization import Quant, Rounding, clip_limits, quantize, requantize
 from .tensor import Inputs, TensorInfo, bind_inputs
 
 Array = npt.NDArray[Any]
@@ -42,11 +42,13 @@ class ONNXReference:
     """An ONNX model as the reference kernels compute it.
 
     Raises ModelError for a file that is not a readable model and UnsupportedError, listing
-    every reason, for what the reference cannot run.
+    every reason, for what the reference cannot run. `rounding` selects the arithmetic of
+    convolutions, products, means and of the input's quantization.
     """
 
-    def __init__(self, model: bytes | Path) -> None:
+    def __init__(self, model: bytes | Path, rounding: Rounding = Rounding.TFLITE) -> None:
         self._graph = read_graph(model)
+        self._rounding = rounding
 
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:
@@ -65,7 +67,7 @@ class ONNXReference:
         uint8 ones are moved down by 128. Graph inputs and outputs keep the model's dtype.
         """
         given = bind_inputs(self.inputs, inputs)
-        evaluation = _Evaluation(self._graph, given)
+        evaluation = _Evaluation(self._graph, given, self._rounding)
         for node in self._graph.nodes:
             try:
                 evaluation.step(node)
@@ -79,8 +81,9 @@ class ONNXReference:
 class _Evaluation:
     """One inference: the value behind each name, and the quantized tensors seen so far."""
 
-    def __init__(self, graph: Graph, inputs: dict[str, Array]) -> None:
+    def __init__(self, graph: Graph, inputs: dict[str, Array], rounding: Rounding) -> None:
         self._graph = graph
+        self._rounding = rounding
         self._values: dict[str, Value] = dict(graph.constants)
         self._constants = set(graph.constants)
         self.tensors: dict[str, Array] = {}
@@ -148,12 +151,12 @@ class _Evaluation:
             return requantize(value.data, value.quant, quant)
         if isinstance(value, Island):
             try:
-                return _run_island(value, quant)
+                return _run_island(value, quant, self._rounding)
             except NoIntegerForm:
                 value = self._real(value)
         if isinstance(value, Raw):
             raise UnsupportedError("QuantizeLinear of an integer tensor")
-        return quantize(value, quant)
+        return quantize(value, quant, rounding=self._rounding)
 
     def _dequantize_linear(self, node: Node) -> None:
         name = node.inputs[0]
@@ -170,7 +173,7 @@ class _Evaluation:
         constants = [name in self._constants for name in node.inputs]
         call = read_call(node, self._operands(node), constants)
         try:
-            data = ISLANDS[call.node.op](call.node, call.args, call.quant)
+            data = ISLANDS[call.node.op](call.node, call.args, call.quant, self._rounding)
         except NoIntegerForm:
             raise UnsupportedError(f"{node.where}: no integer form for its options") from None
         self._set_raw(node.outputs[0], data, call.unsigned)
@@ -318,10 +321,10 @@ def _is_vector(array: Array) -> bool:
     return array.ndim >= 1 and array.size == array.shape[-1]
 
 
-def _run_island(island: Island, quant: Quant) -> Array:
+def _run_island(island: Island, quant: Quant, rounding: Rounding) -> Array:
     if island.node.attributes.get("flattens") and not _last_axis(island):
         raise NoIntegerForm
-    data = ISLANDS[island.node.op](island.node, island.args, quant)
+    data = ISLANDS[island.node.op](island.node, island.args, quant, rounding)
     low, high = clip_limits(island.low, island.high, quant)
     low, high = min(max(low, INT8_MIN), INT8_MAX), min(max(high, INT8_MIN), INT8_MAX)
     clipped = np.minimum(np.maximum(data.astype(np.int64), low), high)

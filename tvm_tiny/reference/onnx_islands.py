@@ -17,11 +17,11 @@ from . import activation, convolution, dense, elementwise, movement, pooling
 from .arithmetic import IntArray, round_half_away_array
 from .onnx_values import Dequantized, Node
 from .onnx_windows import from_nhwc, to_nhwc, window
-from .quantization import Quant, requantize
+from .quantization import Quant, Rounding, requantize
 
 Array = npt.NDArray[Any]
 Operand = Dequantized | Array | None
-Kernel = Callable[[Node, tuple[Operand, ...], Quant], Array]
+Kernel = Callable[[Node, tuple[Operand, ...], Quant, Rounding], Array]
 # Relative difference up to which a bias scale counts as x_scale * w_scale.
 BIAS_SCALE_TOLERANCE = 1e-5
 
@@ -67,7 +67,7 @@ def bias_integers(
     return round_half_away_array(value.reshape(-1).astype(np.float64) / target)
 
 
-def _conv(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _conv(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     x, x_quant = _activation(args)
     w, weights = _weights(args)
     shape = window(node, x.shape, list(weights.shape[2:]))
@@ -83,11 +83,12 @@ def _conv(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
         pads=shape.pads,
         dilations=shape.dilations,
         groups=node.attributes.get("group", 1),
+        rounding=rounding,
     )
     return from_nhwc(result, x.ndim)
 
 
-def _conv_transpose(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _conv_transpose(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     x, x_quant = _activation(args)
     w, weights = _weights(args)
     if x.ndim != 4 or node.attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
@@ -127,27 +128,28 @@ def _conv_transpose(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
         pads=pads,
         dilations=shape.dilations,
         groups=groups,
+        rounding=rounding,
     )
     return from_nhwc(result, 4)
 
 
-def _matmul(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _matmul(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     x, x_quant = _activation(args)
     second = _quantized(args, 1)
     if second.constant and second.data.ndim == 2:
         w, weights = _weights(args)
         bias = bias_integers(args, 2, x_quant.scale, w.scales)
-        return dense.fully_connected(x, weights.T, bias, x_quant, w.scales, y)
+        return dense.fully_connected(x, weights.T, bias, x_quant, w.scales, y, rounding=rounding)
     if len(args) > 2 and args[2] is not None:
         raise NoIntegerForm
-    return dense.batch_matmul(x, *_swap(_activation(args, 1), x_quant), y)
+    return dense.batch_matmul(x, *_swap(_activation(args, 1), x_quant), y, rounding=rounding)
 
 
 def _swap(operand: tuple[Array, Quant], first: Quant) -> tuple[Array, Quant, Quant]:
     return operand[0], first, operand[1]
 
 
-def _gemm(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _gemm(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     options = node.attributes
     x, x_quant = _activation(args)
     if options.get("alpha", 1.0) != 1.0 or options.get("beta", 1.0) != 1.0:
@@ -158,15 +160,15 @@ def _gemm(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
             raise NoIntegerForm
         b, b_quant = _activation(args, 1)
         b = b.T if options.get("transB", 0) else b
-        return dense.batch_matmul(x, b, x_quant, b_quant, y)
+        return dense.batch_matmul(x, b, x_quant, b_quant, y, rounding=rounding)
     w, weights = _weights(args)
     weights = weights if options.get("transB", 0) else weights.T
     bias = bias_integers(args, 2, x_quant.scale, w.scales)
-    return dense.fully_connected(x, weights, bias, x_quant, w.scales, y)
+    return dense.fully_connected(x, weights, bias, x_quant, w.scales, y, rounding=rounding)
 
 
 def _binary(kernel: Callable[..., Array]) -> Kernel:
-    def run(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    def run(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
         if len(args) != 2:
             raise NoIntegerForm
         (a, a_quant), (b, b_quant) = _activation(args, 0), _activation(args, 1)
@@ -176,13 +178,13 @@ def _binary(kernel: Callable[..., Array]) -> Kernel:
 
 
 def _unary(kernel: Callable[..., Array]) -> Kernel:
-    def run(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+    def run(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
         return kernel(*_activation(args), y)
 
     return run
 
 
-def _average_pool(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _average_pool(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     x, x_quant = _activation(args)
     shape = window(node, x.shape, list(node.attributes["kernel_shape"]))
     if shape.dilations != (1, 1):
@@ -200,12 +202,14 @@ def _average_pool(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
     return requantize(from_nhwc(pooled, x.ndim), x_quant, y)
 
 
-def _global_average_pool(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _global_average_pool(
+    node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding
+) -> Array:
     x, x_quant = _activation(args)
-    return pooling.mean(x, range(2, x.ndim), x_quant, y, keepdims=True)
+    return pooling.mean(x, range(2, x.ndim), x_quant, y, keepdims=True, rounding=rounding)
 
 
-def _reduce_mean(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _reduce_mean(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     x, x_quant = _activation(args)
     axes = node.attributes.get("axes")
     if len(args) > 1 and isinstance(args[1], np.ndarray):
@@ -215,31 +219,31 @@ def _reduce_mean(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
             return requantize(x, x_quant, y)
         axes = list(range(x.ndim))
     keepdims = bool(node.attributes.get("keepdims", 1))
-    return pooling.mean(x, axes, x_quant, y, keepdims=keepdims)
+    return pooling.mean(x, axes, x_quant, y, keepdims=keepdims, rounding=rounding)
 
 
-def _concat(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _concat(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     parts = [_activation(args, k) for k in range(len(args))]
     axis = node.attributes["axis"]
     return movement.concat([data for data, _ in parts], [q for _, q in parts], y, axis)
 
 
-def _softmax(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     axis = node.attributes.get("axis", -1)
     return activation.softmax(*_activation(args), y, axis=axis)
 
 
-def _leaky_relu(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _leaky_relu(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     alpha = node.attributes.get("alpha", 0.01)
     return activation.leaky_relu(*_activation(args), y, alpha=alpha)
 
 
-def _prelu(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _prelu(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     (x, x_quant), (alpha, alpha_quant) = _activation(args, 0), _activation(args, 1)
     return activation.prelu(x, alpha, x_quant, alpha_quant, y)
 
 
-def _resize_linear(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _resize_linear(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     x, x_quant = _activation(args)
     mode = node.attributes.get("coordinate_transformation_mode", "half_pixel")
     kind = node.attributes.get("mode", "nearest")
@@ -274,7 +278,7 @@ def resized_shape(shape: tuple[int, ...], args: tuple[Any, ...]) -> tuple[int, .
     )
 
 
-def _clip(node: Node, args: tuple[Operand, ...], y: Quant) -> Array:
+def _clip(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     """A Relu or Clip on its own: the island's bounds do the clipping."""
     return activation.clip(*_activation(args), y, (-128, 127))
 

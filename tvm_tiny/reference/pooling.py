@@ -18,7 +18,7 @@ from .arithmetic import (
     wrap_int32,
 )
 from .convolution import Pads, Pair, pad_image, windows
-from .quantization import Quant, to_output
+from .quantization import Quant, Rounding, rescale_float32, to_output
 
 FULL_RANGE = (-128, 127)
 
@@ -82,11 +82,15 @@ def mean(
     *,
     keepdims: bool = False,
     limits: Pair | None = None,
+    rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
     """Mean over `axes` of an int8 tensor of any rank, from one quantization to another."""
     resolved = tuple(sorted({axis % x.ndim for axis in axes}))
     count = int(np.prod([x.shape[axis] for axis in resolved], dtype=np.int64))
     total = x.sum(axis=resolved, keepdims=keepdims, dtype=np.int64)
     centered = wrap_int32(total - x_quant.zero_point * count)
+    if rounding is Rounding.FLOAT32:
+        ratio = np.float32(x_quant.scale) / (np.float32(count) * np.float32(y_quant.scale))
+        return to_output(rescale_float32(centered, np.float32(ratio)), y_quant, limits)
     multiplier, shift = mean_multiplier(x_quant.scale, y_quant.scale, count)
     return to_output(multiply_by_quantized_multiplier(centered, multiplier, shift), y_quant, limits)

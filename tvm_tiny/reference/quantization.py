@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,13 @@ class Quant(NamedTuple):
 
     scale: float
     zero_point: int
+
+
+class Rounding(Enum):
+    """How the int32 sums of convolutions, products and means come to the output's scale."""
+
+    TFLITE = "tflite"  # multiplier and shift, two roundings: the microcontroller kernels
+    FLOAT32 = "float32"  # one float32 product, ties to even: onnxruntime's kernels
 
 
 # Real bounds of the activations an operator can carry; None is unbounded.
@@ -54,11 +62,21 @@ def activation_limits(name: str, quant: Quant) -> tuple[int, int]:
     return clip_limits(*ACTIVATIONS[name], quant)
 
 
-def quantize(values: npt.NDArray[Any], quant: Quant, dtype: Any = np.int8) -> npt.NDArray[Any]:
-    """float32 -> `dtype` (int8 or uint8): round(x / scale) + zero_point, clipped."""
+def quantize(
+    values: npt.NDArray[Any],
+    quant: Quant,
+    dtype: Any = np.int8,
+    rounding: Rounding = Rounding.TFLITE,
+) -> npt.NDArray[Any]:
+    """float32 -> `dtype` (int8 or uint8): round(x / scale) + zero_point, clipped.
+
+    Ties go away from zero, with `Rounding.FLOAT32` to even.
+    """
     with np.errstate(over="ignore", invalid="ignore"):  # a huge quotient clips below
         ratio = values.astype(np.float32) / np.float32(quant.scale)
     info = np.iinfo(dtype)
+    if rounding is Rounding.FLOAT32:
+        ratio = np.rint(ratio)
     shifted = round_half_away_array(ratio) + quant.zero_point
     return np.clip(shifted, info.min, info.max).astype(dtype)
 
@@ -68,6 +86,12 @@ def dequantize(values: npt.NDArray[Any], quant: Quant) -> npt.NDArray[np.float32
     real = float(quant.scale) * (values.astype(np.int64) - quant.zero_point)
     narrow: npt.NDArray[np.float32] = np.asarray(real, dtype=np.float64).astype(np.float32)
     return narrow
+
+
+def rescale_float32(sums: IntArray, ratio: npt.NDArray[np.float32] | np.float32) -> IntArray:
+    """int32 sums times a float32 ratio, product and sums rounded to float32, ties to even."""
+    product = sums.astype(np.float32) * ratio
+    return np.asarray(np.rint(product), dtype=np.int64)
 
 
 def rescale(values: IntArray, ratio: float) -> IntArray:
