@@ -160,6 +160,15 @@ def hybrid_model():
     return w.finish([x], [y])
 
 
+def uint8_operator():
+    w = ModelWriter()
+    x, y = w.tensor("x", S, affine=IN), w.tensor("y", S, "uint8", Affine(0.1, 9))
+    q = w.tensor("q", S, "uint8", Affine(0.1, 9))
+    w.operator("QUANTIZE", [x], [q])
+    w.operator("RELU", [q], [y])
+    return w.finish([x], [y])
+
+
 def run_time_shape():
     w = ModelWriter()
     x, y = w.tensor("x", S, affine=IN), w.tensor("y", S, affine=OUT)
@@ -173,7 +182,8 @@ UNSUPPORTED = {
     "float": (float_model(), "the model is not quantized"),
     "hybrid": (hybrid_model(), r"FULLY_CONNECTED \(tensor 'x'\): .*hybrid"),
     "int16": (relu(dtype="int16"), r"RELU \(tensor 'x'\): int16 activations"),
-    "uint8": (relu(dtype="uint8", affine=Affine(0.1, 3)), r"RELU \(tensor 'x'\): uint8"),
+    "uint8": (relu(dtype="uint8", affine=Affine(0.1, 3)), "quantized to uint8"),
+    "uint8 in part": (uint8_operator(), r"RELU \(tensor 'q'\): uint8"),
     "int4": (
         relu(shape=(1, 2), dtype="int4", affine=Affine(0.1)),
         r"RELU \(tensor 'x'\): int4",

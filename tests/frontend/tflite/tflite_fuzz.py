@@ -23,9 +23,9 @@ def fuzz(data: bytes, seed: int, count: int) -> Counter[str]:
     for label, damaged in mutations(data, seed, count):
         start = time.perf_counter()
         kind, message = _outcome(damaged)
-        assert kind in {"imported", "ModelError", "UnsupportedError"} and "\n" not in message, (
-            f"seed {seed}, {label}: {kind}: {message}"
-        )
+        report = f"seed {seed}, {label}: {kind}: {message}"
+        assert kind in {"imported", "ModelError", "UnsupportedError"}, report
+        assert "\n" not in message, report
         assert time.perf_counter() - start < SLOWEST_S, f"seed {seed}, {label}: too slow"
         outcome[kind] += 1
     return outcome

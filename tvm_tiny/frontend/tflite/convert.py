@@ -10,6 +10,7 @@ from tvm import relax
 
 from tvm_tiny.errors import ModelError, UnsupportedError
 
+from .fold import fold_shapes
 from .graph import Graph
 from .model import Model, Operator, Tensor
 from .ops import CONVERTERS
@@ -29,9 +30,20 @@ def from_tflite(model: bytes | str | Path) -> tvm.IRModule:
     Raises ModelError where the file cannot be read or contradicts itself, and UnsupportedError,
     with every reason in one list, where it cannot be compiled.
     """
-    data = model if isinstance(model, bytes) else _read_file(Path(model))
+    if isinstance(model, bytes):
+        return _import(model)
+    try:
+        return _import(_read_file(Path(model)))
+    except ModelError as error:
+        raise ModelError(f"{model}: {error}") from error
+
+
+def _import(data: bytes) -> tvm.IRModule:
     parsed = read_model(data)
     general = _general_reasons(parsed)
+    if not any(tensor.dtype in {"int8", "int16", "INT4"} for tensor in parsed.tensors):
+        raise UnsupportedError([*general, _not_int8(parsed)])
+    parsed = fold_shapes(parsed)
     module, fault, reasons = _build(parsed)
     if fault is not None and not general:  # else it may only follow from, say, a dynamic shape
         raise fault
@@ -43,10 +55,10 @@ def from_tflite(model: bytes | str | Path) -> tvm.IRModule:
 def _read_file(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelError(f"{path}: larger than {MAX_FILE_BYTES} bytes, the most that is read")
+            raise ModelError(f"larger than {MAX_FILE_BYTES} bytes, the most that is read")
         return path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise ModelError(f"cannot be read: {error.strerror or error}") from error
 
 
 def _general_reasons(model: Model) -> list[str]:
@@ -56,14 +68,16 @@ def _general_reasons(model: Model) -> list[str]:
         reasons.append(
             f"{model.subgraphs} subgraphs (control flow); export the model with one subgraph"
         )
-    if not any(t.dtype == "int8" for t in model.tensors):
-        reasons.append(
-            "the model is not quantized: it has no int8 tensor; convert it with full-integer "
-            "post-training quantization and a representative dataset"
-        )
     for index in model.inputs:
         reasons += _input_reasons(model.tensors[index])
     return reasons
+
+
+def _not_int8(model: Model) -> str:
+    remedy = "convert it with full-integer int8 quantization and a representative dataset"
+    if any(tensor.dtype == "uint8" and tensor.quantization for tensor in model.tensors):
+        return f"the model is quantized to uint8, the scheme before int8; {remedy}"
+    return f"the model is not quantized: it has no int8 tensor; {remedy}"
 
 
 def _input_reasons(tensor: Tensor) -> list[str]:
@@ -99,7 +113,7 @@ def _build(model: Model) -> tuple[tvm.IRModule, ModelError | None, list[str]]:
         with builder.dataflow():
             fault, reasons = _convert_all(graph, model)
             complete = fault is None and not reasons
-            results = [_result(builder, graph, model, i) for i in model.outputs if complete]
+            results = [_result(graph, model, i) for i in model.outputs if complete]
         builder.emit_func_output(results[0] if len(results) == 1 else relax.Tuple(results))
     return builder.finalize(), fault, reasons
 
@@ -142,11 +156,11 @@ def _variable(tensor: Tensor) -> Any:
     return relax.Var(tensor.name, relax.TensorType(shape, dtype))
 
 
-def _result(builder: relax.BlockBuilder, graph: Graph, model: Model, index: int) -> Any:
+def _result(graph: Graph, model: Model, index: int) -> Any:
     """A model output; one that is also a model input, or a constant, needs a binding of its own."""
     tensor = model.tensors[index]
     if tensor.constant:
-        return builder.emit_output(relax.const(tensor.data), name_hint=tensor.name)
+        return graph.named(tensor, relax.const(tensor.data))
     if index in model.inputs:
-        return builder.emit_output(graph.value(index), name_hint=tensor.name)
+        return graph.named(tensor, graph.value(index))
     return graph.value(index)

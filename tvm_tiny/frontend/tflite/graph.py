@@ -67,17 +67,12 @@ class Graph:
         """
         if tensor.dtype == "float32":
             return self._stored(operator, tensor, data)
-        parameters = self._int8_parameters(operator, tensor)
-        return self.dequantized(
-            self._stored(operator, tensor, data), parameters, tensor.dtype, axis=-1
-        )
+        return self.emit(self.dequantized(operator, tensor, data))
 
-    def dequantized(self, value: Any, parameters: Quantization, dtype: str, axis: int) -> Any:
-        """`R.dequantize`, per tensor where there is one scale, else along `axis`."""
-        scales, zero_points = _constants(parameters, dtype)
-        return self.emit(
-            relax.op.dequantize(value, scales, zero_points, axis=axis, out_dtype="float32")
-        )
+    def dequantized(self, operator: Operator, tensor: Tensor, data: Array | None = None) -> Any:
+        """The `R.dequantize` of an int8 tensor, not bound yet."""
+        parameters = self._int8_parameters(operator, tensor)
+        return dequantize(self._stored(operator, tensor, data), parameters, tensor.dtype)
 
     def _stored(self, operator: Operator, tensor: Tensor, data: Array | None) -> Any:
         if not tensor.constant:
@@ -135,30 +130,42 @@ class Graph:
         expr = self.emit(expr) if tensor.dtype != "float32" else expr
         self.expect_shape(operator, expr_shape(self._builder.normalize(expr)), position)
         if tensor.dtype != "float32":
-            expr = self.quantized(expr, self._int8_parameters(operator, tensor), "int8")
+            expr = quantize(expr, self._int8_parameters(operator, tensor), "int8")
         self.store_plain(operator, expr, position)
 
-    def quantized(self, expr: Any, parameters: Quantization, dtype: str) -> Any:
-        """`R.quantize` to one scale and zero point."""
-        scales, zero_points = _constants(parameters, dtype)
-        return relax.op.quantize(expr, scales, zero_points, axis=-1, out_dtype=dtype)
-
     def store_plain(self, operator: Operator, expr: Any, position: int = 0) -> None:
-        """Bind the output tensor's variable, named as the model names it, to `expr`."""
+        """Bind the output tensor's variable to `expr`."""
         tensor = self.output(operator, position)
-        emit = (
-            self._builder.emit_output if tensor.index in self._model.outputs else self._builder.emit
-        )
-        self._values[tensor.index] = emit(expr, name_hint=tensor.name)
+        self.bind(tensor.index, self.named(tensor, expr))
+
+    def named(self, tensor: Tensor, expr: Any) -> Any:
+        """Bind `expr` to a new variable with the tensor's name, and return that.
+
+        The builder's own `emit` would replace dots in the name and number what occurs twice.
+        """
+        expr = self._builder.normalize(expr)
+        kind = relax.Var if tensor.index in self._model.outputs else relax.DataflowVar
+        variable = kind(tensor.name, expr.ty)
+        self._builder.emit_normalized(relax.VarBinding(variable, expr))
+        return variable
 
 
 def _constants(parameters: Quantization, dtype: str) -> tuple[Any, Any]:
-    """Scale and zero point as Relax constants: scalars, or vectors of one entry a channel."""
-    scales = parameters.scales.astype(np.float32)
-    zero_points = parameters.zero_points.astype(dtype)
-    if parameters.per_tensor:
-        return relax.const(scales[0], "float32"), relax.const(zero_points[0], dtype)
-    return relax.const(scales, "float32"), relax.const(zero_points, dtype)
+    """The one scale and zero point as scalar Relax constants."""
+    zero_point = parameters.zero_points[0].astype(dtype)
+    return relax.const(parameters.scales[0], "float32"), relax.const(zero_point, dtype)
+
+
+def dequantize(value: Any, parameters: Quantization, dtype: str) -> Any:
+    """`R.dequantize` with one scale and zero point."""
+    scale, zero_point = _constants(parameters, dtype)
+    return relax.op.dequantize(value, scale, zero_point, axis=-1, out_dtype="float32")
+
+
+def quantize(expr: Any, parameters: Quantization, dtype: str) -> Any:
+    """`R.quantize` to one scale and zero point."""
+    scale, zero_point = _constants(parameters, dtype)
+    return relax.op.quantize(expr, scale, zero_point, axis=-1, out_dtype=dtype)
 
 
 def expr_shape(expr: Any) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, unsupported, wrong_type
+from tvm_tiny.frontend.tflite.graph import Graph, dequantize, quantize, unsupported, wrong_type
 from tvm_tiny.frontend.tflite.model import Operator, Quantization, Tensor
 from tvm_tiny.frontend.tflite.validate import label
 
@@ -18,9 +18,12 @@ def convert_quantize(graph: Graph, operator: Operator) -> None:
     graph.expect_shape(operator, data.shape)
     if result.dtype not in _QUANTIZED:
         raise unsupported(operator, result, wrong_type(result.dtype))
-    real = _real(graph, operator, data)
     parameters = _parameters(operator, result)
-    graph.store_plain(operator, graph.quantized(real, parameters, result.dtype))
+    real = _real(graph, operator, data)
+    graph.store_plain(
+        operator,
+        quantize(real if data.dtype == "float32" else graph.emit(real), parameters, result.dtype),
+    )
 
 
 def convert_dequantize(graph: Graph, operator: Operator) -> None:
@@ -35,12 +38,14 @@ def convert_dequantize(graph: Graph, operator: Operator) -> None:
 
 
 def _real(graph: Graph, operator: Operator, data: Tensor) -> Any:
-    if data.dtype != "uint8":
+    """The operand as float32; a dequantize is not bound yet."""
+    if data.dtype == "float32":
         return graph.real(operator, data)
+    if data.dtype != "uint8":
+        return graph.dequantized(operator, data)
     if data.constant:
         raise unsupported(operator, data, wrong_type("uint8"))
-    parameters = _parameters(operator, data)
-    return graph.dequantized(graph.value(data.index), parameters, "uint8", axis=-1)
+    return dequantize(graph.value(data.index), _parameters(operator, data), "uint8")
 
 
 def _parameters(operator: Operator, tensor: Tensor) -> Quantization:

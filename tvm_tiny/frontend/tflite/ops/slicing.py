@@ -137,7 +137,7 @@ def convert_strided_slice(graph: Graph, operator: Operator) -> None:
     shape, box = [], []
     for axis, size in enumerate(data.shape):
         if axis < len(begin):
-            box.append(_bounds(operator, axis, size, begin[axis], end[axis], strides[axis]))
+            box.append(bounds(operator, axis, size, begin[axis], end[axis], strides[axis]))
         else:
             box.append((0, size, 1))
         count = len(range(*box[-1]))
@@ -172,7 +172,7 @@ def _strided(
     graph.store(operator, sliced)
 
 
-def _bounds(
+def bounds(
     operator: Operator, axis: int, size: int, begin: int, end: int, stride: int
 ) -> tuple[int, int, int]:
     """(begin, end, stride) of one axis within its size; end may be -1 if the stride is negative."""
