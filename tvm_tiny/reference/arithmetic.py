@@ -30,15 +30,16 @@ INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 
 def round_half_away(value: float) -> int:
     """Nearest integer of a float, ties away from zero (C's `round`)."""
-    return int(math.copysign(math.floor(abs(value) + 0.5), value))
+    fraction, whole = math.modf(abs(value))  # exact, where adding 0.5 could round up
+    return int(math.copysign(whole + (fraction >= 0.5), value))
 
 
 def round_half_away_array(values: npt.NDArray[Any]) -> IntArray:
     """Nearest integers of a float array, ties away from zero; NaN becomes 0, infinities clip."""
     wide = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=1e18, neginf=-1e18)
     clipped = np.clip(wide, -1e18, 1e18)
-    # float64 holds every float32 plus one half exactly, so adding 0.5 cannot round up.
-    rounded: IntArray = np.copysign(np.floor(np.abs(clipped) + 0.5), clipped).astype(np.int64)
+    fraction, whole = np.modf(np.abs(clipped))
+    rounded: IntArray = np.copysign(whole + (fraction >= 0.5), clipped).astype(np.int64)
     return rounded
 
 
