@@ -19,6 +19,10 @@ SENSITIVE: dict[str, str] = {
     **dict.fromkeys(("relax.nn.conv2d", "relax.nn.conv2d_transpose"), "data_layout"),
     **dict.fromkeys((*POOLS, "relax.nn.adaptive_avg_pool2d", "relax.image.resize2d"), "layout"),
 }
+# Operators whose operand need not be in NHWC because their result is.
+REORDERING = tuple(
+    f"relax.{name}" for name in ("permute_dims", "reshape", "squeeze", "expand_dims", "flatten")
+)
 BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")
 UNARY = ("sigmoid", "tanh", "exp", "sqrt", "abs", "negative", "nn.relu", "nn.gelu", "nn.silu")
 
@@ -86,8 +90,10 @@ def _is_sensitive(value: Any, bound: dict[Any, Any]) -> bool:
     if name not in SENSITIVE or str(getattr(value.attrs, SENSITIVE[name])) != "NCHW":
         return False
     source = bound.get(value.args[0])
-    wrapped = _op_name(source) == "relax.permute_dims" and _ints(source.attrs.axes) == TO_NCHW
-    return not (name == "relax.nn.conv2d_transpose" and wrapped)
+    if name != "relax.nn.conv2d_transpose" or _op_name(source) != "relax.permute_dims":
+        return True
+    axes: Any = source.attrs.axes if source is not None else None
+    return axes is None or _ints(axes) != TO_NCHW
 
 
 def _op_name(value: Any) -> str:
@@ -247,7 +253,7 @@ class _Rewriter:
             name = _op_name(binding.value)
             if name in SENSITIVE and str(getattr(binding.value.attrs, SENSITIVE[name])) == "NCHW":
                 wanted.add(binding.value.args[0])
-            elif binding.var in wanted and (name in HANDLERS and name not in SENSITIVE):
+            elif binding.var in wanted and name in HANDLERS and name not in REORDERING:
                 wanted.update(_operands(binding.value))
         for param in self._function.params:
             if param in wanted and len(_shape(param)) == 4:
@@ -663,6 +669,6 @@ HANDLERS: dict[str, Callable[[_Rewriter, Any], _Any | None]] = {
     "relax.split": _split,
     "relax.nn.pad": _pad,
     "relax.strided_slice": _strided_slice,
-    **{f"relax.{name}": _reshape for name in ("reshape", "squeeze", "expand_dims", "flatten")},
+    **dict.fromkeys(REORDERING, _reshape),
     "relax.permute_dims": _permute_dims,
 }

@@ -49,10 +49,18 @@ def _single_node_model(context: Context, node: Node, values: dict[str, Any]) -> 
         for name in dict.fromkeys(node.inputs)
         if name in context.graph.constants
     ]
-    outputs = [helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
+    outputs = [_declared(context, name) for name in node.outputs if name]
     proto = helper.make_node(node.op, node.inputs, node.outputs, **attributes)
     graph = helper.make_graph([proto], "operator", inputs, outputs, constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", context.opset)])
+
+
+def _declared(context: Context, name: str) -> Any:
+    """A result's type: as inferred for the whole model where it was."""
+    known = context.graph.types.get(name)
+    if known is None:
+        return onnx.helper.make_empty_tensor_value_info(name)
+    return onnx.helper.make_tensor_value_info(name, _code(known.dtype), known.shape)
 
 
 def _code(dtype: str) -> int:

@@ -1,0 +1,191 @@
+"""ConvertLayout: structure before and after, results on the virtual machine, real models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tvm
+from tvm import relax
+from tvm.script import ir as I  # noqa: N812 - TVMScript's own names
+from tvm.script import relax as R  # noqa: N812
+
+from tvm_tiny.frontend.onnx import from_onnx
+from tvm_tiny.passes.convert_layout import ConvertLayout
+
+SHAPE = (1, 4, 6, 5)
+
+
+def quantized(value: relax.Expr, scale: float = 0.05) -> relax.Expr:
+    """dequantize(quantize(value)): the boundary between two islands."""
+    scale, zero = relax.const(scale, "float32"), relax.const(3, "int8")
+    q = relax.op.quantize(value, scale, zero, axis=-1, out_dtype="int8")
+    return relax.op.dequantize(q, scale, zero, axis=-1)
+
+
+def constant(shape: tuple[int, ...], axis: int, dtype: str = "int8") -> relax.Expr:
+    rng = np.random.default_rng(0)
+    scale = rng.uniform(0.001, 0.01, shape[axis]).astype(np.float32)
+    zero = relax.const(np.zeros(shape[axis], dtype))
+    values = relax.const(rng.integers(-127, 128, shape).astype(dtype))
+    return relax.op.dequantize(values, relax.const(scale), zero, axis=axis)
+
+
+def conv(x: relax.Expr, channels: int = 4) -> relax.Expr:
+    kernel = constant((channels, 4, 3, 3), 0)
+    y = relax.op.nn.conv2d(x, kernel, padding=(1, 1, 1, 1))
+    bias = relax.op.reshape(constant((channels,), 0, "int32"), (1, channels, 1, 1))
+    return relax.op.add(y, bias)
+
+
+def module(build: object, shape: tuple[int, ...] = SHAPE) -> tvm.IRModule:
+    x = relax.Var("x", relax.TensorType(shape, "float32"))
+    builder = relax.BlockBuilder()
+    with builder.function("main", [x]):
+        with builder.dataflow():
+            result = builder.emit_output(build(x))  # type: ignore[operator]
+        builder.emit_func_output(result)
+    return builder.get()
+
+
+def run(mod: tvm.IRModule, x: np.ndarray) -> np.ndarray:
+    target = tvm.target.Target({"kind": "llvm", "opt-level": 0})
+    machine = relax.VirtualMachine(tvm.compile(mod, target), tvm.cpu())
+    return machine["main"](tvm.runtime.tensor(x)).numpy()
+
+
+def operators(mod: tvm.IRModule) -> list[str]:
+    bindings = mod["main"].body.blocks[0].bindings
+    return [b.value.op.name for b in bindings if isinstance(b.value, relax.Call)]
+
+
+@I.ir_module
+class Before:
+    @R.function
+    def main(x: R.Tensor((1, 2, 4, 4), "float32")) -> R.Tensor((1, 2, 2, 2), "float32"):  # noqa: N805
+        with R.dataflow():
+            a = R.nn.relu(x)
+            y = R.nn.max_pool2d(a, pool_size=[2, 2], strides=[2, 2], layout="NCHW")
+            R.output(y)
+        return y
+
+
+@I.ir_module
+class Expected:
+    @R.function
+    def main(x: R.Tensor((1, 2, 4, 4), "float32")) -> R.Tensor((1, 2, 2, 2), "float32"):  # noqa: N805
+        with R.dataflow():
+            x_nhwc = R.permute_dims(x, axes=[0, 2, 3, 1])
+            a = R.nn.relu(x_nhwc)
+            y = R.nn.max_pool2d(a, pool_size=[2, 2], strides=[2, 2], layout="NHWC")
+            y_nchw = R.permute_dims(y, axes=[0, 3, 1, 2])
+            R.output(y_nchw)
+        return y_nchw
+
+
+def test_structure() -> None:
+    before = Before.script()
+    plain = relax.transform.ToNonDataflow()
+    tvm.ir.assert_structural_equal(plain(ConvertLayout()(Before)), plain(Expected))
+    assert Before.script() == before
+
+
+CASES = {
+    "bias and residual": lambda x: relax.op.add(conv(x), quantized(relax.op.nn.relu(conv(x)))),
+    "channel constant": lambda x: relax.op.multiply(
+        conv(x), relax.const(np.linspace(-1, 1, 4, dtype=np.float32).reshape(4, 1, 1))
+    ),
+    "plane constant": lambda x: relax.op.add(
+        conv(x), relax.const(np.arange(30, dtype=np.float32).reshape(6, 5))
+    ),
+    "average pool": lambda x: relax.op.nn.avg_pool2d(
+        conv(x), (3, 2), (2, 1), (1, 0, 0, 1), layout="NCHW"
+    ),
+    "adaptive pool": lambda x: relax.op.nn.adaptive_avg_pool2d(conv(x), (2, 1)),
+    "resize": lambda x: relax.op.image.resize2d(conv(x), (9, 10)),
+    "transposed conv": lambda x: relax.op.nn.conv2d_transpose(
+        conv(x), constant((4, 3, 2, 2), 1), strides=(2, 2)
+    ),
+    "grouped conv": lambda x: relax.op.nn.conv2d(conv(x), constant((4, 2, 3, 1), 0), groups=2),
+    "prelu": lambda x: relax.op.nn.prelu(
+        conv(x), relax.const(np.array([0.1, 0.5, -1, 2], np.float32))
+    ),
+    "softmax": lambda x: relax.op.nn.softmax(conv(x), 1),
+    "concat": lambda x: relax.op.concat([conv(x), x], 1),
+    "concat constant": lambda x: relax.op.concat(
+        [conv(x), relax.const(np.arange(30, dtype=np.float32).reshape(1, 1, 6, 5))], 1
+    ),
+    "pad": lambda x: relax.op.nn.pad(conv(x), [0, 0, 1, 0, 2, 1, 0, 3]),
+    "slice": lambda x: relax.op.strided_slice(conv(x), [1, 2], [1, 0], [4, 6], [2, 3]),
+    "mean rows": lambda x: relax.op.mean(conv(x), [-2]),
+    "mean planes": lambda x: relax.op.mean(conv(x), [2, 3]),
+    "argmax": lambda x: relax.op.argmax(conv(x), 1, keepdims=True),
+    "squeeze": lambda x: relax.op.squeeze(relax.op.mean(conv(x), [2, 3], keepdims=True), [2, 3]),
+    "flatten planes": lambda x: relax.op.reshape(quantized(conv(x)), (1, 120)),
+    "explicit transpose": lambda x: relax.op.permute_dims(conv(x), (0, 2, 3, 1)),
+    "matmul": lambda x: relax.op.matmul(
+        quantized(conv(x)), relax.const(np.ones((5, 3), np.float32))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_results_stay_the_same(name: str) -> None:
+    finish = (lambda value: value) if name == "argmax" else quantized
+    before = module(lambda x: finish(CASES[name](quantized(x))))
+    text = before.script()
+    after = ConvertLayout()(before)
+    assert before.script() == text
+    assert relax.analysis.check_well_formed(after)
+    assert ConvertLayout()(after).same_as(after)
+    x = np.random.default_rng(1).normal(size=SHAPE, scale=2).astype(np.float32)
+    expected, actual = run(before, x), run(after, x)
+    assert expected.shape == actual.shape
+    assert np.abs(expected - actual).max() <= 0.0501  # one step, where sums are reordered
+
+
+def test_biases_become_vectors() -> None:
+    after = ConvertLayout()(module(conv))
+    bindings = after["main"].body.blocks[0].bindings
+    calls = [b.value for b in bindings if isinstance(b.value, relax.Call)]
+    add = next(call for call in calls if call.op.name == "relax.add")
+    assert [int(n) for n in add.args[1].ty.shape] == [4]
+    assert "relax.reshape" not in operators(after)
+
+
+def test_transposes_to_and_from_nchw_cost_nothing() -> None:
+    def build(x: relax.Expr) -> relax.Expr:
+        return relax.op.permute_dims(conv(relax.op.permute_dims(x, (0, 3, 1, 2))), (0, 2, 3, 1))
+
+    assert "relax.permute_dims" not in operators(ConvertLayout()(module(build, (1, 6, 5, 4))))
+
+
+def test_modules_in_nhwc_pass_through() -> None:
+    kernel = constant((4, 3, 3, 4), 0)
+    before = module(
+        lambda x: relax.op.nn.conv2d(x, kernel, data_layout="NHWC", kernel_layout="OHWI"),
+        (1, 6, 5, 4),
+    )
+    assert ConvertLayout()(before).same_as(before)
+
+
+def test_layout_changes_of_quantized_values_are_islands() -> None:
+    after = ConvertLayout()(module(lambda x: relax.op.reshape(quantized(conv(x)), (1, 120))))
+    names = operators(after)
+    where = len(names) - 1 - names[::-1].index("relax.permute_dims")
+    assert names[where - 1 : where + 2] == [
+        "relax.dequantize",
+        "relax.permute_dims",
+        "relax.quantize",
+    ]
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("stem", ["mcunet-5fps-qdq", "mbv2-w0.35-qdq", "proxyless-w0.3-qdq"])
+def test_real_models_keep_one_transpose_at_the_input(stem: str, model_path: object) -> None:
+    path: Path = model_path(f"{stem}.onnx")  # type: ignore[operator]
+    names = operators(ConvertLayout()(from_onnx(path)))
+    assert names.count("relax.permute_dims") == 1
+    assert names[0] == "relax.permute_dims"
+    assert names.count("relax.reshape") == 1  # the classifier's flatten
