@@ -8,7 +8,7 @@
 #define CPACR_CP10_CP11_FULL (0xfu << 20)
 
 /* Words of the frame an exception pushes: r0-r3, r12, lr, pc, xpsr. */
-enum { FRAME_LR = 5, FRAME_PC = 6, FRAME_WORDS = 8 };
+enum { FRAME_LR = 5, FRAME_PC = 6, FRAME_BYTES = 32 };
 
 extern uint32_t __data_start[];
 extern uint32_t __data_end[];
@@ -53,7 +53,8 @@ void tvm_tiny_fault(const uint32_t* frame) {
   struct tvm_tiny_line line;
   const tvm_tiny_file file = tvm_tiny_file_open("fault.txt", TVM_TINY_FILE_WRITE);
   tvm_tiny_line_start(&line, "fault");
-  if (frame >= __ram_start && frame <= __stack_top - FRAME_WORDS) {
+  if ((uintptr_t)frame >= (uintptr_t)__ram_start &&
+      (uintptr_t)frame <= (uintptr_t)__stack_top - FRAME_BYTES) {
     tvm_tiny_line_field(&line, "pc", frame[FRAME_PC]);
     tvm_tiny_line_field(&line, "lr", frame[FRAME_LR]);
   }
