@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tvm import relax, tirx
+from tvm import relax, s_tir, tirx
 from tvm.ir import Call, Expr
 
 Index = tuple[Expr, ...]
@@ -106,13 +106,46 @@ def batch_and_row(
     return (lambda row: tirx.truncdiv(row, extent)), (lambda row: tirx.truncmod(row, extent))
 
 
+class Steps:
+    """Intermediate values of one output element, each in a local variable.
+
+    An expression that uses another several times, which does the same in turn, makes TVM's
+    simplifier exponentially slow; and its bounds of shifts by a variable are too tight, so that
+    it drops clamps. Neither looks behind a load.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[tirx.Var, Expr]] = []
+
+    def keep(self, value: Expr) -> Expr:
+        """`value`, computed once at this point, to be used any number of times."""
+        buffer = tirx.decl_buffer((1,), str(value.ty.dtype), f"step{len(self._kept)}")
+        self._kept.append((buffer, value))
+        return buffer[0]
+
+    def before(self, body: tirx.Stmt) -> tirx.Stmt:
+        """`body` after the computation of all that was kept."""
+        if not self._kept:
+            return body
+        zero = [tirx.const(0, "int32")]
+        stores = [tirx.BufferStore(buffer, value, zero) for buffer, value in self._kept]
+        block = s_tir.SBlock(
+            [], [], [], "element", tirx.SeqStmt([*stores, body]), None, [b for b, _ in self._kept]
+        )
+        return s_tir.SBlockRealize([], True, block)
+
+
+Value = Callable[[Sequence[tirx.Var], Index], Expr]
+
+
 def pointwise(
-    inputs: Sequence[Spec], output: Spec, value: Callable[[Sequence[tirx.Var], Index], Expr]
+    inputs: Sequence[Spec], output: Spec, value: Value, steps: Steps | None = None
 ) -> tirx.PrimFunc:
     """A row kernel in which every output element is one expression of its own index.
 
     inputs: (shape, dtype) of the tensors and constants read; output: the same of the result.
-    value: from the input buffers and the output index to the element.
+    value: from the input buffers and the output index to the element; it may keep values in
+    `steps`.
     """
     buffers = [tirx.decl_buffer(s, d, f"in{k}") for k, (s, d) in enumerate(inputs)]
     shape, dtype = output
@@ -121,7 +154,8 @@ def pointwise(
     lead, inner = row_split(shape)
     loops = [tirx.Var(f"i{k}", "int32") for k in range(len(inner))]
     index = (*row_indices(row, lead), *loops)
-    body = tirx.BufferStore(out, value(buffers, index), list(index))
+    body: tirx.Stmt = tirx.BufferStore(out, value(buffers, index), list(index))
+    body = steps.before(body) if steps is not None else body
     for var, extent in reversed(list(zip(loops, inner, strict=True))):
         body = tirx.For(var, 0, extent, tirx.ForKind.SERIAL, body)
     return tirx.PrimFunc([*buffers, out, row], body)
@@ -138,13 +172,10 @@ def constant_spec(array: np.ndarray) -> Spec:
 
 
 def pointwise_kernel(
-    call: Call,
-    value: Callable[[Sequence[tirx.Var], Index], Expr],
-    constants: Sequence[np.ndarray] = (),
+    call: Call, value: Value, constants: Sequence[np.ndarray] = (), steps: Steps | None = None
 ) -> RowKernel:
     """`pointwise` for a Relax call: its tensors first, then `constants`."""
     tensors = [arg for arg in call.args if isinstance(arg.ty, relax.TensorType)]
-    func = pointwise(
-        [*map(spec, tensors), *map(constant_spec, constants)], spec(call), value
-    )
+    inputs = [*map(spec, tensors), *map(constant_spec, constants)]
+    func = pointwise(inputs, spec(call), value, steps)
     return RowKernel(func, row_count(shape_of(call)), tuple(constants))

@@ -40,17 +40,19 @@ def rounding_shift_right(value: Expr, exponent: Expr) -> Expr:
     return (value >> i32(exponent)) + tirx.Cast("int32", (value & mask) > threshold)
 
 
-def requantize(value: Expr, multiplier: Expr, shift: Expr, *, may_shift_left: bool) -> Expr:
-    """MultiplyByQuantizedMultiplier: value * multiplier * 2**(shift - 31), rounded twice.
+def scale_up(value: Expr, multiplier: Expr, shift: Expr, *, may_shift_left: bool) -> Expr:
+    """First half of MultiplyByQuantizedMultiplier: the rounded product with the multiplier.
 
     `shift` counts to the left as in TFLite; `may_shift_left` is False where the compiler knows
-    that no shift of this operator is positive, which is the common case.
+    that no shift of this operator is positive, which is the common case. Keep the result in
+    memory before `scale_down`, which uses it three times.
     """
-    if not may_shift_left:
-        return rounding_shift_right(high_mul(value, multiplier), -i32(shift))
-    left = tirx.max(i32(shift), i32(0))
-    right = tirx.max(-i32(shift), i32(0))
-    return rounding_shift_right(high_mul(value, multiplier, left), right)
+    return high_mul(value, multiplier, tirx.max(shift, i32(0)) if may_shift_left else None)
+
+
+def scale_down(value: Expr, shift: Expr, *, may_shift_left: bool) -> Expr:
+    """Second half of MultiplyByQuantizedMultiplier: the rounding shift to the right."""
+    return rounding_shift_right(value, tirx.max(-shift, i32(0)) if may_shift_left else -shift)
 
 
 def clamp_int8(value: Expr, low: Expr | int, high: Expr | int) -> Expr:

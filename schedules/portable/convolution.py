@@ -9,7 +9,7 @@ from tvm.ir import Call
 from tvm.script import tirx as T
 
 from ..kernel import RowKernel, batch_and_row, parameters, row_kernel, shape_of
-from ..requantize import clamp_int8, requantize
+from ..requantize import clamp_int8, scale_down, scale_up
 
 
 @row_kernel("tvm_tiny.qconv2d")
@@ -62,11 +62,9 @@ def qconv2d(call: Call) -> RowKernel:
                                         )
                                         - q[0]
                                     ) * T.Cast("int32", w[vc, ky, kx, ic])
-                out[image(y), line(y), vx, vc] = clamp_int8(
-                    requantize(acc[0], multiplier[vc], shift[vc], may_shift_left=left) + q[1],
-                    q[2],
-                    q[3],
-                )
+                acc[0] = scale_up(acc[0], multiplier[vc], shift[vc], may_shift_left=left)
+                acc[0] = scale_down(acc[0], shift[vc], may_shift_left=left) + q[1]
+                out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[2], q[3])
 
     constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
     return RowKernel(row, N * OH, constants)
@@ -128,11 +126,9 @@ def qconv2d_transpose(call: Call) -> RowKernel:
                                         )
                                         - q[0]
                                     ) * T.Cast("int32", w[vc, ky, kx, ic])
-                out[image(y), line(y), vx, vc] = clamp_int8(
-                    requantize(acc[0], multiplier[vc], shift[vc], may_shift_left=left) + q[1],
-                    q[2],
-                    q[3],
-                )
+                acc[0] = scale_up(acc[0], multiplier[vc], shift[vc], may_shift_left=left)
+                acc[0] = scale_down(acc[0], shift[vc], may_shift_left=left) + q[1]
+                out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[2], q[3])
 
     constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
     return RowKernel(row, N * OH, constants)

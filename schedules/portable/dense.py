@@ -6,7 +6,7 @@ from tvm.ir import Call
 from tvm.script import tirx as T
 
 from ..kernel import RowKernel, parameters, row_kernel, shape_of
-from ..requantize import clamp_int8, requantize
+from ..requantize import clamp_int8, scale_down, scale_up
 
 
 @row_kernel("tvm_tiny.qdense")
@@ -36,11 +36,9 @@ def qdense(call: Call) -> RowKernel:
                 acc[0] = bias[vc]
                 for ic in range(I):
                     acc[0] += (T.Cast("int32", x[y, ic]) - q[0]) * T.Cast("int32", w[vc, ic])
-                out[y, vc] = clamp_int8(
-                    requantize(acc[0], multiplier[vc], shift[vc], may_shift_left=left) + q[1],
-                    q[2],
-                    q[3],
-                )
+                acc[0] = scale_up(acc[0], multiplier[vc], shift[vc], may_shift_left=left)
+                acc[0] = scale_down(acc[0], shift[vc], may_shift_left=left) + q[1]
+                out[y, vc] = clamp_int8(acc[0], q[2], q[3])
 
     constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
     return RowKernel(row, M, constants)
@@ -77,9 +75,9 @@ def qbatch_matmul(call: Call) -> RowKernel:
                     acc[0] += (
                         T.Cast("int32", a[T.truncdiv(y, M) * a_step, T.truncmod(y, M), k]) - q[0]
                     ) * (T.Cast("int32", b[T.truncdiv(y, M) * b_step, k, vj]) - q[1])
-                out[T.truncdiv(y, M), T.truncmod(y, M), vj] = clamp_int8(
-                    requantize(acc[0], q[5], q[6], may_shift_left=left) + q[2], q[3], q[4]
-                )
+                acc[0] = scale_up(acc[0], q[5], q[6], may_shift_left=left)
+                acc[0] = scale_down(acc[0], q[6], may_shift_left=left) + q[2]
+                out[T.truncdiv(y, M), T.truncmod(y, M), vj] = clamp_int8(acc[0], q[3], q[4])
 
     names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
     return RowKernel(row, Z * M, (parameters(*(int(attrs[k]) for k in names)),))

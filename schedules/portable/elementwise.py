@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..kernel import Index, RowKernel, parameters, pointwise_kernel, row_kernel, shape_of
-from ..requantize import clamp_int8, high_mul, i32, requantize, rounding_shift_right
+from ..kernel import Index, RowKernel, Steps, parameters, pointwise_kernel, row_kernel, shape_of
+from ..requantize import clamp_int8, i32, scale_down, scale_up
 
 Buffers = Sequence[tirx.Var]
 
@@ -44,43 +44,53 @@ def copy(call: Call) -> RowKernel:
     return pointwise_kernel(call, lambda buffers, index: buffers[0][index])
 
 
+def _requantized(steps: Steps, value: Expr, multiplier: Expr, shift: Expr, known: int) -> Expr:
+    """MultiplyByQuantizedMultiplier; `known` is the value that `shift` is loaded with."""
+    product = steps.keep(scale_up(value, multiplier, shift, may_shift_left=known > 0))
+    return steps.keep(scale_down(product, shift, may_shift_left=known > 0))
+
+
 @row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract")
 def qadd(call: Call) -> RowKernel:
     """a + b or a - b: both rescaled to twice the larger scale with 20 bits of headroom."""
     names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max")
     names += ("a_multiplier", "b_multiplier", "y_multiplier", "a_shift", "b_shift", "y_shift")
+    attributes = _attributes(call, *names)
     subtract = call.op.name == "tvm_tiny.qsubtract"
+    steps = Steps()
 
     def value(buffers: Buffers, index: Index) -> Expr:
         q = buffers[-1]
 
         def scaled(which: int) -> Expr:
-            centred = _operand(call, which, buffers, index) - q[which]
-            return rounding_shift_right(
-                high_mul(centred * i32(1 << 20), q[5 + which]), -q[8 + which]
+            centred = (_operand(call, which, buffers, index) - q[which]) * i32(1 << 20)
+            return _requantized(
+                steps, centred, q[5 + which], q[8 + which], attributes[8 + which]
             )
 
         total = scaled(0) - scaled(1) if subtract else scaled(0) + scaled(1)
-        result = requantize(total, q[7], q[10], may_shift_left=int(call.attrs["y_shift"]) > 0)
+        result = _requantized(steps, total, q[7], q[10], attributes[10])
         return clamp_int8(result + q[2], q[3], q[4])
 
-    return pointwise_kernel(call, value, [parameters(*_attributes(call, *names))])
+    return pointwise_kernel(call, value, [parameters(*attributes)], steps)
 
 
 @row_kernel("tvm_tiny.qmultiply")
 def qmultiply(call: Call) -> RowKernel:
     """a * b, rescaled once."""
     names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
+    attributes = _attributes(call, *names)
+    steps = Steps()
 
     def value(buffers: Buffers, index: Index) -> Expr:
         q = buffers[-1]
         product = (_operand(call, 0, buffers, index) - q[0]) * (
             _operand(call, 1, buffers, index) - q[1]
         )
-        result = requantize(product, q[5], q[6], may_shift_left=int(call.attrs["shift"]) > 0)
+        result = _requantized(steps, product, q[5], q[6], attributes[6])
         return clamp_int8(result + q[2], q[3], q[4])
 
-    return pointwise_kernel(call, value, [parameters(*_attributes(call, *names))])
+    return pointwise_kernel(call, value, [parameters(*attributes)], steps)
 
 
 @row_kernel("tvm_tiny.qmaximum", "tvm_tiny.qminimum")
@@ -100,19 +110,21 @@ def qprelu(call: Call) -> RowKernel:
     """x where x >= 0, else x * alpha, each with its own multiplier; alpha is broadcast."""
     names = ("x_zp", "alpha_zp", "y_zp")
     names += ("multiplier", "shift", "alpha_multiplier", "alpha_shift")
+    attributes = _attributes(call, *names)
+    left = max(attributes[4], attributes[6])
+    steps = Steps()
 
     def value(buffers: Buffers, index: Index) -> Expr:
         q = buffers[-1]
-        x = _operand(call, 0, buffers, index) - q[0]
+        x = steps.keep(_operand(call, 0, buffers, index) - q[0])
         slope = _operand(call, 1, buffers, index) - q[1]
-        positive = requantize(x, q[3], q[4], may_shift_left=int(call.attrs["shift"]) > 0)
-        negative = requantize(
-            x * slope, q[5], q[6], may_shift_left=int(call.attrs["alpha_shift"]) > 0
-        )
-        result = tirx.if_then_else(x >= i32(0), positive, negative)
+        product = steps.keep(tirx.Select(x >= i32(0), x, x * slope))
+        multiplier = tirx.Select(x >= i32(0), q[3], q[5])
+        shift = steps.keep(tirx.Select(x >= i32(0), q[4], q[6]))
+        result = _requantized(steps, product, multiplier, shift, left)
         return clamp_int8(result + q[2], -128, 127)
 
-    return pointwise_kernel(call, value, [parameters(*_attributes(call, *names))])
+    return pointwise_kernel(call, value, [parameters(*attributes)], steps)
 
 
 @row_kernel("tvm_tiny.quantize")

@@ -10,7 +10,7 @@ from tvm.ir import Call
 from tvm.script import tirx as T
 
 from ..kernel import RowKernel, parameters, row_kernel, shape_of
-from ..requantize import clamp_int8, requantize
+from ..requantize import clamp_int8, scale_down, scale_up
 
 
 def outer_reduced_inner(shape: tuple[int, ...], axes: list[int]) -> tuple[int, int, int]:
@@ -46,11 +46,9 @@ def qmean(call: Call) -> RowKernel:
                 acc[0] = 0
                 for r in range(R):
                     acc[0] += T.Cast("int32", x[y, r, vi])
-                out[y, vi] = clamp_int8(
-                    requantize(acc[0] - q[0] * R, q[2], q[3], may_shift_left=left) + q[1],
-                    -128,
-                    127,
-                )
+                acc[0] = scale_up(acc[0] - q[0] * R, q[2], q[3], may_shift_left=left)
+                acc[0] = scale_down(acc[0], q[3], may_shift_left=left) + q[1]
+                out[y, vi] = clamp_int8(acc[0], -128, 127)
 
     names = ("x_zp", "y_zp", "multiplier", "shift")
     return RowKernel(row, O, (parameters(*(int(attrs[k]) for k in names)),))
