@@ -90,20 +90,18 @@ TVM_TINY_FORCE_INLINE void tvm_tiny_counter_start(struct tvm_tiny_counter* count
   counter->start = tvm_tiny_systick_edge(&counter->polls);
 }
 
-/* A wrap between the edge and the reading of the wraps would be counted twice or not at all: then
- * the next edge is taken, and its polls are added. */
+/* The interrupt comes with the step from 1 to 0, the reload one tick later: at 0 the wrap has been
+ * counted, but the turn of the counter is still the old one. */
 TVM_TINY_FORCE_INLINE void tvm_tiny_counter_stop(struct tvm_tiny_counter* counter) {
   const uint32_t period = 1u << TVM_TINY_SYSTICK_BITS;
-  uint32_t end = tvm_tiny_systick_edge(&counter->polls);
-  uint32_t wraps = tvm_tiny_systick_wraps;
+  const uint32_t end = tvm_tiny_systick_edge(&counter->polls);
+  uint32_t turns = tvm_tiny_systick_wraps;
   TVM_TINY_SYST_CSR = 0;
-  /* The interrupt comes with the step from 1 to 0, the reload one tick later: a counter at 0 has
-   * its wrap counted already but still belongs to the old turn. */
-  counter->wraps = wraps;
-  if (end == 0u && wraps != 0u) {
-    wraps--;
+  counter->wraps = turns;
+  if (end == 0u && turns != 0u) {
+    turns--;
   }
-  counter->ticks = (uint64_t)wraps * period + counter->start - end;
+  counter->ticks = (uint64_t)turns * period + counter->start - end;
 }
 
 #endif /* TVM_TINY_BOARDS_PLATFORM_H */
