@@ -10,7 +10,8 @@ from tvm.tirx import transform as tir
 from tvm.tirx.buffer import BufferType
 
 # Blocks to loops, buffers to one dimension, 32-bit indices, and tidying. MakePackedAPI and
-# LowerTVMBuiltin are left out on purpose: plain C functions are wanted, not packed ones.
+# LowerTVMBuiltin are left out on purpose: plain C functions are wanted, not packed ones. So is
+# CommonSubexprElim, which leaves variables that nothing reads; C compilers do it better.
 _LOWERING = (
     s_tir.CanonicalizeLoop(),
     s_tir.LowerInitBlock(),
@@ -29,7 +30,6 @@ _LOWERING = (
     s_tir.RenormalizeSplitPattern(),
     tir.StmtSimplify(),
     tir.RemoveNoOp(),
-    tir.CommonSubexprElim(),
     tir.LowerIntrin(),
 )
 

@@ -7,9 +7,11 @@ import math
 import tvm
 from tvm import relax, s_tir, tirx
 from tvm.ir import Call, GlobalVar, IRModule, PrimType
+from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_tiny.schedules import kernel as kernels
 from tvm_tiny.schedules import portable  # noqa: F401  registers the row kernels
+from tvm_tiny.schedules.kernel import shape_of
 
 from .lower_tir import lower_prim_func, to_pointer_abi
 
@@ -18,11 +20,9 @@ from .lower_tir import lower_prim_func, to_pointer_abi
 _FINAL_SIGNATURE = 1
 
 
-def _flat_type(param: tirx.Var) -> tuple[tuple[int, ...], str]:
-    return tuple(int(d) for d in param.shape), str(param.dtype)
-
-
-def _stage(row: GlobalVar, kernel: kernels.RowKernel, shapes: list[kernels.Spec]) -> tirx.PrimFunc:
+def _stage(
+    row: GlobalVar, kernel: kernels.RowKernel, shapes: list[kernels.Spec], call: Call
+) -> tirx.PrimFunc:
     """The loop that runs one operator layer by layer: every row in order, whole tensors."""
     buffers = [tirx.decl_buffer(s, d, f"p{k}") for k, (s, d) in enumerate(shapes)]
     index = tirx.Var("row", "int32")
@@ -31,9 +31,28 @@ def _stage(row: GlobalVar, kernel: kernels.RowKernel, shapes: list[kernels.Spec]
     # Relax's analyses expect a root block around a function's body.
     root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", loop))
     attrs = tvm.ir.make_node(
-        "ir.DictAttrs", **{"tirx.noalias": True, "s_tir": True, "tvm_tiny.stage": True}
+        "ir.DictAttrs",
+        **{
+            "tirx.noalias": True,
+            "s_tir": True,
+            "tvm_tiny.op": call.op.name.removeprefix("tvm_tiny."),
+            "tvm_tiny.macs": multiply_accumulates(call),
+        },
     )
     return tirx.PrimFunc(buffers, root, None, attrs)
+
+
+def multiply_accumulates(call: Call) -> int:
+    """Multiply-accumulates of an operator, counted for all taps, padded ones included."""
+    name = call.op.name.removeprefix("tvm_tiny.")
+    if name in ("qconv2d", "qdense"):
+        return math.prod(shape_of(call)) * math.prod(shape_of(call.args[1])[1:])
+    if name == "qconv2d_transpose":
+        inputs, weights = shape_of(call.args[0]), shape_of(call.args[1])
+        return math.prod(inputs) * math.prod(weights[:3])
+    if name == "qbatch_matmul":
+        return math.prod(shape_of(call)) * shape_of(call.args[0])[-1]
+    return 0
 
 
 def emit_stage(builder: relax.BlockBuilder, call: Call) -> Call:
@@ -47,10 +66,49 @@ def emit_stage(builder: relax.BlockBuilder, call: Call) -> Call:
     name = call.op.name.removeprefix("tvm_tiny.")
     operands = [*call.args, *(relax.const(c) for c in kernel.constants)]
     row = to_pointer_abi(lower_prim_func(kernel.func)).with_attr("calling_conv", _FINAL_SIGNATURE)
-    row_var = builder.add_func(row.with_attr("tvm_tiny.row_kernel", True), f"{name}_row")
+    row_var = builder.add_func(row, f"{name}_row")
     specs = [kernels.spec(arg) for arg in operands] + [kernels.spec(call)]
     assert [math.prod(s) for s, _ in specs] == [
-        math.prod(_flat_type(p)[0]) for p in kernel.func.params[:-1]
+        math.prod(int(d) for d in p.shape) for p in kernel.func.params[:-1]
     ], f"row kernel of {name} does not fit its operands"
-    stage_var = builder.add_func(_stage(row_var, kernel, specs), name)
+    stage_var = builder.add_func(_stage(row_var, kernel, specs, call), name)
     return relax.op.call_tir(stage_var, operands, call.ty)
+
+
+@tvm.transform.module_pass(opt_level=0, name="tvm_tiny.LowerToRowKernels")
+class LowerToRowKernels:
+    """Lower integer operators to row kernels, and what is left to TVM's own TIR.
+
+    Before::
+
+        y = tvm_tiny.qconv2d(x, w, bias, multiplier, shift, ...)
+
+    After::
+
+        y = call_tir(qconv2d, (x, w, bias, multiplier, shift, parameters))
+        qconv2d: for row in range(N * OH): qconv2d_row(x, w, ..., y, row)
+
+    Requires: tvm_tiny's operators or Relax operators that LegalizeOps knows, static shapes.
+    Ensures: main holds call_tir, reshape and renamings only; kernels of equal structure are
+    one function.
+    Does nothing when: main holds neither.
+    """
+
+    def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
+        """Rewrite main and add the kernels; the module given is not changed."""
+        rewriter = _Lowering(mod)
+        function = rewriter.visit_expr(mod["main"])
+        lowered = rewriter.builder_.get()
+        lowered.update_func(lowered.get_global_var("main"), function)
+        # A reshape moves nothing: it stays an alias for the memory planner.
+        keep = {"relax.reshape": lambda builder, call: call}
+        return relax.transform.LegalizeOps(keep)(lowered)
+
+
+@mutator
+class _Lowering(PyExprMutator):
+    """Replaces calls that have a row kernel."""
+
+    def visit_call_(self, call: Call) -> relax.Expr:
+        call = super().visit_call_(call)
+        return emit_stage(self.builder_, call) if kernels.lookup(call) is not None else call

@@ -1,0 +1,220 @@
+"""FoldEdges: float and NCHW inputs and outputs become the int8 NHWC tensors the kernels use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import tvm
+from tvm import relax
+from tvm.ir import Call, Expr, IRModule
+
+from tvm_tiny.interface import ATTRIBUTE, Interface, Port
+
+from .lower_qdq.island import array_of
+from .rebuild import Binding, bindings_of, rebuild_main, results_of
+
+
+@tvm.transform.module_pass(opt_level=0, name="tvm_tiny.FoldEdges")
+class FoldEdges:
+    """Move quantize, dequantize and layout changes at the model's edges into its interface.
+
+    Before::
+
+        main(x: float32 [1,3,H,W]): q = quantize(permute_dims(x)); ...; return dequantize(y)
+
+    After::
+
+        main(x: int8 [1,H,W,3]): ...; return y
+
+    with main's attribute `tvm_tiny.interface` recording both forms and the quantization.
+
+    Requires: one function "main" in QDQ form.
+    Ensures: the attribute is set. With `fold`, no input is quantized by all of its users in the
+    same way, no output is a dequantize, and no edge is a permute_dims.
+    Does nothing when: `fold` is False, except for setting the attribute.
+    """
+
+    def __init__(self, fold: bool = True) -> None:
+        self.fold = fold
+
+    def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
+        """Rewrite main; the module given is not changed."""
+        main = mod["main"]
+        graph = _Graph(main)
+        inputs = [_Input(graph, param, self.fold) for param in main.params]
+        env: dict[Expr, Expr] = {}
+        params = []
+        for edge in inputs:
+            params.append(edge.param)
+            env |= {alias: edge.param for alias in edge.aliases}
+        names = [str(n) for n in (main.attrs or {}).get("tvm_tiny.output_names", [])]
+        results = [_Output(graph, r, self.fold) for r in results_of(main)]
+        names = names or [f"output_{k}" for k in range(len(results))]
+        interface = Interface(
+            tuple(edge.port for edge in inputs),
+            tuple(replace(r.port, name=n) for r, n in zip(results, names, strict=True)),
+        )
+        return rebuild_main(
+            mod, params, env, [r.expr for r in results], attrs={ATTRIBUTE: interface.to_json()}
+        )
+
+
+class _Graph:
+    """Users and producers of main's values."""
+
+    def __init__(self, main: relax.Function) -> None:
+        self.value = {b.var: b.value for b in bindings_of(main)}
+        self.results = results_of(main)
+        self._users: dict[Expr, list[Binding]] = {}
+        for binding in bindings_of(main):
+            for arg in _operands(binding.value):
+                self._users.setdefault(arg, []).append(binding)
+
+    def users(self, expr: Expr) -> list[Binding]:
+        """Bindings that read `expr`."""
+        return self._users.get(expr, [])
+
+    def call(self, expr: Expr, name: str) -> Call | None:
+        """The call of relax.`name` that `expr` is bound to."""
+        value = self.value.get(expr, expr)
+        is_call = isinstance(value, Call) and getattr(value.op, "name", "") == f"relax.{name}"
+        return value if is_call else None
+
+    def source(self, expr: Expr) -> Expr:
+        """`expr` behind plain renamings."""
+        while isinstance(self.value.get(expr), relax.Var):
+            expr = self.value[expr]
+        return expr
+
+
+def _operands(value: Expr) -> list[Expr]:
+    if isinstance(value, Call):
+        return [leaf for arg in value.args for leaf in _operands_of_arg(arg)]
+    return _operands_of_arg(value)
+
+
+def _operands_of_arg(arg: Expr) -> list[Expr]:
+    fields = getattr(arg, "fields", None)
+    if fields is not None:
+        return [leaf for field in fields for leaf in _operands_of_arg(field)]
+    return [arg] if isinstance(arg, relax.Var) else []
+
+
+@dataclass(frozen=True)
+class _Quantization:
+    scale: float
+    zero_point: int
+    dtype: str
+
+
+def _quantization(call: Call, dtype: str) -> _Quantization | None:
+    scale, zero_point = (array_of(arg) for arg in call.args[1:3])
+    if scale is None or zero_point is None or scale.size != 1:
+        return None
+    return _Quantization(float(scale.reshape(-1)[0]), int(zero_point.reshape(-1)[0]), dtype)
+
+
+def _shape(expr: Expr) -> tuple[int, ...]:
+    return tuple(int(d) for d in expr.ty.shape)
+
+
+class _Input:
+    """A parameter, what it becomes, and which old values the new parameter stands for."""
+
+    def __init__(self, graph: _Graph, param: relax.Var, fold: bool) -> None:
+        self._graph = graph
+        shape, dtype = _shape(param), str(param.ty.dtype)
+        self.port = Port(str(param.name), shape, dtype, shape, dtype)
+        self.param: relax.Var = param
+        self.aliases: list[Expr] = []
+        is_result = any(graph.source(r).same_as(param) for r in graph.results)
+        if fold and not is_result:
+            self._fold(param)
+        if self.port.scale is None and dtype in ("int8", "uint8"):
+            self._read_quantization(self.aliases or [param])
+        self.param = relax.Var(param.name, relax.TensorType(self.port.shape, self.port.dtype))
+        self.aliases = self.aliases or [param]
+
+    def _fold(self, param: relax.Var) -> None:
+        aliases: list[Expr] = [param]
+        permutation = self._common_permutation(param)
+        if permutation is not None:
+            aliases = [user.var for user in self._graph.users(param)]
+            shape = tuple(self.port.shape[a] for a in permutation)
+            self.port = replace(self.port, shape=shape, permutation=permutation)
+            self.aliases = aliases
+        quantization = self._common_quantization(aliases)
+        if quantization is not None:
+            self.aliases = [u.var for alias in aliases for u in self._graph.users(alias)]
+            self.port = replace(
+                self.port,
+                dtype=quantization.dtype,
+                scale=quantization.scale,
+                zero_point=quantization.zero_point,
+            )
+
+    def _common_permutation(self, param: relax.Var) -> tuple[int, ...] | None:
+        found = {
+            tuple(int(a) for a in call.attrs.axes) if call is not None and call.attrs.axes else None
+            for call in (self._graph.call(u.var, "permute_dims") for u in self._graph.users(param))
+        }
+        return found.pop() if len(found) == 1 else None
+
+    def _common_quantization(self, aliases: Sequence[Expr]) -> _Quantization | None:
+        found = set()
+        for user in (u for alias in aliases for u in self._graph.users(alias)):
+            call = self._graph.call(user.var, "quantize")
+            found.add(_quantization(call, str(call.attrs.out_dtype)) if call is not None else None)
+        return found.pop() if len(found) == 1 else None
+
+    def _read_quantization(self, aliases: Sequence[Expr]) -> None:
+        for user in (u for alias in aliases for u in self._graph.users(alias)):
+            call = self._graph.call(user.var, "dequantize")
+            found = _quantization(call, "") if call is not None else None
+            if found is not None:
+                self.port = replace(self.port, scale=found.scale, zero_point=found.zero_point)
+                return
+
+
+class _Output:
+    """A result and what is returned in its place."""
+
+    def __init__(self, graph: _Graph, result: Expr, fold: bool) -> None:
+        shape, dtype = _shape(result), str(result.ty.dtype)
+        self.expr: Expr = result
+        self.port = Port("", shape, dtype, shape, dtype)
+        source = graph.source(result)
+        if fold:
+            source = self._fold_permutation(graph, source)
+            source = self._fold_dequantize(graph, source)
+            if self.port.permutation is None:
+                source = self._fold_permutation(graph, source)
+        quantize = graph.call(source, "quantize")
+        found = _quantization(quantize, "") if quantize is not None else None
+        if found is not None:
+            self.port = replace(self.port, scale=found.scale, zero_point=found.zero_point)
+
+    def _fold_permutation(self, graph: _Graph, source: Expr) -> Expr:
+        call = graph.call(source, "permute_dims")
+        if call is None or call.attrs.axes is None:
+            return source
+        # The result's axis k is the inner tensor's axis axes[k]; the port counts the other way.
+        axes = [int(a) for a in call.attrs.axes]
+        inverse = tuple(axes.index(a) for a in range(len(axes)))
+        inner = graph.source(call.args[0])
+        self.expr = inner
+        self.port = replace(self.port, shape=_shape(inner), permutation=inverse)
+        return inner
+
+    def _fold_dequantize(self, graph: _Graph, source: Expr) -> Expr:
+        call = graph.call(source, "dequantize")
+        found = _quantization(call, str(call.args[0].ty.dtype)) if call is not None else None
+        if call is None or found is None or not isinstance(call.args[0], relax.Var):
+            return source
+        inner = graph.source(call.args[0])
+        self.expr = inner
+        self.port = replace(
+            self.port, dtype=found.dtype, scale=found.scale, zero_point=found.zero_point
+        )
+        return inner

@@ -1,0 +1,72 @@
+"""Writing a function anew, binding by binding: what passes that change parameters share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tvm import relax
+from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
+
+Binding = relax.VarBinding
+
+
+def bindings_of(function: relax.Function) -> list[Binding]:
+    """All bindings of a function whose body is a sequence of blocks, in order."""
+    return [binding for block in function.body.blocks for binding in block.bindings]
+
+
+def results_of(function: relax.Function) -> list[Expr]:
+    """The function's results; several where it returns a tuple."""
+    result = function.body.body
+    bound = {b.var: b.value for b in bindings_of(function)}
+    value = bound.get(result, result)
+    return list(value.fields) if isinstance(value, Tuple) else [result]
+
+
+def substitute(expr: Expr, env: Mapping[Expr, Expr]) -> Expr:
+    """`expr`, one binding's value, with its variables replaced."""
+    if expr in env:
+        return env[expr]
+    if isinstance(expr, Call):
+        args = [substitute(arg, env) for arg in expr.args]
+        return Call(expr.op, args, expr.attrs, expr.ty_args)
+    if isinstance(expr, Tuple):
+        return Tuple([substitute(field, env) for field in expr.fields])
+    if isinstance(expr, TupleGetItem):
+        return TupleGetItem(substitute(expr.tuple_value, env), expr.index)
+    return expr
+
+
+def rebuild_main(
+    mod: IRModule,
+    params: Sequence[relax.Var],
+    env: dict[Expr, Expr],
+    results: Sequence[Expr],
+    emit: Callable[[relax.BlockBuilder, Binding, Expr], Expr] | None = None,
+    attrs: Mapping[str, object] | None = None,
+) -> IRModule:
+    """A new module in which main is written anew; `mod` stays as it is.
+
+    params: the new parameters. env: what stands for old variables (grows as bindings are
+    written); a binding whose variable is in it is dropped. results: old expressions to return.
+    emit: writes one binding given its substituted value; by default under its own name.
+    attrs: function attributes to add.
+    """
+    main = mod["main"]
+    builder = relax.BlockBuilder(IRModule({g: f for g, f in mod.functions.items() if f != main}))
+    with builder.function("main", list(params)):
+        with builder.dataflow():
+            for binding in bindings_of(main):
+                if binding.var in env:
+                    continue
+                value = substitute(binding.value, env)
+                written = emit(builder, binding, value) if emit is not None else None
+                env[binding.var] = (
+                    builder.emit(value, name_hint=binding.var.name) if written is None else written
+                )
+            outputs = [builder.emit_output(substitute(r, env)) for r in results]
+        builder.emit_func_output(outputs[0] if len(outputs) == 1 else Tuple(outputs))
+    result = builder.get()
+    function = result["main"].with_attrs({**(dict(main.attrs) if main.attrs else {}), **(attrs or {})})
+    result.update_func(result.get_global_var("main"), function)
+    return result

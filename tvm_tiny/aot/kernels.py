@@ -1,0 +1,99 @@
+"""Kernels as C: TVM's own C printer, with plain signatures in place of its FFI ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import tvm
+from tvm import tirx
+from tvm.ir import GlobalVar, IRModule
+from tvm.target import Target
+from tvm.tirx.transform import BindTarget
+
+from ..passes.lower_tir import lower_prim_func, to_pointer_abi
+
+# A definition as the printer writes it; declarations end in ");" and do not match.
+_DEFINITION = re.compile(r"^TVM_DLL void (\w+)\(([^()]*)\) \{$", re.MULTILINE)
+_BANNER = re.compile(r"\A.*?(?=^TVM_DLL void \w+\([^()]*\) \{$)", re.MULTILINE | re.DOTALL)
+_LINKAGE = re.compile(r'^#ifdef __cplusplus\nextern "C"\n#endif\n', re.MULTILINE)
+_DECLARATION = re.compile(r"^TVM_DLL void \w+\([^()]*\);\n", re.MULTILINE)
+# A hint for other compilers than these; unknown pragmas are warnings.
+_PRAGMA = re.compile(r"^ *#pragma unroll.*\n", re.MULTILINE)
+_MATH = re.compile(r"\b(?:\w*(?:exp|log|sqrt|tanh?|pow|erf|floor|ceil|round|trunc|fabs|sin|cos))f?\(")
+
+
+@dataclass(frozen=True)
+class KernelSource:
+    """C of all kernels. declarations: prototypes of those the driver calls."""
+
+    definitions: str
+    declarations: str
+    needs_libm: bool
+
+
+def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> KernelSource:
+    """All PrimFuncs of `mod` as C99 functions named `prefix` + name.
+
+    outputs: for each function the driver calls, how many of its last parameters it writes; all
+    other pointers become const. Functions that only kernels call become static.
+    """
+    functions = {
+        var: _prepared(function)
+        for var, function in mod.functions.items()
+        if isinstance(function, tirx.PrimFunc)
+    }
+    if not functions:
+        return KernelSource("", "", False)
+    text = _print(functions)
+    text = _PRAGMA.sub("", _LINKAGE.sub("", text))
+    text = _BANNER.sub("", _DECLARATION.sub("", text), count=1)
+    declarations: list[str] = []
+
+    def signature(match: re.Match[str]) -> str:
+        name, parameters = match.group(1), match.group(2).split(", ")
+        writes = outputs.get(name, 1)
+        pointers = [k for k, p in enumerate(parameters) if "*" in p]
+        for position in pointers[: len(pointers) - writes]:
+            parameters[position] = f"const {parameters[position]}"
+        head = f"void {name}({', '.join(parameters)})"
+        if name in outputs:
+            declarations.append(f"{head};")
+            return f"{head} {{"
+        return f"static {head} {{"
+
+    text = _DEFINITION.sub(signature, text)
+    names = sorted((re.escape(var.name_hint) for var in functions), key=len, reverse=True)
+    rename = re.compile(rf"\b({'|'.join(names)})\(")
+    definitions = rename.sub(rf"{prefix}\1(", text)
+    prototypes = rename.sub(rf"{prefix}\1(", "\n".join(sorted(declarations)))
+    return KernelSource(_in_call_order(definitions), prototypes, bool(_MATH.search(definitions)))
+
+
+def _prepared(function: tirx.PrimFunc) -> tirx.PrimFunc:
+    """Ready for the printer: lowered, pointers for parameters, no calling convention."""
+    if function.attrs and "s_tir" in function.attrs:
+        function = lower_prim_func(function)
+    function = to_pointer_abi(function)
+    for attribute in ("calling_conv", "tirx.noalias"):
+        function = function.without_attr(attribute)
+    return function
+
+
+def _print(functions: Mapping[GlobalVar, tirx.PrimFunc]) -> str:
+    """The C printer's text."""
+    target = Target("c")
+    module = IRModule(
+        {var: f.with_attr("global_symbol", var.name_hint) for var, f in functions.items()}
+    )
+    built = tvm.get_global_func("target.build.c")(BindTarget(target)(module), target)
+    return str(built.inspect_source())
+
+
+def _in_call_order(text: str) -> str:
+    """Definitions of static functions before those that call them, each kind by name."""
+    parts = sorted(re.split(r"(?m)^(?=(?:static )?void )", text))
+    static = [part for part in parts if part.startswith("static ")]
+    public = [part for part in parts if part.startswith("void ")]
+    return "\n".join(part.strip() + "\n" for part in static + public)

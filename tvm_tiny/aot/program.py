@@ -1,0 +1,155 @@
+"""A planned module as plain data: what the C templates are filled from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from tvm.ir import IRModule
+
+from ..errors import DataError
+from ..graph import Graph, Storage, read_graph
+from ..interface import ATTRIBUTE as INTERFACE
+from ..interface import Interface, Port
+from ..memory import ATTRIBUTE as MEMORY_PLAN
+from ..memory import MemoryPlan
+from .kernels import KernelSource, print_kernels
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A pointer argument. location: "arena", "constant", "input" or "output".
+
+    where: byte offset in the arena, or index of the constant, input or output.
+    """
+
+    location: str
+    where: int
+    dtype: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One kernel call of the driver."""
+
+    index: int
+    name: str
+    op: str
+    function: str
+    macs: int
+    inputs: tuple[Operand, ...]
+    outputs: tuple[Operand, ...]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything the generated C and its metadata say."""
+
+    name: str
+    interface: Interface
+    io_in_arena: bool
+    workspace_bytes: int
+    input_offsets: tuple[int | None, ...]
+    output_offsets: tuple[int | None, ...]
+    constants: tuple[np.ndarray, ...]
+    calls: tuple[Call, ...]
+    kernels: KernelSource
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(call.macs for call in self.calls)
+
+    @property
+    def constant_bytes(self) -> int:
+        """Bytes of weights, biases, multipliers and tables in flash."""
+        return sum(constant.nbytes for constant in self.constants)
+
+
+def c_identifiers(names: Iterable[str]) -> tuple[str, ...]:
+    """Names as distinct C identifiers, as microTVM sanitizes them: other characters become _."""
+    taken: dict[str, int] = {}
+    result = []
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9_]", "_", name) or "tensor"
+        plain = f"_{plain}" if plain[0].isdigit() else plain
+        count = taken.get(plain, 0)
+        taken[plain] = count + 1
+        result.append(plain if count == 0 else f"{plain}_{count}")
+    if len(set(result)) != len(result):
+        return tuple(f"{name}_{k}" for k, name in enumerate(result))
+    return tuple(result)
+
+
+def read_program(mod: IRModule, name: str) -> Program:
+    """The program of a module that `pipeline` has lowered and planned.
+
+    Raises DataError if `name` is no C identifier.
+    """
+    if not _NAME.match(name):
+        raise DataError(
+            f"model name '{name}': not a C identifier; use letters, digits and underscores, "
+            "for example --name my_model"
+        )
+    attrs = mod["main"].attrs
+    graph = read_graph(mod)
+    plan = MemoryPlan.from_json(str(attrs[MEMORY_PLAN]))
+    interface = Interface.from_json(str(attrs[INTERFACE]))
+    places = _Places(graph, plan)
+    writes = {step.function: len(step.outputs) for step in graph.steps}
+    return Program(
+        name=name,
+        interface=interface,
+        io_in_arena=all(i in plan.offsets for i in graph.inputs + graph.outputs),
+        workspace_bytes=plan.workspace_bytes,
+        input_offsets=tuple(plan.offsets.get(i) for i in graph.inputs),
+        output_offsets=tuple(plan.offsets.get(i) for i in graph.outputs),
+        constants=places.constants,
+        calls=tuple(
+            Call(
+                step.index,
+                step.name,
+                step.op,
+                step.function,
+                step.macs,
+                tuple(map(places.operand, step.inputs)),
+                tuple(map(places.operand, step.outputs)),
+                graph.storage[step.outputs[0]].shape,
+            )
+            for step in graph.steps
+        ),
+        kernels=print_kernels(mod, writes, f"tvmgen_{name}_"),
+        input_names=c_identifiers(p.name for p in interface.inputs),
+        output_names=c_identifiers(p.name for p in interface.outputs),
+    )
+
+
+class _Places:
+    """Where each storage is: in the arena, in flash, or with the caller."""
+
+    def __init__(self, graph: Graph, plan: MemoryPlan) -> None:
+        self._graph, self._plan = graph, plan
+        constants = [s for s in graph.storage if s.array is not None]
+        self._constants = {s.index: position for position, s in enumerate(constants)}
+        self.constants = tuple(s.array for s in constants if s.array is not None)
+
+    def operand(self, index: int) -> Operand:
+        storage: Storage = self._graph.storage[index]
+        if index in self._constants:
+            return Operand("constant", self._constants[index], storage.dtype, storage.bytes)
+        if index in self._plan.offsets:
+            return Operand("arena", self._plan.offsets[index], storage.dtype, storage.bytes)
+        if index in self._graph.inputs:
+            where = self._graph.inputs.index(index)
+            return Operand("input", where, storage.dtype, storage.bytes)
+        return Operand("output", self._graph.outputs.index(index), storage.dtype, storage.bytes)
+
+

@@ -1,0 +1,172 @@
+"""C sources of a program: plain data into whole-file templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from .._version import __version__
+from ..interface import Port
+from .program import Call, Operand, Program
+
+# Of the generated C interface; equals TVM_TINY_ABI_VERSION of runtime_c.
+ABI_VERSION = 1
+
+_C_TYPES = {
+    "bool": "uint8_t",
+    "float32": "float",
+    "float64": "double",
+    **{f"{sign}int{bits}": f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+_LINE_WIDTH = 100
+
+
+def generate_sources(program: Program) -> dict[str, str]:
+    """File name below codegen/host -> text, for all headers and sources of a program."""
+    context = _context(program)
+    name = program.name
+    files = {
+        f"include/tvmgen_{name}.h": "model.h.j2",
+        f"src/tvmgen_{name}.c": "driver.c.j2",
+        f"src/tvmgen_{name}_kernels.c": "kernels.c.j2",
+        f"src/tvmgen_{name}_kernels.h": "kernels.h.j2",
+        f"src/tvmgen_{name}_weights.c": "weights.c.j2",
+    }
+    return {path: render(template, context) for path, template in sorted(files.items())}
+
+
+def render(template: str, context: Mapping[str, Any]) -> str:
+    """One of the package's templates, filled."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tvm_tiny", "templates"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  C, not HTML
+    )
+    return environment.get_template(template).render(context)
+
+
+def _context(program: Program) -> dict[str, Any]:
+    prefix = f"tvmgen_{program.name}"
+    inputs = list(_ports(program, "input"))
+    outputs = list(_ports(program, "output"))
+    calls = [_call(program, prefix, call) for call in program.calls]
+    return {
+        "name": program.name,
+        "version": __version__,
+        "prefix": prefix,
+        "macro": prefix.upper(),
+        "guard_name": f"{prefix}.h",
+        "abi_version": ABI_VERSION,
+        "io_in_arena": program.io_in_arena,
+        "workspace_bytes": program.workspace_bytes,
+        "inputs": inputs,
+        "outputs": outputs,
+        "ports": inputs + outputs,
+        "nulls_in": ", ".join(["0"] * len(inputs)),
+        "nulls_out": ", ".join(["0"] * len(outputs)),
+        "uses_arena": any("arena" in arg for call in calls for arg in call["arguments"]),
+        "calls": calls,
+        "constants": [_constant(prefix, k, array) for k, array in enumerate(program.constants)],
+        "declarations": program.kernels.declarations,
+        "definitions": program.kernels.definitions,
+        "needs_libm": program.kernels.needs_libm,
+    }
+
+
+def _ports(program: Program, kind: str) -> Iterator[dict[str, Any]]:
+    ports = program.interface.inputs if kind == "input" else program.interface.outputs
+    names = program.input_names if kind == "input" else program.output_names
+    offsets = program.input_offsets if kind == "input" else program.output_offsets
+    for position, (port, c_name, offset) in enumerate(zip(ports, names, offsets, strict=True)):
+        yield {
+            "kind": kind.capitalize(),
+            "position": position,
+            "comment": _comment(port.name),
+            "c_name": c_name,
+            "macro": f"TVMGEN_{program.name}_{kind}_{position}".upper(),
+            "dtype": port.dtype,
+            "shape": port.shape,
+            "bytes": port.bytes,
+            "elements": port.bytes // np.dtype(port.dtype).itemsize,
+            "scale": _float(port),
+            "zero_point": port.zero_point,
+            "offset": offset,
+        }
+
+
+def _float(port: Port) -> str | None:
+    """The scale as a C float constant that reads back as the same float32."""
+    if port.scale is None:
+        return None
+    return f"{_float_text(port.scale)}"
+
+
+def _float_text(value: float) -> str:
+    text = f"{np.float32(value):.9g}"
+    return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
+
+
+def _comment(text: str) -> str:
+    """Text that cannot end a C comment or a line."""
+    plain = "".join(c if c.isprintable() and c.isascii() and c != "\\" else "?" for c in text)
+    return plain.replace("*/", "* /").replace("/*", "/ *")
+
+
+def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
+    inputs = [_pointer(program, prefix, op, const=True) for op in call.inputs]
+    outputs = [_pointer(program, prefix, op, const=False) for op in call.outputs]
+    return {
+        "index": call.index,
+        "op": call.op,
+        "comment": _comment(call.name),
+        "function": f"{prefix}_{call.function}",
+        "arguments": inputs + outputs,
+        "traces": [
+            {"pointer": pointer, "bytes": op.bytes}
+            for pointer, op in zip(outputs, call.outputs, strict=True)
+        ],
+    }
+
+
+def _pointer(program: Program, prefix: str, operand: Operand, *, const: bool) -> str:
+    c_type = f"{'const ' if const else ''}{_C_TYPES[operand.dtype]}*"
+    if operand.location == "constant":
+        return f"{prefix}_constant_{operand.where}"
+    if operand.location == "arena":
+        return f"({c_type})(void*)(arena + {operand.where})"
+    names = program.input_names if operand.location == "input" else program.output_names
+    return f"({c_type}){operand.location}s->{names[operand.where]}"
+
+
+def _constant(prefix: str, index: int, array: np.ndarray) -> dict[str, Any]:
+    return {
+        "name": f"{prefix}_constant_{index}",
+        "c_type": _C_TYPES[str(array.dtype)],
+        "elements": max(array.size, 1),
+        "initializer": _values(array),
+    }
+
+
+def _values(array: np.ndarray) -> str:
+    """C initializers, as many to a line as fit."""
+    if array.dtype.kind == "f":
+        words = [_float_text(float(v)) for v in array.reshape(-1)]
+    else:
+        # INT32_MIN has no literal in C: -2147483648 is a minus applied to a wider constant.
+        words = [_integer(int(v), str(array.dtype)) for v in array.reshape(-1)] or ["0"]
+    width = max(map(len, words), default=1) + 2
+    per_line = max(1, _LINE_WIDTH // width)
+    lines = (words[k : k + per_line] for k in range(0, len(words), per_line))
+    return "\n".join("  " + ", ".join(line) + "," for line in lines)
+
+
+def _integer(value: int, dtype: str) -> str:
+    if dtype == "int32" and value == -(1 << 31):
+        return "(-2147483647 - 1)"
+    if dtype == "int64":
+        return "(-9223372036854775807LL - 1)" if value == -(1 << 63) else f"{value}LL"
+    return str(value)

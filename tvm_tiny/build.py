@@ -1,0 +1,88 @@
+"""From a module to C: the one call behind `tvm-tiny compile`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tvm.ir import IRModule
+
+from . import aot
+from .errors import BudgetError
+from .micro.targets import Target, find_target
+from .pipeline import pipeline
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model as C, with what is known of it before flashing."""
+
+    program: aot.Program
+    module: IRModule
+    target: Target
+
+    @cached_property
+    def files(self) -> Mapping[str, bytes]:
+        """Every file of the Model Library Format archive, by path."""
+        text = self.module.script(show_meta=False)
+        return aot.archive_files(self.program, text, self.target.name)
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Size of the arena; inputs and outputs included unless they are the caller's."""
+        return self.program.workspace_bytes
+
+    @property
+    def constant_bytes(self) -> int:
+        """Weights and tables in flash; code comes on top."""
+        return self.program.constant_bytes
+
+    def save(self, path: Path | str, *, folder: bool = False) -> None:
+        """Write the archive (gzip for .gz and .tgz), or the same files as a folder."""
+        if folder:
+            aot.write_folder(self.files, Path(path))
+        else:
+            aot.write_archive(self.files, Path(path))
+
+
+def build(
+    mod: IRModule,
+    target: str = "host",
+    *,
+    name: str = "default",
+    sram: int | None = None,
+    flash: int | None = None,
+    fold_edges: bool = True,
+    io_in_arena: bool = True,
+) -> CompiledModel:
+    """Compile a QDQ Relax module to C for `target`, a name of `tvm_tiny.micro.targets`.
+
+    name: prefix of all symbols, tvmgen_<name>_. sram, flash: budgets in bytes; None is no limit.
+    fold_edges, io_in_arena: see `pipeline`.
+
+    Raises DataError for an unknown target or a bad name, UnsupportedError for what cannot be
+    compiled, BudgetError where the arena exceeds `sram` or the constants exceed `flash`.
+    """
+    found = find_target(target)
+    lowered = pipeline(fold_edges=fold_edges, io_in_arena=io_in_arena)(mod)
+    program = aot.read_program(lowered, name)
+    _check_budget("SRAM", "arena", program.workspace_bytes, sram, name)
+    _check_budget("flash", "weights and tables", program.constant_bytes, flash, name)
+    if program.kernels.needs_libm:
+        warnings.warn(
+            f"model '{name}' computes in float and needs libm: link with -lm", stacklevel=2
+        )
+    return CompiledModel(program, lowered, found)
+
+
+def _check_budget(memory: str, what: str, needed: int, budget: int | None, name: str) -> None:
+    if budget is None or needed <= budget:
+        return
+    kibibytes = -(-needed // 1024)
+    raise BudgetError(
+        f"model '{name}' needs {needed} bytes of {memory} ({what}), the budget is {budget}: "
+        f"{needed - budget} too many; --{memory.lower()} {kibibytes}K would fit"
+    )

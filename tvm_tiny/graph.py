@@ -1,0 +1,152 @@
+"""A lowered main as steps over storage: what the memory planner and the C generator read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from tvm import relax
+from tvm.ir import Call, Expr, GenericConst, IRModule, Tuple, TupleGetItem
+
+from .passes.rebuild import bindings_of, results_of
+
+
+@dataclass
+class Storage:
+    """A piece of memory that holds a tensor.
+
+    first, last: the steps between which its bytes must stay (-1: before the first step,
+    len(steps): after the last). array: the values of a constant.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    first: int
+    last: int
+    array: np.ndarray | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Size of the tensor."""
+        return int(np.prod(self.shape, dtype="int64")) * np.dtype(self.dtype).itemsize
+
+    @property
+    def is_constant(self) -> bool:
+        """True where the bytes live in flash."""
+        return self.array is not None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel call: `function` reads `inputs` and writes `outputs` (storage indices)."""
+
+    index: int
+    function: str
+    op: str
+    macs: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    name: str
+
+
+@dataclass
+class Graph:
+    """Storage, steps in order, and which storage is an input or an output of the model."""
+
+    storage: list[Storage] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+    @property
+    def tensors(self) -> list[Storage]:
+        """Storage in SRAM."""
+        return [s for s in self.storage if not s.is_constant]
+
+
+def read_graph(mod: IRModule) -> Graph:
+    """The graph of a module that LowerToRowKernels has lowered."""
+    reader = _Reader(mod)
+    main = mod["main"]
+    for param in main.params:
+        index = reader.add(str(param.name), param.ty, -1)
+        reader.place[param, 0] = index
+        reader.graph.inputs.append(index)
+    for binding in bindings_of(main):
+        reader.read(binding.var, binding.value)
+    end = len(reader.graph.steps)
+    for result in results_of(main):
+        index = reader.find(result)
+        reader.graph.outputs.append(index)
+        reader.graph.storage[index].last = end
+    return reader.graph
+
+
+class _Reader:
+    def __init__(self, mod: IRModule) -> None:
+        self.mod = mod
+        self.graph = Graph()
+        # (variable, position in its tuple) -> storage
+        self.place: dict[tuple[Expr, int], int] = {}
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
+
+    def add(self, name: str, ty: relax.TensorType, first: int) -> int:
+        shape = tuple(int(d) for d in ty.shape)
+        index = len(self.graph.storage)
+        self.graph.storage.append(Storage(index, name, shape, str(ty.dtype), first, first))
+        return index
+
+    def find(self, expr: Expr) -> int:
+        if isinstance(expr, GenericConst):
+            return self._constant(expr)
+        if isinstance(expr, TupleGetItem):
+            return self.place[expr.tuple_value, int(expr.index)]
+        return self.place[expr, 0]
+
+    def read(self, var: relax.Var, value: Expr) -> None:
+        name = getattr(getattr(value, "op", None), "name", "")
+        if name == "relax.reshape":
+            self.place[var, 0] = self.find(value.args[0])
+        elif name == "relax.call_tir":
+            self._step(var, value)
+        elif isinstance(value, Tuple):
+            for position, item in enumerate(value.fields):
+                self.place[var, position] = self.find(item)
+        else:
+            self.place[var, 0] = self.find(value)
+
+    def _step(self, var: relax.Var, call: Call) -> None:
+        index = len(self.graph.steps)
+        inputs = tuple(self.find(arg) for arg in call.args[1].fields)
+        for used in inputs:
+            self.graph.storage[used].last = max(self.graph.storage[used].last, index)
+        types = getattr(call.ty, "fields", [call.ty])
+        outputs = []
+        for position, ty in enumerate(types):
+            suffix = f":{position}" if len(types) > 1 else ""
+            self.place[var, position] = self.add(f"{var.name}{suffix}", ty, index)
+            outputs.append(self.place[var, position])
+        function = call.args[0].name_hint
+        attrs = self.mod[call.args[0]].attrs
+        op = str(attrs.get("tvm_tiny.op", f"float {function}")) if attrs else function
+        macs = int(attrs.get("tvm_tiny.macs", 0)) if attrs else 0
+        self.graph.steps.append(
+            Step(index, function, op, macs, inputs, tuple(outputs), str(var.name))
+        )
+
+    def _constant(self, expr: GenericConst) -> int:
+        array = np.ascontiguousarray(expr.value.numpy())
+        key = (str(array.dtype), array.shape, array.tobytes())
+        if key not in self._constants:
+            index = self.add(f"constant_{len(self._constants)}", expr.ty, -1)
+            self.graph.storage[index].array = array
+            self._constants[key] = index
+        return self._constants[key]
+
+
+def live_at(tensors: Sequence[Storage], step: int) -> list[Storage]:
+    """Tensors whose bytes must be there while `step` runs."""
+    return [t for t in tensors if t.first <= step <= t.last]

@@ -1,0 +1,86 @@
+"""What a model's inputs and outputs are, before and after the compiler changed them.
+
+Passes attach it to main as the attribute `tvm_tiny.interface`, a JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+ATTRIBUTE = "tvm_tiny.interface"
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output.
+
+    name: the model's. model_shape, model_dtype: as the model declares it; shape, dtype: as the
+    generated C has it. permutation: model axes in the order of the C's axes, None for the
+    model's own order. scale, zero_point: quantization of the integers, None where not known.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    model_shape: tuple[int, ...]
+    model_dtype: str
+    permutation: tuple[int, ...] | None = None
+    scale: float | None = None
+    zero_point: int | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Size in memory."""
+        return int(np.prod(self.shape, dtype="int64")) * np.dtype(self.dtype).itemsize
+
+    def to_device(self, array: np.ndarray) -> np.ndarray:
+        """An array as the model takes it, as the generated C takes it (float is quantized)."""
+        moved = array if self.permutation is None else array.transpose(self.permutation)
+        if self.dtype == self.model_dtype:
+            return np.ascontiguousarray(moved)
+        from .reference.quantization import Quant, quantize
+
+        return np.ascontiguousarray(quantize(moved, self._quant(Quant)))
+
+    def from_device(self, array: np.ndarray) -> np.ndarray:
+        """The reverse of `to_device`, for outputs."""
+        from .reference.quantization import Quant, dequantize
+
+        real = array if self.dtype == self.model_dtype else dequantize(array, self._quant(Quant))
+        if self.permutation is None:
+            return real
+        return np.ascontiguousarray(real.transpose(np.argsort(self.permutation)))
+
+    def _quant(self, make: Any) -> Any:
+        assert self.scale is not None and self.zero_point is not None, self.name
+        return make(self.scale, self.zero_point)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """Inputs and outputs in the model's order."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    def to_json(self) -> str:
+        """As the attribute's text."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> Interface:
+        """From the attribute's text."""
+        fields = json.loads(text)
+        return Interface(_ports(fields["inputs"]), _ports(fields["outputs"]))
+
+
+def _ports(entries: Sequence[dict[str, Any]]) -> tuple[Port, ...]:
+    return tuple(
+        Port(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+        for entry in entries
+    )

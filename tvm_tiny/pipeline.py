@@ -1,0 +1,38 @@
+"""The pass pipeline: one list, read from top to bottom."""
+
+from __future__ import annotations
+
+import tvm
+from tvm.relax.pipeline import register_pipeline
+
+from . import transform
+
+
+def pipeline(*, fold_edges: bool = True, io_in_arena: bool = True) -> tvm.transform.Sequential:
+    """The passes from QDQ Relax to a module the C generator takes.
+
+    fold_edges: let the C take and give int8 NHWC tensors where the model has float or NCHW ones
+    around a quantize or dequantize. io_in_arena: plan inputs and outputs into the arena.
+
+    Every pass leaves a valid module that runs on Relax's virtual machine.
+    """
+    return tvm.transform.Sequential(
+        [
+            # Phase 1: one canonical QDQ form.
+            transform.ConvertLayout(),
+            transform.FoldEdges(fold_edges),
+            # Phase 2: integers. From here on every pass keeps every byte.
+            transform.LowerQDQ(),
+            # Phase 3: memory and kernels.
+            transform.MaterializeOutputs(),
+            transform.LowerToRowKernels(),
+            transform.PlanMemory(io_in_arena),
+        ],
+        name="tvm_tiny",
+    )
+
+
+@register_pipeline("tvm_tiny")
+def _registered() -> tvm.transform.Sequential:
+    """`relax.get_pipeline("tvm_tiny")`."""
+    return pipeline()

@@ -1,0 +1,17 @@
+"""The public passes, for use in a TVM pipeline of one's own."""
+
+from .passes.convert_layout import ConvertLayout
+from .passes.fold_edges import FoldEdges
+from .passes.lower_qdq import LowerQDQ
+from .passes.lower_to_row_kernels import LowerToRowKernels
+from .passes.materialize_outputs import MaterializeOutputs
+from .passes.plan_memory import PlanMemory
+
+__all__ = [
+    "ConvertLayout",
+    "FoldEdges",
+    "LowerQDQ",
+    "LowerToRowKernels",
+    "MaterializeOutputs",
+    "PlanMemory",
+]
