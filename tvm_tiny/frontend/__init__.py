@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tvm
 
-from ..errors import ModelError
+from tvm_tiny.errors import ModelError
 
 
 def from_file(path: str | Path) -> tvm.IRModule:
