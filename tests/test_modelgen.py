@@ -8,7 +8,7 @@ import pytest
 import tflite
 from modelgen import mutate, random_onnx, random_tflite
 
-from tvm_tiny.reference import TFLiteReference
+from tvm_tiny.reference import ONNXReference, TFLiteReference
 
 
 @pytest.mark.parametrize("operator", random_tflite.OPERATORS)
@@ -55,6 +55,26 @@ def test_inputs_start_with_the_extremes_and_repeat():
     assert all((array == 127).all() for array in inputs[1])
     for a, b in zip(inputs, random_tflite.random_inputs(data, 3, 4), strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("operator", random_onnx.OPERATORS)
+def test_reference_runs_single_operator_onnx_models(operator):
+    for seed in range(3):
+        run_onnx_reference(random_onnx.single_op_model(operator, seed))
+
+
+def test_reference_runs_random_onnx_models():
+    for seed in range(20):
+        run_onnx_reference(random_onnx.random_model(seed))
+
+
+def run_onnx_reference(data: bytes) -> None:
+    reference = ONNXReference(data)
+    for feed in random_onnx.random_inputs(data, 0, 3):
+        results = reference.run(feed)
+        for output in reference.outputs:
+            assert results[output.name].shape == output.shape
+            assert results[output.name].dtype == output.dtype
 
 
 @pytest.mark.parametrize("operator", random_onnx.OPERATORS)

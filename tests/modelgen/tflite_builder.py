@@ -53,7 +53,7 @@ OPTIONS = {
     "DEQUANTIZE": "DequantizeOptions",
     "EXPAND_DIMS": "ExpandDimsOptions",
 }
-# First version of each operator that knows int8 and what else the methods below may write.
+# Where 2 is too low for what the methods below write, or higher than the operator ever had.
 VERSIONS = {
     "CONV_2D": 3,
     "DEPTHWISE_CONV_2D": 3,
