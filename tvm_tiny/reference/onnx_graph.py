@@ -73,6 +73,8 @@ def _load(source: bytes | Path) -> Any:
 
 
 def _node(proto: Any, opset: int) -> Node:
+    if not isinstance(proto.op_type, str):  # protobuf hands over bytes that are not UTF-8
+        raise ModelError("ONNX model is damaged (an operator's name is not text); export it again")
     try:
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
     except ValueError as error:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tvm_tiny.errors import ModelError, UnsupportedError
 
-from .flatbuffer import Operator, Tensor, read_graph
+from .flatbuffer import DAMAGE, Operator, Tensor, read_graph
 from .float_ops import FLOAT
 from .tensor import Inputs, TensorInfo, bind_inputs, read_file
 from .tflite_ops import INTEGER, MOVEMENT, Arrays, where
@@ -48,8 +48,11 @@ class TFLiteReference:
         """
         values = bind_inputs(self.inputs, inputs)
         for op in self._graph.operators:
-            for tensor, value in zip(op.outputs, _evaluate(op, values), strict=True):
-                values[tensor.name] = np.ascontiguousarray(value).reshape(tensor.shape)
+            try:
+                for tensor, value in zip(op.outputs, _evaluate(op, values), strict=True):
+                    values[tensor.name] = np.ascontiguousarray(value).reshape(tensor.shape)
+            except DAMAGE as error:
+                raise ModelError(f"{where(op)}: operands do not fit ({error})") from error
         for tensor in self._graph.outputs:
             if tensor.data is not None:
                 values[tensor.name] = tensor.data
