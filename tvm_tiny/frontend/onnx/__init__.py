@@ -12,11 +12,11 @@ from typing import Any
 
 import tvm
 
-from tvm_tiny.errors import UnsupportedError
+from tvm_tiny.errors import ModelError, UnsupportedError
 
 from .convert import convert
 from .graph import Array, Graph, Refused
-from .load import read_model, to_graph
+from .load import first_line, read_model, to_graph
 from .prepare import prepare
 
 __all__ = ["from_onnx"]
@@ -57,6 +57,9 @@ def from_onnx(
         prepare(graph)
     except Refused as refusal:
         raise UnsupportedError(str(refusal)) from None
+    except (ValueError, IndexError, KeyError, TypeError) as error:
+        # Shapes and attributes that contradict each other beyond what ONNX's checker looks at.
+        raise ModelError(f"the ONNX model contradicts itself: {first_line(error)}") from error
     return convert(graph)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -27,7 +30,10 @@ def convert_by_tvm(context: Context, node: Node) -> list[Any]:
         if name and name not in context.graph.constants
     }
     try:
-        function = from_onnx(_single_node_model(context, node, values))["main"]
+        # TVM's frontend prints and warns about what it cannot convert; the refusal says it all.
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            function = from_onnx(_single_node_model(context, node, values))["main"]
     except Exception as error:
         # TVM's frontend raises anything for what it does not know.
         raise Refused(f"not supported ({first_line(error)})") from error

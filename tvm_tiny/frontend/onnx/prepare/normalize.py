@@ -73,6 +73,9 @@ def _normalize(graph: Graph, node: Node) -> None:
         zero_point.dtype == np.int32 and node.input(0) not in graph.constants
     ):
         raise Refused(f"{node.where}: {zero_point.dtype} quantization is not supported, only int8")
+    if zero_point.size not in (1, scale.size):
+        raise Refused(f"{node.where}: {zero_point.size} zero points for {scale.size} scales")
+    zero_point = zero_point.reshape(scale.shape if zero_point.size == scale.size else ())
     node.attrs["axis"] = _axis(graph, node, scale)
     node.inputs[1:] = [
         graph.constant(
