@@ -13,7 +13,7 @@ from tvm_tiny.reference import ONNXReference, Rounding, TFLiteReference
 
 @pytest.mark.parametrize("operator", random_tflite.OPERATORS)
 def test_every_tflite_operator_runs_in_its_shapes(operator):
-    for seed in range(3):
+    for seed in range(2):
         model = random_tflite.single_op_model(operator, seed)
         reference = TFLiteReference(model)
         for feed in random_tflite.random_inputs(model, seed, 2):
@@ -28,7 +28,7 @@ def test_every_onnx_operator_is_within_a_step_of_onnxruntime(operator):
     onnxruntime = pytest.importorskip("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
-    for seed in range(3):
+    for seed in range(2):
         model = random_onnx.single_op_model(operator, seed)
         reference = ONNXReference(model, Rounding.FLOAT32)
         session = onnxruntime.InferenceSession(model, options)
