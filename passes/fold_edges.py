@@ -9,7 +9,7 @@ import tvm
 from tvm import relax
 from tvm.ir import Call, Expr, IRModule
 
-from tvm_tiny.interface import ATTRIBUTE, Interface, Port
+from tvm_tiny.interface import ATTRIBUTE, ROUNDING, Interface, Port
 
 from .lower_qdq.island import array_of
 from .rebuild import Binding, bindings_of, rebuild_main, results_of
@@ -51,9 +51,13 @@ class FoldEdges:
         names = [str(n) for n in (main.attrs or {}).get("tvm_tiny.output_names", [])]
         results = [_Output(graph, r, self.fold) for r in results_of(main)]
         names = names or [f"output_{k}" for k in range(len(results))]
+        rounding = str((main.attrs or {}).get(ROUNDING, "tflite"))
         interface = Interface(
-            tuple(edge.port for edge in inputs),
-            tuple(replace(r.port, name=n) for r, n in zip(results, names, strict=True)),
+            tuple(replace(edge.port, rounding=rounding) for edge in inputs),
+            tuple(
+                replace(result.port, name=name, rounding=rounding)
+                for result, name in zip(results, names, strict=True)
+            ),
         )
         return rebuild_main(
             mod, params, env, [r.expr for r in results], attrs={ATTRIBUTE: interface.to_json()}

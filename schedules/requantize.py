@@ -6,8 +6,11 @@ MultiplyByQuantizedMultiplier uses them; docs/numerics.md derives the forms used
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from tvm import tirx
-from tvm.ir import Expr
+from tvm.ir import Call, Expr
 
 
 def i32(value: Expr | int) -> Expr:
@@ -53,6 +56,68 @@ def scale_up(value: Expr, multiplier: Expr, shift: Expr, *, may_shift_left: bool
 def scale_down(value: Expr, shift: Expr, *, may_shift_left: bool) -> Expr:
     """Second half of MultiplyByQuantizedMultiplier: the rounding shift to the right."""
     return rounding_shift_right(value, tirx.max(-shift, i32(0)) if may_shift_left else -shift)
+
+
+# Adding and subtracting 1.5 * 2**23 rounds a float32 of small magnitude to an integer, ties to
+# even, without libm.
+_ROUND_TO_EVEN = 1.5 * (1 << 23)
+_FAR = float(1 << 20)
+
+
+def round_float32(value: Expr) -> Expr:
+    """float32 to the nearest int32, ties to even; beyond 2**20 it saturates there.
+
+    The clamp stands between product and sum, so that no compiler may fuse them into one rounding.
+    """
+    limit = tirx.const(_FAR, "float32")
+    near = tirx.max(tirx.min(value, limit), -limit)
+    magic = tirx.const(_ROUND_TO_EVEN, "float32")
+    return ((near + magic) - magic).astype("int32")
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """How an operator takes its int32 sums to the output's scale: `up`, then `down`.
+
+    float32: onnxruntime's way, one product in float32 and a rounding to even; multipliers are
+    float32 and shifts unused. Otherwise TFLite's MultiplyByQuantizedMultiplier.
+    """
+
+    float32: bool
+    may_shift_left: bool = False
+
+    @property
+    def dtype(self) -> str:
+        """Element type of the multipliers."""
+        return "float32" if self.float32 else "int32"
+
+    def up(self, value: Expr, multiplier: Expr, shift: Expr) -> Expr:
+        """See `scale_up`; in float32 all of it."""
+        if self.float32:
+            return round_float32(value.astype("float32") * multiplier)
+        return scale_up(value, multiplier, shift, may_shift_left=self.may_shift_left)
+
+    def down(self, value: Expr, shift: Expr) -> Expr:
+        """See `scale_down`; in float32 nothing is left to do."""
+        return value if self.float32 else scale_down(
+            value, shift, may_shift_left=self.may_shift_left
+        )
+
+
+def channel_rescale(call: Call) -> Rescale:
+    """The way an operator with multipliers per channel asks for by its attributes."""
+    if "rounding" in call.attrs.keys() and str(call.attrs["rounding"]) == "float32":
+        return Rescale(float32=True)
+    return Rescale(float32=False, may_shift_left=bool(call.attrs["shifts_left"]))
+
+
+def tensor_rescale(call: Call) -> tuple[Rescale, Callable[[Expr], Expr]]:
+    """The same for one multiplier, and what gives the multiplier from the kernel's parameter."""
+    if "rounding" in call.attrs.keys() and str(call.attrs["rounding"]) == "float32":
+        ratio = tirx.const(float(call.attrs["ratio"]), "float32")
+        return Rescale(float32=True), lambda parameter: ratio
+    rescale = Rescale(float32=False, may_shift_left=int(call.attrs["shift"]) > 0)
+    return rescale, lambda parameter: parameter
 
 
 def clamp_int8(value: Expr, low: Expr | int, high: Expr | int) -> Expr:

@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from .reference.quantization import Quant, Rounding, dequantize, quantize
+
 ATTRIBUTE = "tvm_tiny.interface"
+
+# Attribute of main in QDQ form: "tflite" or "float32", how sums are rounded to the output's
+# scale (see docs/numerics.md). Frontends set it; absent means "tflite".
+ROUNDING = "tvm_tiny.rounding"
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Port:
     permutation: tuple[int, ...] | None = None
     scale: float | None = None
     zero_point: int | None = None
+    rounding: str = "tflite"
 
     @property
     def bytes(self) -> int:
@@ -43,22 +50,21 @@ class Port:
         moved = array if self.permutation is None else array.transpose(self.permutation)
         if self.dtype == self.model_dtype:
             return np.ascontiguousarray(moved)
-        from .reference.quantization import Quant, quantize
-
-        return np.ascontiguousarray(quantize(moved, self._quant(Quant)))
+        rounding = Rounding.FLOAT32 if self.rounding == "float32" else Rounding.TFLITE
+        quantized = quantize(moved, self._quant, np.dtype(self.dtype), rounding)
+        return np.ascontiguousarray(quantized)
 
     def from_device(self, array: np.ndarray) -> np.ndarray:
         """The reverse of `to_device`, for outputs."""
-        from .reference.quantization import Quant, dequantize
-
-        real = array if self.dtype == self.model_dtype else dequantize(array, self._quant(Quant))
+        real = array if self.dtype == self.model_dtype else dequantize(array, self._quant)
         if self.permutation is None:
             return real
         return np.ascontiguousarray(real.transpose(np.argsort(self.permutation)))
 
-    def _quant(self, make: Any) -> Any:
+    @property
+    def _quant(self) -> Quant:
         assert self.scale is not None and self.zero_point is not None, self.name
-        return make(self.scale, self.zero_point)
+        return Quant(self.scale, self.zero_point)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def pipeline(*, fold_edges: bool = True, io_in_arena: bool = True) -> tvm.transf
             # Phase 3: memory and kernels.
             transform.MaterializeOutputs(),
             transform.LowerToRowKernels(),
+            transform.HoistScratch(),
             transform.PlanMemory(io_in_arena),
         ],
         name="tvm_tiny",

@@ -9,7 +9,7 @@ from tvm.ir import Call
 from tvm.script import tirx as T
 
 from ..kernel import RowKernel, batch_and_row, parameters, row_kernel, shape_of
-from ..requantize import clamp_int8, scale_down, scale_up
+from ..requantize import clamp_int8, channel_rescale
 
 
 @row_kernel("tvm_tiny.qconv2d")
@@ -26,7 +26,8 @@ def qconv2d(call: Call) -> RowKernel:
     DH, DW = (int(v) for v in attrs["dilation"])
     PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
     G = O // int(attrs["groups"])
-    left = bool(attrs["shifts_left"])
+    S = shape_of(call.args[4])[0]
+    rescale = channel_rescale(call)
     image, line = batch_and_row(N, OH)
 
     @T.prim_func(private=True, s_tir=True)
@@ -34,8 +35,8 @@ def qconv2d(call: Call) -> RowKernel:
         x: T.Buffer((N, H, W, C), "int8"),
         w: T.Buffer((O, KH, KW, I), "int8"),
         bias: T.Buffer((O,), "int32"),
-        multiplier: T.Buffer((O,), "int32"),
-        shift: T.Buffer((O,), "int32"),
+        multiplier: T.Buffer((O,), rescale.dtype),
+        shift: T.Buffer((S,), "int32"),
         q: T.Buffer((4,), "int32"),
         out: T.Buffer((N, OH, OW, O), "int8"),
         y: T.int32,
@@ -62,8 +63,8 @@ def qconv2d(call: Call) -> RowKernel:
                                         )
                                         - q[0]
                                     ) * T.Cast("int32", w[vc, ky, kx, ic])
-                acc[0] = scale_up(acc[0], multiplier[vc], shift[vc], may_shift_left=left)
-                acc[0] = scale_down(acc[0], shift[vc], may_shift_left=left) + q[1]
+                acc[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
+                acc[0] = rescale.down(acc[0], shift[vc % S]) + q[1]
                 out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[2], q[3])
 
     constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
@@ -82,7 +83,8 @@ def qconv2d_transpose(call: Call) -> RowKernel:
     _, OH, OW, _ = shape_of(call)
     SH, SW = (int(v) for v in attrs["strides"])
     PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
-    left = bool(attrs["shifts_left"])
+    S = shape_of(call.args[4])[0]
+    rescale = channel_rescale(call)
     image, line = batch_and_row(N, OH)
 
     @T.prim_func(private=True, s_tir=True)
@@ -90,8 +92,8 @@ def qconv2d_transpose(call: Call) -> RowKernel:
         x: T.Buffer((N, H, W, C), "int8"),
         w: T.Buffer((O, KH, KW, C), "int8"),
         bias: T.Buffer((O,), "int32"),
-        multiplier: T.Buffer((O,), "int32"),
-        shift: T.Buffer((O,), "int32"),
+        multiplier: T.Buffer((O,), rescale.dtype),
+        shift: T.Buffer((S,), "int32"),
         q: T.Buffer((4,), "int32"),
         out: T.Buffer((N, OH, OW, O), "int8"),
         y: T.int32,
@@ -126,8 +128,8 @@ def qconv2d_transpose(call: Call) -> RowKernel:
                                         )
                                         - q[0]
                                     ) * T.Cast("int32", w[vc, ky, kx, ic])
-                acc[0] = scale_up(acc[0], multiplier[vc], shift[vc], may_shift_left=left)
-                acc[0] = scale_down(acc[0], shift[vc], may_shift_left=left) + q[1]
+                acc[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
+                acc[0] = rescale.down(acc[0], shift[vc % S]) + q[1]
                 out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[2], q[3])
 
     constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)

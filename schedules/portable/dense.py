@@ -1,12 +1,13 @@
 """Fully connected layers and batched matrix products, one output row at a time."""
 
 import math
+from collections.abc import Callable
 
-from tvm.ir import Call
+from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
-from ..kernel import RowKernel, parameters, row_kernel, shape_of
-from ..requantize import clamp_int8, scale_down, scale_up
+from ..kernel import RowKernel, batch_and_row, parameters, row_kernel, shape_of
+from ..requantize import channel_rescale, clamp_int8, tensor_rescale
 
 
 @row_kernel("tvm_tiny.qdense")
@@ -16,15 +17,16 @@ def qdense(call: Call) -> RowKernel:
     *lead, I = shape_of(call.args[0])  # noqa: E741
     O = shape_of(call.args[1])[0]  # noqa: E741
     M = math.prod(lead)
-    left = bool(attrs["shifts_left"])
+    S = shape_of(call.args[4])[0]
+    rescale = channel_rescale(call)
 
     @T.prim_func(private=True, s_tir=True)
     def row(
         x: T.Buffer((M, I), "int8"),
         w: T.Buffer((O, I), "int8"),
         bias: T.Buffer((O,), "int32"),
-        multiplier: T.Buffer((O,), "int32"),
-        shift: T.Buffer((O,), "int32"),
+        multiplier: T.Buffer((O,), rescale.dtype),
+        shift: T.Buffer((S,), "int32"),
         q: T.Buffer((4,), "int32"),
         out: T.Buffer((M, O), "int8"),
         y: T.int32,
@@ -36,27 +38,47 @@ def qdense(call: Call) -> RowKernel:
                 acc[0] = bias[vc]
                 for ic in range(I):
                     acc[0] += (T.Cast("int32", x[y, ic]) - q[0]) * T.Cast("int32", w[vc, ic])
-                acc[0] = scale_up(acc[0], multiplier[vc], shift[vc], may_shift_left=left)
-                acc[0] = scale_down(acc[0], shift[vc], may_shift_left=left) + q[1]
+                acc[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
+                acc[0] = rescale.down(acc[0], shift[vc % S]) + q[1]
                 out[y, vc] = clamp_int8(acc[0], q[2], q[3])
 
     constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
     return RowKernel(row, M, constants)
 
 
+def _batch(shape: tuple[int, ...], out: tuple[int, ...]) -> Callable[[Expr], Expr | int]:
+    """From the number of an output matrix to that of an operand whose batch is broadcast."""
+    padded = (1,) * (len(out) - len(shape)) + shape
+    if math.prod(padded) == 1:
+        return lambda number: 0
+    if padded == out:
+        return lambda number: number
+
+    def matrix(number: Expr) -> Expr:
+        total: Expr | int = 0
+        for axis, extent in enumerate(padded):
+            if extent > 1:
+                index = T.truncmod(T.truncdiv(number, math.prod(out[axis + 1 :])), extent)
+                total = total + index * math.prod(padded[axis + 1 :])
+        return total
+
+    return matrix
+
+
 @row_kernel("tvm_tiny.qbatch_matmul")
 def qbatch_matmul(call: Call) -> RowKernel:
     """int8 batched product of two activations: a [..., M, K], b [..., K, N]; one scale.
 
-    A batch of 1 on either side is broadcast.
+    Batches are broadcast as NumPy does.
     """
     attrs = call.attrs
     a_shape, b_shape, out_shape = shape_of(call.args[0]), shape_of(call.args[1]), shape_of(call)
     M, K = a_shape[-2:]
     N = b_shape[-1]
     A, B, Z = math.prod(a_shape[:-2]), math.prod(b_shape[:-2]), math.prod(out_shape[:-2])
-    a_step, b_step = int(A > 1), int(B > 1)
-    left = int(attrs["shift"]) > 0
+    a_matrix, b_matrix = (_batch(s[:-2], out_shape[:-2]) for s in (a_shape, b_shape))
+    image, line = batch_and_row(Z, M)
+    rescale, multiplier = tensor_rescale(call)
 
     @T.prim_func(private=True, s_tir=True)
     def row(
@@ -72,12 +94,12 @@ def qbatch_matmul(call: Call) -> RowKernel:
                 acc = T.sblock_alloc_buffer((1,), "int32")
                 acc[0] = 0
                 for k in range(K):
-                    acc[0] += (
-                        T.Cast("int32", a[T.truncdiv(y, M) * a_step, T.truncmod(y, M), k]) - q[0]
-                    ) * (T.Cast("int32", b[T.truncdiv(y, M) * b_step, k, vj]) - q[1])
-                acc[0] = scale_up(acc[0], q[5], q[6], may_shift_left=left)
-                acc[0] = scale_down(acc[0], q[6], may_shift_left=left) + q[2]
-                out[T.truncdiv(y, M), T.truncmod(y, M), vj] = clamp_int8(acc[0], q[3], q[4])
+                    acc[0] += (T.Cast("int32", a[a_matrix(image(y)), line(y), k]) - q[0]) * (
+                        T.Cast("int32", b[b_matrix(image(y)), k, vj]) - q[1]
+                    )
+                acc[0] = rescale.up(acc[0], multiplier(q[5]), q[6])
+                acc[0] = rescale.down(acc[0], q[6]) + q[2]
+                out[image(y), line(y), vj] = clamp_int8(acc[0], q[3], q[4])
 
     names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
     return RowKernel(row, Z * M, (parameters(*(int(attrs[k]) for k in names)),))

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..kernel import Index, RowKernel, Steps, parameters, pointwise_kernel, row_kernel, shape_of
+from ..kernel import (
+    Index,
+    RowKernel,
+    Steps,
+    parameters,
+    pointwise_kernel,
+    row_kernel,
+    shape_of,
+    spec,
+)
 from ..requantize import clamp_int8, i32, scale_down, scale_up
 
 Buffers = Sequence[tirx.Var]
@@ -30,10 +39,14 @@ def _attributes(call: Call, *names: str) -> list[int]:
 
 @row_kernel("tvm_tiny.lut")
 def lut(call: Call) -> RowKernel:
-    """Any int8 -> int8 function as its table: x int8, table [256] int8 indexed by x + 128."""
+    """Any function of one 8-bit value as its table of 256, from the lowest value on.
+
+    x int8 or uint8, table [256] of the result's type.
+    """
+    lowest = -128 if spec(call.args[0])[1] == "int8" else 0
 
     def value(buffers: Buffers, index: Index) -> Expr:
-        return buffers[1][i32(buffers[0][index]) + i32(128)]
+        return buffers[1][i32(buffers[0][index]) - i32(lowest)]
 
     return pointwise_kernel(call, value)
 

@@ -10,7 +10,7 @@ from tvm.ir import Call
 from tvm.script import tirx as T
 
 from ..kernel import RowKernel, parameters, row_kernel, shape_of
-from ..requantize import clamp_int8, scale_down, scale_up
+from ..requantize import clamp_int8, tensor_rescale
 
 
 def outer_reduced_inner(shape: tuple[int, ...], axes: list[int]) -> tuple[int, int, int]:
@@ -30,7 +30,7 @@ def qmean(call: Call) -> RowKernel:
     O, R, I = outer_reduced_inner(  # noqa: E741
         shape_of(call.args[0]), sorted(int(a) for a in attrs["axes"])
     )
-    left = int(attrs["shift"]) > 0
+    rescale, multiplier = tensor_rescale(call)
 
     @T.prim_func(private=True, s_tir=True)
     def row(
@@ -46,8 +46,8 @@ def qmean(call: Call) -> RowKernel:
                 acc[0] = 0
                 for r in range(R):
                     acc[0] += T.Cast("int32", x[y, r, vi])
-                acc[0] = scale_up(acc[0] - q[0] * R, q[2], q[3], may_shift_left=left)
-                acc[0] = scale_down(acc[0], q[3], may_shift_left=left) + q[1]
+                acc[0] = rescale.up(acc[0] - q[0] * R, multiplier(q[2]), q[3])
+                acc[0] = rescale.down(acc[0], q[3]) + q[1]
                 out[y, vi] = clamp_int8(acc[0], -128, 127)
 
     names = ("x_zp", "y_zp", "multiplier", "shift")

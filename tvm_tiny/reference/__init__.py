@@ -21,7 +21,7 @@ __all__ = ["ONNXReference", "Quant", "Rounding", "TFLiteReference", "TensorInfo"
 
 
 def load_reference(
-    path: str | Path, rounding: Rounding = Rounding.TFLITE
+    path: str | Path, rounding: Rounding = Rounding.FLOAT32
 ) -> TFLiteReference | ONNXReference:
     """Open a model file by its content: TFLite's identifier, or the suffix .onnx.
 

@@ -46,7 +46,7 @@ class ONNXReference:
     convolutions, products, means and of the input's quantization.
     """
 
-    def __init__(self, model: bytes | Path, rounding: Rounding = Rounding.TFLITE) -> None:
+    def __init__(self, model: bytes | Path, rounding: Rounding = Rounding.FLOAT32) -> None:
         self._graph = read_graph(model)
         self._rounding = rounding
 
