@@ -85,13 +85,13 @@ def _resize(call: Call, shapes: list[Shape]) -> Shape:
     return (shapes[0][0], shapes[1][0], shapes[2][0], shapes[0][3])
 
 
-# Operator -> (shape inference, result dtype; None: attribute "dtype").
-_OPERATORS: dict[str, tuple[InferShape, str | None]] = {
+# Operator -> (shape inference, result dtype; None: attribute "dtype"; a number: that operand's).
+_OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "argmax": (_declared, None),
     "concat": (_concat, "int8"),
     "copy": (_same, None),
     "dequantize": (_same, "float32"),
-    "lut": (_same, "int8"),
+    "lut": (_same, 1),
     "pad": (_declared, "int8"),
     "qadd": (_broadcast, "int8"),
     "qavg_pool2d": (_pool2d, "int8"),
@@ -127,10 +127,11 @@ def is_integer_op(expr: relax.Expr) -> bool:
     return isinstance(expr, Call) and getattr(expr.op, "name", "") in OPERATORS
 
 
-def _infer_type(infer: InferShape, dtype: str | None) -> Callable[[Call, Any], relax.TensorType]:
+def _infer_type(infer: InferShape, dtype: str | int | None) -> Callable[[Call, Any], relax.TensorType]:
     def infer_type(call_: Call, builder: Any) -> relax.TensorType:
         shapes = [tuple(int(d) for d in arg.ty.shape) for arg in call_.args]
-        result = dtype if dtype is not None else str(call_.attrs["dtype"])
+        result = str(call_.attrs["dtype"]) if dtype is None else dtype
+        result = str(call_.args[result].ty.dtype) if isinstance(result, int) else result
         return relax.TensorType([int(d) for d in infer(call_, shapes)], result)
 
     return infer_type
@@ -143,7 +144,7 @@ def _legalize(builder: relax.BlockBuilder, call_: Call) -> relax.Expr:
     return emit_stage(builder, call_)
 
 
-def _register(name: str, infer: InferShape, dtype: str | None) -> None:
+def _register(name: str, infer: InferShape, dtype: str | int | None) -> None:
     full_name = f"tvm_tiny.{name}"
     if full_name in Op.list_op_names():
         return

@@ -13,7 +13,8 @@ from tvm_tiny.reference import activation, elementwise
 from tvm_tiny.reference.arithmetic import quantize_multiplier
 from tvm_tiny.reference.quantization import Quant, requantize
 
-from .island import Island, Quantized, constant, number
+from .island import Island
+from .quantized import Quantized, constant, number
 
 # All int8 values in the order of a table: index x + 128.
 _DOMAIN = np.arange(-128, 128).astype("int8")
@@ -34,7 +35,10 @@ def requantized(island: Island, x: Quantized) -> relax.Expr:
     target = Quant(island.scale, island.zp)
     if quant(x) == target:
         return x.expr
-    return island.emit(lookup_table(x, requantize(_DOMAIN, quant(x), target)))
+    table = requantize(_DOMAIN, quant(x), target)
+    if x.array is not None:
+        return constant(table[x.array.astype("int32") + 128], "int8")
+    return island.emit(lookup_table(x, table))
 
 
 def finish(island: Island, expr: relax.Expr, source: Quantized) -> relax.Expr:
@@ -51,8 +55,8 @@ def finish(island: Island, expr: relax.Expr, source: Quantized) -> relax.Expr:
 def unary(island: Island) -> relax.Expr | None:
     """Any function of one int8 tensor is a table of 256 entries: the reference's, exactly."""
     target = Quant(island.scale, island.zp)
-    x = island.activation(island.core)
-    if x is not None:
+    x = island.leaf(island.core)
+    if x is not None and x.per_tensor:
         return lookup_table(x, requantize(_DOMAIN, quant(x), target), island.low, island.high)
     for function in (_clipped, _curve, _hard_swish):
         found = function(island)

@@ -6,56 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from tvm import relax, tirx
-from tvm.ir import Call, GenericConst
+from tvm import relax
+from tvm.ir import Call
 
 from tvm_tiny.reference.arithmetic import round_half_away
 
+from . import moves
+from .quantized import Quantized, array_of, constant, number
+
 INT8_MIN, INT8_MAX = -128, 127
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """A quantized tensor that enters an island.
-
-    expr: int8 (or int32 for a bias) Relax expression; scale float32 [] or [channels];
-    zero_point of the same shape; axis: the channel axis where there are several.
-    """
-
-    expr: relax.Expr
-    scale: np.ndarray
-    zero_point: np.ndarray
-    axis: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Static shape."""
-        return tuple(int(d) for d in self.expr.ty.shape)
-
-    @property
-    def dtype(self) -> str:
-        """Element type."""
-        return str(self.expr.ty.dtype)
-
-    @property
-    def array(self) -> np.ndarray | None:
-        """The values, where they are constant."""
-        return array_of(self.expr)
-
-    @property
-    def per_tensor(self) -> bool:
-        """True for an int8 tensor with one scale."""
-        return self.dtype == "int8" and self.scale.size == 1 and self.zero_point.size == 1
-
-    @property
-    def real_scale(self) -> float:
-        """The scale of a per-tensor quantization: the float32 value, in double."""
-        return float(self.scale.reshape(-1)[0])
-
-    @property
-    def zp(self) -> int:
-        """The zero point of a per-tensor quantization."""
-        return int(self.zero_point.reshape(-1)[0])
 
 
 @dataclass(frozen=True)
@@ -63,7 +22,8 @@ class Island:
     """One quantize and the float expression below it.
 
     emit binds an expression in the new module; lookup gives the value a variable is bound to.
-    low, high: clamp of the fused activation, in quantized units.
+    low, high: clamp of the fused activation, in quantized units. float32: sums are rounded in
+    float32 as onnxruntime does it, not as TFLite does it.
     """
 
     emit: Callable[[relax.Expr], relax.Var]
@@ -73,6 +33,7 @@ class Island:
     zp: int
     low: int = INT8_MIN
     high: int = INT8_MAX
+    float32: bool = False
 
     def value(self, expr: relax.Expr) -> relax.Expr:
         """The expression behind variables."""
@@ -106,9 +67,21 @@ class Island:
         return Quantized(source, scale, zero_point, axis % rank if rank else 0)
 
     def activation(self, expr: relax.Expr) -> Quantized | None:
-        """A leaf that is an int8 tensor with one scale."""
+        """A leaf that is an int8 tensor with one scale, or such a leaf moved.
+
+        Moving values commutes with dequantizing them, so it is done on the int8 values.
+        """
         leaf = self.leaf(expr)
-        return leaf if leaf is not None and leaf.per_tensor else None
+        if leaf is not None:
+            return leaf if leaf.per_tensor else None
+        move = moves.find(self.value(expr), self.value)
+        source = self.activation(move.source) if move is not None else None
+        if move is None or source is None:
+            return None
+        values = source.array
+        if values is not None:
+            return replace(source, expr=constant(move.values(values), "int8"))
+        return replace(source, expr=self.emit(move.call(source.expr)))
 
     def scalar(self, expr: relax.Expr) -> float | None:
         """The value of a float constant with one element."""
@@ -151,23 +124,3 @@ class Island:
             return unlimited
         steps = np.float32(real) / np.float32(self.scale)
         return max(INT8_MIN, min(INT8_MAX, self.zp + round_half_away(float(steps))))
-
-
-def number(expr: relax.Expr) -> float:
-    """Value of a clip bound (a PrimValue or a TIR constant)."""
-    inner = getattr(expr, "value", expr)
-    return float(getattr(inner, "value", inner))
-
-
-def array_of(expr: relax.Expr) -> np.ndarray | None:
-    """The values of a constant tensor or scalar; None for anything else."""
-    if isinstance(expr, GenericConst):
-        return np.asarray(expr.value.numpy())
-    if isinstance(expr, tirx.IntImm | tirx.FloatImm):
-        return np.array(expr.value, str(expr.dtype))
-    return None
-
-
-def constant(array: np.ndarray, dtype: str = "int32") -> GenericConst:
-    """A Relax constant of the given element type."""
-    return relax.const(np.ascontiguousarray(array, dtype=dtype))

@@ -13,11 +13,8 @@ from tvm_tiny.reference.pooling import mean_multiplier
 from tvm_tiny.reference.quantization import Quant
 
 from .elementwise import finish, quant
-from .island import Island, Quantized, constant
-
-
-def _ints(values: object) -> list[int]:
-    return [int(v) for v in values]  # type: ignore[attr-defined]
+from .island import Island
+from .quantized import Quantized, constant, ints
 
 
 def pool2d(island: Island) -> relax.Expr | None:
@@ -27,16 +24,16 @@ def pool2d(island: Island) -> relax.Expr | None:
     if call is None or x is None or str(call.attrs.layout) != "NHWC":
         return None
     attrs, name = call.attrs, call.op.name.removeprefix("relax.nn.")
-    padding = _ints(attrs.padding)
+    padding = ints(attrs.padding)
     counts_padding = name == "avg_pool2d" and bool(attrs.count_include_pad) and any(padding)
-    if counts_padding or _ints(attrs.dilation) != [1, 1]:
+    if counts_padding or ints(attrs.dilation) != [1, 1]:
         return None
     clamp = island.clamp() if quant(x) == Quant(island.scale, island.zp) else _unclamped()
     pooled = ops.call(
         f"q{name}",
         [x.expr],
-        pool_size=_ints(attrs.pool_size),
-        strides=_ints(attrs.strides),
+        pool_size=ints(attrs.pool_size),
+        strides=ints(attrs.strides),
         padding=_fit(padding, call, x),
         **clamp,
     )
@@ -53,9 +50,9 @@ def _fit(padding: list[int], call: Call, x: Quantized) -> list[int]:
     need = [
         (int(out) - 1) * stride + size - total
         for out, stride, size, total in zip(
-            _ints(call.ty.shape)[1:3],
-            _ints(call.attrs.strides),
-            _ints(call.attrs.pool_size),
+            ints(call.ty.shape)[1:3],
+            ints(call.attrs.strides),
+            ints(call.attrs.pool_size),
             x.shape[1:3],
             strict=True,
         )
@@ -79,11 +76,13 @@ def mean(island: Island) -> relax.Expr | None:
         "qmean",
         [operand],
         axes=run,
-        shape=_ints(call.ty.shape),
+        shape=ints(call.ty.shape),
         x_zp=x.zp,
         y_zp=island.zp,
         multiplier=multiplier,
         shift=shift,
+        ratio=float(np.float32(x.real_scale) / (np.float32(count) * np.float32(island.scale))),
+        rounding="float32" if island.float32 else "tflite",
     )
     if (island.low, island.high) == (-128, 127):
         return reduced
@@ -93,10 +92,10 @@ def mean(island: Island) -> relax.Expr | None:
 
 def _mean_axes(call: Call, rank: int) -> list[int] | None:
     if call.op.name == "relax.nn.adaptive_avg_pool2d":
-        whole = str(call.attrs.layout) == "NHWC" and _ints(call.ty.shape)[1:3] == [1, 1]
+        whole = str(call.attrs.layout) == "NHWC" and ints(call.ty.shape)[1:3] == [1, 1]
         return [1, 2] if whole else None
     axes = call.attrs.axis
-    return sorted(a % rank for a in _ints(axes)) if axes is not None else list(range(rank))
+    return sorted(a % rank for a in ints(axes)) if axes is not None else list(range(rank))
 
 
 def _adjacent(island: Island, x: Quantized, axes: list[int]) -> tuple[relax.Expr, list[int]]:

@@ -1,0 +1,93 @@
+"""Edges: quantize and dequantize that stand alone, and conversions between int8 and uint8."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import relax
+from tvm.ir import Call, IRModule
+from tvm.relax.expr_functor import PyExprMutator, mutator
+
+from tvm_tiny import ops
+from tvm_tiny.reference.quantization import Quant, requantize
+
+from .island import Island
+from .quantized import Quantized, array_of, constant
+
+
+def requantize_uint8(island: Island, out_dtype: str) -> relax.Expr | None:
+    """A requantize between int8 and uint8, at a model's edge: a table with its own dtypes.
+
+    TFLite's kernels compute in int8, 128 below the uint8 values.
+    """
+    leaf = island.leaf(island.core)
+    if leaf is None or leaf.scale.size != 1:
+        return None
+    into, out_of = (128 if dtype == "uint8" else 0 for dtype in (leaf.dtype, out_dtype))
+    table = requantize(
+        np.arange(-128, 128).astype("int8"),
+        Quant(leaf.real_scale, leaf.zp - into),
+        Quant(island.scale, island.zp - out_of),
+    )
+    values = constant(table.astype("int32") + out_of, out_dtype)
+    return ops.call("lut", [leaf.expr, values])
+
+
+@mutator
+class LowerEdges(PyExprMutator):
+    """What float is left begins and ends with tvm_tiny's quantize and dequantize."""
+
+    @classmethod
+    def apply(cls, mod: IRModule) -> IRModule:
+        """A module without relax.quantize and relax.dequantize of one scale."""
+        rewriter = cls(mod)
+        function = rewriter.visit_expr(mod["main"])
+        result = rewriter.builder_.get()
+        result.update_func(result.get_global_var("main"), function)
+        return relax.transform.DeadCodeElimination(["main"])(result)
+
+    def visit_call_(self, call: Call) -> relax.Expr:
+        """Rewrites a quantize or a dequantize that no island took in."""
+        call = super().visit_call_(call)
+        name = getattr(call.op, "name", "")
+        if name not in ("relax.quantize", "relax.dequantize"):
+            return call
+        scale, zero_point = (array_of(self._value(arg)) for arg in call.args[1:3])
+        if scale is None or zero_point is None:
+            return call
+        leaf = Quantized(self._value(call.args[0]), scale, zero_point, int(call.attrs.axis))
+        if name == "relax.dequantize" and leaf.array is not None:
+            return _folded(leaf)
+        if scale.size != 1:
+            return call
+        if name == "relax.dequantize":
+            return ops.call(
+                "dequantize", [call.args[0]], scale=leaf.real_scale, zero_point=leaf.zp
+            )
+        return self._quantize(call, leaf)
+
+    def _quantize(self, call: Call, leaf: Quantized) -> relax.Expr:
+        """Values of uint8 are those of int8 plus 128."""
+        dtype = str(call.attrs.out_dtype)
+        if dtype not in ("int8", "uint8"):
+            return call
+        zero_point = leaf.zp - (128 if dtype == "uint8" else 0)
+        signed = ops.call("quantize", [call.args[0]], scale=leaf.real_scale, zero_point=zero_point)
+        if dtype == "int8":
+            return signed
+        table = constant(np.arange(256), "uint8")
+        return ops.call("lut", [self.builder_.emit(signed), table])
+
+    def _value(self, expr: relax.Expr) -> relax.Expr:
+        bound = self.lookup_binding(expr) if isinstance(expr, relax.Var) else None
+        return expr if bound is None else bound
+
+
+def _folded(leaf: Quantized) -> relax.Expr:
+    """A dequantized constant as the float constant it is."""
+    values = leaf.array
+    assert values is not None
+    shape = [-1 if axis == leaf.axis % values.ndim else 1 for axis in range(values.ndim)]
+    scale = leaf.scale if leaf.scale.size == 1 else leaf.scale.reshape(shape)
+    zero = leaf.zero_point if leaf.zero_point.size == 1 else leaf.zero_point.reshape(shape)
+    real = (values.astype("int32") - zero.astype("int32")).astype("float32") * scale
+    return constant(real.reshape(values.shape), "float32")

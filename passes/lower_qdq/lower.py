@@ -1,0 +1,124 @@
+"""The pass: each island to the first rule that knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tvm
+from tvm import relax
+from tvm.ir import Call, IRModule
+from tvm.relax.expr_functor import PyExprMutator, mutator
+
+from tvm_tiny import ops
+
+from . import convolution, dense, elementwise, movement, pooling
+from .edges import LowerEdges, requantize_uint8
+from .fallback import warn_of_float
+from .island import Island
+from .quantized import array_of, ints
+
+# In order: the first rule that answers wins. A sum may be a bias, a PReLU or a plain sum.
+RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
+    convolution.conv2d,
+    convolution.conv2d_transpose,
+    dense.matmul,
+    elementwise.prelu,
+    elementwise.unary,
+    elementwise.binary,
+    pooling.pool2d,
+    pooling.mean,
+    pooling.softmax,
+    movement.move,
+    movement.pad,
+    movement.concat,
+    movement.resize,
+)
+
+
+@tvm.transform.module_pass(opt_level=0, name="tvm_tiny.LowerQDQ")
+class LowerQDQ:
+    """Lower quantize-dequantize islands to tvm_tiny's integer operators.
+
+    Before::
+
+        quantize(clip(add(conv2d(dequantize(x), dequantize(w)), dequantize(bias)), 0, 6))
+
+    After::
+
+        tvm_tiny.qconv2d(x, w, bias, multiplier, shift, x_zp=..., act_min=..., ...)
+
+    Requires: one function "main" in NHWC/OHWI QDQ form with constant quantization parameters.
+    Ensures: what had an integer form computes bit for bit what TFLite's reference kernels
+    compute; the rest stays float between tvm_tiny.dequantize and tvm_tiny.quantize, each tensor
+    named in a FloatFallbackWarning. Only quantize and dequantize that have several scales, or
+    scales that are not constant, are left as they are.
+    Does nothing when: the module holds no quantize and no dequantize.
+    """
+
+    def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
+        """Rewrite main; the module given is not changed."""
+        rewriter = _LowerIslands(mod)
+        function = rewriter.visit_expr(mod["main"])
+        builder_module = rewriter.builder_.get()
+        builder_module.update_func(builder_module.get_global_var("main"), function)
+        lowered = LowerEdges.apply(relax.transform.DeadCodeElimination(["main"])(builder_module))
+        warn_of_float(lowered)
+        return lowered
+
+
+@mutator
+class _LowerIslands(PyExprMutator):
+    """Replaces each quantize by the integer operator its island stands for."""
+
+    def visit_call_(self, call: Call) -> relax.Expr:
+        call = super().visit_call_(call)
+        name = getattr(call.op, "name", "")
+        if name == "relax.quantize":
+            return self._lower(call)
+        if name == "relax.argmax":
+            return self._lower_argmax(call)
+        if name == "relax.astype":
+            return self._lower_cast(call)
+        return call
+
+    def _island(self, core: relax.Expr, scale: float, zp: int) -> Island:
+        return Island(self.builder_.emit, self.lookup_binding, core, scale, zp)
+
+    def _lower(self, call: Call) -> relax.Expr:
+        scale, zero_point = (array_of(arg) for arg in call.args[1:3])
+        if scale is None or zero_point is None or scale.size != 1:
+            return call
+        out_dtype = str(call.attrs.out_dtype)
+        island = self._island(
+            call.args[0], float(scale.reshape(-1)[0]), int(zero_point.reshape(-1)[0])
+        )
+        leaf = island.leaf(island.core)
+        if "uint8" in (out_dtype, leaf.dtype if leaf is not None else ""):
+            lowered = requantize_uint8(island, out_dtype)
+            return call if lowered is None else lowered
+        if out_dtype != "int8":
+            return call
+        island = island.without_activation()
+        for rule in RULES:
+            lowered = rule(island)
+            if lowered is not None:
+                return lowered
+        return call
+
+    def _lower_argmax(self, call: Call) -> relax.Expr:
+        """argmax(x) -> argmax of the int8 values, as int64; dequantizing keeps the order."""
+        x = self._island(call, 1.0, 0).activation(call.args[0])
+        if x is None or call.attrs.axis is None:
+            return call
+        axis = int(call.attrs.axis) % len(x.shape)
+        return ops.call("argmax", [x.expr], axis=axis, shape=ints(call.ty.shape), dtype="int64")
+
+    def _lower_cast(self, call: Call) -> relax.Expr:
+        """The argmax as the integer type that the model asks for."""
+        argmax = self._island(call, 1.0, 0).value(call.args[0])
+        inner = getattr(argmax.op, "name", "") if isinstance(argmax, Call) else ""
+        dtype = str(call.attrs.dtype)
+        if inner != "tvm_tiny.argmax" or dtype not in ("int32", "int64"):
+            return call
+        attrs = {key: argmax.attrs[key] for key in ("axis", "shape")}
+        return ops.call("argmax", list(argmax.args), **attrs, dtype=dtype)

@@ -1,0 +1,111 @@
+"""Operators of one tensor that only move its values, as operators on int8 tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import relax
+from tvm.ir import Call, TupleGetItem
+
+from tvm_tiny import ops
+
+from .quantized import ints
+
+Resolve = Callable[[relax.Expr], relax.Expr]
+
+
+@dataclass(frozen=True)
+class Move:
+    """A reordering of `source`: as a Relax call on any tensor expression, and on an array."""
+
+    source: relax.Expr
+    call: Callable[[relax.Expr], relax.Expr]
+    values: Callable[[np.ndarray], np.ndarray]
+
+
+def find(value: relax.Expr, resolve: Resolve) -> Move | None:
+    """The move that `value` is, or None; `resolve` gives the expression behind variables."""
+    if isinstance(value, TupleGetItem):
+        return _split_part(value, resolve(value.tuple_value))
+    name = getattr(value.op, "name", "") if isinstance(value, Call) else ""
+    if name in _RESHAPES:
+        return _reshape(value.args[0], ints(value.ty.shape))
+    if name == "relax.permute_dims":
+        return _transpose(value)
+    if name == "relax.strided_slice":
+        return _strided_slice(value, resolve)
+    return None
+
+
+_RESHAPES = {f"relax.{name}" for name in ("reshape", "squeeze", "expand_dims", "flatten")}
+
+
+def _reshape(source: relax.Expr, shape: list[int]) -> Move:
+    return Move(source, lambda x: relax.op.reshape(x, shape), lambda a: a.reshape(shape))
+
+
+def axes_of(call: Call) -> list[int]:
+    """Axes of a permute_dims, none negative; none given means all reversed."""
+    rank = len(call.args[0].ty.shape)
+    axes = call.attrs.axes
+    return [a % rank for a in ints(axes)] if axes is not None else list(range(rank))[::-1]
+
+
+def _transpose(call: Call) -> Move:
+    """A reshape where only extents of 1 change places."""
+    axes, extents = axes_of(call), ints(call.args[0].ty.shape)
+    long_axes = [a for a in axes if extents[a] != 1]
+    if long_axes == sorted(long_axes):
+        return _reshape(call.args[0], ints(call.ty.shape))
+    return Move(
+        call.args[0],
+        lambda x: ops.call("transpose", [x], axes=axes),
+        lambda a: np.ascontiguousarray(a.transpose(axes)),
+    )
+
+
+def _strided_slice(call: Call, resolve: Resolve) -> Move:
+    axes, begin, _, *rest = (_integers(resolve(arg)) for arg in call.args[1:])
+    strides = rest[0] if rest and rest[0] else [1] * len(axes)
+    extents = ints(call.args[0].ty.shape)
+    starts, steps = [0] * len(extents), [1] * len(extents)
+    for axis, first, stride in zip(axes, begin, strides, strict=True):
+        axis %= len(extents)
+        extent = extents[axis]
+        first = first + extent if first < 0 else first
+        starts[axis] = max(0, min(first, extent - 1 if stride < 0 else extent))
+        steps[axis] = stride
+    return _slice(call.args[0], starts, steps, ints(call.ty.shape))
+
+
+def _integers(expr: relax.Expr) -> list[int]:
+    """Values of a Relax tuple of integers or of a shape."""
+    return ints(getattr(expr, "fields", getattr(expr, "values", [])))
+
+
+def _split_part(item: TupleGetItem, call: relax.Expr) -> Move | None:
+    if not isinstance(call, Call) or getattr(call.op, "name", "") != "relax.split":
+        return None
+    parts = [ints(t.shape) for t in call.ty.fields]
+    rank, index = len(parts[0]), int(item.index)
+    axis = int(call.attrs.axis) % rank
+    starts = [0] * rank
+    starts[axis] = sum(shape[axis] for shape in parts[:index])
+    return _slice(call.args[0], starts, [1] * rank, parts[index])
+
+
+def _slice(source: relax.Expr, begin: list[int], strides: list[int], shape: list[int]) -> Move:
+    def values(array: np.ndarray) -> np.ndarray:
+        picked = [
+            first + step * np.arange(n)
+            for first, step, n in zip(begin, strides, shape, strict=True)
+        ]
+        return array[np.ix_(*picked)]
+
+    return Move(
+        source,
+        lambda x: ops.call("strided_slice", [x], begin=begin, strides=strides, shape=shape),
+        values,
+    )

@@ -1,0 +1,78 @@
+"""Quantized tensors as islands see them, and constants in and out of Relax."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import relax, tirx
+from tvm.ir import GenericConst
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A quantized tensor that enters an island.
+
+    expr: int8 (or int32 for a bias) Relax expression; scale float32 [] or [channels];
+    zero_point of the same shape; axis: the channel axis where there are several.
+    """
+
+    expr: relax.Expr
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Static shape."""
+        return tuple(int(d) for d in self.expr.ty.shape)
+
+    @property
+    def dtype(self) -> str:
+        """Element type."""
+        return str(self.expr.ty.dtype)
+
+    @property
+    def array(self) -> np.ndarray | None:
+        """The values, where they are constant."""
+        return array_of(self.expr)
+
+    @property
+    def per_tensor(self) -> bool:
+        """True for an int8 tensor with one scale."""
+        return self.dtype == "int8" and self.scale.size == 1 and self.zero_point.size == 1
+
+    @property
+    def real_scale(self) -> float:
+        """The scale of a per-tensor quantization: the float32 value, in double."""
+        return float(self.scale.reshape(-1)[0])
+
+    @property
+    def zp(self) -> int:
+        """The zero point of a per-tensor quantization."""
+        return int(self.zero_point.reshape(-1)[0])
+
+
+def number(expr: relax.Expr) -> float:
+    """Value of a clip bound (a PrimValue or a TIR constant)."""
+    inner = getattr(expr, "value", expr)
+    return float(getattr(inner, "value", inner))
+
+
+def array_of(expr: relax.Expr) -> np.ndarray | None:
+    """The values of a constant tensor or scalar; None for anything else."""
+    if isinstance(expr, GenericConst):
+        return np.asarray(expr.value.numpy())
+    if isinstance(expr, tirx.IntImm | tirx.FloatImm):
+        return np.array(expr.value, str(expr.dtype))
+    return None
+
+
+def constant(array: np.ndarray, dtype: str = "int32") -> GenericConst:
+    """A Relax constant of the given element type."""
+    return relax.const(np.ascontiguousarray(array, dtype=dtype))
+
+
+def ints(values: object) -> list[int]:
+    """Static shapes, axes and the like as Python integers."""
+    return [int(number(v)) for v in values]  # type: ignore[attr-defined]
