@@ -11,7 +11,7 @@ from tvm.ir import Call, Expr, IRModule
 
 from tvm_tiny.interface import ATTRIBUTE, ROUNDING, Interface, Port
 
-from .lower_qdq.island import array_of
+from .lower_qdq.quantized import array_of
 from .rebuild import Binding, bindings_of, rebuild_main, results_of
 
 
