@@ -58,21 +58,10 @@ def scale_down(value: Expr, shift: Expr, *, may_shift_left: bool) -> Expr:
     return rounding_shift_right(value, tirx.max(-shift, i32(0)) if may_shift_left else -shift)
 
 
-# Adding and subtracting 1.5 * 2**23 rounds a float32 of small magnitude to an integer, ties to
-# even, without libm.
+# A float32 of small magnitude plus 1.5 * 2**23 is rounded to an integer, ties to even; taking
+# the same number away again leaves that integer. No libm, no change of rounding mode.
 _ROUND_TO_EVEN = 1.5 * (1 << 23)
 _FAR = float(1 << 20)
-
-
-def round_float32(value: Expr) -> Expr:
-    """float32 to the nearest int32, ties to even; beyond 2**20 it saturates there.
-
-    The clamp stands between product and sum, so that no compiler may fuse them into one rounding.
-    """
-    limit = tirx.const(_FAR, "float32")
-    near = tirx.max(tirx.min(value, limit), -limit)
-    magic = tirx.const(_ROUND_TO_EVEN, "float32")
-    return ((near + magic) - magic).astype("int32")
 
 
 @dataclass(frozen=True)
@@ -88,20 +77,26 @@ class Rescale:
 
     @property
     def dtype(self) -> str:
-        """Element type of the multipliers."""
+        """Element type of the multipliers, and of what `up` gives."""
         return "float32" if self.float32 else "int32"
 
     def up(self, value: Expr, multiplier: Expr, shift: Expr) -> Expr:
-        """See `scale_up`; in float32 all of it."""
-        if self.float32:
-            return round_float32(value.astype("float32") * multiplier)
-        return scale_up(value, multiplier, shift, may_shift_left=self.may_shift_left)
+        """First half, see `scale_up`; keep it in a buffer of `dtype` before `down`.
+
+        In float32 a clamp stands between product and sum, so that no compiler may fuse them into
+        one rounding, and the buffer keeps TVM from cancelling the sum against its difference.
+        """
+        if not self.float32:
+            return scale_up(value, multiplier, shift, may_shift_left=self.may_shift_left)
+        far = tirx.const(_FAR, "float32")
+        near = tirx.max(tirx.min(value.astype("float32") * multiplier, far), -far)
+        return near + tirx.const(_ROUND_TO_EVEN, "float32")
 
     def down(self, value: Expr, shift: Expr) -> Expr:
-        """See `scale_down`; in float32 nothing is left to do."""
-        return value if self.float32 else scale_down(
-            value, shift, may_shift_left=self.may_shift_left
-        )
+        """Second half, see `scale_down`: the int32 result without the zero point."""
+        if not self.float32:
+            return scale_down(value, shift, may_shift_left=self.may_shift_left)
+        return (value - tirx.const(_ROUND_TO_EVEN, "float32")).astype("int32")
 
 
 def channel_rescale(call: Call) -> Rescale:

@@ -10,6 +10,7 @@ from tvm.ir import Call, IRModule
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_tiny import ops
+from tvm_tiny.interface import ROUNDING
 
 from . import convolution, dense, elementwise, movement, pooling
 from .edges import LowerEdges, requantize_uint8
@@ -49,7 +50,8 @@ class LowerQDQ:
 
     Requires: one function "main" in NHWC/OHWI QDQ form with constant quantization parameters.
     Ensures: what had an integer form computes bit for bit what TFLite's reference kernels
-    compute; the rest stays float between tvm_tiny.dequantize and tvm_tiny.quantize, each tensor
+    compute, or with main's attribute `tvm_tiny.rounding` = "float32" rounds sums as onnxruntime
+    does; the rest stays float between tvm_tiny.dequantize and tvm_tiny.quantize, each tensor
     named in a FloatFallbackWarning. Only quantize and dequantize that have several scales, or
     scales that are not constant, are left as they are.
     Does nothing when: the module holds no quantize and no dequantize.
@@ -57,7 +59,9 @@ class LowerQDQ:
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main; the module given is not changed."""
-        rewriter = _LowerIslands(mod)
+        attrs = mod["main"].attrs
+        float32 = bool(attrs) and str(attrs.get(ROUNDING, "")) == "float32"
+        rewriter = _LowerIslands(mod, float32)
         function = rewriter.visit_expr(mod["main"])
         builder_module = rewriter.builder_.get()
         builder_module.update_func(builder_module.get_global_var("main"), function)
@@ -69,6 +73,10 @@ class LowerQDQ:
 @mutator
 class _LowerIslands(PyExprMutator):
     """Replaces each quantize by the integer operator its island stands for."""
+
+    def __init__(self, mod: IRModule, float32: bool) -> None:
+        super().__init__(mod)
+        self._float32 = float32
 
     def visit_call_(self, call: Call) -> relax.Expr:
         call = super().visit_call_(call)
@@ -82,7 +90,7 @@ class _LowerIslands(PyExprMutator):
         return call
 
     def _island(self, core: relax.Expr, scale: float, zp: int) -> Island:
-        return Island(self.builder_.emit, self.lookup_binding, core, scale, zp)
+        return Island(self.builder_.emit, self.lookup_binding, core, scale, zp, float32=self._float32)
 
     def _lower(self, call: Call) -> relax.Expr:
         scale, zero_point = (array_of(arg) for arg in call.args[1:3])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,11 +53,16 @@ def axes_of(call: Call) -> list[int]:
     return [a % rank for a in ints(axes)] if axes is not None else list(range(rank))[::-1]
 
 
+def keeps_order(axes: Sequence[int], extents: Sequence[int]) -> bool:
+    """True where a transpose only moves extents of 1, so that no byte moves."""
+    long_axes = [a for a in axes if extents[a] != 1]
+    return long_axes == sorted(long_axes)
+
+
 def _transpose(call: Call) -> Move:
     """A reshape where only extents of 1 change places."""
-    axes, extents = axes_of(call), ints(call.args[0].ty.shape)
-    long_axes = [a for a in axes if extents[a] != 1]
-    if long_axes == sorted(long_axes):
+    axes = axes_of(call)
+    if keeps_order(axes, ints(call.args[0].ty.shape)):
         return _reshape(call.args[0], ints(call.ty.shape))
     return Move(
         call.args[0],

@@ -45,6 +45,7 @@ def qconv2d(call: Call) -> RowKernel:
             with T.sblock("pixel"):
                 vx, vc = T.axis.remap("SS", [ox, oc])
                 acc = T.sblock_alloc_buffer((1,), "int32")
+                scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
                 acc[0] = bias[vc]
                 for ky in range(KH):
                     if 0 <= line(y) * SH + ky * DH - PT and line(y) * SH + ky * DH - PT < H:
@@ -63,8 +64,8 @@ def qconv2d(call: Call) -> RowKernel:
                                         )
                                         - q[0]
                                     ) * T.Cast("int32", w[vc, ky, kx, ic])
-                acc[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
-                acc[0] = rescale.down(acc[0], shift[vc % S]) + q[1]
+                scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
+                acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
                 out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[2], q[3])
 
     constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
@@ -102,6 +103,7 @@ def qconv2d_transpose(call: Call) -> RowKernel:
             with T.sblock("pixel"):
                 vx, vc = T.axis.remap("SS", [ox, oc])
                 acc = T.sblock_alloc_buffer((1,), "int32")
+                scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
                 acc[0] = bias[vc]
                 for ky in range(KH):
                     if (
@@ -128,8 +130,8 @@ def qconv2d_transpose(call: Call) -> RowKernel:
                                         )
                                         - q[0]
                                     ) * T.Cast("int32", w[vc, ky, kx, ic])
-                acc[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
-                acc[0] = rescale.down(acc[0], shift[vc % S]) + q[1]
+                scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
+                acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
                 out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[2], q[3])
 
     constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)

@@ -35,11 +35,12 @@ def qdense(call: Call) -> RowKernel:
             with T.sblock("unit"):
                 vc = T.axis.remap("S", [oc])
                 acc = T.sblock_alloc_buffer((1,), "int32")
+                scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
                 acc[0] = bias[vc]
                 for ic in range(I):
                     acc[0] += (T.Cast("int32", x[y, ic]) - q[0]) * T.Cast("int32", w[vc, ic])
-                acc[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
-                acc[0] = rescale.down(acc[0], shift[vc % S]) + q[1]
+                scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
+                acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
                 out[y, vc] = clamp_int8(acc[0], q[2], q[3])
 
     constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
@@ -92,13 +93,14 @@ def qbatch_matmul(call: Call) -> RowKernel:
             with T.sblock("element"):
                 vj = T.axis.remap("S", [j])
                 acc = T.sblock_alloc_buffer((1,), "int32")
+                scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
                 acc[0] = 0
                 for k in range(K):
                     acc[0] += (T.Cast("int32", a[a_matrix(image(y)), line(y), k]) - q[0]) * (
                         T.Cast("int32", b[b_matrix(image(y)), k, vj]) - q[1]
                     )
-                acc[0] = rescale.up(acc[0], multiplier(q[5]), q[6])
-                acc[0] = rescale.down(acc[0], q[6]) + q[2]
+                scaled[0] = rescale.up(acc[0], multiplier(q[5]), q[6])
+                acc[0] = rescale.down(scaled[0], q[6]) + q[2]
                 out[image(y), line(y), vj] = clamp_int8(acc[0], q[3], q[4])
 
     names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")

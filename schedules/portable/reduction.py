@@ -43,11 +43,12 @@ def qmean(call: Call) -> RowKernel:
             with T.sblock("element"):
                 vi = T.axis.remap("S", [i])
                 acc = T.sblock_alloc_buffer((1,), "int32")
+                scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
                 acc[0] = 0
                 for r in range(R):
                     acc[0] += T.Cast("int32", x[y, r, vi])
-                acc[0] = rescale.up(acc[0] - q[0] * R, multiplier(q[2]), q[3])
-                acc[0] = rescale.down(acc[0], q[3]) + q[1]
+                scaled[0] = rescale.up(acc[0] - q[0] * R, multiplier(q[2]), q[3])
+                acc[0] = rescale.down(scaled[0], q[3]) + q[1]
                 out[y, vi] = clamp_int8(acc[0], -128, 127)
 
     names = ("x_zp", "y_zp", "multiplier", "shift")
