@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import tvm
+import tvm_ffi
 from tvm import tirx
 from tvm.ir import GlobalVar, IRModule
 from tvm.target import Target
 from tvm.tirx.transform import BindTarget
 
+from ..errors import UnsupportedError
 from ..passes.lower_tir import lower_prim_func, to_pointer_abi
 
 # A definition as the printer writes it; declarations end in ");" and do not match.
@@ -21,6 +24,7 @@ _LINKAGE = re.compile(r'^#ifdef __cplusplus\nextern "C"\n#endif\n', re.MULTILINE
 _DECLARATION = re.compile(r"^TVM_DLL void \w+\([^()]*\);\n", re.MULTILINE)
 # A hint for other compilers than these; unknown pragmas are warnings.
 _PRAGMA = re.compile(r"^ *#pragma unroll.*\n", re.MULTILINE)
+_FLOAT = re.compile(r"\b\d\.\d{6}e[+-]\d+f\b")
 _MATH = re.compile(r"\b(?:\w*(?:exp|log|sqrt|tanh?|pow|erf|floor|ceil|round|trunc|fabs|sin|cos))f?\(")
 
 
@@ -47,7 +51,7 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
     if not functions:
         return KernelSource("", "", False)
     text = _print(functions)
-    text = _PRAGMA.sub("", _LINKAGE.sub("", text))
+    text = _exact_floats(_PRAGMA.sub("", _LINKAGE.sub("", text)), functions.values())
     text = _BANNER.sub("", _DECLARATION.sub("", text), count=1)
     declarations: list[str] = []
 
@@ -89,6 +93,30 @@ def _print(functions: Mapping[GlobalVar, tirx.PrimFunc]) -> str:
     )
     built = tvm.get_global_func("target.build.c")(BindTarget(target)(module), target)
     return str(built.inspect_source())
+
+
+def _exact_floats(text: str, functions: Iterable[tirx.PrimFunc]) -> str:
+    """The printer gives float constants seven digits; nine make them the float32 they are."""
+    exact: dict[str, set[str]] = {}
+
+    def note(constant: tirx.FloatImm) -> None:
+        value = np.float32(abs(constant.value))
+        if np.isfinite(value):
+            exact.setdefault(f"{abs(constant.value):e}f", set()).add(f"{value:.8e}f")
+
+    for function in functions:
+        tvm_ffi.structural_walk(function, [(tirx.FloatImm, note)])
+
+    def replace(match: re.Match[str]) -> str:
+        candidates = exact.get(match.group(), {match.group()})
+        if len(candidates) > 1:
+            raise UnsupportedError(
+                f"float constants {', '.join(sorted(candidates))} of one model print alike in "
+                "TVM's C; no operator of tvm_tiny's own has float constants in its code"
+            )
+        return next(iter(candidates))
+
+    return _FLOAT.sub(replace, text)
 
 
 def _in_call_order(text: str) -> str:
