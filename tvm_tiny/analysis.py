@@ -1,0 +1,149 @@
+"""What a compiled model costs: operators, memory, and with a toolchain also code and stack."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .aot.program import Call, Operand
+from .build import CompiledModel
+from .errors import BoardError, BudgetError, ToolchainError
+from .graph import Graph, live_at, read_graph
+from .memory import lower_bound
+from .micro import compiler, elf
+from .micro.compiler import Unit
+from .micro.stack import stack_bound
+from .micro.targets import Target
+
+
+@dataclass(frozen=True)
+class OperatorCost:
+    """One step of the driver.
+
+    tensor, shape, dtype: of its (first) result. parameter_bytes: constants it reads, each counted
+    at every use. activation_bytes: what it reads and writes in SRAM. live_bytes: all that must be
+    in SRAM while it runs. arena_offset: of its result, None where that is the caller's buffer.
+    """
+
+    index: int
+    op: str
+    tensor: str
+    shape: tuple[int, ...]
+    dtype: str
+    macs: int
+    parameter_bytes: int
+    activation_bytes: int
+    live_bytes: int
+    arena_offset: int | None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A model's operators and totals, in bytes. No arena is smaller than `arena_lower_bound`."""
+
+    operators: tuple[OperatorCost, ...]
+    macs: int
+    parameter_bytes: int
+    arena_bytes: int
+    arena_lower_bound: int
+
+
+def analyze(model: CompiledModel) -> Analysis:
+    """Costs that are known without a compiler."""
+    program = model.program
+    graph = read_graph(model.module)
+    outside = set() if program.io_in_arena else {*graph.inputs, *graph.outputs}
+    tensors = [t for t in graph.tensors if t.index not in outside and t.bytes]
+    return Analysis(
+        operators=tuple(_operator(call, graph, outside) for call in program.calls),
+        macs=program.macs,
+        parameter_bytes=program.constant_bytes,
+        arena_bytes=program.workspace_bytes,
+        arena_lower_bound=lower_bound(tensors, len(graph.steps)),
+    )
+
+
+def _operator(call: Call, graph: Graph, outside: set[int]) -> OperatorCost:
+    live = [t for t in live_at(graph.tensors, call.index) if t.index not in outside]
+    result = call.outputs[0]
+    return OperatorCost(
+        index=call.index,
+        op=call.op,
+        tensor=call.name,
+        shape=call.shape,
+        dtype=result.dtype,
+        macs=call.macs,
+        parameter_bytes=sum(op.bytes for op in call.inputs if op.location == "constant"),
+        activation_bytes=sum(map(_activation, (*call.inputs, *call.outputs))),
+        live_bytes=sum(t.bytes for t in live),
+        arena_offset=result.where if result.location == "arena" else None,
+    )
+
+
+def _activation(operand: Operand) -> int:
+    return 0 if operand.location == "constant" else operand.bytes
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the target's compiler makes of a model, in bytes; None where that is not known.
+
+    flash_bytes: of the model's objects, constants included, before a linker drops anything.
+    stack_bytes: bound on the stack below the caller of `_run`. notes: why something is None.
+    """
+
+    flash_bytes: int | None
+    code_bytes: int | None
+    stack_bytes: int | None
+    notes: tuple[str, ...] = ()
+
+
+def measure(model: CompiledModel) -> Measurement:
+    """Compile the generated C for the model's target. BoardError if it does not compile."""
+    with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as name:
+        folder = Path(name)
+        _write(model.files, folder / "mlf")
+        try:
+            flash = _flash(folder, model.target)
+        except ToolchainError as error:
+            return Measurement(None, None, None, (f"code and stack not measured: {error}",))
+        code = None if flash is None else max(flash - model.constant_bytes, 0)
+        try:
+            bound = stack_bound(folder / "mlf", model.target.name)
+        except (BoardError, ToolchainError) as error:
+            return Measurement(flash, code, None, (str(error),))
+        return Measurement(flash, code, bound.bytes)
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _flash(folder: Path, target: Target) -> int | None:
+    with compiler.runtime_folder() as runtime:
+        mlf = folder / "mlf"
+        flags = (
+            *compiler.model_includes(mlf),
+            *compiler.platform_includes(target, runtime),
+        )
+        units = [Unit(source, flags) for source in compiler.model_sources(mlf)]
+        objects = compiler.compile_units(target, units, folder)
+    return elf.sizes(objects).flash or None
+
+
+def check_flash(model: CompiledModel, measured: Measurement, budget: int | None) -> None:
+    """BudgetError if the constants and the measured code exceed `budget` bytes."""
+    needed = measured.flash_bytes
+    if budget is None or needed is None or needed <= budget:
+        return
+    kibibytes = -(-needed // 1024)
+    raise BudgetError(
+        f"model '{model.program.name}' needs {needed} bytes of flash on {model.target.name} "
+        f"(weights and tables {model.constant_bytes}, code {measured.code_bytes}), the budget is "
+        f"{budget}: {needed - budget} too many; --flash {kibibytes}K would fit"
+    )

@@ -1,0 +1,5 @@
+"""The command line: `tvm-tiny`."""
+
+from .app import main
+
+__all__ = ["main"]

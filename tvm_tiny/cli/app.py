@@ -1,0 +1,127 @@
+"""The application: its commands, and how every error ends in one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from tvm_tiny._version import __version__
+from tvm_tiny.errors import TvmTinyError
+
+from . import analyze, compile_model, demo, run, supported, verify
+from .report import error_entry, print_error, print_json
+from .streams import native_output_hidden
+
+# sysexits.h: EX_SOFTWARE.
+EXIT_INTERNAL = 70
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+DEBUG = "TVM_TINY_DEBUG"
+
+# The command line library's own errors (the class has moved between its versions).
+_UsageError: Any = typer.BadParameter.__base__
+
+app = typer.Typer(
+    name="tvm-tiny",
+    help="Quantized networks to exact, bare-metal C for microcontrollers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=(
+        "Exit codes: 0 success, 2 wrong command line, 3 unreadable model, 4 unsupported model, "
+        "5 over budget, 6 wrong data or options, 7 missing tool, 8 firmware failed, "
+        "9 results differ."
+    ),
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"tvm-tiny {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Quantized networks to exact, bare-metal C for microcontrollers."""
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "compile": compile_model.compile_model,
+    "analyze": analyze.analyze_model,
+    "run": run.run_model,
+    "verify": verify.verify_model,
+    "supported-ops": supported.supported_ops,
+    "demo": demo.run_demo,
+}
+for _name, _function in _COMMANDS.items():
+    app.command(_name)(_function)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The console script: runs a command line and returns its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    if os.environ.get(DEBUG):
+        return run_app(arguments)
+    with native_output_hidden():
+        return run_app(arguments)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Unwind, so that temporary files go."""
+    raise SystemExit(EXIT_TERMINATED)
+
+
+def run_app(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; its exit code. Nothing but SystemExit gets out."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(arguments, prog_name="tvm-tiny", standalone_mode=False)
+    except TvmTinyError as error:
+        return _fail(arguments, error, error.exit_code, str(error))
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return _fail(arguments, error, EXIT_INTERRUPTED, "interrupted")
+    except BrokenPipeError:
+        return _broken_pipe()
+    except _UsageError as error:
+        hint = "see 'tvm-tiny --help'" if error.ctx is None else _hint(error.ctx)
+        return _fail(arguments, error, 2, f"{error.format_message()} ({hint})")
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        message = (
+            f"internal error: {type(error).__name__}: {error} (set {DEBUG}=1 for the traceback, "
+            "and please report it)"
+        )
+        return _fail(arguments, error, EXIT_INTERNAL, message)
+    return code if isinstance(code, int) else 0
+
+
+def _hint(context: Any) -> str:
+    return f"see '{context.command_path} --help'"
+
+
+def _fail(arguments: Sequence[str], error: BaseException, code: int, message: str) -> int:
+    print_error(message)
+    if "--json" in arguments:
+        print_json({"error": error_entry(error, code, message)})
+    return code
+
+
+def _broken_pipe() -> int:
+    """Whoever read our output (head, less) has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

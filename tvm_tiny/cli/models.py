@@ -1,0 +1,75 @@
+"""Model files to compiled models, for the commands that take one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvm_tiny.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from tvm_tiny.build import CompiledModel
+
+
+def import_model(path: Path, calibrate: Path | None = None) -> Any:
+    """The model's Relax module.
+
+    Raises what the frontends raise, and DataError where --calibrate is given for no ONNX model.
+    """
+    check_readable(path)
+    if calibrate is None:
+        from tvm_tiny.frontend import from_file
+
+        return from_file(path)
+    if path.suffix.lower() != ".onnx":
+        raise DataError(f"--calibrate: '{path}' is no .onnx model; a .tflite must be quantized")
+    from tvm_tiny.frontend.onnx import from_onnx
+
+    return from_onnx(path, calibrate=calibrate)
+
+
+def check_readable(path: Path) -> None:
+    """ModelError where `path` is no file that can be read."""
+    if path.is_dir():
+        raise ModelError(f"model '{path}' is a folder; expected a .tflite or .onnx file")
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ModelError(f"model '{path}' cannot be read: {error.strerror or error}") from None
+
+
+def build_model(
+    path: Path, target: str, calibrate: Path | None = None, **options: Any
+) -> CompiledModel:
+    """Import and build; for `options` see `tvm_tiny.build`."""
+    from tvm_tiny.build import build
+    from tvm_tiny.micro.targets import find_target
+
+    find_target(target)  # before the slow part
+    return build(import_model(path, calibrate), target, **options)
+
+
+def name_of(path: Path) -> str:
+    """A C identifier after a file's name."""
+    plain = re.sub(r"\W", "_", path.stem, flags=re.ASCII) or "model"
+    return f"_{plain}" if plain[0].isdigit() else plain
+
+
+def port_entries(ports: Any) -> list[dict[str, Any]]:
+    """Inputs or outputs for JSON, as the generated C has them and as the model has them."""
+    return [
+        {
+            "name": port.name,
+            "shape": list(port.shape),
+            "dtype": port.dtype,
+            "bytes": port.bytes,
+            "scale": port.scale,
+            "zero_point": port.zero_point,
+            "model_shape": list(port.model_shape),
+            "model_dtype": port.model_dtype,
+            "permutation": None if port.permutation is None else list(port.permutation),
+        }
+        for port in ports
+    ]

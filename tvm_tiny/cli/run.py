@@ -1,0 +1,149 @@
+"""`tvm-tiny run`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tvm_tiny.errors import DataError
+
+from . import options
+from .report import Report, amount, summary
+
+if TYPE_CHECKING:
+    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.micro.boards import Board
+    from tvm_tiny.micro.firmware import RunResult
+    from tvm_tiny.samples import Sample
+
+ArchivePath = Annotated[
+    Path, typer.Argument(metavar="ARCHIVE", help="What `compile` wrote: an archive or a folder.")
+]
+Inputs = Annotated[
+    Path | None,
+    typer.Option("--inputs", metavar="X.npz", help="Samples by input name; default: random ones."),
+]
+Outputs = Annotated[
+    Path | None, typer.Option("--outputs", metavar="Y.npz", help="Where to write the outputs.")
+]
+
+
+def run_model(
+    archive: ArchivePath,
+    board: options.BoardName = "host",
+    inputs: Inputs = None,
+    outputs: Outputs = None,
+    count: options.Count = 1,
+    seed: options.Seed = 0,
+    timeout: options.Timeout = 300.0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Build firmware around a compiled model and run it on a board.
+
+    Inputs and outputs are in the model's own dtypes and layouts, one array a name, with the
+    samples along the first axis. Boards other than host are emulated by QEMU.
+    """
+    from tvm_tiny.archive_reader import open_archive
+    from tvm_tiny.micro.boards import find_board
+    from tvm_tiny.micro.firmware import build_firmware
+    from tvm_tiny.samples import join_outputs, save_npz
+
+    report = Report("run", as_json=as_json)
+    chosen = find_board(board)
+    if outputs is not None:
+        _check_output(outputs)
+    with open_archive(archive) as opened, tempfile.TemporaryDirectory(prefix="tvm-tiny-") as work:
+        samples, source = _samples(opened, inputs, count, seed)
+        if opened.changed:
+            report.warn(f"files changed since they were compiled: {', '.join(opened.changed)}")
+        if opened.target != chosen.target.name:
+            report.warn(
+                f"compiled for {opened.target}, board {board} has a {chosen.target.name}: "
+                "portable C, so it runs, but measure on the core you compile for"
+            )
+        ports = opened.interface
+        device = [
+            [port.to_device(array) for port, array in zip(ports.inputs, sample, strict=True)]
+            for sample in samples
+        ]
+        with report.stage(f"building firmware for {board}"):
+            firmware = build_firmware(opened.folder, board, Path(work))
+        with report.stage(f"running {len(samples)} samples on {board}"):
+            result = firmware.run(device, timeout)
+        if outputs is not None:
+            real = [
+                [port.from_device(array) for port, array in zip(ports.outputs, sample, strict=True)]
+                for sample in result.outputs
+            ]
+            save_npz(outputs, join_outputs(ports.outputs, real))
+        fields = {
+            "model": {"path": str(archive), "name": opened.info.name},
+            "target": opened.target,
+            "board": board,
+            "samples": {"count": len(samples), "source": source, "seed": _seed(source, seed)},
+            "outputs": None if outputs is None else str(outputs),
+            **_measured(result),
+        }
+        report.finish(fields, _lines(fields, chosen, outputs))
+
+
+def _check_output(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise DataError(f"outputs '{path}': the folder {path.absolute().parent} does not exist")
+    if path.is_dir():
+        raise DataError(f"outputs '{path}' is a folder; expected a file name")
+
+
+def _samples(
+    archive: Archive, inputs: Path | None, count: int, seed: int
+) -> tuple[list[Sample], str]:
+    """The samples, and "file" or "random"."""
+    from tvm_tiny.samples import load_npz, random_samples, split_samples
+
+    if inputs is None:
+        return random_samples(archive.interface.inputs, count, seed), "random"
+    return split_samples(archive.interface.inputs, load_npz(inputs)), "file"
+
+
+def _seed(source: str, seed: int) -> int | None:
+    return seed if source == "random" else None
+
+
+def _measured(result: RunResult) -> dict[str, Any]:
+    """What a run measured; None where a board cannot."""
+    counts = result.instructions
+    return {
+        "instructions": None
+        if counts is None
+        else {"min": min(counts), "max": max(counts), "per_sample": list(counts)},
+        "stack_bytes": result.stack_bytes,
+        "arena_bytes": result.arena_bytes,
+        "flash_bytes": result.flash_bytes,
+        "model_flash_bytes": result.model_flash_bytes,
+        "ram_bytes": result.ram_bytes,
+    }
+
+
+def _lines(fields: dict[str, Any], board: Board, outputs: Path | None) -> list[Any]:
+    samples = fields["samples"]
+    kind = f"random, seed {samples['seed']}" if samples["source"] == "random" else "from the file"
+    counts = fields["instructions"]
+    per_inference = "not counted on the host"
+    if counts is not None:
+        low, high = counts["min"], counts["max"]
+        per_inference = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    stack = fields["stack_bytes"]
+    rows = [
+        ("board", f"{board.name}: {board.title}"),
+        ("samples", f"{samples['count']}, {kind}"),
+        ("instructions", f"{per_inference} an inference" if counts else per_inference),
+        ("stack", "not measured on the host" if stack is None else f"{amount(stack)} at most"),
+        ("arena", amount(fields["arena_bytes"])),
+        ("flash", f"{amount(fields['flash_bytes'])} in all"),
+        ("model's flash", amount(fields["model_flash_bytes"])),
+        ("RAM", f"{amount(fields['ram_bytes'])}, without the stack"),
+    ]
+    return [summary(rows), *([] if outputs is None else [f"wrote {outputs}"])]

@@ -1,0 +1,134 @@
+"""`tvm-tiny verify`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tvm_tiny.errors import VerificationError
+
+from . import options
+from .models import build_model, check_readable
+from .report import Report, listing, shape_text
+
+if TYPE_CHECKING:
+    from tvm_tiny.verification import Verification
+
+Samples = Annotated[
+    Path | None,
+    typer.Option("--samples", metavar="X.npz", help="Samples by input name; default: random ones."),
+]
+
+# More rows say nothing new: all others follow from the first.
+_SHOWN = 10
+
+
+def verify_model(
+    model: options.ModelPath,
+    board: options.BoardName = "host",
+    samples: Samples = None,
+    count: options.Count = 4,
+    seed: options.Seed = 0,
+    timeout: options.Timeout = 600.0,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Compare every tensor a board computes with an integer reference in NumPy.
+
+    Integers must agree in every bit; tensors of float operators within 1e-5 of their largest
+    value. Exit code 9 if anything differs.
+    """
+    from tvm_tiny.micro.boards import find_board
+    from tvm_tiny.reference import load_reference
+    from tvm_tiny.samples import load_npz, random_samples, split_samples
+    from tvm_tiny.verification import verify
+
+    report = Report("verify", as_json=as_json, verbose=verbose)
+    chosen = find_board(board)
+    check_readable(model)
+    arrays = None if samples is None else load_npz(samples)
+    with report.stage(f"compiling {model.name}"):
+        reference = load_reference(model)
+        compiled = build_model(model, chosen.target.name)
+    ports = compiled.program.interface.inputs
+    given = random_samples(ports, count, seed) if arrays is None else split_samples(ports, arrays)
+    with report.stage(f"running {len(given)} samples on {board} and in NumPy"):
+        outcome = verify(compiled, reference, board, given, timeout)
+    error = None
+    if outcome.differences:
+        first = outcome.differences[0]
+        error = VerificationError(f"results differ from the reference: first {first}")
+    source = "random" if arrays is None else "file"
+    fields = {
+        "model": {"path": str(model), "name": compiled.program.name},
+        "board": board,
+        "target": chosen.target.name,
+        "samples": {
+            "count": len(given),
+            "source": source,
+            "seed": seed if arrays is None else None,
+        },
+        "equal": not outcome.differences,
+        **_fields(outcome),
+    }
+    report.finish(fields, _lines(outcome, board, verbose), error)
+    if error is not None:
+        raise typer.Exit(error.exit_code)
+
+
+def _fields(outcome: Verification) -> dict[str, Any]:
+    return {
+        "compared_tensors": len(outcome.compared),
+        "compared_values": outcome.values,
+        "skipped_tensors": list(outcome.skipped),
+        "differences": [
+            {**asdict(d), "shape": list(d.shape), "first_index": list(d.first_index)}
+            for d in outcome.differences
+        ],
+    }
+
+
+def _lines(outcome: Verification, board: str, verbose: bool) -> list[Any]:
+    result = "differ" if outcome.differences else "equal"
+    lines: list[Any] = [
+        f"{result}: {len(outcome.compared)} tensors of {outcome.samples} samples on {board} "
+        f"compared with the reference, {outcome.values:,} values"
+    ]
+    if outcome.skipped:
+        more = f": {', '.join(outcome.skipped)}" if verbose else " (-v lists them)"
+        lines.append(
+            f"skipped: {len(outcome.skipped)} tensors that only the compiled model has{more}"
+        )
+    if outcome.differences:
+        lines.append(_table(outcome, len(outcome.differences) if verbose else _SHOWN))
+    return lines
+
+
+def _table(outcome: Verification, rows: int) -> Any:
+    headers = [
+        ("sample", "right"),
+        ("step", "right"),
+        ("op", "left"),
+        ("tensor", "left"),
+        ("shape", "left"),
+        ("differ", "right"),
+        ("by at most", "right"),
+        ("first at", "left"),
+    ]
+    shown = [
+        (
+            str(d.sample),
+            "" if d.step is None else str(d.step),
+            d.op,
+            d.tensor,
+            shape_text(d.shape),
+            f"{d.count} of {d.elements}",
+            f"{d.max_difference:g}",
+            str(list(d.first_index)),
+        )
+        for d in outcome.differences[:rows]
+    ]
+    return listing(headers, shown)

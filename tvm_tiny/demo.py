@@ -1,0 +1,1 @@
+"""The demonstration: from training to an emulated microcontroller."""

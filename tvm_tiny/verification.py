@@ -1,0 +1,189 @@
+"""Runs a compiled model on a board and compares every step with the NumPy reference."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .build import CompiledModel
+from .errors import VerificationError
+from .micro.firmware import RunResult, build_firmware
+from .reference import ONNXReference, TFLiteReference
+from .samples import Sample
+
+# Relative to a tensor's largest value: float operators are libm's on the board, NumPy's here.
+FLOAT_TOLERANCE = 1e-5
+
+# The layouts in which a compiled tensor may lie: the model's own, or NCHW (NCW) to NHWC (NWC).
+_PERMUTATIONS: dict[int, tuple[tuple[int, ...], ...]] = {
+    3: ((0, 1, 2), (0, 2, 1)),
+    4: ((0, 1, 2, 3), (0, 2, 3, 1)),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where the board and the reference disagree about one tensor of one sample.
+
+    step: index of the step, None for a model output in the model's form. count: how many of its
+    `elements` differ. first_index: of the first such element in `shape`; expected is the
+    reference's value there, found the board's.
+    """
+
+    step: int | None
+    op: str
+    tensor: str
+    sample: int
+    shape: tuple[int, ...]
+    elements: int
+    count: int
+    max_difference: float
+    first_index: tuple[int, ...]
+    expected: float
+    found: float
+
+    def __str__(self) -> str:
+        where = "output" if self.step is None else f"step {self.step}, {self.op}"
+        return (
+            f"tensor '{self.tensor}' ({where}), sample {self.sample}: {self.count} of "
+            f"{self.elements} values differ by up to {self.max_difference:g}; first at "
+            f"{list(self.first_index)}: expected {self.expected:g}, found {self.found:g}"
+        )
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome.
+
+    compared: names of the steps' tensors that have been compared, skipped: those the reference
+    does not have. differences: by sample, then by step; the first one is the cause of the rest.
+    """
+
+    samples: int
+    compared: tuple[str, ...]
+    skipped: tuple[str, ...]
+    values: int
+    differences: tuple[Difference, ...]
+
+
+def verify(
+    model: CompiledModel,
+    reference: TFLiteReference | ONNXReference,
+    board: str,
+    samples: Sequence[Sample],
+    timeout_s: float = 600.0,
+) -> Verification:
+    """Run `samples` (in the model's form) on `board` with all steps traced, and compare.
+
+    Raises VerificationError if there was nothing to compare, and whatever building and running
+    firmware raises. Differences are in the answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as name:
+        folder = Path(name)
+        model.save(folder / "mlf", folder=True)
+        firmware = build_firmware(folder / "mlf", board, folder, trace=True)
+        ports = model.program.interface.inputs
+        inputs = [
+            [port.to_device(array) for port, array in zip(ports, sample, strict=True)]
+            for sample in samples
+        ]
+        result = firmware.run(inputs, timeout_s)
+    return _compare(model, reference, samples, result)
+
+
+def _compare(
+    model: CompiledModel,
+    reference: TFLiteReference | ONNXReference,
+    samples: Sequence[Sample],
+    result: RunResult,
+) -> Verification:
+    compared: dict[str, None] = {}
+    skipped: dict[str, None] = {}
+    differences: list[Difference] = []
+    values = 0
+    for number, sample in enumerate(samples):
+        expected = reference.run(sample)
+        for step, op, tensor, found in _tensors(model, result, number):
+            wanted = expected.get(tensor)
+            if wanted is None:
+                skipped[tensor] = None
+                continue
+            compared[tensor] = None
+            values += found.size
+            difference = _difference(found, wanted, step, op, tensor, number)
+            differences += [] if difference is None else [difference]
+    if not compared:
+        raise VerificationError(
+            f"model '{model.program.name}': nothing to compare: the reference knows none of its "
+            f"{len(skipped)} tensors"
+        )
+    return Verification(len(samples), tuple(compared), tuple(skipped), values, tuple(differences))
+
+
+def _tensors(
+    model: CompiledModel, result: RunResult, sample: int
+) -> Iterator[tuple[int | None, str, str, np.ndarray]]:
+    """Step, operator, name and value of what the board computed, in order; outputs last."""
+    assert result.trace is not None
+    for call in model.program.calls:
+        yield call.index, call.op, call.name, result.trace[sample][call.index]
+    for port, array in zip(model.program.interface.outputs, result.outputs[sample], strict=True):
+        yield None, "output", port.name, port.from_device(array)
+
+
+def _difference(
+    found: np.ndarray, wanted: np.ndarray, step: int | None, op: str, tensor: str, sample: int
+) -> Difference | None:
+    """None where some layout of `wanted` equals `found`, else the layout with least to say."""
+    layouts = _layouts(wanted, found.shape)
+    if not layouts or found.dtype != wanted.dtype:
+        raise VerificationError(
+            f"tensor '{tensor}' ({op}) is {found.dtype} {list(found.shape)}, in the reference "
+            f"{wanted.dtype} {list(wanted.shape)}"
+        )
+    candidates = [_against(found, layout) for layout in layouts]
+    if any(not wrong.any() for wrong, _ in candidates):
+        return None
+    wrong, expected = min(candidates, key=lambda item: int(item[0].sum()))
+    first = tuple(int(k) for k in np.argwhere(wrong)[0])
+    distance = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+    return Difference(
+        step=step,
+        op=op,
+        tensor=tensor,
+        sample=sample,
+        shape=found.shape,
+        elements=found.size,
+        count=int(wrong.sum()),
+        max_difference=float(distance.max()),
+        first_index=first,
+        expected=float(expected[first]),
+        found=float(found[first]),
+    )
+
+
+def _layouts(wanted: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
+    """`wanted` in every layout that has the compiled tensor's shape.
+
+    A model that changes shapes without moving values may have a tensor of other axes.
+    """
+    own = tuple(range(wanted.ndim))
+    moved = [wanted.transpose(p) for p in _PERMUTATIONS.get(wanted.ndim, (own,))]
+    fitting = [array for array in moved if array.shape == shape]
+    if not fitting and wanted.size == int(np.prod(shape, dtype="int64")):
+        fitting = [array.reshape(shape) for array in moved]
+    return fitting
+
+
+def _against(found: np.ndarray, expected: np.ndarray) -> tuple[Any, np.ndarray]:
+    """Which values differ: integers in any bit, floats beyond the tolerance."""
+    if found.dtype.kind != "f":
+        return found != expected, expected
+    largest = float(np.abs(expected).max(initial=0.0))
+    close = np.isclose(found, expected, rtol=FLOAT_TOLERANCE, atol=FLOAT_TOLERANCE * largest)
+    return ~close, expected
