@@ -60,7 +60,7 @@ def scale_down(value: Expr, shift: Expr, *, may_shift_left: bool) -> Expr:
 
 # A float32 of small magnitude plus 1.5 * 2**23 is rounded to an integer, ties to even; taking
 # the same number away again leaves that integer. No libm, no change of rounding mode.
-_ROUND_TO_EVEN = 1.5 * (1 << 23)
+ROUND_TO_EVEN = 1.5 * (1 << 23)
 _FAR = float(1 << 20)
 
 
@@ -90,25 +90,25 @@ class Rescale:
             return scale_up(value, multiplier, shift, may_shift_left=self.may_shift_left)
         far = tirx.const(_FAR, "float32")
         near = tirx.max(tirx.min(value.astype("float32") * multiplier, far), -far)
-        return near + tirx.const(_ROUND_TO_EVEN, "float32")
+        return near + tirx.const(ROUND_TO_EVEN, "float32")
 
     def down(self, value: Expr, shift: Expr) -> Expr:
         """Second half, see `scale_down`: the int32 result without the zero point."""
         if not self.float32:
             return scale_down(value, shift, may_shift_left=self.may_shift_left)
-        return (value - tirx.const(_ROUND_TO_EVEN, "float32")).astype("int32")
+        return (value - tirx.const(ROUND_TO_EVEN, "float32")).astype("int32")
 
 
 def channel_rescale(call: Call) -> Rescale:
     """The way an operator with multipliers per channel asks for by its attributes."""
-    if "rounding" in call.attrs.keys() and str(call.attrs["rounding"]) == "float32":
+    if str(call.attrs["rounding"]) == "float32":
         return Rescale(float32=True)
     return Rescale(float32=False, may_shift_left=bool(call.attrs["shifts_left"]))
 
 
 def tensor_rescale(call: Call) -> tuple[Rescale, Callable[[Expr], Expr]]:
     """The same for one multiplier, and what gives the multiplier from the kernel's parameter."""
-    if "rounding" in call.attrs.keys() and str(call.attrs["rounding"]) == "float32":
+    if str(call.attrs["rounding"]) == "float32":
         ratio = tirx.const(float(call.attrs["ratio"]), "float32")
         return Rescale(float32=True), lambda parameter: ratio
     rescale = Rescale(float32=False, may_shift_left=int(call.attrs["shift"]) > 0)

@@ -52,12 +52,13 @@ def epilogue(
     # Weights that are almost all zero have biases near the int32 limits; see safe_bias.
     operands = [constant(safe_bias(values.reshape(channels), w.array, x.zp))]
     attrs: dict[str, int | str] = {"x_zp": x.zp, "y_zp": island.zp, **island.clamp()}
-    if island.float32:
+    attrs["rounding"] = island.rounding
+    if island.rounding == "float32":
         ratio = float32_ratio(x.real_scale, w.scale, island.scale)
         operands += [constant(np.broadcast_to(ratio, (channels,)), "float32")]
-        return [*operands, constant(np.zeros(1))], attrs | {"rounding": "float32"}
+        return [*operands, constant(np.zeros(1))], attrs
     multiplier, shift = quantize_multipliers(np.broadcast_to(factors, (channels,)))
-    attrs |= {"rounding": "tflite", "shifts_left": int(np.any(shift > 0))}
+    attrs["shifts_left"] = int(np.any(shift > 0))
     return [*operands, constant(multiplier), constant(shift)], attrs
 
 

@@ -77,6 +77,6 @@ def _batch_matmul(island: Island, call: Call, a: Quantized) -> relax.Expr | None
         multiplier=multiplier,
         shift=shift,
         ratio=float(float32_ratio(a.real_scale, b.scale, island.scale)[0]),
-        rounding="float32" if island.float32 else "tflite",
+        rounding=island.rounding,
         **island.clamp(),
     )

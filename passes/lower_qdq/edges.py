@@ -36,10 +36,14 @@ def requantize_uint8(island: Island, out_dtype: str) -> relax.Expr | None:
 class LowerEdges(PyExprMutator):
     """What float is left begins and ends with tvm_tiny's quantize and dequantize."""
 
+    def __init__(self, mod: IRModule, rounding: str) -> None:
+        super().__init__(mod)
+        self._rounding = rounding
+
     @classmethod
-    def apply(cls, mod: IRModule) -> IRModule:
+    def apply(cls, mod: IRModule, rounding: str) -> IRModule:
         """A module without relax.quantize and relax.dequantize of one scale."""
-        rewriter = cls(mod)
+        rewriter = cls(mod, rounding)
         function = rewriter.visit_expr(mod["main"])
         result = rewriter.builder_.get()
         result.update_func(result.get_global_var("main"), function)
@@ -71,7 +75,13 @@ class LowerEdges(PyExprMutator):
         if dtype not in ("int8", "uint8"):
             return call
         zero_point = leaf.zp - (128 if dtype == "uint8" else 0)
-        signed = ops.call("quantize", [call.args[0]], scale=leaf.real_scale, zero_point=zero_point)
+        signed = ops.call(
+            "quantize",
+            [call.args[0]],
+            scale=leaf.real_scale,
+            zero_point=zero_point,
+            rounding=self._rounding,
+        )
         if dtype == "int8":
             return signed
         table = constant(np.arange(256), "uint8")

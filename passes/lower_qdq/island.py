@@ -22,8 +22,8 @@ class Island:
     """One quantize and the float expression below it.
 
     emit binds an expression in the new module; lookup gives the value a variable is bound to.
-    low, high: clamp of the fused activation, in quantized units. float32: sums are rounded in
-    float32 as onnxruntime does it, not as TFLite does it.
+    low, high: clamp of the fused activation, in quantized units. rounding: of sums, "tflite" or
+    "float32" as onnxruntime does it.
     """
 
     emit: Callable[[relax.Expr], relax.Var]
@@ -33,7 +33,7 @@ class Island:
     zp: int
     low: int = INT8_MIN
     high: int = INT8_MAX
-    float32: bool = False
+    rounding: str = "tflite"
 
     def value(self, expr: relax.Expr) -> relax.Expr:
         """The expression behind variables."""

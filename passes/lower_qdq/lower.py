@@ -60,12 +60,13 @@ class LowerQDQ:
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main; the module given is not changed."""
         attrs = mod["main"].attrs
-        float32 = bool(attrs) and str(attrs.get(ROUNDING, "")) == "float32"
-        rewriter = _LowerIslands(mod, float32)
+        rounding = str(attrs.get(ROUNDING, "tflite")) if attrs else "tflite"
+        rewriter = _LowerIslands(mod, rounding)
         function = rewriter.visit_expr(mod["main"])
         builder_module = rewriter.builder_.get()
         builder_module.update_func(builder_module.get_global_var("main"), function)
-        lowered = LowerEdges.apply(relax.transform.DeadCodeElimination(["main"])(builder_module))
+        lowered = relax.transform.DeadCodeElimination(["main"])(builder_module)
+        lowered = LowerEdges.apply(lowered, rounding)
         warn_of_float(lowered)
         return lowered
 
@@ -74,9 +75,9 @@ class LowerQDQ:
 class _LowerIslands(PyExprMutator):
     """Replaces each quantize by the integer operator its island stands for."""
 
-    def __init__(self, mod: IRModule, float32: bool) -> None:
+    def __init__(self, mod: IRModule, rounding: str) -> None:
         super().__init__(mod)
-        self._float32 = float32
+        self._rounding = rounding
 
     def visit_call_(self, call: Call) -> relax.Expr:
         call = super().visit_call_(call)
@@ -90,7 +91,8 @@ class _LowerIslands(PyExprMutator):
         return call
 
     def _island(self, core: relax.Expr, scale: float, zp: int) -> Island:
-        return Island(self.builder_.emit, self.lookup_binding, core, scale, zp, float32=self._float32)
+        emit, lookup = self.builder_.emit, self.lookup_binding
+        return Island(emit, lookup, core, scale, zp, rounding=self._rounding)
 
     def _lower(self, call: Call) -> relax.Expr:
         scale, zero_point = (array_of(arg) for arg in call.args[1:3])

@@ -82,7 +82,7 @@ def mean(island: Island) -> relax.Expr | None:
         multiplier=multiplier,
         shift=shift,
         ratio=float(np.float32(x.real_scale) / (np.float32(count) * np.float32(island.scale))),
-        rounding="float32" if island.float32 else "tflite",
+        rounding=island.rounding,
     )
     if (island.low, island.high) == (-128, 127):
         return reduced

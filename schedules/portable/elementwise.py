@@ -17,7 +17,7 @@ from ..kernel import (
     shape_of,
     spec,
 )
-from ..requantize import clamp_int8, i32, scale_down, scale_up
+from ..requantize import ROUND_TO_EVEN, clamp_int8, i32, scale_down, scale_up
 
 Buffers = Sequence[tirx.Var]
 
@@ -142,29 +142,41 @@ def qprelu(call: Call) -> RowKernel:
 
 @row_kernel("tvm_tiny.quantize")
 def quantize(call: Call) -> RowKernel:
-    """float32 -> int8: x / scale rounded with halves away from zero, plus the zero point.
+    """float32 -> int8: x / scale rounded, plus the zero point.
 
-    The quotient is limited before it becomes an integer, so that no float converts out of range.
+    Halves go away from zero, or with rounding "float32" to even. The quotient is limited before
+    it becomes an integer, so that no float converts out of range.
     """
     scale = tirx.const(float(call.attrs["scale"]), "float32")
     zero_point = i32(int(call.attrs["zero_point"]))
+    to_even = str(call.attrs["rounding"]) == "float32"
+    steps = Steps()
 
     def value(buffers: Buffers, index: Index) -> Expr:
-        quotient = buffers[0][index] / scale
-        limited = tirx.max(tirx.min(quotient, tirx.const(512.0, "float32")), -512.0)
-        half = tirx.Select(limited < 0.0, tirx.const(-0.5, "float32"), 0.5)
-        # A float sum `limited + half` may round up to the next integer just below a half;
-        # the distance to the truncated integer is exact.
-        whole = limited.astype("int32")
-        rest = limited - whole.astype("float32")
-        away = tirx.Select(
-            limited < 0.0,
-            -tirx.Cast("int32", rest <= half),
-            tirx.Cast("int32", rest >= half),
-        )
-        return clamp_int8(whole + away + zero_point, -128, 127)
+        far = tirx.const(512.0, "float32")
+        near = steps.keep(tirx.max(tirx.min(buffers[0][index] / scale, far), -far))
+        whole = _to_even(steps, near) if to_even else _away_from_zero(steps, near)
+        return clamp_int8(whole + zero_point, -128, 127)
 
-    return pointwise_kernel(call, value)
+    return pointwise_kernel(call, value, steps=steps)
+
+
+def _to_even(steps: Steps, value: Expr) -> Expr:
+    """A small float32 to the nearest int32, halves to even."""
+    magic = tirx.const(ROUND_TO_EVEN, "float32")
+    return (steps.keep(value + magic) - magic).astype("int32")
+
+
+def _away_from_zero(steps: Steps, value: Expr) -> Expr:
+    """A small float32 to the nearest int32, halves away from zero.
+
+    `value + 0.5` may round up just below a half; the distance to the truncated value is exact.
+    """
+    whole = steps.keep(value.astype("int32"))
+    rest = steps.keep(value - whole.astype("float32"))
+    up = tirx.Cast("int32", rest >= tirx.const(0.5, "float32"))
+    down = tirx.Cast("int32", rest <= tirx.const(-0.5, "float32"))
+    return whole + up - down
 
 
 @row_kernel("tvm_tiny.dequantize")
