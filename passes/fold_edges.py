@@ -47,7 +47,7 @@ class FoldEdges:
         params = []
         for edge in inputs:
             params.append(edge.param)
-            env |= {alias: edge.param for alias in edge.aliases}
+            env |= dict.fromkeys(edge.aliases, edge.param)
         names = [str(n) for n in (main.attrs or {}).get("tvm_tiny.output_names", [])]
         results = [_Output(graph, r, self.fold) for r in results_of(main)]
         names = names or [f"output_{k}" for k in range(len(results))]

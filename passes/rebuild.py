@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from tvm import relax
 from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
 
-Binding = relax.VarBinding
+Binding: TypeAlias = Any  # relax.VarBinding
 
 
 def bindings_of(function: relax.Function) -> list[Binding]:
@@ -67,6 +68,7 @@ def rebuild_main(
             outputs = [builder.emit_output(substitute(r, env)) for r in results]
         builder.emit_func_output(outputs[0] if len(outputs) == 1 else Tuple(outputs))
     result = builder.get()
-    function = result["main"].with_attrs({**(dict(main.attrs) if main.attrs else {}), **(attrs or {})})
+    kept = dict(main.attrs) if main.attrs else {}
+    function = result["main"].with_attrs({**kept, **(attrs or {})})
     result.update_func(result.get_global_var("main"), function)
     return result

@@ -6,7 +6,7 @@ Passes attach it to main as the attribute `tvm_tiny.interface`, a JSON text.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,7 +63,8 @@ class Port:
 
     @property
     def _quant(self) -> Quant:
-        assert self.scale is not None and self.zero_point is not None, self.name
+        assert self.scale is not None, self.name
+        assert self.zero_point is not None, self.name
         return Quant(self.scale, self.zero_point)
 
 
@@ -86,7 +87,12 @@ class Interface:
 
 
 def _ports(entries: Sequence[dict[str, Any]]) -> tuple[Port, ...]:
-    return tuple(
-        Port(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
-        for entry in entries
-    )
+    return tuple(map(port_from_fields, entries))
+
+
+def port_from_fields(fields: Mapping[str, Any]) -> Port:
+    """A port from its fields as JSON gives them, with lists for tuples."""
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+    }
+    return Port(**values)

@@ -89,7 +89,8 @@ def check(tensors: Sequence[Storage], found: MemoryPlan) -> None:
     """Invariant: tensors alive at the same time are disjoint, aligned and inside the arena."""
     for position, a in enumerate(tensors):
         start, end = found.offsets[a.index], found.offsets[a.index] + a.bytes
-        assert start % ALIGNMENT == 0 and end <= found.workspace_bytes, a
+        assert start % ALIGNMENT == 0, a
+        assert end <= found.workspace_bytes, a
         for b in tensors[position + 1 :]:
             if a.first <= b.last and b.first <= a.last:
                 other = found.offsets[b.index]

@@ -32,7 +32,7 @@ def _window(x: Shape, kernel: Sequence[int], call: Call, channels: int) -> Shape
     attrs = call.attrs
     top, left, bottom, right = (int(v) for v in attrs["padding"])
     sh, sw = (int(v) for v in attrs["strides"])
-    dh, dw = (int(v) for v in attrs["dilation"]) if "dilation" in attrs.keys() else (1, 1)
+    dh, dw = (int(v) for v in attrs["dilation"]) if "dilation" in attrs else (1, 1)
     return (
         x[0],
         _spatial(x[1], kernel[0], sh, dh, top, bottom),
@@ -127,7 +127,9 @@ def is_integer_op(expr: relax.Expr) -> bool:
     return isinstance(expr, Call) and getattr(expr.op, "name", "") in OPERATORS
 
 
-def _infer_type(infer: InferShape, dtype: str | int | None) -> Callable[[Call, Any], relax.TensorType]:
+def _infer_type(
+    infer: InferShape, dtype: str | int | None
+) -> Callable[[Call, Any], relax.TensorType]:
     def infer_type(call_: Call, builder: Any) -> relax.TensorType:
         shapes = [tuple(int(d) for d in arg.ty.shape) for arg in call_.args]
         result = str(call_.attrs["dtype"]) if dtype is None else dtype

@@ -48,7 +48,8 @@ def epilogue(
     """
     channels = w.shape[0]
     values = np.zeros(channels, "int32") if bias is None else bias.array
-    assert values is not None and w.array is not None
+    assert values is not None
+    assert w.array is not None
     # Weights that are almost all zero have biases near the int32 limits; see safe_bias.
     operands = [constant(safe_bias(values.reshape(channels), w.array, x.zp))]
     attrs: dict[str, int | str] = {"x_zp": x.zp, "y_zp": island.zp, **island.clamp()}

@@ -9,7 +9,7 @@ from tvm.ir import Call
 from tvm.script import tirx as T
 
 from ..kernel import RowKernel, batch_and_row, parameters, row_kernel, shape_of
-from ..requantize import clamp_int8, channel_rescale
+from ..requantize import channel_rescale, clamp_int8
 
 
 @row_kernel("tvm_tiny.qconv2d")

@@ -66,7 +66,7 @@ def _requantized(steps: Steps, value: Expr, multiplier: Expr, shift: Expr, known
 @row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract")
 def qadd(call: Call) -> RowKernel:
     """a + b or a - b: both rescaled to twice the larger scale with 20 bits of headroom."""
-    names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max")
+    names: tuple[str, ...] = ("a_zp", "b_zp", "y_zp", "act_min", "act_max")
     names += ("a_multiplier", "b_multiplier", "y_multiplier", "a_shift", "b_shift", "y_shift")
     attributes = _attributes(call, *names)
     subtract = call.op.name == "tvm_tiny.qsubtract"
@@ -121,7 +121,7 @@ def qmaximum(call: Call) -> RowKernel:
 @row_kernel("tvm_tiny.qprelu")
 def qprelu(call: Call) -> RowKernel:
     """x where x >= 0, else x * alpha, each with its own multiplier; alpha is broadcast."""
-    names = ("x_zp", "alpha_zp", "y_zp")
+    names: tuple[str, ...] = ("x_zp", "alpha_zp", "y_zp")
     names += ("multiplier", "shift", "alpha_multiplier", "alpha_shift")
     attributes = _attributes(call, *names)
     left = max(attributes[4], attributes[6])

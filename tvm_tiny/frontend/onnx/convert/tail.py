@@ -78,7 +78,7 @@ def _inline(context: Context, function: Any, arguments: list[Any]) -> list[Any]:
     known = dict(zip(function.params, arguments, strict=True))
 
     @relax.expr_functor.mutator
-    class Substitute(relax.PyExprMutator):  # type: ignore[misc]
+    class Substitute(relax.PyExprMutator):
         def visit_var_(self, var: Any) -> Any:
             return known.get(var, var)
 
