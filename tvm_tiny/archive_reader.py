@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DataError
-from .interface import Interface, Port
+from .interface import Interface, Port, port_from_fields
 from .micro.metadata import ModelInfo, read_model_info
 
 FORMAT_VERSION = 7
@@ -155,11 +155,7 @@ def _ports(entries: Any) -> tuple[Port, ...]:
 
 
 def _port(entry: Mapping[str, Any]) -> Port:
-    values = {
-        key: tuple(int(item) for item in value) if isinstance(value, list) else value
-        for key, value in ((name, entry[name]) for name in _PORT_FIELDS)
-    }
-    port = Port(**values)
+    port = port_from_fields({name: entry[name] for name in _PORT_FIELDS if name in entry})
     np.dtype(port.dtype), np.dtype(port.model_dtype)
     if port.permutation is not None and sorted(port.permutation) != list(range(len(port.shape))):
         raise ValueError(f"permutation {port.permutation} of {port.name!r}")

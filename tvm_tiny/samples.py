@@ -11,7 +11,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 
@@ -151,7 +150,7 @@ def save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             for name, array in arrays.items():
                 member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
                 with archive.open(member, "w", force_zip64=True) as stream:
-                    np.lib.format.write_array(cast("IO[bytes]", stream), array, allow_pickle=False)
+                    np.lib.format.write_array(stream, array, allow_pickle=False)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,9 +108,9 @@ def _compare(
     differences: list[Difference] = []
     values = 0
     for number, sample in enumerate(samples):
-        expected = reference.run(sample)
+        expected = _Expected(reference.run(sample))
         for step, op, tensor, found in _tensors(model, result, number):
-            wanted = expected.get(tensor)
+            wanted = expected.find(tensor)
             if wanted is None:
                 skipped[tensor] = None
                 continue
@@ -123,6 +124,29 @@ def _compare(
             f"{len(skipped)} tensors"
         )
     return Verification(len(samples), tuple(compared), tuple(skipped), values, tuple(differences))
+
+
+class _Expected:
+    """The reference's tensors by name.
+
+    Relax makes names of variables plain where a pass rebuilds a function (a dot becomes an
+    underscore), so a name that is unknown as it is may still stand for one tensor.
+    """
+
+    def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
+        self._tensors = tensors
+        self._by_plain_name: dict[str, list[str]] = {}
+        for name in tensors:
+            self._by_plain_name.setdefault(_plain(name), []).append(name)
+
+    def find(self, name: str) -> np.ndarray | None:
+        """The tensor of that name; None where there is none, or more than one might be meant."""
+        names = [name] if name in self._tensors else self._by_plain_name.get(_plain(name), [])
+        return self._tensors[names[0]] if len(names) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W", "_", name)
 
 
 def _tensors(

@@ -34,7 +34,7 @@ def run_demo(
             demo.train()
         with report.stage("quantizing and compiling"):
             demo.compile()
-        with report.stage(f"running {demo.test_count} images on {board}"):
+        with report.stage(f"running {len(demo.test.labels)} images on {board}"):
             outcome = demo.run()
     fields = {
         "board": board,

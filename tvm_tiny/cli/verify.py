@@ -11,7 +11,7 @@ import typer
 from tvm_tiny.errors import VerificationError
 
 from . import options
-from .models import build_model, check_readable
+from .models import import_model
 from .report import Report, listing, shape_text
 
 if TYPE_CHECKING:
@@ -41,18 +41,22 @@ def verify_model(
     Integers must agree in every bit; tensors of float operators within 1e-5 of their largest
     value. Exit code 9 if anything differs.
     """
+    from tvm_tiny.build import build
+    from tvm_tiny.interface import ROUNDING
     from tvm_tiny.micro.boards import find_board
-    from tvm_tiny.reference import load_reference
+    from tvm_tiny.reference import Rounding, load_reference
     from tvm_tiny.samples import load_npz, random_samples, split_samples
     from tvm_tiny.verification import verify
 
     report = Report("verify", as_json=as_json, verbose=verbose)
     chosen = find_board(board)
-    check_readable(model)
     arrays = None if samples is None else load_npz(samples)
     with report.stage(f"compiling {model.name}"):
-        reference = load_reference(model)
-        compiled = build_model(model, chosen.target.name)
+        module = import_model(model)
+        # The reference has to round as the frontend decided the compiled model does.
+        rounding = Rounding(str((module["main"].attrs or {}).get(ROUNDING, Rounding.TFLITE.value)))
+        reference = load_reference(model, rounding)
+        compiled = build(module, chosen.target.name)
     ports = compiled.program.interface.inputs
     given = random_samples(ports, count, seed) if arrays is None else split_samples(ports, arrays)
     with report.stage(f"running {len(given)} samples on {board} and in NumPy"):
