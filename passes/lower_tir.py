@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tvm import tirx
 from tvm.ir import IRModule, PointerType, PrimType
 from tvm.s_tir import transform as s_tir
@@ -44,19 +46,19 @@ def lower_prim_func(func: tirx.PrimFunc) -> tirx.PrimFunc:
     return module["f"].without_attr("target")
 
 
-def to_pointer_abi(func: tirx.PrimFunc) -> tirx.PrimFunc:
+def to_pointer_abi(func: tirx.PrimFunc, names: Sequence[str] = ()) -> tirx.PrimFunc:
     """`func` with each buffer parameter replaced by a pointer to its elements.
 
     Scalars stay. The result prints as `f(int8_t* x, ..., int32_t row)`, and other TIR functions
-    call it with `buffer.data`.
+    call it with `buffer.data`. names: of all parameters, in place of their own.
     """
     params: list[tirx.Var] = []
     declarations: list[tirx.Stmt] = []
-    for param in func.params:
+    for param, name in zip(func.params, names or [p.name for p in func.params], strict=True):
         if not isinstance(param.ty, BufferType):
             params.append(param)
             continue
-        pointer = tirx.Var(param.name, PointerType(PrimType(str(param.dtype))))
+        pointer = tirx.Var(name, PointerType(PrimType(str(param.dtype))))
         params.append(pointer)
         declarations.append(tirx.DeclBuffer(param, data=pointer))
     body = tirx.SeqStmt([*declarations, func.body]) if declarations else func.body

@@ -44,7 +44,7 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
     other pointers become const. Functions that only kernels call become static.
     """
     functions = {
-        var: _prepared(function)
+        var: _prepared(function, outputs.get(var.name_hint, 0))
         for var, function in mod.functions.items()
         if isinstance(function, tirx.PrimFunc)
     }
@@ -75,11 +75,17 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
     return KernelSource(_in_call_order(definitions), prototypes, bool(_MATH.search(definitions)))
 
 
-def _prepared(function: tirx.PrimFunc) -> tirx.PrimFunc:
-    """Ready for the printer: lowered, pointers for parameters, no calling convention."""
+def _prepared(function: tirx.PrimFunc, writes: int) -> tirx.PrimFunc:
+    """Ready for the printer: lowered, pointers for parameters, no calling convention.
+
+    writes: how many parameters are outputs, 0 for functions that only kernels call. TVM's own
+    kernels name parameters after the model's tensors, so those are numbered instead.
+    """
     if function.attrs and "s_tir" in function.attrs:
         function = lower_prim_func(function)
-    function = to_pointer_abi(function)
+    reads = len(function.params) - writes
+    numbered = [f"in{k}" for k in range(reads)] + [f"out{k}" for k in range(writes)]
+    function = to_pointer_abi(function, numbered if writes else ())
     for attribute in ("calling_conv", "tirx.noalias"):
         function = function.without_attr(attribute)
     return function
@@ -119,9 +125,17 @@ def _exact_floats(text: str, functions: Iterable[tirx.PrimFunc]) -> str:
     return _FLOAT.sub(replace, text)
 
 
+def _use_all_parameters(function: str) -> str:
+    """One definition in which no parameter is unused (rows of one-row kernels are)."""
+    head, brace, body = function.partition("{\n")
+    names = re.findall(r"(\w+)(?=[,)])", head)
+    unused = [name for name in names if not re.search(rf"\b{name}\b", body)]
+    return head + brace + "".join(f"  (void){name};\n" for name in unused) + body
+
+
 def _in_call_order(text: str) -> str:
     """Definitions of static functions before those that call them, each kind by name."""
-    parts = sorted(re.split(r"(?m)^(?=(?:static )?void )", text))
+    parts = sorted(map(_use_all_parameters, re.split(r"(?m)^(?=(?:static )?void )", text)))
     static = [part for part in parts if part.startswith("static ")]
     public = [part for part in parts if part.startswith("void ")]
     return "\n".join(part.strip() + "\n" for part in static + public)

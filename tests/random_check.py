@@ -1,0 +1,215 @@
+"""Random models compiled to C and run on this machine, against the integer reference.
+
+In tests: `failures(cases, folder)`. From the command line (see scripts/nightly):
+
+    python tests/random_check.py tflite 0 500        random graphs, seeds 0 .. 499
+    python tests/random_check.py onnx-ops 0 5        every operator alone, seeds 0 .. 4
+    python tests/random_check.py tflite-damaged 0 20 mutations of 20 models through the loader
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tvm
+from aot.host_library import HostModel, build_library
+from modelgen import random_onnx, random_tflite
+from modelgen.mutate import mutations
+
+import tvm_tiny
+from tvm_tiny.errors import TvmTinyError
+from tvm_tiny.reference import ONNXReference, Rounding, TFLiteReference
+
+GENERATORS = {"tflite": random_tflite, "onnx": random_onnx}
+BATCH, SAMPLES = 12, 4
+MUTATIONS, SECONDS = 50, 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model: `format` is "tflite" or "onnx", `operator` is empty for a random graph."""
+
+    format: str
+    operator: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.format} {self.operator or 'graph'} seed {self.seed}"
+
+    @property
+    def data(self) -> bytes:
+        generator = GENERATORS[self.format]
+        if self.operator:
+            return generator.single_op_model(self.operator, self.seed)
+        return generator.random_model(self.seed)
+
+
+def graphs(model_format: str, start: int, count: int) -> list[Case]:
+    return [Case(model_format, "", seed) for seed in range(start, start + count)]
+
+
+def single_operators(model_format: str, start: int, count: int) -> list[Case]:
+    return [
+        Case(model_format, operator, seed)
+        for operator in GENERATORS[model_format].OPERATORS
+        for seed in range(start, start + count)
+    ]
+
+
+def compile_case(case: Case, name: str, folder: Path) -> tvm_tiny.CompiledModel:
+    """Seeds vary the options too: edges folded or not, buffers in the arena or the caller's."""
+    path = folder / f"model.{case.format}"
+    path.write_bytes(case.data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return tvm_tiny.build(
+            tvm_tiny.from_file(path),
+            name=name,
+            fold_edges=case.seed % 3 != 0,
+            io_in_arena=case.seed % 4 != 0,
+        )
+
+
+def failures(cases: Iterable[Case], folder: Path) -> Iterator[str]:
+    """A line for each case whose C does not compute what the reference does."""
+    queue = iter(cases)
+    for number in itertools.count():
+        batch = list(itertools.islice(queue, BATCH))
+        if not batch:
+            return
+        place = folder / f"batch_{number}"
+        place.mkdir()
+        yield from _batch_failures(batch, place)
+
+
+def _batch_failures(batch: Sequence[Case], folder: Path) -> Iterator[str]:
+    compiled: dict[str, tuple[Case, tvm_tiny.CompiledModel]] = {}
+    for position, case in enumerate(batch):
+        name = f"m{position}"
+        try:
+            compiled[name] = case, compile_case(case, name, folder)
+        except (TvmTinyError, tvm.error.InternalError, AssertionError, ValueError, TypeError) as error:
+            yield f"{case}: {type(error).__name__}: {_last_line(error)}"
+    if not compiled:
+        return
+    try:
+        library = build_library([model for _, model in compiled.values()], folder)
+    except AssertionError as error:
+        if len(batch) == 1:
+            yield f"{batch[0]}: does not compile: {_first_error(error)}"
+            return
+        for position, case in enumerate(batch):
+            alone = folder / f"alone_{position}"
+            alone.mkdir()
+            yield from _batch_failures([case], alone)
+        return
+    for name, (case, _) in compiled.items():
+        yield from (f"{case}: {problem}" for problem in differences(case, library[name]))
+
+
+def differences(case: Case, model: HostModel) -> Iterator[str]:
+    """What differs from the reference, a line an output and sample."""
+    data = case.data
+    reference = (
+        TFLiteReference(data)
+        if case.format == "tflite"
+        else ONNXReference(data, Rounding.FLOAT32)
+    )
+    feeds = GENERATORS[case.format].random_inputs(data, case.seed, SAMPLES)
+    for index, feed in enumerate(feeds):
+        expected = reference.run(feed)
+        try:
+            actual = model.infer(feed)
+        except AssertionError as error:
+            yield f"sample {index}: {error}"
+            return
+        for info, found in zip(reference.outputs, actual, strict=True):
+            wanted = expected[info.name]
+            if found.dtype != wanted.dtype or found.shape != wanted.shape:
+                yield (
+                    f"output {info.name!r} is {found.dtype} {found.shape}, "
+                    f"expected {wanted.dtype} {wanted.shape}"
+                )
+            elif not np.array_equal(found, wanted, equal_nan=wanted.dtype.kind == "f"):
+                gap = np.abs(found.astype(float) - wanted.astype(float))
+                yield (
+                    f"sample {index}, output {info.name!r}: {np.count_nonzero(gap)} of {gap.size} "
+                    f"differ, by {gap.max():g} at most"
+                )
+
+
+def loader_failures(model_format: str, start: int, count: int, folder: Path) -> Iterator[str]:
+    """Damaged models must end in a TvmTinyError or compile, within SECONDS."""
+    for seed in range(start, start + count):
+        case = Case(model_format, "", seed)
+        for label, data in mutations(case.data, seed, MUTATIONS):
+            path = folder / f"model.{model_format}"
+            path.write_bytes(data)
+            # A mutation that crashes the process is the last line of the log.
+            print(f"{case}: {label}", file=sys.stderr)
+            try:
+                with _time_limit(), contextlib.suppress(TvmTinyError), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    tvm_tiny.build(tvm_tiny.from_file(path), sram=1 << 24, flash=1 << 24)
+            except Exception as error:  # what a fuzz test is for: any other kind is a finding
+                yield f"{case}: {label}: {type(error).__name__}: {_last_line(error)}"
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    def expired(number: int, frame: object) -> None:
+        raise TimeoutError(f"not done after {SECONDS} s")
+
+    previous = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _last_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[-1][:300]
+
+
+def _first_error(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return next((line for line in lines if "error:" in line), lines[-1])[:300]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="random models: C against the reference")
+    parser.add_argument("what", help="tflite, onnx, or either with -ops or -damaged")
+    parser.add_argument("start", type=int)
+    parser.add_argument("count", type=int)
+    arguments = parser.parse_args()
+    model_format, _, kind = arguments.what.partition("-")
+    start, count = arguments.start, arguments.count
+    with tempfile.TemporaryDirectory(prefix="tvm_tiny-") as name:
+        folder = Path(name)
+        if kind == "damaged":
+            found = loader_failures(model_format, start, count, folder)
+        else:
+            cases = single_operators if kind == "ops" else graphs
+            found = failures(cases(model_format, start, count), folder)
+        problems = 0
+        for problem in found:
+            problems += 1
+            print(problem, flush=True)
+    print(f"{arguments.what} {start}..{start + count - 1}: {problems} problems", flush=True)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
