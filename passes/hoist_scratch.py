@@ -7,6 +7,8 @@ from tvm import relax, s_tir, tirx
 from tvm.ir import Call, GlobalVar, IRModule, TupleGetItem
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from .rebuild import mutate_main
+
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.HoistScratch")
 class HoistScratch:
@@ -35,11 +37,7 @@ class HoistScratch:
         }
         if not hoisted:
             return mod
-        rewriter = _Hoist(mod, hoisted)
-        main = rewriter.visit_expr(mod["main"])
-        result = rewriter.builder_.get()
-        result.update_func(result.get_global_var("main"), main)
-        return relax.transform.DeadCodeElimination(["main"])(result)
+        return relax.transform.DeadCodeElimination(["main"])(mutate_main(mod, _Hoist(mod, hoisted)))
 
 
 def _root(function: tirx.PrimFunc) -> s_tir.SBlock | None:

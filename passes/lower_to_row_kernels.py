@@ -14,6 +14,7 @@ from tvm_tiny.schedules import portable  # noqa: F401  registers the row kernels
 from tvm_tiny.schedules.kernel import shape_of
 
 from .lower_tir import lower_prim_func, to_pointer_abi
+from .rebuild import mutate_main
 
 # tvm::CallingConv::kCPackedFunc: "has its final C signature already". It keeps TVM's
 # MakePackedAPI from wrapping a function that only other TIR functions call.
@@ -96,10 +97,7 @@ class LowerToRowKernels:
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main and add the kernels; the module given is not changed."""
-        rewriter = _Lowering(mod)
-        function = rewriter.visit_expr(mod["main"])
-        lowered = rewriter.builder_.get()
-        lowered.update_func(lowered.get_global_var("main"), function)
+        lowered = mutate_main(mod, _Lowering(mod))
         # A reshape moves nothing: it stays an alias for the memory planner.
         keep = {"relax.reshape": lambda builder, call: call}
         return relax.transform.LegalizeOps(keep)(lowered)

@@ -8,6 +8,8 @@ from tvm.ir import IRModule
 from tvm_tiny.graph import read_graph
 from tvm_tiny.memory import ATTRIBUTE, plan
 
+from .rebuild import with_main
+
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.PlanMemory")
 class PlanMemory:
@@ -30,7 +32,4 @@ class PlanMemory:
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Set the attribute on a copy of main; the module given is not changed."""
         found = plan(read_graph(mod), io_in_arena=self.io_in_arena)
-        functions = dict(mod.functions.items())
-        main = mod.get_global_var("main")
-        functions[main] = mod["main"].with_attr(ATTRIBUTE, found.to_json())
-        return IRModule(functions, attrs=mod.attrs)
+        return with_main(mod, mod["main"].with_attr(ATTRIBUTE, found.to_json()))

@@ -11,6 +11,19 @@ from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
 Binding: TypeAlias = Any  # relax.VarBinding
 
 
+def with_main(mod: IRModule, main: relax.Function) -> IRModule:
+    """A copy of `mod` with another main. IRModule.update_func would change `mod` itself."""
+    functions = dict(mod.functions.items())
+    functions[mod.get_global_var("main")] = main
+    return IRModule(functions, attrs=mod.attrs)
+
+
+def mutate_main(mod: IRModule, rewriter: Any) -> IRModule:
+    """A copy of `mod`, its main rewritten by a PyExprMutator made for `mod`."""
+    main = rewriter.visit_expr(mod["main"])
+    return with_main(rewriter.builder_.get(), main)
+
+
 def bindings_of(function: relax.Function) -> list[Binding]:
     """All bindings of a function whose body is a sequence of blocks, in order."""
     return [binding for block in function.body.blocks for binding in block.bindings]
@@ -70,5 +83,4 @@ def rebuild_main(
     result = builder.get()
     kept = dict(main.attrs) if main.attrs else {}
     function = result["main"].with_attrs({**kept, **(attrs or {})})
-    result.update_func(result.get_global_var("main"), function)
-    return result
+    return with_main(result, function)

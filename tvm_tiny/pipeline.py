@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import tvm
+import tvm_ffi
 from tvm.relax.pipeline import register_pipeline
 
-from . import transform
+from . import errors, transform
+
+# Errors raised inside a pass come back through TVM as what they are.
+for _error in (errors.TvmTinyError, *errors.TvmTinyError.__subclasses__()):
+    tvm_ffi.register_error(_error)
 
 
 def pipeline(*, fold_edges: bool = True, io_in_arena: bool = True) -> tvm.transform.Sequential:

@@ -10,6 +10,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm_tiny import ops
 from tvm_tiny.reference.quantization import Quant, requantize
 
+from ..rebuild import mutate_main
 from .island import Island
 from .quantized import Quantized, array_of, constant
 
@@ -43,11 +44,8 @@ class LowerEdges(PyExprMutator):
     @classmethod
     def apply(cls, mod: IRModule, rounding: str) -> IRModule:
         """A module without relax.quantize and relax.dequantize of one scale."""
-        rewriter = cls(mod, rounding)
-        function = rewriter.visit_expr(mod["main"])
-        result = rewriter.builder_.get()
-        result.update_func(result.get_global_var("main"), function)
-        return relax.transform.DeadCodeElimination(["main"])(result)
+        lowered = mutate_main(mod, cls(mod, rounding))
+        return relax.transform.DeadCodeElimination(["main"])(lowered)
 
     def visit_call_(self, call: Call) -> relax.Expr:
         """Rewrites a quantize or a dequantize that no island took in."""

@@ -12,6 +12,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm_tiny import ops
 from tvm_tiny.interface import ROUNDING
 
+from ..rebuild import mutate_main
 from . import convolution, dense, elementwise, movement, pooling
 from .edges import LowerEdges, requantize_uint8
 from .fallback import warn_of_float
@@ -61,11 +62,8 @@ class LowerQDQ:
         """Rewrite main; the module given is not changed."""
         attrs = mod["main"].attrs
         rounding = str(attrs.get(ROUNDING, "tflite")) if attrs else "tflite"
-        rewriter = _LowerIslands(mod, rounding)
-        function = rewriter.visit_expr(mod["main"])
-        builder_module = rewriter.builder_.get()
-        builder_module.update_func(builder_module.get_global_var("main"), function)
-        lowered = relax.transform.DeadCodeElimination(["main"])(builder_module)
+        lowered = mutate_main(mod, _LowerIslands(mod, rounding))
+        lowered = relax.transform.DeadCodeElimination(["main"])(lowered)
         lowered = LowerEdges.apply(lowered, rounding)
         warn_of_float(lowered)
         return lowered
