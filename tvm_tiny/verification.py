@@ -175,7 +175,8 @@ def _difference(
         return None
     wrong, expected = min(candidates, key=lambda item: int(item[0].sum()))
     first = tuple(int(k) for k in np.argwhere(wrong)[0])
-    distance = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+    with np.errstate(invalid="ignore"):  # inf - inf
+        distance = np.abs(found.astype(np.float64) - expected.astype(np.float64))
     return Difference(
         step=step,
         op=op,

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import tvm
-from tvm.ir import structural_equal
 from tvm.ir.instrument import pass_instrument
 from tvm.ir.transform import PassContext
+from tvm_ffi import structural_equal
 
 from tvm_tiny.errors import DataError
 

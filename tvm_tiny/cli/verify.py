@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +17,7 @@ from .models import import_model
 from .report import Report, listing, shape_text
 
 if TYPE_CHECKING:
-    from tvm_tiny.verification import Verification
+    from tvm_tiny.verification import Difference, Verification
 
 Samples = Annotated[
     Path | None,
@@ -88,10 +90,16 @@ def _fields(outcome: Verification) -> dict[str, Any]:
         "compared_tensors": len(outcome.compared),
         "compared_values": outcome.values,
         "skipped_tensors": list(outcome.skipped),
-        "differences": [
-            {**asdict(d), "shape": list(d.shape), "first_index": list(d.first_index)}
-            for d in outcome.differences
-        ],
+        "differences": [_difference(difference) for difference in outcome.differences],
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    """JSON has no infinity and no NaN: null."""
+    plain = json.loads(json.dumps(asdict(difference)))
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in plain.items()
     }
 
 
