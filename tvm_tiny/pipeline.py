@@ -28,6 +28,7 @@ def pipeline(*, fold_edges: bool = True, io_in_arena: bool = True) -> tvm.transf
             transform.FoldEdges(fold_edges),
             # Phase 2: integers. From here on every pass keeps every byte.
             transform.LowerQDQ(),
+            transform.FuseOperators(),
             # Phase 3: memory and kernels.
             transform.MaterializeOutputs(),
             transform.LowerToRowKernels(),

@@ -2,6 +2,7 @@
 
 from .passes.convert_layout import ConvertLayout
 from .passes.fold_edges import FoldEdges
+from .passes.fuse_operators import FuseOperators
 from .passes.hoist_scratch import HoistScratch
 from .passes.lower_qdq import LowerQDQ
 from .passes.lower_to_row_kernels import LowerToRowKernels
@@ -11,6 +12,7 @@ from .passes.plan_memory import PlanMemory
 __all__ = [
     "ConvertLayout",
     "FoldEdges",
+    "FuseOperators",
     "HoistScratch",
     "LowerQDQ",
     "LowerToRowKernels",
