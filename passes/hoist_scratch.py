@@ -77,6 +77,11 @@ class _Hoist(PyExprMutator):
     def __init__(self, mod: IRModule, hoisted: dict[GlobalVar, tirx.PrimFunc]) -> None:
         super().__init__(mod)
         self._hoisted = hoisted
+        self._name = ""
+
+    def visit_var_binding_(self, binding: relax.VarBinding) -> None:
+        self._name = binding.var.name
+        super().visit_var_binding_(binding)
 
     def visit_call_(self, call: Call) -> relax.Expr:
         call = super().visit_call_(call)
@@ -89,7 +94,8 @@ class _Hoist(PyExprMutator):
         scratch = [
             relax.TensorType([int(d) for d in b.shape], str(b.dtype)) for b in _allocated(kernel)
         ]
-        results = self.builder_.emit(relax.op.call_tir(var, call.args[1], [*own, *scratch]))
+        with_room = relax.op.call_tir(var, call.args[1], [*own, *scratch])
+        results = self.builder_.emit(with_room, name_hint=self._name)
         if len(own) == 1:
             return TupleGetItem(results, 0)
         return relax.Tuple([TupleGetItem(results, k) for k in range(len(own))])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tvm
 from tvm import relax
-from tvm.ir import Call, Expr, IRModule
+from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
 
 from tvm_tiny import ops
 
@@ -33,29 +35,37 @@ class MaterializeOutputs:
         """Rewrite main; the module given is not changed."""
         main = mod["main"]
         values = {b.var: b.value for b in bindings_of(main)}
-        taken: set[Expr] = set(main.params)
+        taken: set[tuple[Expr, int]] = set()
         copies: list[int] = []
         results = results_of(main)
         for position, result in enumerate(results):
-            root = _memory(result, values)
-            if root in taken or root not in values:
+            memory = _memory(result, values)
+            if memory in taken or memory[0] not in values:
                 copies.append(position)
-            taken.add(root)
+            taken.add(memory)
         if not copies:
             return mod
         return _with_copies(mod, results, copies)
 
 
-def _memory(expr: Expr, values: dict[Expr, Expr]) -> Expr:
-    """The value whose memory `expr` is: behind renamings and reshapes."""
+def _memory(expr: Expr, values: Mapping[Expr, Expr]) -> tuple[Expr, int]:
+    """What computes `expr`, behind renamings and reshapes, and which of its results it is.
+
+    Only what a step computes is a variable of `values`; inputs and constants are not.
+    """
+    position = 0
     while True:
         value = values.get(expr, expr)
-        if isinstance(value, relax.Var) and not value.same_as(expr):
-            expr = value
+        if isinstance(value, TupleGetItem):
+            expr, position = value.tuple_value, int(value.index)
+        elif isinstance(value, Tuple):
+            expr, position = value.fields[position], 0
         elif isinstance(value, Call) and getattr(value.op, "name", "") == "relax.reshape":
             expr = value.args[0]
+        elif isinstance(value, Call) or value.same_as(expr):
+            return expr, position
         else:
-            return expr
+            expr = value
 
 
 def _with_copies(mod: IRModule, results: list[Expr], copies: list[int]) -> IRModule:

@@ -54,7 +54,7 @@ def plan(graph: Graph, *, io_in_arena: bool = True) -> MemoryPlan:
     usual best order; longest life first, and order of first use, win on some graphs.
     """
     outside = set() if io_in_arena else {*graph.inputs, *graph.outputs}
-    tensors = [t for t in graph.tensors if t.index not in outside and t.bytes]
+    tensors = [t for t in graph.tensors if t.index not in outside]
     orders = (
         sorted(tensors, key=lambda t: (-t.bytes, t.first, t.index)),
         sorted(tensors, key=lambda t: (t.first - t.last, -t.bytes, t.index)),
@@ -81,8 +81,9 @@ def _place(order: Sequence[Storage]) -> MemoryPlan:
             offset = max(offset, align(end))
         offsets[tensor.index] = offset
         placed.append(tensor)
-    total = max((offsets[t.index] + t.bytes for t in order), default=0)
-    return MemoryPlan(align(total), offsets)
+    # Never empty: C has no arrays of no bytes.
+    total = max((offsets[t.index] + t.bytes for t in order), default=1)
+    return MemoryPlan(align(max(total, 1)), offsets)
 
 
 def check(tensors: Sequence[Storage], found: MemoryPlan) -> None:

@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +55,8 @@ def _runtime_headers() -> dict[str, bytes]:
     return {f"include/{path}": item.read_bytes() for path, item in _walk(root, "")}
 
 
-def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:
-    found: list[tuple[str, Traversable]] = []
+def _walk(folder: Any, prefix: str) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
     for item in sorted(folder.iterdir(), key=lambda entry: entry.name):
         path = f"{prefix}{item.name}"
         if item.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -134,8 +135,16 @@ def _use_all_parameters(function: str) -> str:
 
 
 def _in_call_order(text: str) -> str:
-    """Definitions of static functions before those that call them, each kind by name."""
+    """Definitions of static functions before those that call them, each kind by name.
+
+    Static functions that nothing calls are left out: rows of empty tensors, for example.
+    """
     parts = sorted(map(_use_all_parameters, re.split(r"(?m)^(?=(?:static )?void )", text)))
-    static = [part for part in parts if part.startswith("static ")]
+    used = Counter(re.findall(r"\b(\w+)\(", text))
+    static = [p for p in parts if p.startswith("static ") and used[_function_name(p)] > 1]
     public = [part for part in parts if part.startswith("void ")]
     return "\n".join(part.strip() + "\n" for part in static + public)
+
+
+def _function_name(definition: str) -> str:
+    return definition.partition("(")[0].rpartition(" ")[2]

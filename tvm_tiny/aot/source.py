@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -22,6 +22,8 @@ _C_TYPES = {
     **{f"{sign}int{bits}": f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
 _LINE_WIDTH = 100
+# Converters join the names of all that was fused into an operator; metadata.json has them whole.
+_NAME_WIDTH = 60
 
 
 def generate_sources(program: Program) -> dict[str, str]:
@@ -44,7 +46,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         loader=jinja2.PackageLoader("tvm_tiny", "templates"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  C, not HTML
+        autoescape=False,
     )
     return environment.get_template(template).render(context)
 
@@ -66,11 +68,11 @@ def _context(program: Program) -> dict[str, Any]:
         "inputs": inputs,
         "outputs": outputs,
         "ports": inputs + outputs,
-        "nulls_in": ", ".join(["0"] * len(inputs)),
+        "nulls_in": ", ".join(["0"] * max(len(inputs), 1)),
         "nulls_out": ", ".join(["0"] * len(outputs)),
         "uses_arena": any("arena" in arg for call in calls for arg in call["arguments"]),
         "calls": calls,
-        "constants": [_constant(prefix, k, array) for k, array in enumerate(program.constants)],
+        "constants": [_constant(program, prefix, k) for k in range(len(program.constants))],
         "declarations": program.kernels.declarations,
         "definitions": program.kernels.definitions,
         "needs_libm": program.kernels.needs_libm,
@@ -86,16 +88,38 @@ def _ports(program: Program, kind: str) -> Iterator[dict[str, Any]]:
             "kind": kind.capitalize(),
             "position": position,
             "comment": _comment(port.name),
+            "literal": _literal(port.name),
+            "remarks": list(_remarks(port)),
             "c_name": c_name,
+            "c_type": _C_TYPES[port.dtype],
             "macro": f"TVMGEN_{program.name}_{kind}_{position}".upper(),
             "dtype": port.dtype,
             "shape": port.shape,
+            "shape_text": _shape(port.shape),
             "bytes": port.bytes,
             "elements": port.bytes // np.dtype(port.dtype).itemsize,
             "scale": _float(port),
             "zero_point": port.zero_point,
             "offset": offset,
         }
+
+
+def _remarks(port: Port) -> Iterator[str]:
+    """What a reader of the header must know to fill or read a tensor."""
+    if port.scale is not None and port.zero_point is not None:
+        zero_point = f"+ {-port.zero_point}" if port.zero_point < 0 else f"- {port.zero_point}"
+        yield f"real value = {np.float32(port.scale):.9g} * (q {zero_point})"
+    if port.permutation is not None:
+        yield (
+            f"In the model it is {port.model_dtype} {_shape(port.model_shape)}: here its axes "
+            f"{', '.join(map(str, port.permutation))}, in this order."
+        )
+    elif port.model_dtype != port.dtype:
+        yield f"In the model it is {port.model_dtype}."
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"[{', '.join(map(str, shape))}]" if shape else "(one value)"
 
 
 def _float(port: Port) -> str | None:
@@ -111,24 +135,32 @@ def _float_text(value: float) -> str:
 
 
 def _comment(text: str) -> str:
-    """Text that cannot end a C comment or a line."""
+    """Text that cannot end a C comment or a line, and is not too long to read."""
     plain = "".join(c if c.isprintable() and c.isascii() and c != "\\" else "?" for c in text)
-    return plain.replace("*/", "* /").replace("/*", "/ *")
+    plain = plain.replace("*/", "* /").replace("/*", "/ *")
+    return plain if len(plain) <= _NAME_WIDTH else f"{plain[: _NAME_WIDTH - 3]}..."
+
+
+def _literal(text: str) -> str:
+    """The inside of a C string literal with the text's UTF-8 bytes."""
+    return "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b'"\\?' else f"\\{byte:03o}"
+        for byte in text.encode("utf-8", "surrogateescape")
+    )
 
 
 def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
     inputs = [_pointer(program, prefix, op, const=True) for op in call.inputs]
     outputs = [_pointer(program, prefix, op, const=False) for op in call.outputs]
+    result = call.outputs[0]
     return {
         "index": call.index,
         "op": call.op,
         "comment": _comment(call.name),
+        "result": f"{result.dtype} {_shape(call.shape)}",
         "function": f"{prefix}_{call.function}",
         "arguments": inputs + outputs,
-        "traces": [
-            {"pointer": pointer, "bytes": op.bytes}
-            for pointer, op in zip(outputs, call.outputs, strict=True)
-        ],
+        "trace": {"pointer": outputs[0], "bytes": result.bytes},
     }
 
 
@@ -142,9 +174,19 @@ def _pointer(program: Program, prefix: str, operand: Operand, *, const: bool) ->
     return f"({c_type}){operand.location}s->{names[operand.where]}"
 
 
-def _constant(prefix: str, index: int, array: np.ndarray) -> dict[str, Any]:
+def _constant(program: Program, prefix: str, index: int) -> dict[str, Any]:
+    array = program.constants[index]
+    readers = [
+        f"{call.index} as in{position}"
+        for call in program.calls
+        for position, operand in enumerate(call.inputs)
+        if operand.location == "constant" and operand.where == index
+    ]
+    others = f" and {len(readers) - 3} more" if len(readers) > 3 else ""
     return {
         "name": f"{prefix}_constant_{index}",
+        "comment": f"{array.dtype} {_shape(array.shape)}, read by step "
+        f"{', '.join(readers[:3]) or '(none)'}{others}",
         "c_type": _C_TYPES[str(array.dtype)],
         "elements": max(array.size, 1),
         "initializer": _values(array),
