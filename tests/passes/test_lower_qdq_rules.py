@@ -1,0 +1,217 @@
+"""LowerQDQ: which integer operator each island becomes, and with which attributes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tvm
+from islands import calls, every_value, ints, island, lower, module, names, quantized, real, run
+from islands import weights as constant
+from tvm import relax
+
+from tvm_tiny.passes.lower_qdq import LowerQDQ
+
+NHWC = (1, 5, 6, 4)
+
+
+def conv(x, groups=1, bias=True, layout="NHWC"):
+    kernel = constant((8, 3, 3, 4 // groups))
+    value = relax.op.nn.conv2d(
+        x, kernel, (2, 1), (1, 0, 1, 2), (1, 1), groups, layout, "OHWI", layout
+    )
+    return relax.op.add(value, constant((8,), dtype="int32")) if bias else value
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("bias", [True, False])
+def test_convolution_takes_bias_window_and_groups(groups, bias):
+    call = calls(lower(island(lambda x: conv(x, groups, bias), NHWC)))[-1]
+    assert call.op.name == "tvm_tiny.qconv2d"
+    assert ints(call.attrs["strides"]) == [2, 1]
+    assert ints(call.attrs["padding"]) == [1, 0, 1, 2]
+    assert int(call.attrs["groups"]) == groups
+    assert int(call.attrs["x_zp"]) == int(call.attrs["y_zp"]) == 3
+    assert bool(call.args[2].value.numpy().any()) is bias
+
+
+def test_multipliers_are_the_product_of_input_and_weight_scale_over_the_output_scale():
+    mod = island(conv, NHWC, scale=0.25)
+    call = calls(lower(mod))[-1]
+    scales = calls(mod)[1].args[1].value.numpy().astype("float64")
+    multiplier, shift = (arg.value.numpy().astype("float64") for arg in call.args[3:5])
+    np.testing.assert_allclose(multiplier * 2.0 ** (shift - 31), 0.5 * scales / 0.25, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("activation", "limits"),
+    [
+        (relax.op.nn.relu, (3, 127)),
+        (lambda e: relax.op.clip(e, 0, 6), (3, 15)),
+        (lambda e: relax.op.clip(e, -1, 1), (1, 5)),
+        (lambda e: e, (-128, 127)),
+    ],
+)
+@pytest.mark.parametrize("operator", ["conv", "add", "max_pool2d"])
+def test_fused_activations_become_limits(operator, activation, limits):
+    def build(x):
+        value = {
+            "conv": lambda: conv(x),
+            "add": lambda: relax.op.add(x, x),
+            "max_pool2d": lambda: relax.op.nn.max_pool2d(x, (2, 2), layout="NHWC"),
+        }[operator]()
+        return activation(value)
+
+    call = calls(lower(island(build, NHWC)))[-1]
+    assert (int(call.attrs["act_min"]), int(call.attrs["act_max"])) == limits
+
+
+@pytest.mark.parametrize(
+    ("build", "shapes", "expected"),
+    [
+        (lambda a, b: relax.op.add(a, b), [(2, 3), (3,)], ["qadd"]),
+        (lambda a, b: relax.op.subtract(a, b), [(3,), (2, 3)], ["qsubtract"]),
+        (lambda a, b: relax.op.multiply(a, b), [(2, 1), (1, 3)], ["qmultiply"]),
+        (lambda a, b: relax.op.maximum(a, b), [(2, 3), (2, 3)], ["qmaximum"]),
+        (lambda a, b: relax.op.minimum(a, b), [(2, 3), (2, 3)], ["qminimum"]),
+        (lambda x: relax.op.sigmoid(x), [(2, 3)], ["lut"]),
+        (lambda x: relax.op.nn.leakyrelu(x, 0.1), [(2, 3)], ["lut"]),
+        (lambda x: relax.op.nn.relu(x), [(2, 3)], ["lut"]),
+        (lambda x: relax.op.reshape(x, (6,)), [(2, 3)], ["relax.reshape"]),
+        (lambda x: relax.op.permute_dims(x, [1, 0]), [(2, 3)], ["transpose"]),
+        (lambda x: relax.op.permute_dims(x, [1, 0]), [(1, 3)], ["relax.reshape"]),
+        (lambda x: relax.op.nn.pad(x, (0, 0, 1, 2)), [(2, 3)], ["pad"]),
+        (lambda a, b: relax.op.concat([a, b], 0), [(2, 3), (1, 3)], ["concat"]),
+        (lambda x: relax.op.mean(x, [0]), [(2, 3)], ["qmean"]),
+        (lambda x: relax.op.mean(x, [0, 2]), [(2, 3, 4)], ["transpose", "qmean"]),
+        (lambda x: relax.op.matmul(x, constant((3, 4), 1)), [(2, 3)], ["qdense"]),
+        (lambda a, b: relax.op.matmul(a, b), [(2, 3), (3, 2)], ["qbatch_matmul"]),
+        (
+            lambda a, b: relax.op.matmul(a, relax.op.permute_dims(b, [1, 0])),
+            [(2, 3), (4, 3)],
+            ["transpose", "qbatch_matmul"],
+        ),
+    ],
+)
+def test_islands_of_one_operator(build, shapes, expected):
+    assert names(lower(island(build, *shapes))) == expected
+
+
+def test_softmax_at_its_own_quantization_needs_no_second_table():
+    own = island(relax.op.nn.softmax, (2, 3), scale=1 / 256, zero_point=-128)
+    other = island(relax.op.nn.softmax, (2, 3))
+    assert names(lower(own)) == ["qsoftmax"]
+    assert names(lower(other)) == ["qsoftmax", "lut"]
+
+
+def test_moves_before_an_operator_happen_on_the_integers():
+    def build(x):
+        flat = relax.op.reshape(relax.op.strided_slice(x, [1], [4], [0], [-2]), (1, 4))
+        return relax.op.matmul(flat, relax.op.permute_dims(constant((5, 4))))
+
+    assert names(lower(island(build, (2, 5)))) == ["strided_slice", "relax.reshape", "qdense"]
+
+
+def test_moved_constants_are_moved_at_compile_time():
+    def build(x):
+        other = real(relax.const(every_value((2, 3))))
+        return relax.op.add(x, relax.op.permute_dims(other, [1, 0]))
+
+    call = calls(lower(island(build, (3, 2))))
+    assert [c.op.name for c in call] == ["tvm_tiny.qadd"]
+    np.testing.assert_array_equal(call[0].args[1].value.numpy(), every_value((2, 3)).T)
+
+
+def test_parts_of_a_split_are_slices():
+    def build(emit, x):
+        parts = emit(relax.op.split(real(x), 2, axis=1))
+        return [quantized(relax.TupleGetItem(parts, k)) for k in (0, 1)]
+
+    lowered = lower(module(build, (2, 4)))
+    found = calls(lowered)
+    assert [c.op.name for c in found] == ["tvm_tiny.strided_slice"] * 2
+    assert [ints(c.attrs["begin"]) for c in found] == [[0, 0], [0, 2]]
+    x = every_value((2, 4))
+    np.testing.assert_array_equal(run(lowered, x)[1], x[:, 2:])
+
+
+def test_a_change_of_scale_around_a_move_is_a_table():
+    mod = island(lambda x: relax.op.reshape(x, (6,)), (2, 3), scale=0.25)
+    assert names(lower(mod)) == ["relax.reshape", "lut"]
+
+
+def test_concat_of_a_constant_of_another_scale_is_requantized_at_compile_time():
+    def build(x):
+        return relax.op.concat([x, real(relax.const(every_value((1, 3))), 0.25)], 0)
+
+    lowered = lower(island(build, (2, 3)))
+    assert names(lowered) == ["concat"]
+    constant_part = run(lowered, np.zeros((2, 3), "int8"))[0][2]
+    # (q - 3) * 0.25 / 0.5 + 3; the doubling high multiply rounds halves up.
+    np.testing.assert_array_equal(constant_part, [-62, -62, -61])
+
+
+@pytest.mark.parametrize(("dtype", "end"), [("int64", None), ("int32", "int32")])
+def test_argmax_reads_the_integers(dtype, end):
+    def build(emit, x):
+        index = relax.op.argmax(real(x), axis=1)
+        return index if end is None else relax.op.astype(emit(index), end)
+
+    lowered = lower(module(build, (2, 3)))
+    assert names(lowered) == ["argmax"]
+    found = run(lowered, np.array([[1, 5, 5], [-3, -4, -5]], "int8"))[0]
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, [1, 0])
+
+
+def test_hard_swish_in_either_order_is_one_table():
+    three, six = relax.const(3.0), relax.const(6.0)
+
+    def gate(x):
+        return relax.op.divide(relax.op.clip(relax.op.add(x, three), 0, 6), six)
+
+    def left(emit, x):
+        return quantized(relax.op.multiply(real(x), gate(real(x))))
+
+    def right(emit, x):
+        return quantized(relax.op.multiply(gate(real(x)), real(x)))
+
+    assert names(lower(module(left, (2, 3)))) == ["lut"]
+    assert names(lower(module(right, (2, 3)))) == ["lut"]
+
+
+def test_prelu_in_both_forms():
+    slope = relax.const(np.array([10, -20, 30], "int8"))
+
+    def operator(emit, x):
+        return quantized(relax.op.nn.prelu(real(x), real(slope, 0.01), 1))
+
+    def parts(emit, x):
+        below = relax.op.minimum(real(x), relax.const(0.0))
+        scaled = relax.op.multiply(real(slope, 0.01), below)
+        return quantized(relax.op.add(relax.op.nn.relu(real(x)), scaled))
+
+    first, second = lower(module(operator, (2, 3))), lower(module(parts, (2, 3)))
+    assert names(first) == names(second) == ["qprelu"]
+    x = every_value((2, 3))
+    np.testing.assert_array_equal(run(first, x)[0], run(second, x)[0])
+
+
+def test_a_module_without_quantization_stays_as_it_is():
+    mod = module(lambda emit, x: relax.op.reshape(x, (6,)), (2, 3))
+    tvm.ir.assert_structural_equal(LowerQDQ()(mod), mod)
+
+
+def test_the_module_given_is_not_changed():
+    mod = island(conv, NHWC)
+    before = tvm.ir.load_json(tvm.ir.save_json(mod))
+    LowerQDQ()(mod)
+    tvm.ir.assert_structural_equal(mod, before)
+
+
+def test_the_tensor_keeps_its_name():
+    def build(emit, x):
+        return emit(quantized(conv(real(x))), name_hint="model/conv:0")
+
+    lowered = lower(module(build, NHWC))
+    bindings = [b for block in lowered["main"].body.blocks for b in block.bindings]
+    assert "model/conv:0" in [b.var.name for b in bindings]
