@@ -151,7 +151,7 @@ def _pad(graph: _Graph, var: relax.Var) -> Changes:
         return {}
     calls = {user: graph.call(user, *_PADDED) for user in users}
     value = int(pad.attrs["value"])
-    for user, call in calls.items():
+    for call in calls.values():
         if call is None or any(arg.same_as(var) for arg in call.args[1:]):
             return {}
         attribute = _PADDED[call.op.name]

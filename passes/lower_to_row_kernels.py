@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import tvm
 from tvm import relax, s_tir, tirx
@@ -22,13 +23,13 @@ _FINAL_SIGNATURE = 1
 
 
 def _stage(
-    row: GlobalVar, kernel: kernels.RowKernel, shapes: list[kernels.Spec], call: Call
+    row: GlobalVar, rows: int, shapes: list[kernels.Spec], call: Call
 ) -> tirx.PrimFunc:
     """The loop that runs one operator layer by layer: every row in order, whole tensors."""
     buffers = [tirx.decl_buffer(s, d, f"p{k}") for k, (s, d) in enumerate(shapes)]
     index = tirx.Var("row", "int32")
     invoke = Call(row, [*(b.data for b in buffers), index], ret_ty=PrimType("int32"))
-    loop = tirx.For(index, 0, kernel.rows, tirx.ForKind.SERIAL, tirx.Evaluate(invoke))
+    loop = tirx.For(index, 0, rows, tirx.ForKind.SERIAL, tirx.Evaluate(invoke))
     # Relax's analyses expect a root block around a function's body.
     root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", loop))
     attrs = tvm.ir.make_node(
@@ -56,6 +57,30 @@ def multiply_accumulates(call: Call) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class _Lowered:
+    """A row kernel with pointers for parameters, its rows, and the elements of each operand."""
+
+    func: tirx.PrimFunc
+    rows: int
+    elements: tuple[int, ...]
+
+
+# Reading TVMScript and lowering it is what compiling costs; a model has few distinct kernels.
+_LOWERED: dict[str, _Lowered] = {}
+
+
+def _lowered(factory: kernels.Factory, call: Call) -> _Lowered:
+    key = factory.key(call)
+    if key not in _LOWERED:
+        kernel = factory.build(call)
+        func = to_pointer_abi(lower_prim_func(kernel.func))
+        elements = tuple(math.prod(int(d) for d in p.shape) for p in kernel.func.params[:-1])
+        func = func.with_attr("calling_conv", _FINAL_SIGNATURE)
+        _LOWERED[key] = _Lowered(func, kernel.rows, elements)
+    return _LOWERED[key]
+
+
 def emit_stage(builder: relax.BlockBuilder, call: Call) -> Call:
     """Add the row kernel and the stage of `call` to the builder's module; answer its call_tir.
 
@@ -63,16 +88,13 @@ def emit_stage(builder: relax.BlockBuilder, call: Call) -> Call:
     """
     factory = kernels.lookup(call)
     assert factory is not None, f"no row kernel for {call.op}"
-    kernel = factory(call)
+    kernel = _lowered(factory, call)
     name = call.op.name.removeprefix("tvm_tiny.")
-    operands = [*call.args, *(relax.const(c) for c in kernel.constants)]
-    row = to_pointer_abi(lower_prim_func(kernel.func)).with_attr("calling_conv", _FINAL_SIGNATURE)
-    row_var = builder.add_func(row, f"{name}_row")
+    operands = [*call.args, *map(relax.const, factory.constants(call))]
     specs = [kernels.spec(arg) for arg in operands] + [kernels.spec(call)]
-    assert [math.prod(s) for s, _ in specs] == [
-        math.prod(int(d) for d in p.shape) for p in kernel.func.params[:-1]
-    ], f"row kernel of {name} does not fit its operands"
-    stage_var = builder.add_func(_stage(row_var, kernel, specs, call), name)
+    assert tuple(math.prod(s) for s, _ in specs) == kernel.elements, f"operands of {name}"
+    row_var = builder.add_func(kernel.func, f"{name}_row")
+    stage_var = builder.add_func(_stage(row_var, kernel.rows, specs, call), name)
     return relax.op.call_tir(stage_var, operands, call.ty)
 
 

@@ -24,27 +24,56 @@ Spec = tuple[tuple[int, ...], str]
 class RowKernel:
     """One operator as rows.
 
-    func: PrimFunc in buffer form: (tensors..., constants..., output, row: int32).
+    func: PrimFunc in buffer form: (tensors..., scalars if any, output, row: int32).
     rows: how many rows the whole output has.
-    constants: arrays the kernel takes after the operator's own tensors.
     """
 
     func: tirx.PrimFunc
     rows: int
-    constants: tuple[np.ndarray, ...] = ()
 
 
-Factory = Callable[[Call], RowKernel]
+@dataclass(frozen=True)
+class Factory:
+    """How an operator's row kernel is made.
+
+    build: the kernel of a call. scalars: names of the integer attributes that the kernel reads
+    as data. They are one int32 array, its last input, so that layers of equal shape share a
+    kernel whatever their zero points and clamps are.
+    """
+
+    build: Callable[[Call], RowKernel]
+    scalars: tuple[str, ...] = ()
+
+    def constants(self, call: Call) -> list[np.ndarray]:
+        """What the kernel takes after the operator's own tensors."""
+        if not self.scalars:
+            return []
+        return [np.array([int(call.attrs[name]) for name in self.scalars], dtype="int32")]
+
+    def key(self, call: Call) -> str:
+        """Equal for calls that get the same kernel: shapes, types, and attributes in the code.
+
+        Of the scalars only the sign of a shift shapes the code: shifting to the left too is
+        another expression.
+        """
+        specs = [spec(arg) for arg in call.args] + [spec(call)]
+        code = {k: str(v) for k, v in sorted(call.attrs.items()) if k not in self.scalars}
+        signs = [int(call.attrs[k]) > 0 for k in self.scalars if k.endswith("shift")]
+        return repr((call.op.name, specs, code, signs))
+
+
 _FACTORIES: dict[str, Factory] = {}
 
 
-def row_kernel(*op_names: str) -> Callable[[Factory], Factory]:
-    """Register a factory for Relax operators; it gets the call and answers a RowKernel."""
+def row_kernel(
+    *op_names: str, scalars: Sequence[str] = ()
+) -> Callable[[Callable[[Call], RowKernel]], Callable[[Call], RowKernel]]:
+    """Register what builds the row kernel of Relax operators; see `Factory` for `scalars`."""
 
-    def register(factory: Factory) -> Factory:
+    def register(build: Callable[[Call], RowKernel]) -> Callable[[Call], RowKernel]:
         for name in op_names:
-            _FACTORIES[name] = factory
-        return factory
+            _FACTORIES[name] = Factory(build, tuple(scalars))
+        return build
 
     return register
 
@@ -62,14 +91,6 @@ def spec(expr: Expr) -> Spec:
 def shape_of(expr: Expr) -> tuple[int, ...]:
     """Static shape of a Relax tensor expression."""
     return spec(expr)[0]
-
-
-def parameters(*values: int) -> np.ndarray:
-    """Scalars of an operator as the int32 array its kernel reads.
-
-    Zero points and clamps are data, not code, so that layers of equal shape share a kernel.
-    """
-    return np.array(values, dtype="int32")
 
 
 def row_split(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -166,16 +187,10 @@ def row_count(shape: Sequence[int]) -> int:
     return math.prod(row_split(shape)[0])
 
 
-def constant_spec(array: np.ndarray) -> Spec:
-    """(shape, dtype) of a constant array."""
-    return tuple(array.shape), str(array.dtype)
-
-
 def pointwise_kernel(
-    call: Call, value: Value, constants: Sequence[np.ndarray] = (), steps: Steps | None = None
+    call: Call, value: Value, *, scalars: int = 0, steps: Steps | None = None
 ) -> RowKernel:
-    """`pointwise` for a Relax call: its tensors first, then `constants`."""
+    """`pointwise` for a Relax call: its tensors first, then its scalars."""
     tensors = [arg for arg in call.args if isinstance(arg.ty, relax.TensorType)]
-    inputs = [*map(spec, tensors), *map(constant_spec, constants)]
-    func = pointwise(inputs, spec(call), value, steps)
-    return RowKernel(func, row_count(shape_of(call)), tuple(constants))
+    inputs = [*map(spec, tensors), *([((scalars,), "int32")] if scalars else [])]
+    return RowKernel(pointwise(inputs, spec(call), value, steps), row_count(shape_of(call)))

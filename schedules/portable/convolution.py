@@ -8,11 +8,13 @@ value 0, which the input's zero point would contribute as 0 too.
 from tvm.ir import Call
 from tvm.script import tirx as T
 
-from ..kernel import RowKernel, batch_and_row, parameters, row_kernel, shape_of
+from ..kernel import RowKernel, batch_and_row, row_kernel, shape_of
 from ..requantize import channel_rescale, clamp_int8
 
+_SCALARS = ("x_zp", "y_zp", "act_min", "act_max")
 
-@row_kernel("tvm_tiny.qconv2d")
+
+@row_kernel("tvm_tiny.qconv2d", scalars=_SCALARS)
 def qconv2d(call: Call) -> RowKernel:
     """int8 convolution of any kernel, stride, dilation, groups and padding.
 
@@ -68,11 +70,10 @@ def qconv2d(call: Call) -> RowKernel:
                 acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
                 out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[2], q[3])
 
-    constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
-    return RowKernel(row, N * OH, constants)
+    return RowKernel(row, N * OH)
 
 
-@row_kernel("tvm_tiny.qconv2d_transpose")
+@row_kernel("tvm_tiny.qconv2d_transpose", scalars=_SCALARS)
 def qconv2d_transpose(call: Call) -> RowKernel:
     """int8 transposed convolution, gathered: each output reads the inputs that reach it.
 
@@ -134,5 +135,4 @@ def qconv2d_transpose(call: Call) -> RowKernel:
                 acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
                 out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[2], q[3])
 
-    constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
-    return RowKernel(row, N * OH, constants)
+    return RowKernel(row, N * OH)

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
-from ..kernel import RowKernel, batch_and_row, parameters, row_kernel, shape_of
+from ..kernel import RowKernel, batch_and_row, row_kernel, shape_of
 from ..requantize import channel_rescale, clamp_int8, tensor_rescale
 
 
-@row_kernel("tvm_tiny.qdense")
+@row_kernel("tvm_tiny.qdense", scalars=("x_zp", "y_zp", "act_min", "act_max"))
 def qdense(call: Call) -> RowKernel:
     """int8 fully connected layer: x [..., I], w [O, I], bias, multiplier, shift [O] int32."""
-    attrs = call.attrs
     *lead, I = shape_of(call.args[0])  # noqa: E741
     O = shape_of(call.args[1])[0]  # noqa: E741
     M = math.prod(lead)
@@ -43,8 +42,7 @@ def qdense(call: Call) -> RowKernel:
                 acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
                 out[y, vc] = clamp_int8(acc[0], q[2], q[3])
 
-    constants = (parameters(*(int(attrs[k]) for k in ("x_zp", "y_zp", "act_min", "act_max"))),)
-    return RowKernel(row, M, constants)
+    return RowKernel(row, M)
 
 
 def _batch(shape: tuple[int, ...], out: tuple[int, ...]) -> Callable[[Expr], Expr | int]:
@@ -66,13 +64,15 @@ def _batch(shape: tuple[int, ...], out: tuple[int, ...]) -> Callable[[Expr], Exp
     return matrix
 
 
-@row_kernel("tvm_tiny.qbatch_matmul")
+@row_kernel(
+    "tvm_tiny.qbatch_matmul",
+    scalars=("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift"),
+)
 def qbatch_matmul(call: Call) -> RowKernel:
     """int8 batched product of two activations: a [..., M, K], b [..., K, N]; one scale.
 
     Batches are broadcast as NumPy does.
     """
-    attrs = call.attrs
     a_shape, b_shape, out_shape = shape_of(call.args[0]), shape_of(call.args[1]), shape_of(call)
     M, K = a_shape[-2:]
     N = b_shape[-1]
@@ -103,5 +103,4 @@ def qbatch_matmul(call: Call) -> RowKernel:
                 acc[0] = rescale.down(scaled[0], q[6]) + q[2]
                 out[image(y), line(y), vj] = clamp_int8(acc[0], q[3], q[4])
 
-    names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
-    return RowKernel(row, Z * M, (parameters(*(int(attrs[k]) for k in names)),))
+    return RowKernel(row, Z * M)

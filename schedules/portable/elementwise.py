@@ -7,16 +7,7 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..kernel import (
-    Index,
-    RowKernel,
-    Steps,
-    parameters,
-    pointwise_kernel,
-    row_kernel,
-    shape_of,
-    spec,
-)
+from ..kernel import Index, RowKernel, Steps, pointwise_kernel, row_kernel, shape_of, spec
 from ..requantize import ROUND_TO_EVEN, clamp_int8, i32, scale_down, scale_up
 
 Buffers = Sequence[tirx.Var]
@@ -31,10 +22,6 @@ def broadcast(shape: Sequence[int], index: Index) -> list[Expr]:
 def _operand(call: Call, which: int, buffers: Buffers, index: Index) -> Expr:
     """Element of operand `which` at an output index, as int32."""
     return i32(buffers[which][broadcast(shape_of(call.args[which]), index)])
-
-
-def _attributes(call: Call, *names: str) -> list[int]:
-    return [int(call.attrs[name]) for name in names]
 
 
 @row_kernel("tvm_tiny.lut")
@@ -63,13 +50,17 @@ def _requantized(steps: Steps, value: Expr, multiplier: Expr, shift: Expr, known
     return steps.keep(scale_down(product, shift, may_shift_left=known > 0))
 
 
-@row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract")
+_SUM = (
+    *("a_zp", "b_zp", "y_zp", "act_min", "act_max"),
+    *("a_multiplier", "b_multiplier", "y_multiplier", "a_shift", "b_shift", "y_shift"),
+)
+
+
+@row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract", scalars=_SUM)
 def qadd(call: Call) -> RowKernel:
     """a + b or a - b: both rescaled to twice the larger scale with 20 bits of headroom."""
-    names: tuple[str, ...] = ("a_zp", "b_zp", "y_zp", "act_min", "act_max")
-    names += ("a_multiplier", "b_multiplier", "y_multiplier", "a_shift", "b_shift", "y_shift")
-    attributes = _attributes(call, *names)
     subtract = call.op.name == "tvm_tiny.qsubtract"
+    known = [int(call.attrs[name]) for name in ("a_shift", "b_shift", "y_shift")]
     steps = Steps()
 
     def value(buffers: Buffers, index: Index) -> Expr:
@@ -77,22 +68,22 @@ def qadd(call: Call) -> RowKernel:
 
         def scaled(which: int) -> Expr:
             centred = (_operand(call, which, buffers, index) - q[which]) * i32(1 << 20)
-            return _requantized(
-                steps, centred, q[5 + which], q[8 + which], attributes[8 + which]
-            )
+            return _requantized(steps, centred, q[5 + which], q[8 + which], known[which])
 
         total = scaled(0) - scaled(1) if subtract else scaled(0) + scaled(1)
-        result = _requantized(steps, total, q[7], q[10], attributes[10])
+        result = _requantized(steps, total, q[7], q[10], known[2])
         return clamp_int8(result + q[2], q[3], q[4])
 
-    return pointwise_kernel(call, value, [parameters(*attributes)], steps)
+    return pointwise_kernel(call, value, scalars=len(_SUM), steps=steps)
 
 
-@row_kernel("tvm_tiny.qmultiply")
+_PRODUCT = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
+
+
+@row_kernel("tvm_tiny.qmultiply", scalars=_PRODUCT)
 def qmultiply(call: Call) -> RowKernel:
     """a * b, rescaled once."""
-    names = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
-    attributes = _attributes(call, *names)
+    known = int(call.attrs["shift"])
     steps = Steps()
 
     def value(buffers: Buffers, index: Index) -> Expr:
@@ -100,13 +91,16 @@ def qmultiply(call: Call) -> RowKernel:
         product = (_operand(call, 0, buffers, index) - q[0]) * (
             _operand(call, 1, buffers, index) - q[1]
         )
-        result = _requantized(steps, product, q[5], q[6], attributes[6])
+        result = _requantized(steps, product, q[5], q[6], known)
         return clamp_int8(result + q[2], q[3], q[4])
 
-    return pointwise_kernel(call, value, [parameters(*attributes)], steps)
+    return pointwise_kernel(call, value, scalars=len(_PRODUCT), steps=steps)
 
 
-@row_kernel("tvm_tiny.qmaximum", "tvm_tiny.qminimum")
+_CLAMP = ("act_min", "act_max")
+
+
+@row_kernel("tvm_tiny.qmaximum", "tvm_tiny.qminimum", scalars=_CLAMP)
 def qmaximum(call: Call) -> RowKernel:
     """The larger or smaller of two int8 tensors of one scale, clamped."""
     pick = tirx.max if call.op.name == "tvm_tiny.qmaximum" else tirx.min
@@ -115,16 +109,16 @@ def qmaximum(call: Call) -> RowKernel:
         best = pick(_operand(call, 0, buffers, index), _operand(call, 1, buffers, index))
         return clamp_int8(best, buffers[-1][0], buffers[-1][1])
 
-    return pointwise_kernel(call, value, [parameters(*_attributes(call, "act_min", "act_max"))])
+    return pointwise_kernel(call, value, scalars=len(_CLAMP))
 
 
-@row_kernel("tvm_tiny.qprelu")
+_PRELU = ("x_zp", "alpha_zp", "y_zp", "multiplier", "shift", "alpha_multiplier", "alpha_shift")
+
+
+@row_kernel("tvm_tiny.qprelu", scalars=_PRELU)
 def qprelu(call: Call) -> RowKernel:
     """x where x >= 0, else x * alpha, each with its own multiplier; alpha is broadcast."""
-    names: tuple[str, ...] = ("x_zp", "alpha_zp", "y_zp")
-    names += ("multiplier", "shift", "alpha_multiplier", "alpha_shift")
-    attributes = _attributes(call, *names)
-    left = max(attributes[4], attributes[6])
+    known = max(int(call.attrs["shift"]), int(call.attrs["alpha_shift"]))
     steps = Steps()
 
     def value(buffers: Buffers, index: Index) -> Expr:
@@ -134,10 +128,10 @@ def qprelu(call: Call) -> RowKernel:
         product = steps.keep(tirx.Select(x >= i32(0), x, x * slope))
         multiplier = tirx.Select(x >= i32(0), q[3], q[5])
         shift = steps.keep(tirx.Select(x >= i32(0), q[4], q[6]))
-        result = _requantized(steps, product, multiplier, shift, left)
+        result = _requantized(steps, product, multiplier, shift, known)
         return clamp_int8(result + q[2], -128, 127)
 
-    return pointwise_kernel(call, value, [parameters(*attributes)], steps)
+    return pointwise_kernel(call, value, scalars=len(_PRELU), steps=steps)
 
 
 @row_kernel("tvm_tiny.quantize")

@@ -3,11 +3,11 @@
 from tvm.ir import Call
 from tvm.script import tirx as T
 
-from ..kernel import RowKernel, batch_and_row, parameters, row_kernel, shape_of
+from ..kernel import RowKernel, batch_and_row, row_kernel, shape_of
 from ..requantize import clamp_int8
 
 
-@row_kernel("tvm_tiny.qavg_pool2d")
+@row_kernel("tvm_tiny.qavg_pool2d", scalars=("act_min", "act_max"))
 def qavg_pool2d(call: Call) -> RowKernel:
     """Average of the taps inside the input, halves away from zero: x [N,H,W,C] int8."""
     attrs = call.attrs
@@ -46,10 +46,10 @@ def qavg_pool2d(call: Call) -> RowKernel:
                     acc[0] = T.truncdiv(acc[0] - T.truncdiv(acc[1], 2), acc[1])
                 out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[0], q[1])
 
-    return RowKernel(row, N * OH, (parameters(int(attrs["act_min"]), int(attrs["act_max"])),))
+    return RowKernel(row, N * OH)
 
 
-@row_kernel("tvm_tiny.qmax_pool2d")
+@row_kernel("tvm_tiny.qmax_pool2d", scalars=("act_min", "act_max"))
 def qmax_pool2d(call: Call) -> RowKernel:
     """Maximum of the taps inside the input: x [N,H,W,C] int8."""
     attrs = call.attrs
@@ -85,4 +85,4 @@ def qmax_pool2d(call: Call) -> RowKernel:
                                 )
                 out[image(y), line(y), vx, vc] = clamp_int8(best[0], q[0], q[1])
 
-    return RowKernel(row, N * OH, (parameters(int(attrs["act_min"]), int(attrs["act_max"])),))
+    return RowKernel(row, N * OH)

@@ -9,7 +9,7 @@ import math
 from tvm.ir import Call
 from tvm.script import tirx as T
 
-from ..kernel import RowKernel, parameters, row_kernel, shape_of
+from ..kernel import RowKernel, row_kernel, shape_of
 from ..requantize import clamp_int8, tensor_rescale
 
 
@@ -23,7 +23,7 @@ def outer_reduced_inner(shape: tuple[int, ...], axes: list[int]) -> tuple[int, i
     )
 
 
-@row_kernel("tvm_tiny.qmean")
+@row_kernel("tvm_tiny.qmean", scalars=("x_zp", "y_zp", "multiplier", "shift"))
 def qmean(call: Call) -> RowKernel:
     """int8 mean: the sum without its zero points, times a multiplier that holds 1/count."""
     attrs = call.attrs
@@ -51,8 +51,7 @@ def qmean(call: Call) -> RowKernel:
                 acc[0] = rescale.down(scaled[0], q[3]) + q[1]
                 out[y, vi] = clamp_int8(acc[0], -128, 127)
 
-    names = ("x_zp", "y_zp", "multiplier", "shift")
-    return RowKernel(row, O, (parameters(*(int(attrs[k]) for k in names)),))
+    return RowKernel(row, O)
 
 
 @row_kernel("tvm_tiny.argmax")

@@ -48,7 +48,7 @@ def quantize_float_model(proto: Any, graph: Graph, calibrate: Path | Mapping[str
     quantization = _onnxruntime_quantization()
     wanted = sorted({node.op for node in graph.nodes} & set(TABLE) - set(NOT_QUANTIZED))
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined]
         """Hands the samples to onnxruntime one by one."""
 
         def __init__(self) -> None:
