@@ -155,7 +155,9 @@ def _tensors(
     """Step, operator, name and value of what the board computed, in order; outputs last."""
     assert result.trace is not None
     for call in model.program.calls:
-        yield call.index, call.op, call.name, result.trace[sample][call.index]
+        # A step of several results is traced under one index, so only the last is there.
+        if len(call.outputs) == 1:
+            yield call.index, call.op, call.name, result.trace[sample][call.index]
     for port, array in zip(model.program.interface.outputs, result.outputs[sample], strict=True):
         yield None, "output", port.name, port.from_device(array)
 

@@ -90,12 +90,19 @@ def run_app(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(arguments, prog_name="tvm-tiny", standalone_mode=False)
+        sys.stdout.flush()
     except TvmTinyError as error:
         return _fail(arguments, error, error.exit_code, str(error))
     except (KeyboardInterrupt, typer.Abort) as error:
         return _fail(arguments, error, EXIT_INTERRUPTED, "interrupted")
     except BrokenPipeError:
-        return _broken_pipe()
+        _close_output()  # whoever read it (head, less) has seen enough
+        return 0
+    except OSError as error:
+        # A full disk, mostly: what concerns the user's own files has become one of our errors.
+        _close_output()
+        place = f": {error.filename}" if error.filename else " (writing results or temporary files)"
+        return _fail(arguments, error, TvmTinyError.exit_code, f"{error.strerror or error}{place}")
     except _UsageError as error:
         hint = "see 'tvm-tiny --help'" if error.ctx is None else _hint(error.ctx)
         return _fail(arguments, error, 2, f"{error.format_message()} ({hint})")
@@ -107,6 +114,8 @@ def run_app(arguments: Sequence[str] | None = None) -> int:
             "and please report it)"
         )
         return _fail(arguments, error, EXIT_INTERNAL, message)
+    if code == EXIT_INTERRUPTED:  # newer versions of the library catch the interrupt themselves
+        return _fail(arguments, KeyboardInterrupt(), EXIT_INTERRUPTED, "interrupted")
     return code if isinstance(code, int) else 0
 
 
@@ -121,7 +130,9 @@ def _fail(arguments: Sequence[str], error: BaseException, code: int, message: st
     return code
 
 
-def _broken_pipe() -> int:
-    """Whoever read our output (head, less) has seen enough."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def _close_output() -> None:
+    """What is still in stdout's buffer goes nowhere, instead of failing again at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -89,7 +89,10 @@ def compile_model(
         check_flash(compiled, measured, flash)
     for note in measured.notes:
         report.warn(note)
-    compiled.save(path, folder=output_format is OutputFormat.DIR)
+    try:
+        compiled.save(path, folder=output_format is OutputFormat.DIR)
+    except OSError as error:
+        raise DataError(f"output '{path}' cannot be written: {error.strerror}") from None
     report.finish(
         _fields(model, compiled, measured, path, output_format),
         [summary(_rows(compiled, measured)), f"wrote {path}"],
