@@ -47,7 +47,7 @@ class FoldEdges:
         params = []
         for edge in inputs:
             params.append(edge.param)
-            env |= dict.fromkeys(edge.aliases, edge.param)
+            env |= dict.fromkeys(edge.aliases, edge.view)
         names = [str(n) for n in (main.attrs or {}).get("tvm_tiny.output_names", [])]
         results = [_Output(graph, r, self.fold) for r in results_of(main)]
         names = names or [f"output_{k}" for k in range(len(results))]
@@ -132,6 +132,7 @@ class _Input:
         self.port = Port(str(param.name), shape, dtype, shape, dtype)
         self.param: relax.Var = param
         self.aliases: list[Expr] = []
+        self._reshape: tuple[int, ...] | None = None
         is_result = any(graph.source(r).same_as(param) for r in graph.results)
         if fold and not is_result:
             self._fold(param)
@@ -139,6 +140,11 @@ class _Input:
             self._read_quantization(self.aliases or [param])
         self.param = relax.Var(param.name, relax.TensorType(self.port.shape, self.port.dtype))
         self.aliases = self.aliases or [param]
+
+    @property
+    def view(self) -> Expr:
+        """What the aliases stand for: the new parameter, reshaped where they were."""
+        return self.param if self._reshape is None else relax.op.reshape(self.param, self._reshape)
 
     def _fold(self, param: relax.Var) -> None:
         aliases: list[Expr] = [param]
@@ -148,8 +154,12 @@ class _Input:
             shape = tuple(self.port.shape[a] for a in permutation)
             self.port = replace(self.port, shape=shape, permutation=permutation)
             self.aliases = aliases
+        shape = self._common_reshape(aliases)
+        if shape is not None:
+            aliases = [user.var for alias in aliases for user in self._graph.users(alias)]
         quantization = self._common_quantization(aliases)
         if quantization is not None:
+            self._reshape = shape
             self.aliases = [u.var for alias in aliases for u in self._graph.users(alias)]
             self.port = replace(
                 self.port,
@@ -162,6 +172,15 @@ class _Input:
         found = {
             tuple(int(a) for a in call.attrs.axes) if call is not None and call.attrs.axes else None
             for call in (self._graph.call(u.var, "permute_dims") for u in self._graph.users(param))
+        }
+        return found.pop() if len(found) == 1 else None
+
+    def _common_reshape(self, aliases: Sequence[Expr]) -> tuple[int, ...] | None:
+        """The shape all users give it before anything else: quantizing commutes with that."""
+        found = {
+            _shape(user.var) if self._graph.call(user.var, "reshape") is not None else None
+            for alias in aliases
+            for user in self._graph.users(alias)
         }
         return found.pop() if len(found) == 1 else None
 
@@ -188,11 +207,12 @@ class _Output:
         shape, dtype = _shape(result), str(result.ty.dtype)
         self.expr: Expr = result
         self.port = Port("", shape, dtype, shape, dtype)
+        self._reshaped = False
         source = graph.source(result)
         if fold:
             source = self._fold_permutation(graph, source)
             source = self._fold_dequantize(graph, source)
-            if self.port.permutation is None:
+            if self.port.permutation is None and not self._reshaped:
                 source = self._fold_permutation(graph, source)
         quantize = graph.call(source, "quantize")
         found = _quantization(quantize, "") if quantize is not None else None
@@ -212,12 +232,14 @@ class _Output:
         return inner
 
     def _fold_dequantize(self, graph: _Graph, source: Expr) -> Expr:
-        call = graph.call(source, "dequantize")
+        reshape = graph.call(source, "reshape")
+        call = graph.call(reshape.args[0] if reshape is not None else source, "dequantize")
         found = _quantization(call, str(call.args[0].ty.dtype)) if call is not None else None
         if call is None or found is None or not isinstance(call.args[0], relax.Var):
             return source
         inner = graph.source(call.args[0])
-        self.expr = inner
+        self._reshaped = reshape is not None
+        self.expr = relax.op.reshape(inner, self.port.shape) if self._reshaped else inner
         self.port = replace(
             self.port, dtype=found.dtype, scale=found.scale, zero_point=found.zero_point
         )
