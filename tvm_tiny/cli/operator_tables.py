@@ -10,14 +10,16 @@ from tvm_tiny.frontend.onnx.convert import qdq
 from tvm_tiny.frontend.onnx.prepare.qlinear import EXPANSIONS
 from tvm_tiny.frontend.tflite.ops import CONVERTERS, floating
 
-# Converted by a rule for integer operators' sake, but LowerQDQ has no integer form for them.
+# In the tables of operators with an integer form or without, for the family's sake; LowerQDQ
+# decides otherwise.
 _FLOAT_TFLITE = frozenset({"REDUCE_MAX", "REDUCE_MIN", "SUM"})
+_INTEGER_TFLITE = frozenset({"SQUARE"})  # a product
 _FLOAT_ONNX = frozenset({"Div", "ReduceMax", "ReduceMin", "ReduceSum"})
 
 
 def tflite_operators() -> dict[str, str]:
     """TFLite operator -> "integer" or "float"."""
-    in_float = _FLOAT_TFLITE | set(floating.CONVERTERS)
+    in_float = (_FLOAT_TFLITE | set(floating.CONVERTERS)) - _INTEGER_TFLITE
     return {name: "float" if name in in_float else "integer" for name in sorted(CONVERTERS)}
 
 
