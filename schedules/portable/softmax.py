@@ -82,16 +82,17 @@ def qsoftmax(call: Call) -> RowKernel:
             guess[0] = i32(_FIRST_GUESS) + _product(half[0], i32(_FIRST_SLOPE))
             for _ in range(3):
                 guess[0] = _newton_step(guess[0], half[0])
+            # A sum of 512 and more makes every probability less than half a step.
+            guess[0] = guess[0] * T.Cast("int32", zeros[0] >= 4)
+            zeros[0] = T.max(zeros[0], 4)
             for c in range(C):
                 # Kept in memory before the clamp: TVM 0.27 bounds a shift by a variable too
                 # tightly and would drop the upper limit.
-                value[0] = rounding_shift_right(
-                    _product(
-                        _saturating_double(guess[0]),
-                        table[best[0] - T.Cast("int32", x[y, c])],
-                    ),
-                    35 - zeros[0],
+                value[0] = _product(
+                    _saturating_double(guess[0]),
+                    table[best[0] - T.Cast("int32", x[y, c])],
                 )
+                value[0] = rounding_shift_right(value[0], 35 - zeros[0])
                 out[y, c] = clamp_int8(value[0] - 128, -128, 127)
 
     return RowKernel(row, M)

@@ -89,7 +89,9 @@ class Machine:
     """Main of a module on the virtual machine."""
 
     def __init__(self, mod: tvm.IRModule) -> None:
-        executable = relax.build(mod, tvm.target.Target("llvm"))
+        # Optimizing would take most of the time.
+        target = tvm.target.Target({"kind": "llvm", "opt-level": 0})
+        executable = relax.build(mod, target)
         self._main = relax.VirtualMachine(executable, tvm.cpu())["main"]
 
     def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:

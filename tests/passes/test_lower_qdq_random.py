@@ -33,10 +33,9 @@ def check(data: bytes, seed: int) -> None:
 
 @pytest.mark.parametrize("operator", random_tflite.OPERATORS)
 def test_every_operator(operator):
-    for seed in range(2):
-        check(random_tflite.single_op_model(operator, seed), seed)
+    check(random_tflite.single_op_model(operator, 1), 1)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(8))
 def test_graphs(seed):
     check(random_tflite.random_model(seed), seed)
