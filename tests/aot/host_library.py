@@ -44,7 +44,7 @@ def sources(folder: Path) -> list[str]:
 def run_tool(command: Sequence[str | Path]) -> str:
     """Standard output of a compiler or the like; fails with all it said."""
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stderr[:4000]}"
+    assert done.returncode == 0, f"{command[0]}: {done.stderr[:4000]}"
     return done.stdout
 
 
