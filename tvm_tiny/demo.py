@@ -13,6 +13,7 @@ from types import TracebackType
 import numpy as np
 import onnx
 
+from .aot import write_folder
 from .build import CompiledModel, build
 from .demo_network import Network, train
 from .errors import DataError, ToolchainError
@@ -136,7 +137,9 @@ class Demo:
 
     def _keep(self) -> None:
         if self._output is not None:
-            shutil.copytree(self._folder, self._output, dirs_exist_ok=True)
+            found = (path for path in sorted(self._folder.rglob("*")) if path.is_file())
+            files = {path.relative_to(self._folder).as_posix(): path.read_bytes() for path in found}
+            write_folder(files, self._output)
 
 
 def _accuracy(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -47,9 +47,8 @@ def print_json(fields: Mapping[str, Any]) -> None:
 class Report:
     """Collects a command's result; `finish` prints it in one of two forms."""
 
-    def __init__(self, command: str, *, as_json: bool, verbose: bool = False) -> None:
+    def __init__(self, command: str, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.verbose = verbose
         self._command = command
         self._warnings: list[str] = []
         self._errors = Console(stderr=True, highlight=False)

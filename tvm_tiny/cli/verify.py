@@ -50,7 +50,7 @@ def verify_model(
     from tvm_tiny.samples import load_npz, random_samples, split_samples
     from tvm_tiny.verification import verify
 
-    report = Report("verify", as_json=as_json, verbose=verbose)
+    report = Report("verify", as_json=as_json)
     chosen = find_board(board)
     arrays = None if samples is None else load_npz(samples)
     with report.stage(f"compiling {model.name}"):
