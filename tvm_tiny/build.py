@@ -70,7 +70,8 @@ def build(
     lowered = pipeline(fold_edges=fold_edges, io_in_arena=io_in_arena)(mod)
     program = aot.read_program(lowered, name)
     _check_budget("SRAM", "arena", program.workspace_bytes, sram, name)
-    _check_budget("flash", "weights and tables", program.constant_bytes, flash, name)
+    what = "weights and tables, before any code"
+    _check_budget("flash", what, program.constant_bytes, flash, name)
     if program.kernels.needs_libm:
         warnings.warn(
             f"model '{name}' computes in float and needs libm: link with -lm", stacklevel=2
@@ -84,5 +85,6 @@ def _check_budget(memory: str, what: str, needed: int, budget: int | None, name:
     kibibytes = -(-needed // 1024)
     raise BudgetError(
         f"model '{name}' needs {needed} bytes of {memory} ({what}), the budget is {budget}: "
-        f"{needed - budget} too many; --{memory.lower()} {kibibytes}K would fit"
+        f"{needed - budget} too many; --{memory.lower()} {kibibytes}K "
+        f"{'or more would fit, for code' if memory == 'flash' else 'would fit'}"
     )
