@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from .aot.archive import FORMAT_VERSION
+from .aot.source import ABI_VERSION
 from .errors import DataError
 from .interface import Interface, Port, port_from_fields
 from .micro.metadata import ModelInfo, read_model_info
 
-FORMAT_VERSION = 7
-ABI_VERSION = 1
 # Far more than any microcontroller's model unpacks to.
 MAX_BYTES = 1 << 30
 MAX_FILES = 10_000

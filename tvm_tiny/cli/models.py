@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +48,6 @@ def build_model(
 
     find_target(target)  # before the slow part
     return build(import_model(path, calibrate), target, **options)
-
-
-def name_of(path: Path) -> str:
-    """A C identifier after a file's name."""
-    plain = re.sub(r"\W", "_", path.stem, flags=re.ASCII) or "model"
-    return f"_{plain}" if plain[0].isdigit() else plain
 
 
 def port_entries(ports: Any) -> list[dict[str, Any]]:
