@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import tvm_ffi
 from tvm import tirx
 from tvm.ir import IRModule, PointerType, PrimType
 from tvm.s_tir import transform as s_tir
@@ -43,7 +44,20 @@ def lower_prim_func(func: tirx.PrimFunc) -> tirx.PrimFunc:
     with target:
         for step in _LOWERING:
             module = step(module)
-    return module["f"].without_attr("target")
+    return _without_extremes(module["f"].without_attr("target"))
+
+
+def _without_extremes(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """`func` with every min and max as a selection.
+
+    The printer puts their operands into variables, one for each text within a scope: in
+    `a[0] = max(a[0], x); y = max(a[0], 0)` both maxima would use the first value of a[0].
+    """
+    rules = [
+        (tirx.Max, lambda e: tirx.Select(e.a > e.b, e.a, e.b)),
+        (tirx.Min, lambda e: tirx.Select(e.a < e.b, e.a, e.b)),
+    ]
+    return tvm_ffi.structural_map(func, rules)
 
 
 def to_pointer_abi(func: tirx.PrimFunc, names: Sequence[str] = ()) -> tirx.PrimFunc:

@@ -38,7 +38,9 @@ def high_mul(value: Expr, multiplier: Expr, left_shift: Expr | None = None) -> E
 
 def rounding_shift_right(value: Expr, exponent: Expr) -> Expr:
     """RoundingDivideByPOT: value / 2**exponent, halves away from zero; int32, exponent 0..31."""
-    mask = ((i64(1) << i64(exponent)) - i64(1)).astype("int32")
+    # Unsigned: C defines 1 << 31 there, and 64 bits would cost a small core a dozen instructions.
+    one = tirx.const(1, "uint32")
+    mask = ((one << exponent.astype("uint32")) - one).astype("int32")
     threshold = (mask >> i32(1)) + tirx.Cast("int32", value < i32(0))
     return (value >> i32(exponent)) + tirx.Cast("int32", (value & mask) > threshold)
 

@@ -67,7 +67,9 @@ def qadd(call: Call) -> RowKernel:
         q = buffers[-1]
 
         def scaled(which: int) -> Expr:
-            centred = (_operand(call, which, buffers, index) - q[which]) * i32(1 << 20)
+            # Kept, or TVM computes it in 64 bits.
+            difference = _operand(call, which, buffers, index) - q[which]
+            centred = steps.keep(difference * i32(1 << 20))
             return _requantized(steps, centred, q[5 + which], q[8 + which], known[which])
 
         total = scaled(0) - scaled(1) if subtract else scaled(0) + scaled(1)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..kernel import Index, RowKernel, pointwise_kernel, row_kernel, shape_of
-from ..requantize import i32, i64
+from ..kernel import Index, RowKernel, Steps, pointwise_kernel, row_kernel, shape_of
+from ..requantize import i32
 
 Buffers = Sequence[tirx.Var]
 
@@ -95,20 +95,23 @@ def resize_nearest(call: Call) -> RowKernel:
 
 @row_kernel("tvm_tiny.resize_bilinear")
 def resize_bilinear(call: Call) -> RowKernel:
-    """x [N,H,W,C]; rows [OH,4] and columns [OW,4] int32: two source indices, two 10-bit weights."""
+    """x [N,H,W,C]; rows [OH,4] and columns [OW,4] int32: two source indices, two 10-bit weights.
+
+    A weight is at most 1536 in size and the two of an axis add up to 1024, so that all sums stay
+    below 2**30.
+    """
+    steps = Steps()
 
     def value(buffers: Buffers, index: Index) -> Expr:
         x, rows, columns = buffers[:3]
         n, oy, ox, c = index
 
         def corner(top: int, left: int) -> Expr:
-            element = i64(x[n, rows[oy, top], columns[ox, left], c])
-            return element * i64(rows[oy, 2 + top]) * i64(columns[ox, 2 + left])
+            element = i32(x[n, rows[oy, top], columns[ox, left], c])
+            return element * rows[oy, 2 + top] * columns[ox, 2 + left]
 
-        total = corner(0, 0) + corner(1, 0) + corner(0, 1) + corner(1, 1)
-        half = tirx.Select(total > i64(0), i64(1 << 19), i64(-(1 << 19)))
-        # |total| < 2**28: the division is one of 32 bits.
-        rounded = (total + half).astype("int32")
-        return tirx.truncdiv(rounded, i32(1 << 20)).astype("int8")
+        total = steps.keep(corner(0, 0) + corner(1, 0) + corner(0, 1) + corner(1, 1))
+        half = tirx.Select(total > i32(0), i32(1 << 19), i32(-(1 << 19)))
+        return tirx.truncdiv(total + half, i32(1 << 20)).astype("int8")
 
-    return pointwise_kernel(call, value)
+    return pointwise_kernel(call, value, steps=steps)
