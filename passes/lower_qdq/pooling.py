@@ -26,7 +26,7 @@ def pool2d(island: Island) -> relax.Expr | None:
     attrs, name = call.attrs, call.op.name.removeprefix("relax.nn.")
     padding = ints(attrs.padding)
     counts_padding = name == "avg_pool2d" and bool(attrs.count_include_pad) and any(padding)
-    if counts_padding or ints(attrs.dilation) != [1, 1]:
+    if counts_padding or ints(attrs.dilation) != [1, 1] or not _has_taps(call, x):
         return None
     clamp = island.clamp() if quant(x) == Quant(island.scale, island.zp) else _unclamped()
     pooled = ops.call(
@@ -38,6 +38,22 @@ def pool2d(island: Island) -> relax.Expr | None:
         **clamp,
     )
     return pooled if clamp == island.clamp() else finish(island, pooled, x)
+
+
+def _has_taps(call: Call, x: Quantized) -> bool:
+    """False where a window lies wholly in the padding: an average of nothing."""
+    axes = zip(
+        ints(call.ty.shape)[1:3],
+        ints(call.attrs.strides),
+        ints(call.attrs.pool_size),
+        ints(call.attrs.padding)[:2],
+        x.shape[1:3],
+        strict=True,
+    )
+    return all(
+        before < size and (out - 1) * stride - before < total
+        for out, stride, size, before, total in axes
+    )
 
 
 def _unclamped() -> dict[str, int]:

@@ -128,7 +128,6 @@ def conv_call(x: relax.Expr, **attrs: object) -> relax.Expr:
         "y_zp": -2,
         "shifts_left": 0,
         "rounding": "tflite",
-        "rounding": "tflite",
         "act_min": -128,
         "act_max": 127,
     }

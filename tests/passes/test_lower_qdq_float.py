@@ -124,3 +124,15 @@ def test_a_scale_for_each_channel_of_an_activation_is_left_to_tvm():
     x = every_value((2, 3))
     expected = np.round(np.maximum(x * np.array([0.5, 0.25, 1.0]), 0) / 0.5)
     np.testing.assert_array_equal(run(lowered, x)[0], expected.astype("int8"))
+
+
+def test_an_average_of_padding_alone_has_no_integer_form():
+    def build(emit, x):
+        pool = relax.op.nn.avg_pool2d(
+            real(x), (2, 2), (2, 2), (2, 0, 0, 0), layout="NHWC", count_include_pad=False
+        )
+        return quantized(pool)
+
+    with pytest.warns(FloatFallbackWarning, match=r"nn.avg_pool2d"):
+        lowered = LowerQDQ()(module(build, (1, 4, 4, 2)))
+    assert "qavg_pool2d" not in names(lowered)
