@@ -26,7 +26,7 @@ def model_path():
 
 @pytest.fixture
 def golden():
-    """`golden("vww_96_int8")` -> (inputs [8, ...], outputs [8, ...]) recorded from the reference."""
+    """`golden("vww_96_int8")` -> (inputs [8, ...], outputs [8, ...]), recorded."""
 
     def load(stem: str) -> tuple[np.ndarray, np.ndarray]:
         with np.load(shared_file(f"golden/{stem}.npz")) as archive:

@@ -48,9 +48,7 @@ def _no_inputs() -> tvm.IRModule:
 
 
 def _activation(*shape: int) -> Callable[[], tvm.IRModule]:
-    return lambda: module(
-        {"x": _int8(*shape)}, lambda emit, x: [island(emit, R.nn.relu, x)], ["y"]
-    )
+    return lambda: module({"x": _int8(*shape)}, lambda emit, x: [island(emit, R.nn.relu, x)], ["y"])
 
 
 def _uint8_edges() -> tvm.IRModule:

@@ -81,8 +81,18 @@ def run_program(
     source.write_text(f"{HEAD}{includes}\n{checks}{main}")
     program = folder / "program"
     command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-g", *flags]
-    run_tool([*command, *include_flags(folder), source, *sources(folder), "-o", program,
-              "-lm", "-lpthread"])
+    run_tool(
+        [
+            *command,
+            *include_flags(folder),
+            source,
+            *sources(folder),
+            "-o",
+            program,
+            "-lm",
+            "-lpthread",
+        ]
+    )
     assert run_tool([program]) == "0 failures\n"
 
 
@@ -91,7 +101,9 @@ def _check(model: HostModel) -> str:
     inputs = [
         rng.integers(0, 100, port.shape).astype(port.dtype) for port in program.interface.inputs
     ]
-    body = "\n".join(_arena_body(model, inputs) if program.io_in_arena else _own_body(model, inputs))
+    body = "\n".join(
+        _arena_body(model, inputs) if program.io_in_arena else _own_body(model, inputs)
+    )
     return CHECK.format(name=program.name, arena=program.workspace_bytes, body=body)
 
 

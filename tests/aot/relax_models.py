@@ -42,15 +42,20 @@ def dequantize(x: relax.Expr, scale: float, zero_point: int, dtype: str = "int8"
     return R.dequantize(x, scale_constant, relax.const(np.array(zero_point, dtype)), -1)
 
 
-def island(emit: Callable[..., relax.Var], f: Body, *xs: relax.Expr, scale: float = 0.1,
-           name: str = "y") -> relax.Var:
+def island(
+    emit: Callable[..., relax.Var], f: Body, *xs: relax.Expr, scale: float = 0.1, name: str = "y"
+) -> relax.Var:
     """quantize(f(dequantize(x)...)); all tensors of `scale`, zero point 0."""
     floats = [emit(dequantize(x, scale, 0)) for x in xs]
     return emit(quantize(emit(f(*floats)), scale, 0), name_hint=name)
 
 
-def adder(names: Sequence[str] = ("a", "b"), output: str = "sum", shape: tuple[int, ...] = (2, 3),
-          **options: str) -> tvm.IRModule:
+def adder(
+    names: Sequence[str] = ("a", "b"),
+    output: str = "sum",
+    shape: tuple[int, ...] = (2, 3),
+    **options: str,
+) -> tvm.IRModule:
     """int8 a + int8 b, saturating."""
     return module(
         {name or str(k): (shape, "int8") for k, name in enumerate(names)},
@@ -73,9 +78,19 @@ def network(scale: float = 0.05) -> tvm.IRModule:
     def body(emit: Callable[..., relax.Var], image: relax.Var) -> Sequence[relax.Expr]:
         def conv(x: relax.Var, w: relax.Expr, groups: int, name: str) -> relax.Var:
             def operator(value: relax.Expr) -> relax.Expr:
-                return R.nn.relu(emit(R.nn.conv2d(
-                    value, emit(w), padding=[1, 1, 1, 1], groups=groups, data_layout="NHWC",
-                    kernel_layout="OHWI")))
+                return R.nn.relu(
+                    emit(
+                        R.nn.conv2d(
+                            value,
+                            emit(w),
+                            padding=[1, 1, 1, 1],
+                            groups=groups,
+                            data_layout="NHWC",
+                            kernel_layout="OHWI",
+                        )
+                    )
+                )
+
             return island(emit, operator, x, scale=scale, name=name)
 
         x = emit(quantize(image, scale, 0))
@@ -84,8 +99,13 @@ def network(scale: float = 0.05) -> tvm.IRModule:
         x = island(emit, R.add, x, y, scale=scale, name="residual")
         x = island(emit, lambda v: R.mean(v, [1, 2]), x, scale=scale, name="pooled")
         w = weights(4, 8)
-        x = island(emit, lambda v: R.matmul(v, emit(R.permute_dims(emit(w)))), x, scale=scale,
-                   name="logits")
+        x = island(
+            emit,
+            lambda v: R.matmul(v, emit(R.permute_dims(emit(w)))),
+            x,
+            scale=scale,
+            name="logits",
+        )
         soft = emit(R.nn.softmax(emit(dequantize(x, scale, 0)), -1))
         return [emit(dequantize(emit(quantize(soft, 1 / 256, -128)), 1 / 256, -128))]
 

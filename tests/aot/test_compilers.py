@@ -33,7 +33,10 @@ def compile_all(command: list[str], folder: Path, out: Path) -> None:
     out.mkdir(exist_ok=True)
     done = subprocess.run(
         [*command, *include_flags(folder), "-c", *sources(folder)],
-        cwd=out, capture_output=True, text=True, check=False,
+        cwd=out,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[:4000]
 
@@ -108,7 +111,9 @@ def test_section_of_weights_can_be_chosen(scope, tmp_path):
 
 def test_constants_are_constant_and_all_state_is_the_callers(integer_folder, tmp_path):
     compile_all(["gcc", *STRICT, "-O2"], integer_folder, tmp_path)
-    symbols = [line.split() for line in run_tool(["nm", *sorted(tmp_path.glob("*.o"))]).splitlines()]
+    symbols = [
+        line.split() for line in run_tool(["nm", *sorted(tmp_path.glob("*.o"))]).splitlines()
+    ]
     assert not [s for s in symbols if len(s) == 3 and s[1] in "dDbBcC"]
 
 

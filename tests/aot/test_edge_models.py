@@ -40,7 +40,9 @@ def random_inputs(mod: tvm.IRModule) -> list[np.ndarray]:
 def run_module(mod: tvm.IRModule, inputs: list[np.ndarray]) -> list[np.ndarray]:
     machine = relax.VirtualMachine(tvm.compile(mod, TARGET), tvm.cpu())
     result = machine["main"](*map(tvm.runtime.tensor, inputs))
-    return [r.numpy() for r in (result if isinstance(mod["main"].ret_ty, relax.TupleType) else [result])]
+    return [
+        r.numpy() for r in (result if isinstance(mod["main"].ret_ty, relax.TupleType) else [result])
+    ]
 
 
 @pytest.mark.parametrize("io_in_arena", [True, False], ids=["arena", "caller"])

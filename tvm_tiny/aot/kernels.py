@@ -26,7 +26,9 @@ _DECLARATION = re.compile(r"^TVM_DLL void \w+\([^()]*\);\n", re.MULTILINE)
 # A hint for other compilers than these; unknown pragmas are warnings.
 _PRAGMA = re.compile(r"^ *#pragma unroll.*\n", re.MULTILINE)
 _FLOAT = re.compile(r"\b\d\.\d{6}e[+-]\d+f\b")
-_MATH = re.compile(r"\b(?:\w*(?:exp|log|sqrt|tanh?|pow|erf|floor|ceil|round|trunc|fabs|sin|cos))f?\(")
+_MATH = re.compile(
+    r"\b(?:\w*(?:exp|log|sqrt|tanh?|pow|erf|floor|ceil|round|trunc|fabs|sin|cos))f?\("
+)
 
 
 @dataclass(frozen=True)

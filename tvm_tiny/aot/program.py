@@ -21,19 +21,18 @@ from .kernels import KernelSource, print_kernels
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # What cannot be the name of a structure's member in C or C++ (the header serves both): keywords,
 # and macros that compilers and common headers define.
-_RESERVED = frozenset(
-    """
-    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept
-    const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype
-    default delete do double dynamic_cast else enum explicit export extern false float for friend
-    goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq
-    private protected public register reinterpret_cast requires restrict return short signed sizeof
-    static static_assert static_cast struct switch template this thread_local throw true try typedef
-    typeid typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t while
-    xor xor_eq _Alignas _Alignof _Atomic _Bool _Complex _Generic _Imaginary _Noreturn
-    _Static_assert _Thread_local I NULL errno linux unix assert complex imaginary offsetof
-    """.split()
-)
+_RESERVED_TEXT = """
+alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept
+const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype
+default delete do double dynamic_cast else enum explicit export extern false float for friend
+goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq
+private protected public register reinterpret_cast requires restrict return short signed sizeof
+static static_assert static_cast struct switch template this thread_local throw true try typedef
+typeid typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t while
+xor xor_eq _Alignas _Alignof _Atomic _Bool _Complex _Generic _Imaginary _Noreturn
+_Static_assert _Thread_local I NULL errno linux unix assert complex imaginary offsetof
+"""
+_RESERVED = frozenset(_RESERVED_TEXT.split())
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def c_identifiers(names: Iterable[str]) -> tuple[str, ...]:
         plain = f"_{plain}" if plain[0].isdigit() else plain
         plain = f"{plain}_" if plain in _RESERVED else plain
         numbered = (f"{plain}_{k}" for k in itertools.count(1))
-        result.append(plain if plain not in result else next(n for n in numbered if n not in result))
+        result.append(next(n for n in itertools.chain([plain], numbered) if n not in result))
     return tuple(result)
 
 
@@ -167,5 +166,3 @@ class _Places:
             where = self._graph.inputs.index(index)
             return Operand("input", where, storage.dtype, storage.bytes)
         return Operand("output", self._graph.outputs.index(index), storage.dtype, storage.bytes)
-
-

@@ -1,0 +1,32 @@
+"""Random models over the whole operator list: C on this machine equals the integer reference.
+
+A sample; scripts/nightly runs thousands. A failure prints the seed that rebuilds its model.
+"""
+
+from __future__ import annotations
+
+import pytest
+from modelgen import random_onnx, random_tflite
+from random_check import failures, graphs, loader_failures, single_operators
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("model_format", ["tflite", "onnx"])
+def test_every_operator_alone(model_format, part, tmp_path):
+    cases = single_operators(model_format, 0, 2)[part::4]
+    assert list(failures(cases, tmp_path)) == []
+
+
+@pytest.mark.parametrize("model_format", ["tflite", "onnx"])
+def test_random_graphs(model_format, tmp_path):
+    assert list(failures(graphs(model_format, 1000, 24), tmp_path)) == []
+
+
+@pytest.mark.parametrize("model_format", ["tflite", "onnx"])
+def test_damaged_models_end_in_one_clear_error(model_format, tmp_path):
+    assert list(loader_failures(model_format, 0, 2, tmp_path)) == []
+
+
+def test_every_operator_of_the_generators_is_drawn():
+    assert {c.operator for c in single_operators("tflite", 0, 1)} == set(random_tflite.OPERATORS)
+    assert {c.operator for c in single_operators("onnx", 0, 1)} == set(random_onnx.OPERATORS)
