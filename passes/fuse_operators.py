@@ -13,7 +13,7 @@ from tvm_tiny import ops
 
 from .lower_qdq.moves import keeps_order
 from .lower_qdq.quantized import array_of, constant, ints
-from .rebuild import bindings_of, rebuild_main, results_of, substitute
+from .rebuild import bindings_of, emit_named, rebuild_main, results_of, substitute
 
 # New values of variables; empty where a rule does not apply.
 Changes = dict[relax.Var, Expr]
@@ -50,7 +50,7 @@ class FuseOperators:
         def emit(builder: relax.BlockBuilder, binding: relax.VarBinding, value: Expr) -> Expr:
             value = substitute(graph.values[binding.var], env)
             is_renaming = isinstance(value, relax.Var)
-            return value if is_renaming else builder.emit(value, name_hint=binding.var.name)
+            return value if is_renaming else emit_named(builder, binding.var.name, value)
 
         main = mod["main"]
         fused = rebuild_main(mod, main.params, env, results_of(main), emit)

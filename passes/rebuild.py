@@ -51,6 +51,17 @@ def substitute(expr: Expr, env: Mapping[Expr, Expr]) -> Expr:
     return expr
 
 
+def emit_named(builder: relax.BlockBuilder, name: str, value: Expr) -> relax.Var:
+    """Bind `value` to a variable of exactly this name; BlockBuilder.emit would change dots in it.
+
+    Tensor names are the model's, and what reports and traces are matched by.
+    """
+    normalized = builder.normalize(value)
+    var = relax.DataflowVar(name, normalized.ty)
+    builder.emit_normalized(relax.VarBinding(var, normalized))
+    return var
+
+
 def rebuild_main(
     mod: IRModule,
     params: Sequence[relax.Var],
@@ -76,7 +87,7 @@ def rebuild_main(
                 value = substitute(binding.value, env)
                 written = emit(builder, binding, value) if emit is not None else None
                 env[binding.var] = (
-                    builder.emit(value, name_hint=binding.var.name) if written is None else written
+                    emit_named(builder, binding.var.name, value) if written is None else written
                 )
             outputs = [builder.emit_output(substitute(r, env)) for r in results]
         builder.emit_func_output(outputs[0] if len(outputs) == 1 else Tuple(outputs))

@@ -21,12 +21,12 @@ int main(void) {
   struct tvmgen_default_workspace_pools pools = {arena};
   struct tvmgen_default_inputs inputs = tvmgen_default_map_inputs(&pools);
   struct tvmgen_default_outputs outputs = tvmgen_default_map_outputs(&pools);
-  const int8_t* scores = (const int8_t*)outputs.TVMGEN_DEFAULT_OUTPUT_0_NAME;
+  const int8_t* scores = (const int8_t*)outputs.TVMGEN_DEFAULT_OUTPUT_0_MEMBER;
   int32_t status;
   int best = 0;
   int k;
 
-  read_sensor(inputs.TVMGEN_DEFAULT_INPUT_0_NAME, TVMGEN_DEFAULT_INPUT_0_SIZE);
+  read_sensor(inputs.TVMGEN_DEFAULT_INPUT_0_MEMBER, TVMGEN_DEFAULT_INPUT_0_SIZE);
   status = tvmgen_default_run(&pools);
   if (status != TVM_TINY_ERROR_OK) {
     printf("inference failed: 0x%04x\n", (unsigned)status);
