@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tvm
 from tvm import relax
-from tvm.script import ir as I  # noqa: N812 - TVMScript's own names
-from tvm.script import relax as R  # noqa: N812
+from tvm.script import ir as I
+from tvm.script import relax as R
 
 from tvm_tiny.frontend.onnx import from_onnx
 from tvm_tiny.passes.convert_layout import ConvertLayout

@@ -1,0 +1,5 @@
+"""ConvertLayout: NCHW data and OIHW kernels become NHWC and OHWI."""
+
+from .layout import ConvertLayout
+
+__all__ = ["ConvertLayout"]

@@ -1,0 +1,101 @@
+"""Operators with axes: the axes move with the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from .emitter import Emitter
+from .values import MOVED, TO_NHWC, AnyValue, Value, ints, is_constant, shape_of
+
+
+def reduction(emitter: Emitter, call: Any) -> Value | None:
+    """mean, sum, max, min, argmax: in NHWC unless the axes that stay would change their order."""
+    data = emitter.find(call.args[0])
+    if not data.has_nhwc or call.attrs.axis is None:
+        return None
+    one = isinstance(call.attrs.axis, (int, tvm.tirx.IntImm))
+    axes = [axis % 4 for axis in (ints([call.attrs.axis]) if one else ints(call.attrs.axis))]
+    keep = bool(call.attrs.keepdims)
+    shape = shape_of(call.args[0])
+    stay = [axis for axis in TO_NHWC if axis not in axes and shape[axis] != 1]
+    if not keep and stay != sorted(stay):
+        return None
+    moved = sorted(MOVED[axis] for axis in axes)
+    make = getattr(relax.op, call.op.name.removeprefix("relax."))
+    result = make(emitter.nhwc(data), moved[0] if one else moved, keepdims=keep)
+    return Value(nhwc=result) if keep else Value(_reordered(emitter, result, call))
+
+
+def _reordered(emitter: Emitter, result: Any, call: Any) -> Any:
+    """`result`, reshaped where axes of size 1 stand in another order."""
+    wanted = shape_of(call)
+    bound = emitter.normalize(result)
+    if shape_of(bound) == wanted:
+        return result
+    return relax.op.reshape(emitter.emit(result), wanted)
+
+
+def softmax(emitter: Emitter, call: Any) -> Value | None:
+    """softmax, log_softmax: along the same axis, wherever it lies."""
+    data = emitter.find(call.args[0])
+    if not data.has_nhwc:
+        return None
+    axis = MOVED[int(call.attrs.axis) % 4]
+    make = getattr(relax.op.nn, call.op.name.removeprefix("relax.nn."))
+    return Value(nhwc=make(emitter.nhwc(data), -1 if axis == 3 else axis))
+
+
+def concat(emitter: Emitter, call: Any) -> Value | None:
+    """In NHWC if any part is there; constants keep all their axes."""
+    if not isinstance(call.args[0], relax.Tuple):
+        return None
+    values = [emitter.find(field) for field in call.args[0].fields]
+    if not any(value.has_nhwc for value in values) or call.attrs.axis is None:
+        return None
+    parts = [
+        emitter.nhwc(value) if not is_constant(value) else _whole_constant(emitter, value)
+        for value in values
+    ]
+    return Value(nhwc=relax.op.concat(parts, MOVED[int(call.attrs.axis) % 4]))
+
+
+def _whole_constant(emitter: Emitter, value: AnyValue) -> Any:
+    """A 4-D constant in NHWC with all its axes (`moved_constant` drops those that broadcast)."""
+    return emitter.emit(relax.op.permute_dims(emitter.plain(value), TO_NHWC))
+
+
+def split(emitter: Emitter, call: Any) -> Value | None:
+    """In NHWC where the data is; the result is a tuple."""
+    data = emitter.find(call.args[0])
+    if not data.has_nhwc:
+        return None
+    sections = call.attrs.indices_or_sections
+    parts = int(sections) if isinstance(sections, (int, tvm.tirx.IntImm)) else list(ints(sections))
+    return Value(nhwc=relax.op.split(emitter.nhwc(data), parts, MOVED[int(call.attrs.axis) % 4]))
+
+
+def pad(emitter: Emitter, call: Any) -> Value | None:
+    """In NHWC where the data is."""
+    data = emitter.find(call.args[0])
+    if not data.has_nhwc:
+        return None
+    pairs = np.asarray(ints(call.attrs.pad_width)).reshape(4, 2)[list(TO_NHWC)]
+    widths = [int(width) for width in pairs.reshape(-1)]
+    value = float(call.attrs.pad_value)
+    return Value(nhwc=relax.op.nn.pad(emitter.nhwc(data), widths, call.attrs.pad_mode, value))
+
+
+def strided_slice(emitter: Emitter, call: Any) -> Value | None:
+    """In NHWC where the data is."""
+    data = emitter.find(call.args[0])
+    if not data.has_nhwc:
+        return None
+    axes = [MOVED[axis % 4] for axis in ints(call.args[1])]
+    bounds = [ints(arg) for arg in call.args[2:]]
+    inbound = bool(call.attrs.assume_inbound)
+    result = relax.op.strided_slice(emitter.nhwc(data), axes, *bounds, assume_inbound=inbound)
+    return Value(nhwc=result)

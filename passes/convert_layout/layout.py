@@ -1,0 +1,75 @@
+"""The pass, and which operators it moves to NHWC."""
+
+from __future__ import annotations
+
+import tvm
+from tvm import relax
+
+from . import axes, elementwise, shapes, windows
+from .emitter import Handlers
+from .rewriter import REORDERING, Rewriter
+from .sensitive import POOLS, is_nchw
+
+BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")
+UNARY = ("sigmoid", "tanh", "exp", "sqrt", "abs", "negative", "nn.relu", "nn.gelu", "nn.silu")
+HANDLERS: Handlers = {
+    "relax.dequantize": elementwise.dequantize,
+    "relax.quantize": elementwise.quantize,
+    **{f"relax.{name}": elementwise.without_axes for name in (*BINARY, *UNARY)},
+    **dict.fromkeys(("relax.clip", "relax.nn.leakyrelu", "relax.astype"), elementwise.without_axes),
+    "relax.nn.conv2d": windows.conv2d,
+    "relax.nn.conv2d_transpose": windows.conv2d_transpose,
+    **dict.fromkeys(POOLS, windows.pool),
+    "relax.nn.adaptive_avg_pool2d": windows.adaptive_pool,
+    "relax.image.resize2d": windows.resize2d,
+    "relax.nn.prelu": elementwise.prelu,
+    **{f"relax.{name}": axes.reduction for name in ("mean", "sum", "max", "min", "argmax")},
+    **dict.fromkeys(("relax.nn.softmax", "relax.nn.log_softmax"), axes.softmax),
+    "relax.concat": axes.concat,
+    "relax.split": axes.split,
+    "relax.nn.pad": axes.pad,
+    "relax.strided_slice": axes.strided_slice,
+    **dict.fromkeys(REORDERING, shapes.reshape),
+    "relax.permute_dims": shapes.permute_dims,
+}
+
+
+@tvm.transform.module_pass(opt_level=0, name="tvm_tiny.ConvertLayout")
+class ConvertLayout:
+    """Give every 4-D value the layout NHWC and every convolution kernel OHWI.
+
+    Before::
+
+        a = R.nn.conv2d(dq(x), dq(w: [O, I, KH, KW]), data_layout="NCHW", kernel_layout="OIHW")
+        b = R.add(a, R.reshape(dq(bias: [O]), [1, O, 1, 1]))
+
+    After::
+
+        x_nhwc = R.permute_dims(x, [0, 2, 3, 1])
+        a = R.nn.conv2d(dq(x_nhwc), dq(w: [O, KH, KW, I]), data_layout="NHWC", kernel_layout="OHWI")
+        b = R.add(a, dq(bias: [O]))
+
+    Elementwise operators, pooling, resize and operators with axes follow; constants are moved at
+    compile time. Parameters and results keep their declared layout behind one permute_dims each.
+    What needs the declared order (reshape, matmul) gets it from one permute_dims, in an island of
+    its own where the value is quantized, or from a reshape where only axes of size 1 move.
+
+    Requires: static shapes; functions of plain bindings (others are left as they are).
+    Ensures: no operator in NCHW is left but conv2d_transpose, which Relax can legalize in no other
+        layout: it stands between two permute_dims. Every value is the same, moved.
+    Does nothing when: no layout-sensitive operator is in NCHW.
+    """
+
+    def transform_module(
+        self, mod: tvm.IRModule, context: tvm.transform.PassContext
+    ) -> tvm.IRModule:
+        """Rewrite every function of `mod` into a new module."""
+        functions = dict(mod.functions.items())
+        changed = {
+            var: Rewriter(function, HANDLERS).rewrite()
+            for var, function in functions.items()
+            if isinstance(function, relax.Function) and is_nchw(function)
+        }
+        if not changed:
+            return mod
+        return tvm.IRModule({**functions, **changed}, mod.attrs, mod.global_infos)

@@ -1,0 +1,135 @@
+"""Writes one function anew in NHWC, binding by binding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tvm
+from tvm import relax
+
+from ..rebuild import bindings_of
+from .emitter import Emitter, Handlers
+from .sensitive import names_nchw
+from .values import TO_NCHW, TO_NHWC, Dequantized, Value, op_name, permuted, shape_of
+
+# Operators whose operand need not be in NHWC because their result is.
+REORDERING = tuple(
+    f"relax.{name}" for name in ("permute_dims", "reshape", "squeeze", "expand_dims", "flatten")
+)
+
+
+class Rewriter:
+    """Rebuilds one function; `handlers` say, by operator name, what follows into NHWC."""
+
+    def __init__(self, function: Any, handlers: Handlers) -> None:
+        self._function = function
+        self._handlers = handlers
+        self._emitter = Emitter()
+        self._emitter.values.update((param, Value(param)) for param in function.params)
+        self._tuples: dict[Any, tuple[Any, bool]] = {}
+        body = function.body.body
+        self._results = list(body.fields) if isinstance(body, relax.Tuple) else [body]
+
+    def rewrite(self) -> Any:
+        """The function in NHWC."""
+        emitter = self._emitter
+        bindings = bindings_of(self._function)
+        self._permute_parameters(bindings)
+        for binding in bindings:
+            self._rewrite_binding(binding.var, binding.value)
+        results = [self._result(var) for var in self._results]
+        is_tuple = isinstance(self._function.body.body, relax.Tuple)
+        body = emitter.normalize(relax.Tuple(results)) if is_tuple else results[0]
+        seq = relax.SeqExpr([relax.DataflowBlock(emitter.bindings)], body)
+        function = relax.Function(list(self._function.params), emitter.normalize(seq), body.ty)
+        return function.with_attrs(self._function.attrs) if self._function.attrs else function
+
+    # The function's edges.
+
+    def _permute_parameters(self, bindings: list[Any]) -> None:
+        """One permute_dims at the start for each parameter that reaches a sensitive operator."""
+        wanted: set[Any] = set()
+        for binding in reversed(bindings):
+            name = op_name(binding.value)
+            if names_nchw(binding.value):
+                wanted.add(binding.value.args[0])
+            elif binding.var in wanted and name in self._handlers and name not in REORDERING:
+                wanted.update(_operands(binding.value))
+        for param in self._function.params:
+            if param in wanted and len(shape_of(param)) == 4:
+                moved = self._emitter.permuted(param, TO_NHWC, None, f"{param.name}_nhwc")
+                self._emitter.values[param] = Value(param, moved)
+
+    def _result(self, expr: Any) -> Any:
+        """A result in its declared layout, bound to a variable that outlives the block."""
+        emitter = self._emitter
+        value = emitter.find(expr)
+        name = expr.name if isinstance(expr, relax.Var) else ""
+        if isinstance(value, Dequantized) and value.has_nhwc:
+            value = Value(nhwc=emitter.nhwc(value))
+        if isinstance(value, Value) and value.plain is None:
+            moved = permuted(value.nhwc, TO_NCHW)
+            value.plain = emitter.emit(moved, f"{name}_nchw", output=True)
+            return value.plain
+        if isinstance(value, Dequantized):
+            return emitter.emit(emitter.plain_dequantize(value), name, output=True)
+        result = emitter.plain(value)
+        outlives = isinstance(result, relax.Var) and not isinstance(result, relax.DataflowVar)
+        return result if outlives else emitter.emit(result, name, output=True)
+
+    # Bindings.
+
+    def _rewrite_binding(self, var: Any, value: Any) -> None:
+        emitter = self._emitter
+        output = any(var.same_as(result) for result in self._results)
+        if isinstance(value, relax.TupleGetItem) and value.tuple_value in self._tuples:
+            source, in_nhwc = self._tuples[value.tuple_value]
+            item = emitter.emit(relax.TupleGetItem(source, value.index), var.name, output=output)
+            emitter.values[var] = Value(nhwc=item) if in_nhwc else Value(item)
+            return
+        if isinstance(value, (relax.Var, tvm.ir.GenericConst)):
+            emitter.values[var] = emitter.find(value)
+            return
+        handler = self._handlers.get(op_name(value))
+        result = handler(emitter, value) if handler is not None else None
+        if result is None:
+            result = Value(self._copy(value))
+        emitter.values[var] = result
+        if not isinstance(result, Value):
+            return
+        self._name_last(result, var.name, output=output)
+        if isinstance(value.ty, tvm.ir.TupleType):
+            self._tuples[var] = (result.nhwc or result.plain, result.nhwc is not None)
+
+    def _copy(self, value: Any) -> Any:
+        """The same operation on operands in their declared layouts; returns the new expression."""
+        if isinstance(value, relax.Call):
+            return relax.Call(
+                value.op, [self._argument(arg) for arg in value.args], value.attrs, value.ty_args
+            )
+        return self._argument(value)
+
+    def _argument(self, arg: Any) -> Any:
+        if isinstance(arg, relax.Tuple):
+            return relax.Tuple([self._argument(field) for field in arg.fields])
+        if isinstance(arg, relax.Var) and arg in self._tuples:
+            return self._tuples[arg][0]
+        if isinstance(arg, (relax.Var, tvm.ir.GenericConst)):
+            return self._emitter.plain(self._emitter.find(arg))
+        return arg
+
+    def _name_last(self, result: Value, name: str, *, output: bool) -> None:
+        """Bind what a handler returned (a call, or a variable it knows) under the old name."""
+        for form in ("plain", "nhwc"):
+            expr = getattr(result, form)
+            if expr is not None and not isinstance(expr, relax.Var):
+                setattr(result, form, self._emitter.emit(expr, name, output=output))
+
+
+def _operands(call: Any) -> list[Any]:
+    """Variables a call reads, also inside tuples."""
+    found = []
+    for arg in call.args:
+        fields = arg.fields if isinstance(arg, relax.Tuple) else [arg]
+        found += [field for field in fields if isinstance(field, relax.Var)]
+    return found

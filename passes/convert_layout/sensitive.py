@@ -1,0 +1,46 @@
+"""Which operators name the layout of their data, and whether that is NCHW."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import relax
+
+from .values import TO_NCHW, ints, op_name
+
+POOLS = ("relax.nn.max_pool2d", "relax.nn.avg_pool2d")
+# The attribute in which each names it.
+SENSITIVE: dict[str, str] = {
+    **dict.fromkeys(("relax.nn.conv2d", "relax.nn.conv2d_transpose"), "data_layout"),
+    **dict.fromkeys((*POOLS, "relax.nn.adaptive_avg_pool2d", "relax.image.resize2d"), "layout"),
+}
+
+
+def names_nchw(value: Any) -> bool:
+    """Whether `value` calls a layout-sensitive operator in NCHW."""
+    name = op_name(value)
+    return name in SENSITIVE and str(getattr(value.attrs, SENSITIVE[name])) == "NCHW"
+
+
+def is_nchw(function: Any) -> bool:
+    """Whether a function of plain bindings has an operator in NCHW that can be in NHWC."""
+    bound: dict[Any, Any] = {}
+    found = False
+    for block in function.body.blocks:
+        for binding in block.bindings:
+            if not isinstance(binding, relax.VarBinding):
+                return False
+            bound[binding.var] = binding.value
+            found |= _can_move(binding.value, bound)
+    return found
+
+
+def _can_move(value: Any, bound: dict[Any, Any]) -> bool:
+    """A transposed convolution behind a permute_dims to NCHW is where it should be."""
+    if not names_nchw(value):
+        return False
+    source = bound.get(value.args[0])
+    if op_name(value) != "relax.nn.conv2d_transpose" or op_name(source) != "relax.permute_dims":
+        return True
+    axes: Any = source.attrs.axes if source is not None else None
+    return axes is None or ints(axes) != TO_NCHW
