@@ -10,12 +10,13 @@ from tvm import relax, s_tir, tirx
 from tvm.ir import Call, GlobalVar, IRModule, PrimType
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.schedules import kernel as kernels
 from tvm_tiny.schedules import portable  # noqa: F401  registers the row kernels
 from tvm_tiny.schedules.kernel import shape_of
 
 from .lower_tir import lower_prim_func, to_pointer_abi
-from .rebuild import mutate_main
+from .rebuild import bindings_of, mutate_main
 
 # tvm::CallingConv::kCPackedFunc: "has its final C signature already". It keeps TVM's
 # MakePackedAPI from wrapping a function that only other TIR functions call.
@@ -120,9 +121,30 @@ class LowerToRowKernels:
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main and add the kernels; the module given is not changed."""
         lowered = mutate_main(mod, _Lowering(mod))
-        # A reshape moves nothing: it stays an alias for the memory planner.
-        keep = {"relax.reshape": lambda builder, call: call}
-        return relax.transform.LegalizeOps(keep)(lowered)
+        return _legalize_rest(lowered)
+
+
+def _legalize_rest(mod: IRModule) -> IRModule:
+    """TVM's own kernels for the operators that stay in float.
+
+    Raises UnsupportedError, with every such operator, where TVM cannot make one of them.
+    """
+    # A reshape moves nothing: it stays an alias for the memory planner.
+    keep = {"relax.reshape": lambda builder, call: call}
+    try:
+        return relax.transform.LegalizeOps(keep)(mod)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        cause = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
+        names = [
+            f"{b.value.op.name.removeprefix('relax.')} (tensor '{b.var.name}')"
+            for b in bindings_of(mod["main"])
+            if getattr(getattr(b.value, "op", None), "name", "").startswith("relax.")
+            and b.value.op.name not in ("relax.call_tir", "relax.reshape")
+        ]
+        raise UnsupportedError(
+            f"TVM cannot make a float kernel for one of: {', '.join(names)} ({cause}); "
+            "express it by other operators, or quantize it"
+        ) from error
 
 
 @mutator
