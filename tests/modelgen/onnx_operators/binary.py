@@ -1,0 +1,55 @@
+"""Elementwise operators of two operands, broadcasting."""
+
+from __future__ import annotations
+
+from ..draw import Quant
+from .graph import Graph, Value
+from .rules import MICROSOFT, Rule, rule
+
+
+def _operand(graph: Graph, x: Value) -> Value:
+    ready = [v for v in graph.pool if v.shape == x.shape]
+    if ready and graph.draw.chance(0.6):
+        return graph.draw.choice(ready)
+    shape = x.shape
+    if graph.draw.chance(0.4):
+        shape = tuple(d if graph.draw.chance(0.5) else 1 for d in x.shape)
+    if graph.draw.chance(0.4):
+        return graph.new_input(shape, graph.quant())
+    return graph.constant_value(shape)
+
+
+def _binary_quant(graph: Graph, op: str, a: Value, b: Value) -> Quant:
+    if "Mul" in op:
+        return graph.quant_near(a.quant.scale * b.quant.scale * 100)
+    return graph.quant_near(max(a.quant.scale, b.quant.scale))
+
+
+def _binary_rule(op: str) -> Rule:
+    def make(graph: Graph, x: Value) -> list[Value]:
+        other = _operand(graph, x)
+        pair = (other, x) if graph.draw.chance(0.3) else (x, other)
+        (name,) = graph.node(op, [graph.dequantize(v) for v in pair])
+        if op in ("Add", "Sub", "Mul"):
+            name = graph.activation(name)
+        return [graph.quantize(name, x.shape, _binary_quant(graph, op, x, other))]
+
+    return make
+
+
+def _qlinear_binary_rule(op: str) -> Rule:
+    def make(graph: Graph, x: Value) -> list[Value]:
+        other = _operand(graph, x)
+        out = _binary_quant(graph, op, x, other)
+        inputs = [x.name, *graph.parameters(x.quant), other.name,
+                  *graph.parameters(other.quant), *graph.parameters(out)]
+        (name,) = graph.node(op, inputs, domain=MICROSOFT)
+        return [graph.record(name, x.shape, out)]
+
+    return make
+
+
+for _op in ("Add", "Sub", "Mul", "Max", "Min"):
+    rule(_op)(_binary_rule(_op))
+for _op in ("QLinearAdd", "QLinearMul"):
+    rule(_op)(_qlinear_binary_rule(_op))

@@ -1,0 +1,77 @@
+"""Parts joined, cut, padded and resized."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .graph import Graph, Value
+from .rules import LARGE, ints, rule, simple
+
+
+@rule("Concat")
+def concat(graph: Graph, x: Value) -> list[Value]:
+    """Parts of one quantization, or, as quantizers also write it, each with its own."""
+    axis = graph.draw.integer(1, len(x.shape) - 1)
+    parts = [x, x] if graph.draw.chance(0.5) and x.size < LARGE else [x]
+    shape = tuple(graph.draw.integer(1, 5) if i == axis else d for i, d in enumerate(x.shape))
+    parts.append(graph.constant_value(shape))
+    total = sum(part.shape[axis] for part in parts)
+    out = graph.quant_near(x.quant.scale) if graph.draw.chance(0.5) else x.quant
+    (name,) = graph.node("Concat", [graph.dequantize(part) for part in parts], axis=axis)
+    shape = tuple(total if i == axis else d for i, d in enumerate(x.shape))
+    return [graph.quantize(name, shape, out)]
+
+
+@rule("Split")
+def split(graph: Graph, x: Value) -> list[Value]:
+    axis = graph.draw.integer(1, len(x.shape) - 1)
+    first = graph.draw.integer(1, max(x.shape[axis] - 1, 1))
+    sizes = [first, x.shape[axis] - first] if x.shape[axis] > 1 else [1]
+    names = graph.node("Split", [graph.dequantize(x), ints(graph, "split", sizes)],
+                       outputs=len(sizes), axis=axis)
+    return [graph.quantize(name, [size if i == axis else d for i, d in enumerate(x.shape)], x.quant)
+            for name, size in zip(names, sizes, strict=True)]
+
+
+@rule("Slice")
+def slice_(graph: Graph, x: Value) -> list[Value]:
+    axis = graph.draw.integer(1, len(x.shape) - 1)
+    extent = x.shape[axis]
+    step = graph.draw.choice((1, 1, 2, 3))
+    low, high = sorted((graph.draw.integer(0, extent - 1), graph.draw.integer(0, extent - 1)))
+    stop = graph.draw.choice((high + 1, 2**31 - 1))
+    count = len(range(low, min(stop, extent), step))
+    names = [ints(graph, s, [v]) for s, v in
+             (("starts", low), ("ends", stop), ("axes", axis), ("steps", step))]
+    shape = [count if i == axis else d for i, d in enumerate(x.shape)]
+    return simple(graph, "Slice", x, x.quant, shape, names)
+
+
+@rule("Pad", (4,))
+def pad(graph: Graph, x: Value) -> list[Value]:
+    widths = [0, 0, *(graph.draw.integer(0, 2) for _ in range(2))] * 2
+    widths[6:] = [graph.draw.integer(0, 2) for _ in range(2)]
+    shape = [d + widths[i] + widths[i + 4] for i, d in enumerate(x.shape)]
+    names = [ints(graph, "pads", widths)]
+    if graph.draw.chance(0.5):
+        names.append(graph.constant("value", np.float32(0)))
+    return simple(graph, "Pad", x, x.quant, shape, names, mode="constant")
+
+
+@rule("Resize", (4,))
+def resize(graph: Graph, x: Value) -> list[Value]:
+    """By a whole factor (scales) or to any extent (sizes)."""
+    draw = graph.draw
+    mode = draw.choice(("nearest", "linear"))
+    coordinates = draw.choice(("asymmetric", "half_pixel", "align_corners"))
+    attrs = {"mode": mode, "coordinate_transformation_mode": coordinates}
+    if mode == "nearest":
+        attrs["nearest_mode"] = "floor" if coordinates == "asymmetric" else "round_prefer_floor"
+    factor = 2 if max(x.shape[2:]) <= 6 and x.size < LARGE else 1
+    if draw.chance(0.5):
+        extents = [d * factor for d in x.shape[2:]]
+        extra = ["", graph.constant("scales", np.asarray([1, 1, factor, factor], "float32"))]
+    else:
+        extents = [draw.extent() for _ in range(2)]
+        extra = ["", "", ints(graph, "sizes", [*x.shape[:2], *extents])]
+    return simple(graph, "Resize", x, x.quant, (*x.shape[:2], *extents), extra, **attrs)

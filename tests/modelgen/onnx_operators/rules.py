@@ -1,0 +1,45 @@
+"""The table of rules, and what rules share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..draw import Quant
+from .graph import Graph, Value
+
+MICROSOFT = "com.microsoft"
+LARGE = 2500
+UNIT_QUANT = Quant(1 / 256, -128)
+SIGNED_UNIT_QUANT = Quant(1 / 128, 0)
+
+Rule = Callable[[Graph, Value], list[Value]]
+RULES: dict[str, Rule] = {}
+RANKS: dict[str, tuple[int, ...]] = {}
+ANY_RANK = (2, 3, 4)
+
+
+def rule(name: str, ranks: tuple[int, ...] = ANY_RANK) -> Callable[[Rule], Rule]:
+    """Registers a rule for inputs of the given ranks."""
+
+    def register(function: Rule) -> Rule:
+        RULES[name] = function
+        RANKS[name] = ranks
+        return function
+
+    return register
+
+
+def simple(
+    graph: Graph, op: str, x: Value, quant: Quant, shape: Sequence[int] | None = None,
+    extra: Sequence[str] = (), **attrs: Any,
+) -> list[Value]:
+    """One float operator between dequantized x (and constants) and a QuantizeLinear."""
+    (name,) = graph.node(op, [graph.dequantize(x), *extra], **attrs)
+    return [graph.quantize(name, x.shape if shape is None else shape, quant)]
+
+
+def ints(graph: Graph, stem: str, values: Sequence[int]) -> str:
+    return graph.constant(stem, np.asarray(values, "int64"))
