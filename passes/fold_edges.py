@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import tvm
@@ -47,6 +47,7 @@ class FoldEdges:
         params = []
         for edge in inputs:
             params.append(edge.param)
+            env |= dict.fromkeys(edge.skipped, edge.param)
             env |= dict.fromkeys(edge.aliases, edge.view)
         names = [str(n) for n in (main.attrs or {}).get("tvm_tiny.output_names", [])]
         results = [_Output(graph, r, self.fold) for r in results_of(main)]
@@ -74,6 +75,17 @@ class _Graph:
         for binding in bindings_of(main):
             for arg in _operands(binding.value):
                 self._users.setdefault(arg, []).append(binding)
+        self.kept = {value for result in self.results for value in self._behind(result)}
+
+    def _behind(self, result: Expr) -> Iterator[Expr]:
+        """The values that may be returned in place of `result`, itself included."""
+        expr: Expr | None = result
+        while expr is not None:
+            yield expr
+            expr = self.source(expr)
+            yield expr
+            calls = (self.call(expr, op) for op in ("permute_dims", "reshape", "dequantize"))
+            expr = next((call.args[0] for call in calls if call is not None), None)
 
     def users(self, expr: Expr) -> list[Binding]:
         """Bindings that read `expr`."""
@@ -132,9 +144,10 @@ class _Input:
         self.port = Port(str(param.name), shape, dtype, shape, dtype)
         self.param: relax.Var = param
         self.aliases: list[Expr] = []
+        # Values between the parameter and its aliases; nothing else reads them.
+        self.skipped: list[Expr] = []
         self._reshape: tuple[int, ...] | None = None
-        is_result = any(graph.source(r).same_as(param) for r in graph.results)
-        if fold and not is_result:
+        if fold and param not in graph.kept:
             self._fold(param)
         if self.port.scale is None and dtype in ("int8", "uint8"):
             self._read_quantization(self.aliases or [param])
@@ -154,12 +167,15 @@ class _Input:
             shape = tuple(self.port.shape[a] for a in permutation)
             self.port = replace(self.port, shape=shape, permutation=permutation)
             self.aliases = aliases
-        shape = self._common_reshape(aliases)
-        if shape is not None:
+        passed = aliases[:]
+        reshaped = self._common_reshape(aliases)
+        if reshaped is not None:
             aliases = [user.var for alias in aliases for user in self._graph.users(alias)]
+            passed += aliases
         quantization = self._common_quantization(aliases)
-        if quantization is not None:
-            self._reshape = shape
+        if quantization is not None and self._graph.kept.isdisjoint(passed):
+            self._reshape = reshaped
+            self.skipped = passed
             self.aliases = [u.var for alias in aliases for u in self._graph.users(alias)]
             self.port = replace(
                 self.port,

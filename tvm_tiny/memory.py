@@ -84,7 +84,8 @@ def _improved(order: Sequence[Storage], bound: int) -> MemoryPlan:
             break
         seen.add(key)
         above = {t.index for t in order if found.offsets[t.index] + t.bytes > bound}
-        order = sorted(order, key=lambda t, above=above: t.index not in above)
+        first = [t for t in order if t.index in above]
+        order = first + [t for t in order if t.index not in above]
         found = _place(order)
         best = min(best, found, key=lambda p: p.workspace_bytes)
     return best
