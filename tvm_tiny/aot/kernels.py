@@ -26,9 +26,8 @@ _DECLARATION = re.compile(r"^TVM_DLL void \w+\([^()]*\);\n", re.MULTILINE)
 # A hint for other compilers than these; unknown pragmas are warnings.
 _PRAGMA = re.compile(r"^ *#pragma unroll.*\n", re.MULTILINE)
 _FLOAT = re.compile(r"\b\d\.\d{6}e[+-]\d+f\b")
-_MATH = re.compile(
-    r"\b(?:\w*(?:exp|log|sqrt|tanh?|pow|erf|floor|ceil|round|trunc|fabs|sin|cos))f?\("
-)
+_CALLED = re.compile(r"\b(\w+)\(")
+_KEYWORDS = {"for", "if", "return", "while"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,10 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
     rename = re.compile(rf"\b({'|'.join(names)})\(")
     definitions = rename.sub(rf"{prefix}\1(", text)
     prototypes = rename.sub(rf"{prefix}\1(", "\n".join(sorted(declarations)))
-    return KernelSource(_in_call_order(definitions), prototypes, bool(_MATH.search(definitions)))
+    # What is neither ours nor C is a function of libm: int8 kernels call nothing else.
+    own = {f"{prefix}{var.name_hint}" for var in functions}
+    foreign = set(_CALLED.findall(definitions)) - own - _KEYWORDS
+    return KernelSource(_in_call_order(definitions), prototypes, bool(foreign))
 
 
 def _prepared(function: tirx.PrimFunc, writes: int) -> tirx.PrimFunc:
