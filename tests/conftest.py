@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.register_assert_rewrite("tflite_checks")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from modelgen.draw import Quant
+from modelgen.tflite_builder import Builder
 
-from tests.modelgen.draw import Quant
-from tests.modelgen.tflite_builder import Builder
 from tvm_tiny.cli.app import run_app
 
 

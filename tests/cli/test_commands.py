@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 from jsonschema import Draft202012Validator
+from modelgen import random_onnx
 
-from tests.modelgen import random_onnx
 from tvm_tiny.reference import load_reference
 
 

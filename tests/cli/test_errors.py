@@ -9,8 +9,8 @@ import tarfile
 
 import numpy as np
 import pytest
+from modelgen import random_onnx
 
-from tests.modelgen import random_onnx
 from tvm_tiny import toolchain
 from tvm_tiny.reference import TFLiteReference
 

@@ -7,11 +7,11 @@ import warnings
 import numpy as np
 import onnx
 import pytest
+from modelgen import random_onnx, random_tflite, tflite_builder
+from modelgen.draw import Quant
+from modelgen.tflite_builder import Builder
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.modelgen import random_onnx, random_tflite, tflite_builder
-from tests.modelgen.draw import Quant
-from tests.modelgen.tflite_builder import Builder
 from tvm_tiny import transform
 from tvm_tiny.cli.operator_tables import onnx_operators, tflite_operators
 from tvm_tiny.frontend import from_file

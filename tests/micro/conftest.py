@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tools import require
 
-from tvm_tiny import toolchain
-from tvm_tiny.errors import ToolchainError
 from tvm_tiny.micro.boards import BOARDS
 
 EMULATED = [name for name, board in BOARDS.items() if board.machine is not None]
-
-
-def require(*tools: str) -> None:
-    """Skips the test, with the reason, where a tool is missing."""
-    for tool in tools:
-        try:
-            toolchain.find_tool(tool)
-        except ToolchainError as error:
-            pytest.skip(str(error))
 
 
 def _board_parameter(name: str):

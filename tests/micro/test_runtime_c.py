@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from conftest import require
 from fake_model import RUNTIME_C, expected, fake_model, samples
+from tools import require
 
 from tvm_tiny import toolchain
 from tvm_tiny.micro import TARGETS, build_firmware
