@@ -26,18 +26,35 @@ def pool2d(island: Island) -> relax.Expr | None:
     attrs, name = call.attrs, call.op.name.removeprefix("relax.nn.")
     padding = ints(attrs.padding)
     counts_padding = name == "avg_pool2d" and bool(attrs.count_include_pad) and any(padding)
-    if counts_padding or ints(attrs.dilation) != [1, 1] or not _has_taps(call, x):
+    if ints(attrs.dilation) != [1, 1] or not (counts_padding or _has_taps(call, x)):
         return None
-    clamp = island.clamp() if quant(x) == Quant(island.scale, island.zp) else _unclamped()
+    if counts_padding and bool(attrs.ceil_mode):
+        return None
+    operand, padding = (
+        (_padded(island, x, padding), [0, 0, 0, 0])
+        if counts_padding
+        else (x.expr, _fit(padding, call, x))
+    )
+    keeps_scale = quant(x) == Quant(island.scale, island.zp)
     pooled = ops.call(
         f"q{name}",
-        [x.expr],
+        [operand],
         pool_size=ints(attrs.pool_size),
         strides=ints(attrs.strides),
-        padding=_fit(padding, call, x),
-        **clamp,
+        padding=padding,
+        **(island.clamp() if keeps_scale else {"act_min": -128, "act_max": 127}),
     )
-    return pooled if clamp == island.clamp() else finish(island, pooled, x)
+    return pooled if keeps_scale else finish(island, pooled, x)
+
+
+def _padded(island: Island, x: Quantized, padding: list[int]) -> relax.Expr:
+    """`x` with real zeros around it that an average counts."""
+    top, left, bottom, right = padding
+    n, h, w, c = x.shape
+    shape = [n, h + top + bottom, w + left + right, c]
+    return island.emit(
+        ops.call("pad", [x.expr], before=[0, top, left, 0], value=x.zp, shape=shape)
+    )
 
 
 def _has_taps(call: Call, x: Quantized) -> bool:
@@ -54,10 +71,6 @@ def _has_taps(call: Call, x: Quantized) -> bool:
         before < size and (out - 1) * stride - before < total
         for out, stride, size, before, total in axes
     )
-
-
-def _unclamped() -> dict[str, int]:
-    return {"act_min": -128, "act_max": 127}
 
 
 def _fit(padding: list[int], call: Call, x: Quantized) -> list[int]:
