@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from tvm import relax
-from tvm.ir import Call, Tuple
+from tvm.ir import Tuple
 
 from tvm_tiny import ops
 from tvm_tiny.reference.arithmetic import round_half_away
@@ -71,25 +73,53 @@ def resize(island: Island) -> relax.Expr | None:
     if call is None or x is None or str(call.attrs.layout) != "NHWC":
         return None
     mode, method = str(call.attrs.coordinate_transformation_mode), str(call.attrs.method)
-    if mode not in ("asymmetric", "align_corners", "half_pixel"):
-        return None
-    if not _is_tflite_rounding(call, mode, method):
-        return None
-    options = {"align_corners": mode == "align_corners", "half_pixel": mode == "half_pixel"}
     sizes = list(zip(x.shape[1:3], ints(call.ty.shape)[1:3], strict=True))
     if method == "nearest_neighbor":
-        tables = [constant(nearest_positions(size, out, **options)) for size, out in sizes]
+        indices = [_nearest(mode, str(call.attrs.rounding_method), *size) for size in sizes]
+        if any(index is None for index in indices):
+            return None
+        tables = [constant(index) for index in indices if index is not None]
         return finish(island, ops.call("resize_nearest", [x.expr, *tables]), x)
+    if method != "linear" or mode not in _TFLITE_ROUNDING:
+        return None
+    options = {"align_corners": mode == "align_corners", "half_pixel": mode == "half_pixel"}
     tables = [_bilinear_table(size, out, options) for size, out in sizes]
     return finish(island, ops.call("resize_bilinear", [x.expr, *tables]), x)
 
 
-def _is_tflite_rounding(call: Call, mode: str, method: str) -> bool:
-    """True where TFLite has this form of resizing; others stay in float."""
-    if method == "linear":
-        return True
-    expected = "floor" if mode == "asymmetric" else "round_prefer_ceil"
-    return method == "nearest_neighbor" and str(call.attrs.rounding_method) in ("", expected)
+# Coordinate mode -> how TFLite's kernels round it.
+_TFLITE_ROUNDING = {
+    "asymmetric": "floor",
+    "align_corners": "round_prefer_ceil",
+    "half_pixel": "round_prefer_ceil",
+}
+
+_ROUNDINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda position: np.ceil(position - 0.5),
+    "round_prefer_ceil": lambda position: np.floor(position + 0.5),
+}
+
+
+def _nearest(mode: str, rounding: str, size: int, out: int) -> np.ndarray | None:
+    """Source index of each of `out` positions; None for a form neither TFLite nor ONNX has.
+
+    TFLite's forms compute in float32 as its kernels do, the others as ONNX's Resize says.
+    """
+    if rounding in ("", _TFLITE_ROUNDING.get(mode)):
+        options = {"align_corners": mode == "align_corners", "half_pixel": mode == "half_pixel"}
+        return np.asarray(nearest_positions(size, out, **options))
+    target, factor = np.arange(out, dtype="float64"), out / size
+    positions = {
+        "asymmetric": target / factor,
+        "align_corners": target * (size - 1) / max(out - 1, 1),
+        "half_pixel": (target + 0.5) / factor - 0.5,
+        "pytorch_half_pixel": (target + 0.5) / factor - 0.5 if out > 1 else np.zeros(1),
+    }
+    if mode not in positions or rounding not in _ROUNDINGS:
+        return None
+    return np.asarray(np.clip(_ROUNDINGS[rounding](positions[mode]), 0, size - 1))
 
 
 def _bilinear_table(size: int, out: int, options: dict[str, bool]) -> relax.Expr:

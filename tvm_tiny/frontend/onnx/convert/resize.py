@@ -5,40 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Array, Node, Refused
+from tvm_tiny.frontend.onnx.graph import Node, Refused
 
 from .context import Context, dims
 from .tail import convert_by_tvm
 
 TRANSFORMS = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners")
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
-
-
-def coordinates(mode: str, size_in: int, size_out: int, scale: float) -> Array:
-    """Source coordinate of each output index (ONNX Resize: coordinate_transformation_mode)."""
-    index = np.arange(size_out, dtype=np.float64)
-    if mode == "asymmetric":
-        return index / scale
-    if mode == "align_corners":
-        return index * (size_in - 1) / (size_out - 1) if size_out > 1 else index * 0
-    if mode == "pytorch_half_pixel" and size_out == 1:
-        return index * 0
-    return (index + 0.5) / scale - 0.5
-
-
-def nearest_indices(mode: str, rounding: str, size_in: int, size_out: int, scale: float) -> Array:
-    """Source index of each output index (ONNX Resize: nearest_mode)."""
-    source = coordinates(mode, size_in, size_out, scale)
-    rounded = {
-        "round_prefer_floor": np.ceil(source - 0.5),
-        "round_prefer_ceil": np.floor(source + 0.5),
-        "floor": np.floor(source),
-        "ceil": np.ceil(source),
-    }[rounding]
-    return np.clip(rounded, 0, size_in - 1).astype(np.int64)
 
 
 def resize(context: Context, node: Node) -> list[Any]:
@@ -60,12 +35,14 @@ def resize(context: Context, node: Node) -> list[Any]:
             raise Refused("a scale that does not give a whole size is not supported")
     if node.attrs.get("mode", "nearest") == "nearest":
         rounding = str(node.attrs.get("nearest_mode", "floor" if old else "round_prefer_floor"))
-        mode, rounding = _canonical_nearest(mode, rounding, shape[2:], size, scales)
         method = "nearest_neighbor"
+        if rounding not in ROUNDINGS:
+            raise Refused(f"nearest_mode {rounding} is not supported")
     else:
         method, rounding = "linear", ""
-        if mode == "pytorch_half_pixel" and min(size) > 1:
-            mode = "half_pixel"
+    # The two differ only where one pixel is left.
+    if mode == "pytorch_half_pixel" and min(size) > 1:
+        mode = "half_pixel"
     call = relax.op.image.resize2d(
         data,
         size,
@@ -97,29 +74,6 @@ def _target(
     if full_sizes[:2] != list(shape[:2]) or min(full_sizes) < 1:
         raise Refused("only height and width can be resized")
     return (full_sizes[2], full_sizes[3]), (full_scales[2], full_scales[3])
-
-
-def _canonical_nearest(
-    mode: str,
-    rounding: str,
-    source: tuple[int, ...],
-    target: tuple[int, int],
-    scales: tuple[float, float],
-) -> tuple[str, str]:
-    """The TFLite spelling that picks the same pixels, if one does: it has an integer kernel."""
-    if rounding not in ROUNDINGS:
-        raise Refused(f"nearest_mode {rounding} is not supported")
-
-    def picks(mode: str, rounding: str) -> list[list[int]]:
-        cases = zip(source, target, scales, strict=True)
-        return [nearest_indices(mode, rounding, *case).tolist() for case in cases]
-
-    wanted = picks(mode, rounding)
-    for candidate in (("asymmetric", "floor"), ("half_pixel", "floor"), ("align_corners", "round")):
-        known = candidate[1] if candidate[1] in ROUNDINGS else "round_prefer_ceil"
-        if picks(candidate[0], known) == wanted:
-            return candidate
-    return mode, rounding
 
 
 TABLE = {"Resize": resize, "Upsample": resize}
