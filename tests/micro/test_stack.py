@@ -12,11 +12,18 @@ from tvm_tiny.micro.callgraph import read_callgraph, read_disassembly
 DIVISION = """
 static __attribute__((noinline)) int64_t divide(int64_t a, int64_t b) { return a / b; }
 """
+# Two equal functions, of which gcc -O2 keeps one.
+TWINS = "\n".join(
+    f"static __attribute__((noinline)) void {name}(int8_t* p, int32_t n) "
+    "{ int32_t k; for (k = 0; k < n; ++k) { p[k] = (int8_t)(p[k] * 3 + (k ^ n)); } }"
+    for name in ("first", "second")
+)
 COPIES = "memcpy(y, x, (size_t)(y[0] & 1)); memmove(y, x, (size_t)(y[0] & 1));"
 MODELS = {
     "plain": {},
     "frame": {"buffer": 300, "work": 3},
     "copies": {"more": COPIES},
+    "twins": {"body": TWINS, "more": "first(y, 4); second(y, 8);"},
     "division": {"body": DIVISION, "more": "y[0] = (int8_t)divide(x[0], x[1] | 1);"},
 }
 

@@ -64,6 +64,7 @@ def stack_bound(mlf_dir: Path, target: str) -> StackReport:
         units = [Unit(source, flags) for source in compiler.model_sources(mlf_dir)]
         objects = compiler.compile_units(chosen, units, folder)
         graph = read_callgraph([obj.with_suffix(".ci").read_text() for obj in objects])
+        graph = {**graph, **_merged(graph)}
         own = {name: function.stack for name, function in sorted(graph.items())}
         unknown = _unknown(graph)
         if chosen.name != "host" and unknown:
@@ -76,6 +77,27 @@ def stack_bound(mlf_dir: Path, target: str) -> StackReport:
     path = _deepest(graph, entry)
     steps = tuple((name, graph[name].stack) for name in path)
     return StackReport(entry, sum(size for _, size in steps), steps, own, excluded)
+
+
+def _merged(graph: Graph) -> dict[str, Function]:
+    """Static functions that are called but not there: of equal functions gcc keeps one.
+
+    Which one it kept is not written down. It is a static function of the same source, so the
+    deepest of those that do not call the missing one bounds it.
+    """
+    missing = {name for name in _unknown(graph) if ":" in name}
+    return {
+        name: Function(
+            callees={
+                other
+                for other in graph
+                if ":" in other
+                and other.split(":")[0] == name.split(":")[0]
+                and not missing & graph[other].callees
+            }
+        )
+        for name in sorted(missing)
+    }
 
 
 def _unknown(graph: Graph) -> tuple[str, ...]:
