@@ -55,8 +55,8 @@ def read_model(data: bytes) -> Model:
         model = _Reader(data).model()
     except _LOW_LEVEL as error:
         raise ModelError(
-            f"the TFLite file is truncated or corrupt ({type(error).__name__}: "
-            f"{' '.join(str(error).split())[:120]}); export the model again"
+            f"the TFLite file is truncated or corrupt: its {len(data)} bytes point outside "
+            "themselves or hold no valid table; copy or export the model again"
         ) from error
     validate(model)
     return model
