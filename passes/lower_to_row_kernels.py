@@ -2,101 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import tvm
-from tvm import relax, s_tir, tirx
-from tvm.ir import Call, GlobalVar, IRModule, PrimType
+from tvm import relax
+from tvm.ir import Call, GlobalVar, IRModule
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.schedules import kernel as kernels
-from tvm_tiny.schedules import portable  # noqa: F401  registers the row kernels
-from tvm_tiny.schedules.kernel import shape_of
 
-from .lower_tir import lower_prim_func, to_pointer_abi
-from .rebuild import bindings_of, mutate_main
+from .emit_stage import emit_stage, short_name
+from .rebuild import bindings_of, mutate_main, results_of, substitute
 
-# tvm::CallingConv::kCPackedFunc: "has its final C signature already". It keeps TVM's
-# MakePackedAPI from wrapping a function that only other TIR functions call.
-_FINAL_SIGNATURE = 1
+# Attribute of a private Relax function whose operators are to run as one stage.
+FORM = "tvm_tiny.form"
 
 
-def _stage(
-    row: GlobalVar, rows: int, shapes: list[kernels.Spec], call: Call
-) -> tirx.PrimFunc:
-    """The loop that runs one operator layer by layer: every row in order, whole tensors."""
-    buffers = [tirx.decl_buffer(s, d, f"p{k}") for k, (s, d) in enumerate(shapes)]
-    index = tirx.Var("row", "int32")
-    invoke = Call(row, [*(b.data for b in buffers), index], ret_ty=PrimType("int32"))
-    loop = tirx.For(index, 0, rows, tirx.ForKind.SERIAL, tirx.Evaluate(invoke))
-    # Relax's analyses expect a root block around a function's body.
-    root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", loop))
-    attrs = tvm.ir.make_node(
-        "ir.DictAttrs",
-        **{
-            "tirx.noalias": True,
-            "s_tir": True,
-            "tvm_tiny.op": call.op.name.removeprefix("tvm_tiny."),
-            "tvm_tiny.macs": multiply_accumulates(call),
-        },
-    )
-    return tirx.PrimFunc(buffers, root, None, attrs)
-
-
-def multiply_accumulates(call: Call) -> int:
-    """Multiply-accumulates of an operator, counted for all taps, padded ones included."""
-    name = call.op.name.removeprefix("tvm_tiny.")
-    if name in ("qconv2d", "qdense"):
-        return math.prod(shape_of(call)) * math.prod(shape_of(call.args[1])[1:])
-    if name == "qconv2d_transpose":
-        inputs, weights = shape_of(call.args[0]), shape_of(call.args[1])
-        return math.prod(inputs) * math.prod(weights[:3])
-    if name == "qbatch_matmul":
-        return math.prod(shape_of(call)) * shape_of(call.args[0])[-1]
-    return 0
-
-
-@dataclass(frozen=True)
-class _Lowered:
-    """A row kernel with pointers for parameters, its rows, and the elements of each operand."""
-
-    func: tirx.PrimFunc
-    rows: int
-    elements: tuple[int, ...]
-
-
-# Reading TVMScript and lowering it is what compiling costs; a model has few distinct kernels.
-_LOWERED: dict[str, _Lowered] = {}
-
-
-def _lowered(factory: kernels.Factory, call: Call) -> _Lowered:
-    key = factory.key(call)
-    if key not in _LOWERED:
-        kernel = factory.build(call)
-        func = to_pointer_abi(lower_prim_func(kernel.func))
-        elements = tuple(math.prod(int(d) for d in p.shape) for p in kernel.func.params[:-1])
-        func = func.with_attr("calling_conv", _FINAL_SIGNATURE)
-        _LOWERED[key] = _Lowered(func, kernel.rows, elements)
-    return _LOWERED[key]
-
-
-def emit_stage(builder: relax.BlockBuilder, call: Call) -> Call:
-    """Add the row kernel and the stage of `call` to the builder's module; answer its call_tir.
-
-    Functions of equal structure are added once: BlockBuilder.add_func compares them.
-    """
-    factory = kernels.lookup(call)
-    assert factory is not None, f"no row kernel for {call.op}"
-    kernel = _lowered(factory, call)
-    name = call.op.name.removeprefix("tvm_tiny.")
-    operands = [*call.args, *map(relax.const, factory.constants(call))]
-    specs = [kernels.spec(arg) for arg in operands] + [kernels.spec(call)]
-    assert tuple(math.prod(s) for s, _ in specs) == kernel.elements, f"operands of {name}"
-    row_var = builder.add_func(kernel.func, f"{name}_row")
-    stage_var = builder.add_func(_stage(row_var, kernel.rows, specs, call), name)
-    return relax.op.call_tir(stage_var, operands, call.ty)
+def emit_layer(builder: relax.BlockBuilder, call: Call) -> relax.Expr:
+    """The stage that runs one operator, layer by layer."""
+    result = relax.Var(short_name(call), call.ty)
+    (value,) = emit_stage(builder, [(result, call)], [result], short_name(call))
+    return value
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.LowerToRowKernels")
@@ -106,11 +31,14 @@ class LowerToRowKernels:
     Before::
 
         y = tvm_tiny.qconv2d(x, w, bias, multiplier, shift, ...)
+        z = stage_0(y)                     # a function with the attribute tvm_tiny.form
 
     After::
 
         y = call_tir(qconv2d, (x, w, bias, multiplier, shift, parameters))
+        s = call_tir(stage_0, (y, ...), out_ty=[z, rings...]); z = s[0]
         qconv2d: for row in range(N * OH): qconv2d_row(x, w, ..., y, row)
+        stage_0: while any is ready: the row kernel of the last one that is
 
     Requires: tvm_tiny's operators or Relax operators that LegalizeOps knows, static shapes.
     Ensures: main holds call_tir, reshape and renamings only; kernels of equal structure are
@@ -121,7 +49,18 @@ class LowerToRowKernels:
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main and add the kernels; the module given is not changed."""
         lowered = mutate_main(mod, _Lowering(mod))
-        return _legalize_rest(lowered)
+        return _legalize_rest(_without_stages(lowered))
+
+
+def _without_stages(mod: IRModule) -> IRModule:
+    """Stages are TIR now; their Relax functions are not called any more."""
+    kept = {var: f for var, f in mod.functions.items() if not _is_stage(f)}
+    return mod if len(kept) == len(mod.functions) else IRModule(kept, attrs=mod.attrs)
+
+
+def _is_stage(function: object) -> bool:
+    is_relax = isinstance(function, relax.Function)
+    return is_relax and bool(function.attrs) and FORM in function.attrs
 
 
 def _legalize_rest(mod: IRModule) -> IRModule:
@@ -149,8 +88,32 @@ def _legalize_rest(mod: IRModule) -> IRModule:
 
 @mutator
 class _Lowering(PyExprMutator):
-    """Replaces calls that have a row kernel."""
+    """Replaces operators that have a row kernel, and calls of stages."""
+
+    def __init__(self, mod: IRModule) -> None:
+        super().__init__(mod)
+        self._module = mod
 
     def visit_call_(self, call: Call) -> relax.Expr:
         call = super().visit_call_(call)
-        return emit_stage(self.builder_, call) if kernels.lookup(call) is not None else call
+        if kernels.lookup(call) is not None:
+            return emit_layer(self.builder_, call)
+        if isinstance(call.op, GlobalVar) and _is_stage(self._module[call.op]):
+            return self._stage(call)
+        return call
+
+    def _stage(self, call: Call) -> relax.Expr:
+        function = self._module[call.op]
+        env: dict[relax.Expr, relax.Expr] = dict(zip(function.params, call.args, strict=True))
+        body = []
+        for binding in bindings_of(function):
+            value = substitute(binding.value, env)
+            if isinstance(value, relax.Var):
+                env[binding.var] = value
+            else:
+                # Substituted calls have no type yet; the bound variable has.
+                typed = Call(value.op, value.args, value.attrs, value.ty_args, None, binding.var.ty)
+                body.append((binding.var, typed))
+        wanted = [substitute(result, env) for result in results_of(function)]
+        results = emit_stage(self.builder_, body, wanted, call.op.name_hint)
+        return results[0] if len(results) == 1 else relax.Tuple(results)

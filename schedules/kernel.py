@@ -9,10 +9,12 @@ streamed and patched execution are only different loops around the same kernel.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import tvm_ffi
 from tvm import relax, s_tir, tirx
 from tvm.ir import Call, Expr
 
@@ -24,12 +26,57 @@ Spec = tuple[tuple[int, ...], str]
 class RowKernel:
     """One operator as rows.
 
-    func: PrimFunc in buffer form: (tensors..., scalars if any, output, row: int32).
-    rows: how many rows the whole output has.
+    func: PrimFunc in buffer form: (tensors..., integers if any, output, row: int32).
+    rows: how often it runs, for row 0, 1, ...: once for each row of the whole output, and for an
+    accumulator, whose one output row every run adds to, once for each row of the input.
     """
 
     func: tirx.PrimFunc
     rows: int
+
+
+# Stands for the output where operands are numbered.
+OUT = -1
+
+
+@dataclass(frozen=True)
+class Rings:
+    """Where a kernel finds the rows of its tensors.
+
+    operands: tensors (and OUT) whose row r is at row r modulo R of its memory, where R is data:
+    element `first` + k of the kernel's integers for the k-th of them. R is all rows of a whole
+    tensor and fewer of one that streams. logical: address every tensor as a whole one, for
+    analysis.
+    """
+
+    first: int = 0
+    operands: tuple[int, ...] = ()
+    logical: bool = False
+
+    @property
+    def integers(self) -> int:
+        """Elements of the kernel's integer array: its scalars and the ring sizes."""
+        return self.first + len(self.operands)
+
+    def slot(self, operand: int, row: Expr, integers: Expr) -> Expr:
+        """The row of the operand's memory that holds its row `row`."""
+        if self.logical or operand not in self.operands:
+            return row
+        size = integers[self.first + self.operands.index(operand)]
+        return tirx.truncmod(row, size)
+
+    def tap(self, operand: int, row: Expr, rows: int, integers: Expr) -> Expr:
+        """Like `slot` for a row that may lie outside the tensor's `rows`: -1 there.
+
+        Kernels keep it in a local buffer, once for each output row; see `pick`.
+        """
+        at = self.slot(operand, row, integers)
+        return tirx.Select(inside(row, rows), at, tirx.const(-1, "int32"))
+
+
+    def pick(self, row: Expr, kept: Expr) -> Expr:
+        """A row's number itself for analysis, which cannot see into buffers; else what was kept."""
+        return row if self.logical else kept
 
 
 @dataclass(frozen=True)
@@ -37,18 +84,37 @@ class Factory:
     """How an operator's row kernel is made.
 
     build: the kernel of a call. scalars: names of the integer attributes that the kernel reads
-    as data. They are one int32 array, its last input, so that layers of equal shape share a
-    kernel whatever their zero points and clamps are.
+    as data. They are one int32 array, its last input, with the sizes of its rings behind them,
+    so that layers of equal shape share a kernel whatever their zero points, clamps and rings are.
+    streams: the tensor operands of which it reads rows through rings; None: it reads and writes
+    whole tensors only. tables: constant operands that say which elements it reads.
     """
 
-    build: Callable[[Call], RowKernel]
+    build: Callable[[Call, Rings], RowKernel]
     scalars: tuple[str, ...] = ()
+    streams: Callable[[Call], tuple[int, ...]] | None = None
+    tables: tuple[int, ...] = ()
 
-    def constants(self, call: Call) -> list[np.ndarray]:
-        """What the kernel takes after the operator's own tensors."""
-        if not self.scalars:
+    def rings(self, call: Call, *, logical: bool = False) -> Rings:
+        """The rings this call can have: of tensors with more than one row and no batch."""
+        if self.streams is None:
+            return Rings(len(self.scalars), (), logical)
+        shapes = {k: shape_of(call.args[k]) for k in self.streams(call)} | {OUT: shape_of(call)}
+        ringed = tuple(k for k, shape in shapes.items() if _can_ring(shape))
+        return Rings(len(self.scalars), ringed, logical)
+
+    def integers(self, call: Call, sizes: Mapping[int, int]) -> list[np.ndarray]:
+        """What the kernel takes after the operator's own tensors; sizes: operand -> R."""
+        rings = self.rings(call)
+        if not rings.integers:
             return []
-        return [np.array([int(call.attrs[name]) for name in self.scalars], dtype="int32")]
+        scalars = [int(call.attrs[name]) for name in self.scalars]
+        return [np.array([*scalars, *(sizes[k] for k in rings.operands)], dtype="int32")]
+
+    def whole(self, call: Call) -> dict[int, int]:
+        """Ring sizes of a layer: all rows of every tensor."""
+        shapes = {k: shape_of(call if k == OUT else call.args[k]) for k in self.rings(call).operands}
+        return {k: row_count(shape) for k, shape in shapes.items()}
 
     def key(self, call: Call) -> str:
         """Equal for calls that get the same kernel: shapes, types, and attributes in the code.
@@ -62,20 +128,44 @@ class Factory:
         return repr((call.op.name, specs, code, signs))
 
 
+def _can_ring(shape: Sequence[int]) -> bool:
+    lead, _ = row_split(shape)
+    return len(lead) > 0 and lead[-1] > 1 and math.prod(lead[:-1]) == 1
+
+
 _FACTORIES: dict[str, Factory] = {}
 
 
 def row_kernel(
-    *op_names: str, scalars: Sequence[str] = ()
-) -> Callable[[Callable[[Call], RowKernel]], Callable[[Call], RowKernel]]:
-    """Register what builds the row kernel of Relax operators; see `Factory` for `scalars`."""
+    *op_names: str,
+    scalars: Sequence[str] = (),
+    streams: Callable[[Call], tuple[int, ...]] | None = None,
+    tables: Sequence[int] = (),
+) -> Callable[[Callable[[Call, Rings], RowKernel]], Callable[[Call, Rings], RowKernel]]:
+    """Register what builds the row kernel of Relax operators; see `Factory`."""
 
-    def register(build: Callable[[Call], RowKernel]) -> Callable[[Call], RowKernel]:
+    def register(build: Callable[[Call, Rings], RowKernel]) -> Callable[[Call, Rings], RowKernel]:
         for name in op_names:
-            _FACTORIES[name] = Factory(build, tuple(scalars))
+            _FACTORIES[name] = Factory(build, tuple(scalars), streams, tuple(tables))
         return build
 
     return register
+
+
+def first_operand(call: Call) -> tuple[int, ...]:
+    """For `row_kernel(streams=...)`: the data is the first operand."""
+    return (0,)
+
+
+def same_rows(call: Call) -> tuple[int, ...]:
+    """For `row_kernel(streams=...)`: the tensors of which an output row reads the same row."""
+    shape = shape_of(call)
+    lead = row_split(shape)[0]
+    return tuple(
+        k
+        for k, arg in enumerate(call.args)
+        if len(shape_of(arg)) == len(shape) and row_split(shape_of(arg))[0] == lead
+    )
 
 
 def lookup(call: Call) -> Factory | None:
@@ -127,6 +217,11 @@ def batch_and_row(
     return (lambda row: tirx.truncdiv(row, extent)), (lambda row: tirx.truncmod(row, extent))
 
 
+def inside(position: Expr, extent: int) -> Expr:
+    """Whether 0 <= position < extent."""
+    return tirx.all(position >= 0, position < tirx.const(extent, "int32"))
+
+
 class Steps:
     """Intermediate values of one output element, each in a local variable.
 
@@ -135,12 +230,16 @@ class Steps:
     it drops clamps. Neither looks behind a load.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "step") -> None:
+        self._name = name
         self._kept: list[tuple[tirx.Var, Expr]] = []
 
     def keep(self, value: Expr) -> Expr:
         """`value`, computed once at this point, to be used any number of times."""
-        buffer = tirx.decl_buffer((1,), str(value.ty.dtype), f"step{len(self._kept)}")
+        for buffer, known in self._kept:
+            if tvm_ffi.structural_equal(known, value):
+                return buffer[0]
+        buffer = tirx.decl_buffer((1,), str(value.ty.dtype), f"{self._name}{len(self._kept)}")
         self._kept.append((buffer, value))
         return buffer[0]
 
@@ -156,17 +255,34 @@ class Steps:
         return s_tir.SBlockRealize([], True, block)
 
 
-Value = Callable[[Sequence[tirx.Var], Index], Expr]
+class _View:
+    """A buffer as an element's expression sees it: its rows are looked up in its ring."""
+
+    def __init__(self, buffer: tirx.Var, slot: Callable[[Expr], Expr]) -> None:
+        self._buffer, self._slot = buffer, slot
+        self._axis = len(row_split([int(d) for d in buffer.shape])[0]) - 1
+
+    def __getitem__(self, index: Sequence[Expr]) -> Expr:
+        at = list(index)
+        at[self._axis] = self._slot(at[self._axis])
+        return self._buffer[at]
+
+
+Value = Callable[[Sequence[Any], Index], Expr]
 
 
 def pointwise(
-    inputs: Sequence[Spec], output: Spec, value: Value, steps: Steps | None = None
+    inputs: Sequence[Spec],
+    output: Spec,
+    value: Value,
+    rings: Rings,
+    steps: Steps | None = None,
 ) -> tirx.PrimFunc:
     """A row kernel in which every output element is one expression of its own index.
 
     inputs: (shape, dtype) of the tensors and constants read; output: the same of the result.
     value: from the input buffers and the output index to the element; it may keep values in
-    `steps`.
+    `steps`. Rows of tensors in `rings` may depend on the row only, not on the column.
     """
     buffers = [tirx.decl_buffer(s, d, f"in{k}") for k, (s, d) in enumerate(inputs)]
     shape, dtype = output
@@ -175,11 +291,25 @@ def pointwise(
     lead, inner = row_split(shape)
     loops = [tirx.Var(f"i{k}", "int32") for k in range(len(inner))]
     index = (*row_indices(row, lead), *loops)
-    body: tirx.Stmt = tirx.BufferStore(out, value(buffers, index), list(index))
+    slots = Steps("slot")
+
+    def ring(operand: int) -> Callable[[Expr], Expr]:
+        # Looked up once, before the loops.
+        return lambda at: slots.keep(rings.slot(operand, at, buffers[-1]))
+
+    def seen(operand: int, buffer: tirx.Var) -> Any:
+        through = operand in rings.operands and not rings.logical
+        return _View(buffer, ring(operand)) if through else buffer
+
+    views = [seen(k, buffer) for k, buffer in enumerate(buffers)]
+    target = list(index)
+    if OUT in rings.operands and not rings.logical:
+        target[len(lead) - 1] = ring(OUT)(row)
+    body: tirx.Stmt = tirx.BufferStore(out, value(views, index), target)
     body = steps.before(body) if steps is not None else body
     for var, extent in reversed(list(zip(loops, inner, strict=True))):
         body = tirx.For(var, 0, extent, tirx.ForKind.SERIAL, body)
-    return tirx.PrimFunc([*buffers, out, row], body)
+    return tirx.PrimFunc([*buffers, out, row], slots.before(body))
 
 
 def row_count(shape: Sequence[int]) -> int:
@@ -188,9 +318,10 @@ def row_count(shape: Sequence[int]) -> int:
 
 
 def pointwise_kernel(
-    call: Call, value: Value, *, scalars: int = 0, steps: Steps | None = None
+    call: Call, rings: Rings, value: Value, *, steps: Steps | None = None
 ) -> RowKernel:
-    """`pointwise` for a Relax call: its tensors first, then its scalars."""
+    """`pointwise` for a Relax call: its tensors first, then its integers."""
     tensors = [arg for arg in call.args if isinstance(arg.ty, relax.TensorType)]
-    inputs = [*map(spec, tensors), *([((scalars,), "int32")] if scalars else [])]
-    return RowKernel(pointwise(inputs, spec(call), value, steps), row_count(shape_of(call)))
+    integers = [((rings.integers,), "int32")] if rings.integers else []
+    inputs = [*map(spec, tensors), *integers]
+    return RowKernel(pointwise(inputs, spec(call), value, rings, steps), row_count(shape_of(call)))

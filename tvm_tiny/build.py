@@ -57,6 +57,7 @@ def build(
     flash: int | None = None,
     fold_edges: bool = True,
     io_in_arena: bool = True,
+    minimize: bool = False,
 ) -> CompiledModel:
     """Compile a QDQ Relax module to C for `target`, a name of `tvm_tiny.micro.targets`.
 
@@ -67,7 +68,8 @@ def build(
     compiled, BudgetError where the arena exceeds `sram` or the constants exceed `flash`.
     """
     found = find_target(target)
-    lowered = pipeline(fold_edges=fold_edges, io_in_arena=io_in_arena)(mod)
+    options = {"fold_edges": fold_edges, "io_in_arena": io_in_arena}
+    lowered = pipeline(**options, sram=sram, minimize=minimize)(mod)
     program = aot.read_program(lowered, name)
     _check_budget("SRAM", "arena", program.workspace_bytes, sram, name)
     what = "weights and tables, before any code"

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, IRModule, Tuple, TupleGetItem
 
 from .passes.rebuild import bindings_of, results_of
+from .schedules import stage
+from .schedules.kernel import row_count
+from .schedules.stage import ATTRIBUTE, Stage
 
 
 @dataclass
 class Storage:
     """A piece of memory that holds a tensor.
 
-    first, last: the steps between which its bytes must stay (-1: before the first step,
-    len(steps): after the last). array: the values of a constant.
+    shape: of the memory; rows: of the tensor, which are more than fit where it is a ring (row r
+    is then at r modulo shape's rows). first, last: the steps between which its bytes must stay
+    (-1: before the first step, len(steps): after the last). array: the values of a constant.
     """
 
     index: int
@@ -27,21 +32,45 @@ class Storage:
     first: int
     last: int
     array: np.ndarray | None = None
+    rows: int = 1
 
     @property
     def bytes(self) -> int:
-        """Size of the tensor."""
-        return int(np.prod(self.shape, dtype="int64")) * np.dtype(self.dtype).itemsize
+        """Size of the memory."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     @property
     def is_constant(self) -> bool:
         """True where the bytes live in flash."""
         return self.array is not None
 
+    @property
+    def ring(self) -> int:
+        """How many rows there is memory for."""
+        return row_count(self.shape)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.bytes // max(self.ring, 1)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a step, in terms of storage; the rest is what its stage says of it."""
+
+    inputs: tuple[int, ...]
+    output: int
+    name: str
+    stage: stage.Operator
+
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel call: `function` reads `inputs` and writes `outputs` (storage indices)."""
+    """One call of main: `function` reads `inputs` and writes `outputs` (storage indices).
+
+    operators: those it runs, in the order of `stage`; none for TVM's own kernels.
+    """
 
     index: int
     function: str
@@ -50,6 +79,8 @@ class Step:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     name: str
+    operators: tuple[Operator, ...] = ()
+    stage: stage.Stage | None = None
 
 
 @dataclass
@@ -96,7 +127,8 @@ class _Reader:
     def add(self, name: str, ty: relax.TensorType, first: int) -> int:
         shape = tuple(int(d) for d in ty.shape)
         index = len(self.graph.storage)
-        self.graph.storage.append(Storage(index, name, shape, str(ty.dtype), first, first))
+        storage = Storage(index, name, shape, str(ty.dtype), first, first, rows=row_count(shape))
+        self.graph.storage.append(storage)
         return index
 
     def find(self, expr: Expr) -> int:
@@ -123,19 +155,31 @@ class _Reader:
         inputs = tuple(self.find(arg) for arg in call.args[1].fields)
         for used in inputs:
             self.graph.storage[used].last = max(self.graph.storage[used].last, index)
+        function = call.args[0].name_hint
+        attrs = self.mod[call.args[0]].attrs or {}
+        plan = Stage.from_json(str(attrs[ATTRIBUTE])) if ATTRIBUTE in attrs else None
         types = getattr(call.ty, "fields", [call.ty])
         outputs = []
         for position, ty in enumerate(types):
             suffix = f":{position}" if len(types) > 1 else ""
             self.place[var, position] = self.add(f"{var.name}{suffix}", ty, index)
             outputs.append(self.place[var, position])
-        function = call.args[0].name_hint
-        attrs = self.mod[call.args[0]].attrs
-        op = str(attrs.get("tvm_tiny.op", f"float {function}")) if attrs else function
-        macs = int(attrs.get("tvm_tiny.macs", 0)) if attrs else 0
-        self.graph.steps.append(
-            Step(index, function, op, macs, inputs, tuple(outputs), str(var.name))
-        )
+        step = Step(index, function, f"float {function}", 0, inputs, tuple(outputs), str(var.name))
+        self.graph.steps.append(step if plan is None else self._staged(step, plan))
+
+    def _staged(self, step: Step, plan: Stage) -> Step:
+        """A step of ours, with its operators; their results go by their own names."""
+        parameters = (*step.inputs, *step.outputs)
+        operators = []
+        for operator in plan.operators:
+            result = self.graph.storage[parameters[operator.result]]
+            result.rows = plan.rows[operator.result]
+            result.name = operator.tensor or result.name
+            inputs = tuple(parameters[p] for p in operator.operands)
+            operators.append(Operator(inputs, result.index, result.name, operator))
+        single = plan.operators[0].op if len(operators) == 1 else "stage"
+        macs = sum(operator.macs for operator in plan.operators)
+        return replace(step, op=single, macs=macs, operators=tuple(operators), stage=plan)
 
     def _constant(self, expr: GenericConst) -> int:
         array = np.ascontiguousarray(expr.value.numpy())

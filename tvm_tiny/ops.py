@@ -81,6 +81,10 @@ def _concat(call: Call, shapes: list[Shape]) -> Shape:
     return (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
 
 
+def _channels(call: Call, shapes: list[Shape]) -> Shape:
+    return (1, 1, 1, shapes[0][-1])
+
+
 def _resize(call: Call, shapes: list[Shape]) -> Shape:
     return (shapes[0][0], shapes[1][0], shapes[2][0], shapes[0][3])
 
@@ -94,6 +98,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "lut": (_same, 1),
     "pad": (_declared, "int8"),
     "qadd": (_broadcast, "int8"),
+    "qavg_of_sums": (_declared, "int8"),
     "qavg_pool2d": (_pool2d, "int8"),
     "qbatch_matmul": (_matmul, "int8"),
     "qconv2d": (_conv2d, "int8"),
@@ -102,6 +107,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "qmax_pool2d": (_pool2d, "int8"),
     "qmaximum": (_broadcast, "int8"),
     "qmean": (_declared, "int8"),
+    "qmean_of_sums": (_declared, "int8"),
     "qminimum": (_broadcast, "int8"),
     "qmultiply": (_broadcast, "int8"),
     "qprelu": (_same, "int8"),
@@ -110,6 +116,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "quantize": (_same, "int8"),
     "resize_bilinear": (_resize, "int8"),
     "resize_nearest": (_resize, "int8"),
+    "row_sums": (_channels, "int32"),
     "strided_slice": (_declared, "int8"),
     "transpose": (_transpose, "int8"),
 }
@@ -141,9 +148,9 @@ def _infer_type(
 
 def _legalize(builder: relax.BlockBuilder, call_: Call) -> relax.Expr:
     """LegalizeOps: the row kernel in a loop over its rows, as in the emitted C."""
-    from tvm_tiny.passes.lower_to_row_kernels import emit_stage
+    from tvm_tiny.passes.lower_to_row_kernels import emit_layer
 
-    return emit_stage(builder, call_)
+    return emit_layer(builder, call_)
 
 
 def _register(name: str, infer: InferShape, dtype: str | int | None) -> None:

@@ -13,11 +13,18 @@ for _error in (errors.TvmTinyError, *errors.TvmTinyError.__subclasses__()):
     tvm_ffi.register_error(_error)
 
 
-def pipeline(*, fold_edges: bool = True, io_in_arena: bool = True) -> tvm.transform.Sequential:
+def pipeline(
+    *,
+    fold_edges: bool = True,
+    io_in_arena: bool = True,
+    sram: int | None = None,
+    minimize: bool = False,
+) -> tvm.transform.Sequential:
     """The passes from QDQ Relax to a module the C generator takes.
 
     fold_edges: let the C take and give int8 NHWC tensors where the model has float or NCHW ones
     around a quantize or dequantize. io_in_arena: plan inputs and outputs into the arena.
+    sram, minimize: a budget for the arena in bytes, or the least memory; see `PartitionStages`.
 
     Every pass leaves a valid module that runs on Relax's virtual machine.
     """
@@ -31,6 +38,7 @@ def pipeline(*, fold_edges: bool = True, io_in_arena: bool = True) -> tvm.transf
             transform.FuseOperators(),
             # Phase 3: memory and kernels.
             transform.MaterializeOutputs(),
+            transform.PartitionStages(sram, minimize, io_in_arena),
             transform.LowerToRowKernels(),
             transform.HoistScratch(),
             transform.PlanMemory(io_in_arena),

@@ -7,7 +7,10 @@ from .passes.hoist_scratch import HoistScratch
 from .passes.lower_qdq import LowerQDQ
 from .passes.lower_to_row_kernels import LowerToRowKernels
 from .passes.materialize_outputs import MaterializeOutputs
+from .passes.partition_stages import PartitionStages
 from .passes.plan_memory import PlanMemory
+from .passes.running_sums import RunningSums
+from .passes.stream_stages import StreamStages
 
 __all__ = [
     "ConvertLayout",
@@ -17,5 +20,8 @@ __all__ = [
     "LowerQDQ",
     "LowerToRowKernels",
     "MaterializeOutputs",
+    "PartitionStages",
     "PlanMemory",
+    "RunningSums",
+    "StreamStages",
 ]

@@ -5,17 +5,31 @@ value 0, which the input's zero point would contribute as 0 too.
 """
 
 # No postponed annotations here: TVMScript reads the buffer shapes from them.
-from tvm.ir import Call
+from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
-from ..kernel import RowKernel, batch_and_row, row_kernel, shape_of
+from ..kernel import (
+    OUT,
+    Rings,
+    RowKernel,
+    batch_and_row,
+    first_operand,
+    inside,
+    row_kernel,
+    shape_of,
+)
 from ..requantize import channel_rescale, clamp_int8
 
 _SCALARS = ("x_zp", "y_zp", "act_min", "act_max")
 
 
-@row_kernel("tvm_tiny.qconv2d", scalars=_SCALARS)
-def qconv2d(call: Call) -> RowKernel:
+def reached(position: Expr, stride: int, extent: int) -> Expr:
+    """Whether an input of `extent` has an element `position` / stride of a spread-out axis."""
+    return T.And(inside(position, extent * stride), T.truncmod(position, stride) == 0)
+
+
+@row_kernel("tvm_tiny.qconv2d", scalars=_SCALARS, streams=first_operand)
+def qconv2d(call: Call, rings: Rings) -> RowKernel:
     """int8 convolution of any kernel, stride, dilation, groups and padding.
 
     Operands: x [N,H,W,C] int8, w [O,KH,KW,C/groups] int8, bias, multiplier, shift [O] int32.
@@ -39,42 +53,51 @@ def qconv2d(call: Call) -> RowKernel:
         bias: T.Buffer((O,), "int32"),
         multiplier: T.Buffer((O,), rescale.dtype),
         shift: T.Buffer((S,), "int32"),
-        q: T.Buffer((4,), "int32"),
+        q: T.Buffer((rings.integers,), "int32"),
         out: T.Buffer((N, OH, OW, O), "int8"),
         y: T.int32,
     ):
-        for ox, oc in T.grid(OW, O):
-            with T.sblock("pixel"):
-                vx, vc = T.axis.remap("SS", [ox, oc])
-                acc = T.sblock_alloc_buffer((1,), "int32")
-                scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
-                acc[0] = bias[vc]
-                for ky in range(KH):
-                    if 0 <= line(y) * SH + ky * DH - PT and line(y) * SH + ky * DH - PT < H:
-                        for kx in range(KW):
-                            if 0 <= vx * SW + kx * DW - PL and vx * SW + kx * DW - PL < W:
-                                for ic in range(I):
-                                    acc[0] += (
-                                        T.Cast(
-                                            "int32",
-                                            x[
-                                                image(y),
-                                                line(y) * SH + ky * DH - PT,
-                                                vx * SW + kx * DW - PL,
-                                                vc // G * I + ic,
-                                            ],
-                                        )
-                                        - q[0]
-                                    ) * T.Cast("int32", w[vc, ky, kx, ic])
-                scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
-                acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
-                out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[2], q[3])
+        with T.sblock("row"):
+            lines = T.sblock_alloc_buffer((KH + 1,), "int32")
+            for ky in range(KH):
+                lines[ky] = rings.tap(0, line(y) * SH + ky * DH - PT, H, q)
+            lines[KH] = rings.slot(OUT, line(y), q)
+            for ox, oc in T.grid(OW, O):
+                with T.sblock("pixel"):
+                    vx, vc = T.axis.remap("SS", [ox, oc])
+                    acc = T.sblock_alloc_buffer((1,), "int32")
+                    scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
+                    acc[0] = bias[vc]
+                    for ky in range(KH):
+                        if rings.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
+                            for kx in range(KW):
+                                if inside(vx * SW + kx * DW - PL, W):
+                                    for ic in range(I):
+                                        acc[0] += (
+                                            T.Cast(
+                                                "int32",
+                                                x[
+                                                    image(y),
+                                                    rings.pick(
+                                                        line(y) * SH + ky * DH - PT, lines[ky]
+                                                    ),
+                                                    vx * SW + kx * DW - PL,
+                                                    vc // G * I + ic,
+                                                ],
+                                            )
+                                            - q[0]
+                                        ) * T.Cast("int32", w[vc, ky, kx, ic])
+                    scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
+                    acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
+                    out[image(y), rings.pick(line(y), lines[KH]), vx, vc] = clamp_int8(
+                        acc[0], q[2], q[3]
+                    )
 
     return RowKernel(row, N * OH)
 
 
-@row_kernel("tvm_tiny.qconv2d_transpose", scalars=_SCALARS)
-def qconv2d_transpose(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.qconv2d_transpose", scalars=_SCALARS, streams=first_operand)
+def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
     """int8 transposed convolution, gathered: each output reads the inputs that reach it.
 
     Operands: x [N,H,W,C] int8, w [O,KH,KW,C] int8, bias, multiplier, shift [O] int32.
@@ -96,43 +119,49 @@ def qconv2d_transpose(call: Call) -> RowKernel:
         bias: T.Buffer((O,), "int32"),
         multiplier: T.Buffer((O,), rescale.dtype),
         shift: T.Buffer((S,), "int32"),
-        q: T.Buffer((4,), "int32"),
+        q: T.Buffer((rings.integers,), "int32"),
         out: T.Buffer((N, OH, OW, O), "int8"),
         y: T.int32,
     ):
-        for ox, oc in T.grid(OW, O):
-            with T.sblock("pixel"):
-                vx, vc = T.axis.remap("SS", [ox, oc])
-                acc = T.sblock_alloc_buffer((1,), "int32")
-                scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
-                acc[0] = bias[vc]
-                for ky in range(KH):
-                    if (
-                        0 <= line(y) + PT - ky
-                        and line(y) + PT - ky < H * SH
-                        and T.truncmod(line(y) + PT - ky, SH) == 0
-                    ):
-                        for kx in range(KW):
-                            if (
-                                0 <= vx + PL - kx
-                                and vx + PL - kx < W * SW
-                                and T.truncmod(vx + PL - kx, SW) == 0
-                            ):
-                                for ic in range(C):
-                                    acc[0] += (
-                                        T.Cast(
-                                            "int32",
-                                            x[
-                                                image(y),
-                                                T.truncdiv(line(y) + PT - ky, SH),
-                                                T.truncdiv(vx + PL - kx, SW),
-                                                ic,
-                                            ],
-                                        )
-                                        - q[0]
-                                    ) * T.Cast("int32", w[vc, ky, kx, ic])
-                scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
-                acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
-                out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[2], q[3])
+        with T.sblock("row"):
+            lines = T.sblock_alloc_buffer((KH + 1,), "int32")
+            for ky in range(KH):
+                lines[ky] = T.Select(
+                    T.truncmod(line(y) + PT - ky, SH) == 0,
+                    rings.tap(0, T.truncdiv(line(y) + PT - ky, SH), H, q),
+                    -1,
+                )
+            lines[KH] = rings.slot(OUT, line(y), q)
+            for ox, oc in T.grid(OW, O):
+                with T.sblock("pixel"):
+                    vx, vc = T.axis.remap("SS", [ox, oc])
+                    acc = T.sblock_alloc_buffer((1,), "int32")
+                    scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
+                    acc[0] = bias[vc]
+                    for ky in range(KH):
+                        if rings.pick(reached(line(y) + PT - ky, SH, H), lines[ky] >= 0):
+                            for kx in range(KW):
+                                if reached(vx + PL - kx, SW, W):
+                                    for ic in range(C):
+                                        acc[0] += (
+                                            T.Cast(
+                                                "int32",
+                                                x[
+                                                    image(y),
+                                                    rings.pick(
+                                                        T.truncdiv(line(y) + PT - ky, SH),
+                                                        lines[ky],
+                                                    ),
+                                                    T.truncdiv(vx + PL - kx, SW),
+                                                    ic,
+                                                ],
+                                            )
+                                            - q[0]
+                                        ) * T.Cast("int32", w[vc, ky, kx, ic])
+                    scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
+                    acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
+                    out[image(y), rings.pick(line(y), lines[KH]), vx, vc] = clamp_int8(
+                        acc[0], q[2], q[3]
+                    )
 
     return RowKernel(row, N * OH)

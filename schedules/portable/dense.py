@@ -6,12 +6,12 @@ from collections.abc import Callable
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
-from ..kernel import RowKernel, batch_and_row, row_kernel, shape_of
+from ..kernel import Rings, RowKernel, batch_and_row, row_kernel, shape_of
 from ..requantize import channel_rescale, clamp_int8, tensor_rescale
 
 
 @row_kernel("tvm_tiny.qdense", scalars=("x_zp", "y_zp", "act_min", "act_max"))
-def qdense(call: Call) -> RowKernel:
+def qdense(call: Call, rings: Rings) -> RowKernel:
     """int8 fully connected layer: x [..., I], w [O, I], bias, multiplier, shift [O] int32."""
     *lead, I = shape_of(call.args[0])  # noqa: E741
     O = shape_of(call.args[1])[0]  # noqa: E741
@@ -68,7 +68,7 @@ def _batch(shape: tuple[int, ...], out: tuple[int, ...]) -> Callable[[Expr], Exp
     "tvm_tiny.qbatch_matmul",
     scalars=("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift"),
 )
-def qbatch_matmul(call: Call) -> RowKernel:
+def qbatch_matmul(call: Call, rings: Rings) -> RowKernel:
     """int8 batched product of two activations: a [..., M, K], b [..., K, N]; one scale.
 
     Batches are broadcast as NumPy does.

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..kernel import Index, RowKernel, Steps, pointwise_kernel, row_kernel, shape_of, spec
+from ..kernel import (
+    Index,
+    Rings,
+    RowKernel,
+    Steps,
+    pointwise_kernel,
+    row_kernel,
+    same_rows,
+    shape_of,
+    spec,
+)
 from ..requantize import ROUND_TO_EVEN, clamp_int8, i32, scale_down, scale_up
 
 Buffers = Sequence[tirx.Var]
@@ -24,8 +34,8 @@ def _operand(call: Call, which: int, buffers: Buffers, index: Index) -> Expr:
     return i32(buffers[which][broadcast(shape_of(call.args[which]), index)])
 
 
-@row_kernel("tvm_tiny.lut")
-def lut(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.lut", streams=same_rows)
+def lut(call: Call, rings: Rings) -> RowKernel:
     """Any function of one 8-bit value as its table of 256, from the lowest value on.
 
     x int8 or uint8, table [256] of the result's type.
@@ -35,13 +45,13 @@ def lut(call: Call) -> RowKernel:
     def value(buffers: Buffers, index: Index) -> Expr:
         return buffers[1][i32(buffers[0][index]) - i32(lowest)]
 
-    return pointwise_kernel(call, value)
+    return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.copy")
-def copy(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.copy", streams=same_rows)
+def copy(call: Call, rings: Rings) -> RowKernel:
     """The input, in memory of its own."""
-    return pointwise_kernel(call, lambda buffers, index: buffers[0][index])
+    return pointwise_kernel(call, rings, lambda buffers, index: buffers[0][index])
 
 
 def _requantized(steps: Steps, value: Expr, multiplier: Expr, shift: Expr, known: int) -> Expr:
@@ -56,8 +66,8 @@ _SUM = (
 )
 
 
-@row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract", scalars=_SUM)
-def qadd(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract", scalars=_SUM, streams=same_rows)
+def qadd(call: Call, rings: Rings) -> RowKernel:
     """a + b or a - b: both rescaled to twice the larger scale with 20 bits of headroom."""
     subtract = call.op.name == "tvm_tiny.qsubtract"
     known = [int(call.attrs[name]) for name in ("a_shift", "b_shift", "y_shift")]
@@ -76,14 +86,14 @@ def qadd(call: Call) -> RowKernel:
         result = _requantized(steps, total, q[7], q[10], known[2])
         return clamp_int8(result + q[2], q[3], q[4])
 
-    return pointwise_kernel(call, value, scalars=len(_SUM), steps=steps)
+    return pointwise_kernel(call, rings, value, steps=steps)
 
 
 _PRODUCT = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
 
 
-@row_kernel("tvm_tiny.qmultiply", scalars=_PRODUCT)
-def qmultiply(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.qmultiply", scalars=_PRODUCT, streams=same_rows)
+def qmultiply(call: Call, rings: Rings) -> RowKernel:
     """a * b, rescaled once."""
     known = int(call.attrs["shift"])
     steps = Steps()
@@ -96,14 +106,14 @@ def qmultiply(call: Call) -> RowKernel:
         result = _requantized(steps, product, q[5], q[6], known)
         return clamp_int8(result + q[2], q[3], q[4])
 
-    return pointwise_kernel(call, value, scalars=len(_PRODUCT), steps=steps)
+    return pointwise_kernel(call, rings, value, steps=steps)
 
 
 _CLAMP = ("act_min", "act_max")
 
 
-@row_kernel("tvm_tiny.qmaximum", "tvm_tiny.qminimum", scalars=_CLAMP)
-def qmaximum(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.qmaximum", "tvm_tiny.qminimum", scalars=_CLAMP, streams=same_rows)
+def qmaximum(call: Call, rings: Rings) -> RowKernel:
     """The larger or smaller of two int8 tensors of one scale, clamped."""
     pick = tirx.max if call.op.name == "tvm_tiny.qmaximum" else tirx.min
 
@@ -111,14 +121,14 @@ def qmaximum(call: Call) -> RowKernel:
         best = pick(_operand(call, 0, buffers, index), _operand(call, 1, buffers, index))
         return clamp_int8(best, buffers[-1][0], buffers[-1][1])
 
-    return pointwise_kernel(call, value, scalars=len(_CLAMP))
+    return pointwise_kernel(call, rings, value)
 
 
 _PRELU = ("x_zp", "alpha_zp", "y_zp", "multiplier", "shift", "alpha_multiplier", "alpha_shift")
 
 
-@row_kernel("tvm_tiny.qprelu", scalars=_PRELU)
-def qprelu(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.qprelu", scalars=_PRELU, streams=same_rows)
+def qprelu(call: Call, rings: Rings) -> RowKernel:
     """x where x >= 0, else x * alpha, each with its own multiplier; alpha is broadcast."""
     known = max(int(call.attrs["shift"]), int(call.attrs["alpha_shift"]))
     steps = Steps()
@@ -133,11 +143,11 @@ def qprelu(call: Call) -> RowKernel:
         result = _requantized(steps, product, multiplier, shift, known)
         return clamp_int8(result + q[2], -128, 127)
 
-    return pointwise_kernel(call, value, scalars=len(_PRELU), steps=steps)
+    return pointwise_kernel(call, rings, value, steps=steps)
 
 
-@row_kernel("tvm_tiny.quantize")
-def quantize(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.quantize", streams=same_rows)
+def quantize(call: Call, rings: Rings) -> RowKernel:
     """float32 -> int8: x / scale rounded, plus the zero point.
 
     Halves go away from zero, or with rounding "float32" to even. The quotient is limited before
@@ -154,7 +164,7 @@ def quantize(call: Call) -> RowKernel:
         whole = _to_even(steps, near) if to_even else _away_from_zero(steps, near)
         return clamp_int8(whole + zero_point, -128, 127)
 
-    return pointwise_kernel(call, value, steps=steps)
+    return pointwise_kernel(call, rings, value, steps=steps)
 
 
 def _to_even(steps: Steps, value: Expr) -> Expr:
@@ -175,8 +185,8 @@ def _away_from_zero(steps: Steps, value: Expr) -> Expr:
     return whole + up - down
 
 
-@row_kernel("tvm_tiny.dequantize")
-def dequantize(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.dequantize", streams=same_rows)
+def dequantize(call: Call, rings: Rings) -> RowKernel:
     """int8 -> float32: scale * (q - zero point)."""
     scale = tirx.const(float(call.attrs["scale"]), "float32")
     zero_point = i32(int(call.attrs["zero_point"]))
@@ -184,4 +194,4 @@ def dequantize(call: Call) -> RowKernel:
     def value(buffers: Buffers, index: Index) -> Expr:
         return (i32(buffers[0][index]) - zero_point).astype("float32") * scale
 
-    return pointwise_kernel(call, value)
+    return pointwise_kernel(call, rings, value)

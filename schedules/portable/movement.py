@@ -7,14 +7,23 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..kernel import Index, RowKernel, Steps, pointwise_kernel, row_kernel, shape_of
+from ..kernel import (
+    Index,
+    Rings,
+    RowKernel,
+    Steps,
+    first_operand,
+    pointwise_kernel,
+    row_kernel,
+    shape_of,
+)
 from ..requantize import i32
 
 Buffers = Sequence[tirx.Var]
 
 
-@row_kernel("tvm_tiny.pad")
-def pad(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.pad", streams=first_operand)
+def pad(call: Call, rings: Rings) -> RowKernel:
     """Constant padding of any rank; the value is a quantized one."""
     before = [int(v) for v in call.attrs["before"]]
     fill = tirx.const(int(call.attrs["value"]), "int8")
@@ -29,11 +38,11 @@ def pad(call: Call) -> RowKernel:
                 inside = tirx.all(inside, i < extent)
         return tirx.if_then_else(inside, buffers[0][source], fill)
 
-    return pointwise_kernel(call, value)
+    return pointwise_kernel(call, rings, value)
 
 
 @row_kernel("tvm_tiny.transpose")
-def transpose(call: Call) -> RowKernel:
+def transpose(call: Call, rings: Rings) -> RowKernel:
     """Axes permuted: output axis k is input axis axes[k]."""
     axes = [int(a) for a in call.attrs["axes"]]
 
@@ -43,11 +52,11 @@ def transpose(call: Call) -> RowKernel:
             source[axis] = index[position]
         return buffers[0][source]
 
-    return pointwise_kernel(call, value)
+    return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.strided_slice")
-def strided_slice(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.strided_slice", streams=first_operand)
+def strided_slice(call: Call, rings: Rings) -> RowKernel:
     """Every strides[k]-th element from begin[k] on, strides of either sign."""
     begin = [int(v) for v in call.attrs["begin"]]
     strides = [int(v) for v in call.attrs["strides"]]
@@ -55,11 +64,11 @@ def strided_slice(call: Call) -> RowKernel:
     def value(buffers: Buffers, index: Index) -> Expr:
         return buffers[0][[b + i * s for b, i, s in zip(begin, index, strides, strict=True)]]
 
-    return pointwise_kernel(call, value)
+    return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.concat")
-def concat(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.concat", streams=lambda call: tuple(range(len(call.args))))
+def concat(call: Call, rings: Rings) -> RowKernel:
     """Tensors of one scale joined along an axis."""
     axis = int(call.attrs["axis"])
     extents = [shape_of(arg)[axis] for arg in call.args]
@@ -79,22 +88,22 @@ def concat(call: Call) -> RowKernel:
         assert result is not None
         return result
 
-    return pointwise_kernel(call, value)
+    return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.resize_nearest")
-def resize_nearest(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.resize_nearest", streams=first_operand, tables=(1, 2))
+def resize_nearest(call: Call, rings: Rings) -> RowKernel:
     """x [N,H,W,C], rows [OH] and columns [OW] int32: the input line and column of each output."""
 
     def value(buffers: Buffers, index: Index) -> Expr:
         n, y, x, c = index
         return buffers[0][n, buffers[1][y], buffers[2][x], c]
 
-    return pointwise_kernel(call, value)
+    return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.resize_bilinear")
-def resize_bilinear(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.resize_bilinear", streams=first_operand, tables=(1, 2))
+def resize_bilinear(call: Call, rings: Rings) -> RowKernel:
     """x [N,H,W,C]; rows [OH,4] and columns [OW,4] int32: two source indices, two 10-bit weights.
 
     A weight is at most 1536 in size and the two of an axis add up to 1024, so that all sums stay
@@ -114,4 +123,4 @@ def resize_bilinear(call: Call) -> RowKernel:
         half = tirx.Select(total > i32(0), i32(1 << 19), i32(-(1 << 19)))
         return tirx.truncdiv(total + half, i32(1 << 20)).astype("int8")
 
-    return pointwise_kernel(call, value, steps=steps)
+    return pointwise_kernel(call, rings, value, steps=steps)

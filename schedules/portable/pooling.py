@@ -3,12 +3,21 @@
 from tvm.ir import Call
 from tvm.script import tirx as T
 
-from ..kernel import RowKernel, batch_and_row, row_kernel, shape_of
+from ..kernel import (
+    OUT,
+    Rings,
+    RowKernel,
+    batch_and_row,
+    first_operand,
+    inside,
+    row_kernel,
+    shape_of,
+)
 from ..requantize import clamp_int8
 
 
-@row_kernel("tvm_tiny.qavg_pool2d", scalars=("act_min", "act_max"))
-def qavg_pool2d(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.qavg_pool2d", scalars=("act_min", "act_max"), streams=first_operand)
+def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
     """Average of the taps inside the input, halves away from zero: x [N,H,W,C] int8."""
     attrs = call.attrs
     N, H, W, C = shape_of(call.args[0])
@@ -21,36 +30,48 @@ def qavg_pool2d(call: Call) -> RowKernel:
     @T.prim_func(private=True, s_tir=True)
     def row(
         x: T.Buffer((N, H, W, C), "int8"),
-        q: T.Buffer((2,), "int32"),
+        q: T.Buffer((rings.integers,), "int32"),
         out: T.Buffer((N, OH, OW, C), "int8"),
         y: T.int32,
     ):
-        for ox, c in T.grid(OW, C):
-            with T.sblock("pixel"):
-                vx, vc = T.axis.remap("SS", [ox, c])
-                acc = T.sblock_alloc_buffer((2,), "int32")
-                acc[0] = 0
-                acc[1] = 0
-                for ky in range(KH):
-                    if 0 <= line(y) * SH + ky - PT and line(y) * SH + ky - PT < H:
-                        for kx in range(KW):
-                            if 0 <= vx * SW + kx - PL and vx * SW + kx - PL < W:
-                                acc[0] += T.Cast(
-                                    "int32",
-                                    x[image(y), line(y) * SH + ky - PT, vx * SW + kx - PL, vc],
-                                )
-                                acc[1] += 1
-                if acc[0] > 0:
-                    acc[0] = T.truncdiv(acc[0] + T.truncdiv(acc[1], 2), acc[1])
-                else:
-                    acc[0] = T.truncdiv(acc[0] - T.truncdiv(acc[1], 2), acc[1])
-                out[image(y), line(y), vx, vc] = clamp_int8(acc[0], q[0], q[1])
+        with T.sblock("row"):
+            lines = T.sblock_alloc_buffer((KH + 1,), "int32")
+            for ky in range(KH):
+                lines[ky] = rings.tap(0, line(y) * SH + ky - PT, H, q)
+            lines[KH] = rings.slot(OUT, line(y), q)
+            for ox, c in T.grid(OW, C):
+                with T.sblock("pixel"):
+                    vx, vc = T.axis.remap("SS", [ox, c])
+                    acc = T.sblock_alloc_buffer((2,), "int32")
+                    acc[0] = 0
+                    acc[1] = 0
+                    for ky in range(KH):
+                        if rings.pick(inside(line(y) * SH + ky - PT, H), lines[ky] >= 0):
+                            for kx in range(KW):
+                                if inside(vx * SW + kx - PL, W):
+                                    acc[0] += T.Cast(
+                                        "int32",
+                                        x[
+                                            image(y),
+                                            rings.pick(line(y) * SH + ky - PT, lines[ky]),
+                                            vx * SW + kx - PL,
+                                            vc,
+                                        ],
+                                    )
+                                    acc[1] += 1
+                    if acc[0] > 0:
+                        acc[0] = T.truncdiv(acc[0] + T.truncdiv(acc[1], 2), acc[1])
+                    else:
+                        acc[0] = T.truncdiv(acc[0] - T.truncdiv(acc[1], 2), acc[1])
+                    out[image(y), rings.pick(line(y), lines[KH]), vx, vc] = clamp_int8(
+                        acc[0], q[0], q[1]
+                    )
 
     return RowKernel(row, N * OH)
 
 
-@row_kernel("tvm_tiny.qmax_pool2d", scalars=("act_min", "act_max"))
-def qmax_pool2d(call: Call) -> RowKernel:
+@row_kernel("tvm_tiny.qmax_pool2d", scalars=("act_min", "act_max"), streams=first_operand)
+def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
     """Maximum of the taps inside the input: x [N,H,W,C] int8."""
     attrs = call.attrs
     N, H, W, C = shape_of(call.args[0])
@@ -63,26 +84,38 @@ def qmax_pool2d(call: Call) -> RowKernel:
     @T.prim_func(private=True, s_tir=True)
     def row(
         x: T.Buffer((N, H, W, C), "int8"),
-        q: T.Buffer((2,), "int32"),
+        q: T.Buffer((rings.integers,), "int32"),
         out: T.Buffer((N, OH, OW, C), "int8"),
         y: T.int32,
     ):
-        for ox, c in T.grid(OW, C):
-            with T.sblock("pixel"):
-                vx, vc = T.axis.remap("SS", [ox, c])
-                best = T.sblock_alloc_buffer((1,), "int32")
-                best[0] = -128
-                for ky in range(KH):
-                    if 0 <= line(y) * SH + ky - PT and line(y) * SH + ky - PT < H:
-                        for kx in range(KW):
-                            if 0 <= vx * SW + kx - PL and vx * SW + kx - PL < W:
-                                best[0] = T.max(
-                                    best[0],
-                                    T.Cast(
-                                        "int32",
-                                        x[image(y), line(y) * SH + ky - PT, vx * SW + kx - PL, vc],
-                                    ),
-                                )
-                out[image(y), line(y), vx, vc] = clamp_int8(best[0], q[0], q[1])
+        with T.sblock("row"):
+            lines = T.sblock_alloc_buffer((KH + 1,), "int32")
+            for ky in range(KH):
+                lines[ky] = rings.tap(0, line(y) * SH + ky - PT, H, q)
+            lines[KH] = rings.slot(OUT, line(y), q)
+            for ox, c in T.grid(OW, C):
+                with T.sblock("pixel"):
+                    vx, vc = T.axis.remap("SS", [ox, c])
+                    best = T.sblock_alloc_buffer((1,), "int32")
+                    best[0] = -128
+                    for ky in range(KH):
+                        if rings.pick(inside(line(y) * SH + ky - PT, H), lines[ky] >= 0):
+                            for kx in range(KW):
+                                if inside(vx * SW + kx - PL, W):
+                                    best[0] = T.max(
+                                        best[0],
+                                        T.Cast(
+                                            "int32",
+                                            x[
+                                                image(y),
+                                                rings.pick(line(y) * SH + ky - PT, lines[ky]),
+                                                vx * SW + kx - PL,
+                                                vc,
+                                            ],
+                                        ),
+                                    )
+                    out[image(y), rings.pick(line(y), lines[KH]), vx, vc] = clamp_int8(
+                        best[0], q[0], q[1]
+                    )
 
     return RowKernel(row, N * OH)

@@ -9,7 +9,7 @@ import math
 from tvm.ir import Call
 from tvm.script import tirx as T
 
-from ..kernel import RowKernel, row_kernel, shape_of
+from ..kernel import Rings, RowKernel, first_operand, row_kernel, shape_of
 from ..requantize import clamp_int8, tensor_rescale
 
 
@@ -24,7 +24,7 @@ def outer_reduced_inner(shape: tuple[int, ...], axes: list[int]) -> tuple[int, i
 
 
 @row_kernel("tvm_tiny.qmean", scalars=("x_zp", "y_zp", "multiplier", "shift"))
-def qmean(call: Call) -> RowKernel:
+def qmean(call: Call, rings: Rings) -> RowKernel:
     """int8 mean: the sum without its zero points, times a multiplier that holds 1/count."""
     attrs = call.attrs
     O, R, I = outer_reduced_inner(  # noqa: E741
@@ -54,8 +54,88 @@ def qmean(call: Call) -> RowKernel:
     return RowKernel(row, O)
 
 
+@row_kernel("tvm_tiny.row_sums", streams=first_operand)
+def row_sums(call: Call, rings: Rings) -> RowKernel:
+    """Sums over lines and columns, int32 [1,1,1,C], of x [1,H,W,C] int8.
+
+    An accumulator: each event adds one line of x, so that x need never be whole.
+    """
+    _, H, W, C = shape_of(call.args[0])
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(
+        x: T.Buffer((1, H, W, C), "int8"),
+        q: T.Buffer((max(rings.integers, 1),), "int32"),
+        out: T.Buffer((1, 1, 1, C), "int32"),
+        y: T.int32,
+    ):
+        with T.sblock("row"):
+            line = T.sblock_alloc_buffer((1,), "int32")
+            line[0] = rings.slot(0, y, q)
+            for c in range(C):
+                with T.sblock("channel"):
+                    vc = T.axis.remap("S", [c])
+                    acc = T.sblock_alloc_buffer((1,), "int32")
+                    acc[0] = T.Select(y == 0, 0, out[0, 0, 0, vc])
+                    for k in range(W):
+                        acc[0] += T.Cast("int32", x[0, rings.pick(y, line[0]), k, vc])
+                    out[0, 0, 0, vc] = acc[0]
+
+    return RowKernel(row, H)
+
+
+@row_kernel("tvm_tiny.qmean_of_sums", scalars=("x_zp", "y_zp", "multiplier", "shift"))
+def qmean_of_sums(call: Call, rings: Rings) -> RowKernel:
+    """`qmean` from `row_sums`: sums [1,1,1,C] int32 of `count` elements each."""
+    C = shape_of(call.args[0])[-1]
+    count = int(call.attrs["count"])
+    rescale, multiplier = tensor_rescale(call)
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(
+        x: T.Buffer((C,), "int32"),
+        q: T.Buffer((4,), "int32"),
+        out: T.Buffer((C,), "int8"),
+        y: T.int32,
+    ):
+        for c in range(C):
+            with T.sblock("element"):
+                vc = T.axis.remap("S", [c])
+                acc = T.sblock_alloc_buffer((1,), "int32")
+                scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
+                scaled[0] = rescale.up(x[vc] - q[0] * count, multiplier(q[2]), q[3])
+                acc[0] = rescale.down(scaled[0], q[3]) + q[1]
+                out[vc] = clamp_int8(acc[0], -128, 127)
+
+    return RowKernel(row, 1)
+
+
+@row_kernel("tvm_tiny.qavg_of_sums", scalars=("act_min", "act_max"))
+def qavg_of_sums(call: Call, rings: Rings) -> RowKernel:
+    """`qavg_pool2d` of one window over everything from `row_sums` of `count` elements each."""
+    C = shape_of(call.args[0])[-1]
+    count = int(call.attrs["count"])
+    half = count // 2
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(
+        x: T.Buffer((C,), "int32"),
+        q: T.Buffer((2,), "int32"),
+        out: T.Buffer((C,), "int8"),
+        y: T.int32,
+    ):
+        for c in range(C):
+            with T.sblock("element"):
+                vc = T.axis.remap("S", [c])
+                acc = T.sblock_alloc_buffer((1,), "int32")
+                acc[0] = T.truncdiv(x[vc] + T.Select(x[vc] > 0, half, -half), count)
+                out[vc] = clamp_int8(acc[0], q[0], q[1])
+
+    return RowKernel(row, 1)
+
+
 @row_kernel("tvm_tiny.argmax")
-def argmax(call: Call) -> RowKernel:
+def argmax(call: Call, rings: Rings) -> RowKernel:
     """Index of the first largest element along one axis, as int32 or int64."""
     dtype = str(call.attrs["dtype"])
     O, R, I = outer_reduced_inner(  # noqa: E741

@@ -10,7 +10,7 @@ from tvm import tirx
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
-from ..kernel import RowKernel, row_kernel, shape_of
+from ..kernel import Rings, RowKernel, row_kernel, shape_of
 from ..requantize import clamp_int8, i32, i64, rounding_shift_right
 
 # 48/17 and -32/17 in Q2.29: the first guess of Newton's reciprocal for a divisor in [1/2, 1].
@@ -37,7 +37,7 @@ def _newton_step(x: Expr, half_divisor: Expr) -> Expr:
 
 
 @row_kernel("tvm_tiny.qsoftmax")
-def qsoftmax(call: Call) -> RowKernel:
+def qsoftmax(call: Call, rings: Rings) -> RowKernel:
     """x [..., C] int8, exp_table [256] int32 in Q0.31, indexed by largest - x."""
     *lead, C = shape_of(call.args[0])
     M = math.prod(lead)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -40,15 +39,15 @@ class KernelSource:
 
 
 def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> KernelSource:
-    """All PrimFuncs of `mod` as C99 functions named `prefix` + name.
+    """The kernels of `mod` that the driver calls, as C99 functions named `prefix` + name.
 
-    outputs: for each function the driver calls, how many of its last parameters it writes; all
-    other pointers become const. Functions that only kernels call become static.
+    outputs: for each of them, how many of its last pointers it writes; all others become const.
+    Functions of the module that drive kernels are left out: the C driver does that.
     """
     functions = {
-        var: _prepared(function, outputs.get(var.name_hint, 0))
+        var: _prepared(function, outputs[var.name_hint])
         for var, function in mod.functions.items()
-        if isinstance(function, tirx.PrimFunc)
+        if isinstance(function, tirx.PrimFunc) and var.name_hint in outputs
     }
     if not functions:
         return KernelSource("", "", False)
@@ -59,15 +58,13 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
 
     def signature(match: re.Match[str]) -> str:
         name, parameters = match.group(1), match.group(2).split(", ")
-        writes = outputs.get(name, 1)
+        writes = outputs[name]
         pointers = [k for k, p in enumerate(parameters) if "*" in p]
         for position in pointers[: len(pointers) - writes]:
             parameters[position] = f"const {parameters[position]}"
         head = f"void {name}({', '.join(parameters)})"
-        if name in outputs:
-            declarations.append(f"{head};")
-            return f"{head} {{"
-        return f"static {head} {{"
+        declarations.append(f"{head};")
+        return f"{head} {{"
 
     text = _DEFINITION.sub(signature, text)
     names = sorted((re.escape(var.name_hint) for var in functions), key=len, reverse=True)
@@ -77,20 +74,20 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
     # What is neither ours nor C is a function of libm: int8 kernels call nothing else.
     own = {f"{prefix}{var.name_hint}" for var in functions}
     foreign = set(_CALLED.findall(definitions)) - own - _KEYWORDS
-    return KernelSource(_in_call_order(definitions), prototypes, bool(foreign))
+    return KernelSource(_sorted(definitions), prototypes, bool(foreign))
 
 
 def _prepared(function: tirx.PrimFunc, writes: int) -> tirx.PrimFunc:
     """Ready for the printer: lowered, pointers for parameters, no calling convention.
 
-    writes: how many parameters are outputs, 0 for functions that only kernels call. TVM's own
-    kernels name parameters after the model's tensors, so those are numbered instead.
+    writes: how many parameters are outputs. Row kernels are lowered already; TVM's own kernels
+    name parameters after the model's tensors, so those are numbered instead.
     """
     if function.attrs and "s_tir" in function.attrs:
         function = lower_prim_func(function)
-    reads = len(function.params) - writes
-    numbered = [f"in{k}" for k in range(reads)] + [f"out{k}" for k in range(writes)]
-    function = to_pointer_abi(function, numbered if writes else ())
+        reads = len(function.params) - writes
+        numbered = [f"in{k}" for k in range(reads)] + [f"out{k}" for k in range(writes)]
+        function = to_pointer_abi(function, numbered)
     for attribute in ("calling_conv", "tirx.noalias"):
         function = function.without_attr(attribute)
     return function
@@ -138,17 +135,7 @@ def _use_all_parameters(function: str) -> str:
     return head + brace + "".join(f"  (void){name};\n" for name in unused) + body
 
 
-def _in_call_order(text: str) -> str:
-    """Definitions of static functions before those that call them, each kind by name.
-
-    Static functions that nothing calls are left out: rows of empty tensors, for example.
-    """
-    parts = sorted(map(_use_all_parameters, re.split(r"(?m)^(?=(?:static )?void )", text)))
-    used = Counter(re.findall(r"\b(\w+)\(", text))
-    static = [p for p in parts if p.startswith("static ") and used[_function_name(p)] > 1]
-    public = [part for part in parts if part.startswith("void ")]
-    return "\n".join(part.strip() + "\n" for part in static + public)
-
-
-def _function_name(definition: str) -> str:
-    return definition.partition("(")[0].rpartition(" ")[2]
+def _sorted(text: str) -> str:
+    """The definitions by name."""
+    parts = sorted(map(_use_all_parameters, re.split(r"(?m)^(?=void )", text)))
+    return "\n".join(part.strip() + "\n" for part in parts if part.strip())

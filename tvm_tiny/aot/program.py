@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from tvm.ir import IRModule
 
 from ..errors import DataError
-from ..graph import Graph, Storage, read_graph
+from ..graph import Graph, Step, Storage, read_graph
 from ..interface import ATTRIBUTE as INTERFACE
 from ..interface import Interface
 from ..memory import ATTRIBUTE as MEMORY_PLAN
 from ..memory import MemoryPlan
+from ..schedules.kernel import row_split
+from ..schedules.stage import runs
 from .kernels import KernelSource, print_kernels
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -49,8 +51,24 @@ class Operand:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """Before event e of a call, call `producer` of its step must have run some of its events.
+
+    runs: (count, first, step) of the progressions that these numbers are made of, e = 0, 1, ...
+    """
+
+    producer: int
+    runs: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
 class Call:
-    """One kernel call of the driver."""
+    """One operator: a row kernel that the driver runs `events` times, or a kernel of TVM's own.
+
+    outputs: the result, and scratch of TVM's kernels. shape: of the whole result. row_bytes,
+    ring: of one row of it, and how many there is memory for. accumulates: every event adds to
+    the one row there is. waits: within a stage. backward: from the last row to the first.
+    """
 
     index: int
     name: str
@@ -60,11 +78,20 @@ class Call:
     inputs: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
     shape: tuple[int, ...]
+    events: int | None = None
+    row_bytes: int = 0
+    ring: int = 1
+    accumulates: bool = False
+    waits: tuple[Wait, ...] = ()
+    backward: bool = False
 
 
 @dataclass(frozen=True)
 class Program:
-    """Everything the generated C and its metadata say."""
+    """Everything the generated C and its metadata say.
+
+    steps: what the driver runs, one after the other; a step of several calls runs them row by row.
+    """
 
     name: str
     interface: Interface
@@ -73,10 +100,15 @@ class Program:
     input_offsets: tuple[int | None, ...]
     output_offsets: tuple[int | None, ...]
     constants: tuple[np.ndarray, ...]
-    calls: tuple[Call, ...]
+    steps: tuple[tuple[Call, ...], ...]
     kernels: KernelSource
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls of all steps."""
+        return tuple(call for step in self.steps for call in step)
 
     @property
     def macs(self) -> int:
@@ -119,7 +151,12 @@ def read_program(mod: IRModule, name: str) -> Program:
     plan = MemoryPlan.from_json(str(attrs[MEMORY_PLAN]))
     interface = Interface.from_json(str(attrs[INTERFACE]))
     places = _Places(graph, plan)
-    writes = {step.function: len(step.outputs) for step in graph.steps}
+    counter = itertools.count()
+    backward = set(plan.backward)
+    steps = tuple(
+        tuple(_calls(step, graph, places, counter, step.index in backward)) for step in graph.steps
+    )
+    writes = {call.function: len(call.outputs) for step in steps for call in step}
     return Program(
         name=name,
         interface=interface,
@@ -128,23 +165,42 @@ def read_program(mod: IRModule, name: str) -> Program:
         input_offsets=tuple(plan.offsets.get(i) for i in graph.inputs),
         output_offsets=tuple(plan.offsets.get(i) for i in graph.outputs),
         constants=places.constants,
-        calls=tuple(
-            Call(
-                step.index,
-                step.name,
-                step.op,
-                step.function,
-                step.macs,
-                tuple(map(places.operand, step.inputs)),
-                tuple(map(places.operand, step.outputs)),
-                graph.storage[step.outputs[0]].shape,
-            )
-            for step in graph.steps
-        ),
+        steps=steps,
         kernels=print_kernels(mod, writes, f"tvmgen_{name}_"),
         input_names=c_identifiers(p.name for p in interface.inputs),
         output_names=c_identifiers(p.name for p in interface.outputs),
     )
+
+
+def _calls(
+    step: Step, graph: Graph, places: _Places, counter: Iterator[int], backward: bool
+) -> Iterator[Call]:
+    """The calls of a step: one for each of its operators, or TVM's own kernel."""
+    if step.stage is None:
+        inputs, outputs = map(places.operand, step.inputs), map(places.operand, step.outputs)
+        shape = graph.storage[step.outputs[0]].shape
+        operands = tuple(inputs), tuple(outputs)
+        yield Call(next(counter), step.name, step.op, step.function, step.macs, *operands, shape)
+        return
+    for position, operator in enumerate(step.operators):
+        result = graph.storage[operator.output]
+        whole = result.ring >= result.rows
+        yield Call(
+            index=next(counter),
+            name=operator.name,
+            op=operator.stage.op,
+            function=operator.stage.kernel,
+            macs=operator.stage.macs,
+            inputs=tuple(map(places.operand, operator.inputs)),
+            outputs=(places.operand(operator.output),),
+            shape=result.shape if whole else (result.rows, *row_split(result.shape)[1]),
+            events=operator.stage.events,
+            row_bytes=result.row_bytes,
+            ring=result.ring,
+            accumulates=operator.stage.accumulates,
+            backward=backward,
+            waits=tuple(Wait(p, tuple(runs(n))) for p, n in step.stage.needs(position)),
+        )
 
 
 class _Places:

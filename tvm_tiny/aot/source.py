@@ -10,7 +10,7 @@ import numpy as np
 
 from .._version import __version__
 from ..interface import Port
-from .program import Call, Operand, Program
+from .program import Call, Operand, Program, Wait
 
 # Of the generated C interface; equals TVM_TINY_ABI_VERSION of runtime_c.
 ABI_VERSION = 1
@@ -55,7 +55,7 @@ def _context(program: Program) -> dict[str, Any]:
     prefix = f"tvmgen_{program.name}"
     inputs = list(_ports(program, "input"))
     outputs = list(_ports(program, "output"))
-    calls = [_call(program, prefix, call) for call in program.calls]
+    steps = [_step(program, prefix, calls) for calls in program.steps]
     return {
         "name": program.name,
         "version": __version__,
@@ -70,8 +70,9 @@ def _context(program: Program) -> dict[str, Any]:
         "ports": inputs + outputs,
         "nulls_in": ", ".join(["0"] * max(len(inputs), 1)),
         "nulls_out": ", ".join(["0"] * len(outputs)),
-        "uses_arena": any("arena" in arg for call in calls for arg in call["arguments"]),
-        "calls": calls,
+        "uses_arena": any(step["uses_arena"] for step in steps),
+        "steps": steps,
+        "has_layers": any(calls[0].events for calls in program.steps if len(calls) == 1),
         "constants": [_constant(program, prefix, k) for k in range(len(program.constants))],
         "declarations": program.kernels.declarations,
         "definitions": program.kernels.definitions,
@@ -149,6 +150,19 @@ def _literal(text: str) -> str:
     )
 
 
+def _step(program: Program, prefix: str, calls: Sequence[Call]) -> dict[str, Any]:
+    """A step of the driver: one call, a loop over rows, or a stage."""
+    filled = [_call(program, prefix, call) for call in calls]
+    pointers = [argument for call in filled for argument in call["arguments"]]
+    return {
+        "calls": filled,
+        "stage": f"{prefix}_stage_{calls[0].index}" if len(calls) > 1 else None,
+        "uses_arena": any("arena" in pointer for pointer in pointers),
+        "uses_inputs": any("inputs->" in pointer for pointer in pointers),
+        "uses_outputs": any("outputs->" in pointer for pointer in pointers),
+    }
+
+
 def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
     inputs = [_pointer(program, prefix, op, const=True) for op in call.inputs]
     outputs = [_pointer(program, prefix, op, const=False) for op in call.outputs]
@@ -160,8 +174,38 @@ def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
         "result": f"{result.dtype} {_shape(call.shape)}",
         "function": f"{prefix}_{call.function}",
         "arguments": inputs + outputs,
+        "events": call.events,
+        "backward": call.backward,
+        "waits": [_wait(wait) for wait in call.waits],
         "trace": {"pointer": outputs[0], "bytes": result.bytes},
+        "row": _row_trace(call, outputs[0]),
     }
+
+
+def _wait(wait: Wait) -> dict[str, Any]:
+    """The condition of a stage's call: `done[producer] >= events`, a function of its event."""
+    text, end = "", sum(count for count, _, _ in wait.runs)
+    for count, first, step in reversed(wait.runs):
+        end -= count
+        value = _linear(first - step * end, step)
+        text = f"event < {end + count} ? {value} : {text}" if text else value
+    return {"producer": wait.producer, "events": f"({text})" if "?" in text else text}
+
+
+def _linear(constant: int, factor: int) -> str:
+    if factor == 0:
+        return str(constant)
+    product = "event" if factor == 1 else f"{factor} * event"
+    return product if constant == 0 else f"{product} {'+' if constant > 0 else '-'} {abs(constant)}"
+
+
+def _row_trace(call: Call, pointer: str) -> dict[str, Any]:
+    """Where the row is that an event has written; an accumulator's counts when it is complete."""
+    if call.ring == 1:
+        return {"pointer": pointer, "bytes": call.row_bytes, "last_only": call.accumulates}
+    slot = "event" if call.events == call.ring else f"event % {call.ring}"
+    place = f"(const uint8_t*)({pointer}) + ({slot}) * {call.row_bytes}"
+    return {"pointer": place, "bytes": call.row_bytes, "last_only": False}
 
 
 def _pointer(program: Program, prefix: str, operand: Operand, *, const: bool) -> str:

@@ -60,10 +60,11 @@ def describe_code(code: int) -> str:
 def read_trace(path: Path, steps: Mapping[int, Tensor]) -> list[dict[int, np.ndarray]]:
     """For each sample the result of each step by its index, in the order they ran.
 
-    A step known to the metadata has its dtype and shape, any other is uint8 [bytes].
+    A step known to the metadata has its dtype and shape, any other is uint8 [bytes]. One that
+    ran row by row has a record for each row.
     """
     data = path.read_bytes()
-    samples: list[dict[int, np.ndarray]] = []
+    samples: list[dict[int, bytes]] = []
     at = 0
     while at < len(data):
         if at + 8 > len(data):
@@ -75,9 +76,9 @@ def read_trace(path: Path, steps: Mapping[int, Tensor]) -> list[dict[int, np.nda
             continue
         if not samples or at + nbytes > len(data):
             raise BoardError(f"{path.name} of the firmware ends within step {step}")
-        samples[-1][step] = _array(data[at : at + nbytes], steps.get(step))
+        samples[-1][step] = samples[-1].get(step, b"") + data[at : at + nbytes]
         at += nbytes
-    return samples
+    return [{k: _array(v, steps.get(k)) for k, v in sample.items()} for sample in samples]
 
 
 def _array(data: bytes, tensor: Tensor | None) -> np.ndarray:

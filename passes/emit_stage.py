@@ -1,0 +1,236 @@
+"""One step of a lowered main: integer operators, their row kernels and what drives them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tvm import relax, tirx
+from tvm.ir import Call, Expr, GenericConst, TupleGetItem
+
+from tvm_tiny.schedules import kernel as kernels
+from tvm_tiny.schedules import portable  # noqa: F401  registers the row kernels
+from tvm_tiny.schedules.access import Access, Span, analyze
+from tvm_tiny.schedules.driver import driver
+from tvm_tiny.schedules.kernel import OUT, Factory, Spec, row_count, row_split, shape_of, spec
+from tvm_tiny.schedules.stage import Operator, Rows, Stage, ring_rows
+
+from .lower_tir import lower_prim_func, to_pointer_abi
+
+# tvm::CallingConv::kCPackedFunc: "has its final C signature already". It keeps TVM's
+# MakePackedAPI from wrapping a function that only other TIR functions call.
+_FINAL_SIGNATURE = 1
+
+# Reading TVMScript and lowering it is what compiling costs; a model has few distinct kernels.
+_LOWERED: dict[str, tirx.PrimFunc] = {}
+_ACCESSES: dict[tuple[str, bytes], Access] = {}
+
+# An operator of a stage: the variable that stands for its result, and its call.
+Body = Sequence[tuple[relax.Var, Call]]
+
+
+def factory_of(call: Call) -> Factory:
+    """The row kernels of an integer operator."""
+    factory = kernels.lookup(call)
+    assert factory is not None, f"no row kernel for {call.op}"
+    return factory
+
+
+def multiply_accumulates(call: Call) -> int:
+    """Multiply-accumulates of an operator, counted for all taps, padded ones included."""
+    name = call.op.name.removeprefix("tvm_tiny.")
+    if name in ("qconv2d", "qdense"):
+        return math.prod(shape_of(call)) * math.prod(shape_of(call.args[1])[1:])
+    if name == "qconv2d_transpose":
+        inputs, weights = shape_of(call.args[0]), shape_of(call.args[1])
+        return math.prod(inputs) * math.prod(weights[:3])
+    if name == "qbatch_matmul":
+        return math.prod(shape_of(call)) * shape_of(call.args[0])[-1]
+    return 0
+
+
+def _lowered(factory: Factory, call: Call) -> tirx.PrimFunc:
+    """The row kernel with pointers for parameters."""
+    key = factory.key(call)
+    if key not in _LOWERED:
+        kernel = factory.build(call, factory.rings(call))
+        func = to_pointer_abi(lower_prim_func(kernel.func))
+        _LOWERED[key] = func.with_attr("calling_conv", _FINAL_SIGNATURE)
+    return _LOWERED[key]
+
+
+def access_of(call: Call) -> Access:
+    """Which elements the row kernel of an integer operator touches, event by event."""
+    factory = factory_of(call)
+    constants = {k: a.value.numpy() for k, a in enumerate(call.args) if isinstance(a, GenericConst)}
+    tables = b"".join(constants[k].tobytes() for k in factory.tables)
+    key = (factory.key(call), tables)
+    if key not in _ACCESSES:
+        kernel = factory.build(call, factory.rings(call, logical=True))
+        integers = factory.integers(call, factory.whole(call))
+        constants |= {len(call.args) + k: array for k, array in enumerate(integers)}
+        _ACCESSES[key] = analyze(kernel.func, kernel.rows, constants)
+    return _ACCESSES[key]
+
+
+def describe(call: Call, places: Mapping[int, int], result: int) -> Operator:
+    """An integer operator as a stage sees it, without the name of its kernel.
+
+    places: the parameter of each operand that counts, by its position; result: of the output.
+    """
+    access = access_of(call)
+    writes = _rows(access.writes, call)
+    assert writes is not None
+    return Operator(
+        kernel="",
+        op=short_name(call),
+        tensor="",
+        macs=multiply_accumulates(call),
+        operands=tuple(places.values()),
+        result=result,
+        reads=tuple(_rows(access.reads[k], call.args[k]) for k in places),
+        writes=writes,
+        within=tuple(access.within[k] for k in places),
+        accumulates=access.own,
+    )
+
+
+def ringed_operands(call: Call) -> tuple[int, ...]:
+    """The operands, OUT for the result, whose rows the kernel finds through rings."""
+    return factory_of(call).rings(call).operands
+
+
+def emit_stage(
+    builder: relax.BlockBuilder, body: Body, results: Sequence[relax.Var], name: str
+) -> list[Expr]:
+    """Add the functions of a stage to the builder's module; answer its results.
+
+    body: operators in topological order; results: those of their variables that are used
+    elsewhere; name: of the stage's function. Functions of equal structure are added once:
+    BlockBuilder.add_func compares them.
+    """
+    kernels_ = [
+        builder.add_func(_lowered(factory_of(call), call), f"{short_name(call)}_row")
+        for _, call in body
+    ]
+    parts = _Parts(body, results)
+    stage = parts.stage([kernel.name_hint for kernel in kernels_])
+    specs = parts.specs(stage)
+    function = builder.add_func(driver(stage, kernels_, specs), name)
+    operands = parts.operands(stage)
+    types = [relax.TensorType(list(s), d) for s, d in specs[len(operands) :]]
+    called = relax.op.call_tir(function, operands, types if len(types) > 1 else types[0])
+    if len(types) == 1:
+        return [called]
+    step = builder.emit(called, name_hint=name)
+    return [TupleGetItem(step, k) for k in range(len(results))]
+
+
+def short_name(call: Call) -> str:
+    """The operator's name without its namespace."""
+    return str(call.op.name.removeprefix("tvm_tiny."))
+
+
+class _Parts:
+    """The parameters of a stage's function: operands, integer arrays, results, rings."""
+
+    def __init__(self, body: Body, results: Sequence[relax.Var]) -> None:
+        self._body = body
+        made = [var for var, _ in body]
+        outside = [a for _, call in body for a in call.args if not _among(a, made)]
+        self._outside = [a for k, a in enumerate(outside) if not _among(a, outside[:k])]
+        self._with_integers = [v for v, call in body if factory_of(call).rings(call).integers]
+        self._results = list(results)
+        self._inside = [var for var in made if not _among(var, results)]
+        first = len(self._outside) + len(self._with_integers)
+        parameters = [*self._results, *self._inside]
+        self._made = {var: first + k for k, var in enumerate(parameters)}
+        self._first_result = first
+
+    def _parameter(self, expr: Expr) -> int:
+        if expr in self._made:
+            return self._made[expr]
+        return next(k for k, known in enumerate(self._outside) if known.same_as(expr))
+
+    def _integers(self, var: relax.Var) -> int | None:
+        found = (k for k, v in enumerate(self._with_integers) if v.same_as(var))
+        position = next(found, None)
+        return None if position is None else len(self._outside) + position
+
+    def stage(self, names: Sequence[str]) -> Stage:
+        """The stage, its rings as small as they can be; names: of the row kernels."""
+        operators = tuple(
+            self._operator(var, call, name)
+            for (var, call), name in zip(self._body, names, strict=True)
+        )
+        tensors = [a for a in self._outside if not isinstance(a, GenericConst)]
+        tensors += [*self._results, *self._inside]
+        rows = {self._parameter(t): row_count(shape_of(t)) for t in tensors}
+        stage = Stage(operators, rows, {})
+        fewest = ring_rows(stage, [self._made[v] for v in self._inside if self._can_ring(v)])
+        return replace(stage, rings={p: r for p, r in fewest.items() if r < rows[p]})
+
+    def _can_ring(self, var: relax.Var) -> bool:
+        """Whether all that write and read the tensor find its rows through a ring."""
+        for made, call in self._body:
+            ringed = ringed_operands(call)
+            uses = [k for k, arg in enumerate(call.args) if arg.same_as(var)]
+            uses += [OUT] if made.same_as(var) else []
+            if any(k not in ringed for k in uses):
+                return False
+        return True
+
+    def _operator(self, var: relax.Var, call: Call, name: str) -> Operator:
+        places = {k: self._parameter(arg) for k, arg in enumerate(call.args)}
+        described = describe(call, places, self._made[var])
+        integers = self._integers(var)
+        extra = () if integers is None else (integers,)
+        return replace(
+            described,
+            kernel=name,
+            # A layer goes by the name of the variable it is bound to: equal ones share a function.
+            tensor=var.name if len(self._body) > 1 else "",
+            operands=(*described.operands, *extra),
+            reads=(*described.reads, *(None for _ in extra)),
+            within=(*described.within, *(None for _ in extra)),
+        )
+
+    def operands(self, stage: Stage) -> list[Expr]:
+        """What main passes: tensors, constants, and each operator's integers."""
+        arrays = []
+        for (var, call), operator in zip(self._body, stage.operators, strict=True):
+            if self._integers(var) is None:
+                continue
+            factory = factory_of(call)
+            places = {OUT: operator.result} | dict(enumerate(operator.operands))
+            sizes = {
+                k: stage.rings.get(places[k], stage.rows[places[k]])
+                for k in factory.rings(call).operands
+            }
+            arrays += factory.integers(call, sizes)
+        return [*self._outside, *map(relax.const, arrays)]
+
+    def specs(self, stage: Stage) -> list[Spec]:
+        """Shapes and types of all parameters; of a ring as many rows as it has."""
+        specs = [spec(operand) for operand in self.operands(stage)]
+        for var in (*self._results, *self._inside):
+            shape, dtype = spec(var)
+            rows = stage.rings.get(self._made[var])
+            specs.append((shape if rows is None else (rows, *row_split(shape)[1]), dtype))
+        return specs
+
+
+def _among(expr: Expr, others: Sequence[Expr]) -> bool:
+    return any(expr.same_as(other) for other in others)
+
+
+def _rows(span: Span | None, tensor: Expr) -> Rows | None:
+    """Elements as rows of the tensor."""
+    if span is None:
+        return None
+    size = max(math.prod(row_split(shape_of(tensor))[1]), 1)
+    return Rows(
+        tuple(first // size for first in span.first),
+        tuple(-(-end // size) for end in span.end),
+    )

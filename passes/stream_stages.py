@@ -1,0 +1,153 @@
+"""StreamStages: runs of operators become stages, whose tensors inside keep few rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tvm
+from tvm import relax
+from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
+
+from tvm_tiny.errors import DataError
+from tvm_tiny.schedules import kernel as kernels
+
+from .lower_to_row_kernels import FORM
+from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of, substitute
+
+Place = str | int
+
+
+@tvm.transform.module_pass(opt_level=0, name="tvm_tiny.StreamStages")
+class StreamStages:
+    """Let runs of operators compute row by row, each row as soon as it can be.
+
+    Before::
+
+        a = tvm_tiny.qconv2d(x, ...); b = tvm_tiny.qconv2d(a, ...); y = tvm_tiny.qadd(a, b, ...)
+
+    After::
+
+        y = stage_0(x)          # a private function of these operators: tvm_tiny.form = "stream"
+
+    stages: (first, last) operator of each stage, both included, by the name of their result or
+    by their position in main.
+
+    Requires: integer operators in main, in the order in which they are to run.
+    Ensures: the same bytes, nothing computed twice; LowerToRowKernels keeps of each tensor inside
+    a stage only the rows that are still needed.
+    Does nothing when: there are no stages.
+    Raises: DataError for a stage with an unknown end, ends out of order, stages that share an
+    operator, or an operator that has no row kernel.
+    """
+
+    def __init__(self, stages: Sequence[tuple[Place, Place]] = ()) -> None:
+        self.stages = tuple(stages)
+
+    def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
+        """Move operators into functions; the module given is not changed."""
+        ranges = _ranges(self.stages, bindings_of(mod["main"]))
+        # From the last on, so that positions of those still to come stay true.
+        for number, (first, last) in reversed(list(enumerate(ranges))):
+            mod = _extract(mod, first, last, f"stage_{number}")
+        return mod
+
+
+def _ranges(stages: Sequence[tuple[Place, Place]], bindings: Sequence[Binding]) -> list[tuple[int, int]]:
+    names = {b.var.name: k for k, b in reversed(list(enumerate(bindings)))}
+
+    def find(place: Place) -> int:
+        position = names.get(place) if isinstance(place, str) else place
+        if position is None or not 0 <= position < len(bindings):
+            raise DataError(
+                f"stream stage: no operator '{place}' in main; name the tensor that it "
+                f"makes, such as '{bindings[0].var.name}'"
+                if bindings
+                else f"stream stage: no operator '{place}': main has none"
+            )
+        return position
+
+    ranges = sorted((find(first), find(last)) for first, last in stages)
+    for first, last in ranges:
+        if last < first:
+            raise DataError(
+                f"stream stage: '{bindings[last].var.name}' comes before "
+                f"'{bindings[first].var.name}'; give the first operator first"
+            )
+        for binding in bindings[first : last + 1]:
+            _require_row_kernel(binding)
+    for (_, last), (first, _) in zip(ranges, ranges[1:], strict=False):
+        if first <= last:
+            raise DataError(f"stream stages: two of them run '{bindings[first].var.name}'")
+    return ranges
+
+
+def _require_row_kernel(binding: Binding) -> None:
+    value = binding.value
+    if kernels.lookup(value) is None:
+        name = getattr(getattr(value, "op", None), "name", type(value).__name__)
+        raise DataError(
+            f"stream stage: '{binding.var.name}' ({name}) has no row kernel; "
+            "end the stage before it"
+        )
+
+
+def _extract(mod: IRModule, first: int, last: int, name: str) -> IRModule:
+    """A copy of `mod` in which operators `first` to `last` are a function."""
+    bindings = bindings_of(mod["main"])
+    body = bindings[first : last + 1]
+    inputs = _inputs(body)
+    results = _results(mod, body, bindings[last + 1 :])
+    builder = relax.BlockBuilder(mod)
+    function = builder.add_func(_function(body, inputs, results), name)
+    main = mod["main"]
+    env: dict[Expr, Expr] = {param: param for param in main.params}
+    # The call stands at the place of the last operator; the others are gone from main.
+    env |= {b.var: b.var for b in body[:-1]}
+
+    def emit(builder: relax.BlockBuilder, binding: Binding, value: Expr) -> Expr | None:
+        if not binding.var.same_as(body[-1].var):
+            return None
+        call = Call(function, [env[x] for x in inputs])
+        if len(results) == 1:
+            env[results[0]] = emit_named(builder, results[0].name, call)
+        else:
+            step = emit_named(builder, name, call)
+            for k, result in enumerate(results):
+                env[result] = emit_named(builder, result.name, TupleGetItem(step, k))
+        return env.get(binding.var, env[results[0]])
+
+    return rebuild_main(builder.get(), list(main.params), env, results_of(main), emit)
+
+
+def _inputs(body: Sequence[Binding]) -> list[relax.Var]:
+    """What the operators read and do not make, each once."""
+    made = {b.var for b in body}
+    found: dict[relax.Var, None] = {}
+    for binding in body:
+        found |= {a: None for a in binding.value.args if isinstance(a, relax.Var) and a not in made}
+    return list(found)
+
+
+def _results(mod: IRModule, body: Sequence[Binding], rest: Sequence[Binding]) -> list[relax.Var]:
+    """What the operators make and others read."""
+    used: set[Expr] = set(results_of(mod["main"]))
+    for binding in rest:
+        used |= set(relax.analysis.free_vars(binding.value))
+    return [b.var for b in body if b.var in used]
+
+
+def _function(
+    body: Sequence[Binding], inputs: Sequence[relax.Var], results: Sequence[relax.Var]
+) -> relax.Function:
+    """The private function of a stage."""
+    builder = relax.BlockBuilder()
+    params = [relax.Var(x.name, x.ty) for x in inputs]
+    env: dict[Expr, Expr] = dict(zip(inputs, params, strict=True))
+    with builder.function("stage", params, attrs={FORM: "stream"}, private=True):
+        with builder.dataflow():
+            for binding in body:
+                value = substitute(binding.value, env)
+                env[binding.var] = emit_named(builder, binding.var.name, value)
+            outputs = [builder.emit_output(env[r]) for r in results]
+        builder.emit_func_output(outputs[0] if len(outputs) == 1 else Tuple(outputs))
+    return builder.get()["stage"]

@@ -1,0 +1,219 @@
+"""Stages: several operators run row by row, in an order that keeps few rows in memory.
+
+A stage's operators are in topological order. As long as anything can run, one event of the last
+operator that is ready runs: what is furthest down consumes rows before more of them are made.
+Nothing is computed twice. A layer is a stage of one operator.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+Numbers = tuple[int, ...]
+ATTRIBUTE = "tvm_tiny.stage"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows [first[e], end[e]) of a tensor that event e of an operator touches."""
+
+    first: Numbers
+    end: Numbers
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a stage.
+
+    kernel: name of its row kernel. op, tensor: the operator and its result, for people. operands:
+    parameters of the stage's function that the kernel takes, in order; result: the one it
+    writes. reads: rows of each operand that is a tensor, None for a constant. within: see
+    `Access.within`. accumulates: every event adds to the one row of the result.
+    """
+
+    kernel: str
+    op: str
+    tensor: str
+    macs: int
+    operands: tuple[int, ...]
+    result: int
+    reads: tuple[Rows | None, ...]
+    writes: Rows
+    within: tuple[Numbers | None, ...]
+    accumulates: bool = False
+
+    @property
+    def events(self) -> int:
+        """How often its row kernel runs."""
+        return len(self.writes.first)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one step of main runs.
+
+    rows: per parameter that is a tensor, all its rows. rings: per parameter, the rows it has
+    memory for where those are fewer: row r is at r modulo that number.
+    """
+
+    operators: tuple[Operator, ...]
+    rows: dict[int, int]
+    rings: dict[int, int]
+
+    def producer(self, parameter: int) -> int | None:
+        """The operator that writes a parameter; None for the stage's inputs."""
+        found = (k for k, operator in enumerate(self.operators) if operator.result == parameter)
+        return next(found, None)
+
+    def needs(self, index: int) -> list[tuple[int, Numbers]]:
+        """What operator `index` waits for: (operator, its events needed before each event)."""
+        operator = self.operators[index]
+        waits = []
+        for parameter, reads in zip(operator.operands, operator.reads, strict=True):
+            producer = None if reads is None else self.producer(parameter)
+            if reads is not None and producer is not None:
+                waits.append((producer, _events_for(self.operators[producer], reads)))
+        return waits
+
+    def to_json(self) -> str:
+        """As the attribute's text."""
+        operators = [_packed(asdict(operator)) for operator in self.operators]
+        fields = {
+            "operators": operators,
+            "rows": {str(k): v for k, v in sorted(self.rows.items())},
+            "rings": {str(k): v for k, v in sorted(self.rings.items())},
+        }
+        return json.dumps(fields)
+
+    @staticmethod
+    def from_json(text: str) -> Stage:
+        """From the attribute's text."""
+        fields = json.loads(text)
+        return Stage(
+            tuple(map(_operator, fields["operators"])),
+            {int(k): v for k, v in fields["rows"].items()},
+            {int(k): v for k, v in fields["rings"].items()},
+        )
+
+
+def order(stage: Stage) -> list[tuple[int, int]]:
+    """(operator, event) in the order in which the stage's driver runs them."""
+    operators = stage.operators
+    needs = [stage.needs(k) for k in range(len(operators))]
+    # After operator k has run, nothing behind it is ready but, perhaps, what reads its result.
+    deepest = list(range(len(operators)))
+    for k, waits in enumerate(needs):
+        for producer, _ in waits:
+            deepest[producer] = max(deepest[producer], k)
+    done = [0] * len(operators)
+    sequence = []
+    k = len(operators) - 1
+    while k >= 0:
+        event = done[k]
+        if event < operators[k].events and all(done[p] >= n[event] for p, n in needs[k]):
+            sequence.append((k, event))
+            done[k] += 1
+            k = deepest[k]
+        else:
+            k -= 1
+    assert all(d == o.events for d, o in zip(done, operators, strict=True)), "a stage got stuck"
+    return sequence
+
+
+def ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
+    """The fewest rows of memory with which tensors inside the stage still work.
+
+    When a row is written, all rows from the first that is still to be read on must be there.
+    """
+    wanted = {p: [_first_wanted(o, p) for o in stage.operators] for p in parameters}
+    done = [0] * len(stage.operators)
+    most = dict.fromkeys(parameters, 1)
+    for k, event in order(stage):
+        written = stage.operators[k].result
+        if written in most:
+            readers = enumerate(wanted[written])
+            lowest = min((w[done[reader]] for reader, w in readers if w), default=NOTHING)
+            writes = stage.operators[k].writes
+            rows = writes.end[event] - min(lowest, writes.first[event])
+            most[written] = max(most[written], rows)
+        done[k] += 1
+    return most
+
+
+def _first_wanted(operator: Operator, parameter: int) -> list[int]:
+    """Per event, the first row that it or a later one reads; [] if it never reads the tensor."""
+    spans = [r for p, r in zip(operator.operands, operator.reads, strict=True) if p == parameter]
+    firsts = [_lowest_from(span) for span in spans if span is not None]
+    return [min(values) for values in zip(*firsts, strict=True)]
+
+
+# After its last event an operator wants nothing of a tensor any more.
+NOTHING = 1 << 40
+
+
+def _lowest_from(span: Rows) -> list[int]:
+    """For each event, and the end: the lowest row read from there on."""
+    lowest = NOTHING
+    result = [lowest]
+    for first, end in zip(reversed(span.first), reversed(span.end), strict=True):
+        lowest = min(lowest, first) if end > first else lowest
+        result.append(lowest)
+    return result[::-1]
+
+
+def _events_for(producer: Operator, reads: Rows) -> Numbers:
+    """How many events of the producer must be done before each event that reads its rows."""
+    if producer.accumulates:
+        return (producer.events,) * len(reads.end)
+    ends = np.maximum.accumulate(np.asarray(producer.writes.end))
+    wanted = np.where(np.asarray(reads.end) > np.asarray(reads.first), reads.end, 0)
+    events = np.searchsorted(ends, wanted, side="left") + 1
+    return tuple(int(n) for n in np.where(wanted == 0, 0, events))
+
+
+def _packed(value: Any) -> Any:
+    """Tuples of numbers as runs, of which most are a few."""
+    if isinstance(value, dict):
+        return {key: _packed(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        if all(isinstance(v, int) for v in value):
+            return {"runs": [list(run) for run in runs(value)]}
+        return [_packed(item) for item in value]
+    return value
+
+
+def runs(values: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """(count, first, step) of the arithmetic progressions that the numbers are made of."""
+    start = 0
+    while start < len(values):
+        end = start + 1
+        step = values[end] - values[start] if end < len(values) else 0
+        while end < len(values) and values[end] - values[end - 1] == step:
+            end += 1
+        yield end - start, values[start], step
+        start = end
+
+
+def _numbers(packed: Any) -> Numbers:
+    return tuple(start + k * step for count, start, step in packed["runs"] for k in range(count))
+
+
+def _rows(fields: Any) -> Rows:
+    return Rows(_numbers(fields["first"]), _numbers(fields["end"]))
+
+
+def _operator(fields: dict[str, Any]) -> Operator:
+    return Operator(
+        **{
+            **fields,
+            "operands": _numbers(fields["operands"]),
+            "reads": tuple(None if r is None else _rows(r) for r in fields["reads"]),
+            "writes": _rows(fields["writes"]),
+            "within": tuple(None if w is None else _numbers(w) for w in fields["within"]),
+        }
+    )

@@ -1,0 +1,184 @@
+"""Integer operators as the search for stages sees them: rows read and written, no code.
+
+A network and a partition give a `Graph` like that of the lowered module, so that a plan can be
+tried without lowering anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from tvm import relax
+from tvm.ir import Expr, GenericConst, IRModule, Tuple, TupleGetItem
+
+from . import graph as graphs
+from .graph import Graph, Step, Storage
+from .passes.emit_stage import describe, ringed_operands
+from .passes.rebuild import bindings_of, results_of
+from .schedules import kernel as kernels
+from .schedules.kernel import OUT, row_count, row_split
+from .schedules.stage import Operator, Stage, ring_rows
+
+Range = tuple[int, int]
+
+
+@dataclass
+class Tensor:
+    """A tensor in SRAM: its name, shape and type, and whether all its users take rows of a ring."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    can_ring: bool = True
+    is_input: bool = False
+    is_output: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Rows of the whole tensor."""
+        return row_count(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the whole tensor."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclass
+class Node:
+    """One binding of main that computes: tensors it reads and writes.
+
+    operator: None for what has no row kernel. view: a renaming or reshape; it costs nothing but
+    no stage runs across it.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    operator: Operator | None
+    view: bool = False
+
+
+@dataclass
+class Network:
+    """main's bindings in order; positions in `nodes` are positions in main."""
+
+    tensors: list[Tensor] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+
+    def stages(self, partition: Sequence[Range]) -> list[Range]:
+        """The ranges that are stages: more than one operator."""
+        return [(first, last) for first, last in partition if last > first]
+
+
+def read_network(mod: IRModule) -> Network:
+    """The network of a main of integer operators."""
+    reader = _Reader()
+    main = mod["main"]
+    for param in main.params:
+        reader.tensor(param, param.name).is_input = True
+    for binding in bindings_of(main):
+        reader.node(binding.var, binding.value)
+    for result in results_of(main):
+        reader.network.tensors[reader.find(result)].is_output = True
+    return reader.network
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.network = Network()
+        self._place: dict[tuple[Expr, int], int] = {}
+
+    def tensor(self, var: Expr, name: str, position: int = 0) -> Tensor:
+        ty = getattr(var.ty, "fields", [var.ty])[position]
+        tensor = Tensor(name, tuple(int(d) for d in ty.shape), str(ty.dtype))
+        self._place[var, position] = len(self.network.tensors)
+        self.network.tensors.append(tensor)
+        return tensor
+
+    def find(self, expr: Expr) -> int:
+        if isinstance(expr, TupleGetItem):
+            return self._place[expr.tuple_value, int(expr.index)]
+        return self._place[expr, 0]
+
+    def node(self, var: relax.Var, value: Expr) -> None:
+        name = getattr(getattr(value, "op", None), "name", "")
+        if name == "relax.reshape" or not isinstance(value, relax.Call):
+            self._view(var, value.args[0] if name == "relax.reshape" else value)
+            return
+        arguments = [a for a in value.args if not isinstance(a, GenericConst)]
+        inputs = tuple(self.find(a) for a in arguments if isinstance(a.ty, relax.TensorType))
+        count = len(getattr(var.ty, "fields", [var.ty]))
+        for position in range(count):
+            self.tensor(var, var.name, position)
+        outputs = tuple(self._place[var, k] for k in range(count))
+        operator = None
+        if kernels.lookup(value) is not None:
+            positions = [k for k, a in enumerate(value.args) if not isinstance(a, GenericConst)]
+            places = dict(zip(positions, inputs, strict=True))
+            operator = replace(describe(value, places, outputs[0]), tensor=var.name)
+            self._restrict(value, {**places, OUT: outputs[0]})
+        self.network.nodes.append(Node(var.name, inputs, outputs, operator))
+
+    def _view(self, var: relax.Var, value: Expr) -> None:
+        """Another name of a tensor, or another shape of it: then no ring, for rows differ."""
+        parts = value.fields if isinstance(value, Tuple) else [value]
+        places = tuple(self.find(part) for part in parts)
+        for position, place in enumerate(places):
+            self._place[var, position] = place
+            self.network.tensors[place].can_ring = False
+        self.network.nodes.append(Node(var.name, places, places, None, view=True))
+
+    def _restrict(self, call: relax.Call, places: Mapping[int, int]) -> None:
+        ringed = ringed_operands(call)
+        for position, place in places.items():
+            if position not in ringed:
+                self.network.tensors[place].can_ring = False
+
+
+def sketch(network: Network, partition: Sequence[Range]) -> Graph:
+    """The graph that lowering these ranges of nodes as steps gives, without constants.
+
+    partition: ranges one behind the other; they need not cover the network. Tensors that are
+    needed before or behind them count as inputs and outputs, whole.
+    """
+    first, last = partition[0][0], partition[-1][1]
+    nodes = network.nodes
+    made = {t: k for k, node in enumerate(nodes) if not node.view for t in node.outputs}
+    used = {t: k for k, node in enumerate(nodes) for t in node.inputs}
+    used |= {t: len(nodes) for t, tensor in enumerate(network.tensors) if tensor.is_output}
+    graph = Graph(
+        [
+            Storage(index, t.name, t.shape, t.dtype, -1, -1, rows=t.rows)
+            for index, t in enumerate(network.tensors)
+        ],
+        inputs=[t for t in sorted(used) if made.get(t, -1) < first <= used[t]],
+        outputs=[t for t in sorted(used) if made.get(t, -1) <= last < used[t]],
+    )
+    for begin, end in partition:
+        body = [node for node in nodes[begin : end + 1] if not node.view]
+        inside = {t for n in body for t in n.outputs if used.get(t, -1) <= end}
+        if body:
+            graph.steps.append(_step(network, graph, body, inside))
+    return graph
+
+
+def _step(network: Network, graph: Graph, body: Sequence[Node], inside: set[int]) -> Step:
+    inputs = tuple(sorted({t for node in body for t in node.inputs}))
+    outputs = tuple(sorted({t for node in body for t in node.outputs}))
+    operators = tuple(node.operator for node in body if node.operator is not None)
+    step = Step(len(graph.steps), "", "", 0, inputs, outputs, body[-1].name)
+    if not operators:
+        return step
+    stage = Stage(operators, {t: network.tensors[t].rows for t in (*inputs, *outputs)}, {})
+    ringed = [t for t in sorted(inside) if network.tensors[t].can_ring]
+    for tensor, rows in ring_rows(stage, ringed).items():
+        storage = graph.storage[tensor]
+        if rows < storage.rows:
+            storage.shape = (rows, *row_split(storage.shape)[1])
+    staged = tuple(graphs.Operator(o.operands, o.result, o.tensor, o) for o in operators)
+    macs = sum(operator.macs for operator in operators)
+    return replace(step, operators=staged, stage=stage, macs=macs)
