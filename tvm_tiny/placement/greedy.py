@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from .problem import Block, Cost, Layout, Problem
+from .problem import Cost, Layout, Problem, round_up
 
 Order = tuple[int, ...]
 
 # Blocks placed from one order on, over all repetitions; a thousand take about ten milliseconds.
-_EFFORT = 6000
+_EFFORT = 4000
 
 
 def place_greedily(problem: Problem, bound: Cost) -> Layout:
@@ -108,14 +108,14 @@ def _lowest_offset(
     A rival at r excludes the offsets between r - below and r + above.
     """
     excluded = sorted(
-        (offsets[rival.index] - rival.below, offsets[rival.index] + rival.above)
+        (offsets[rival.block] - rival.below, offsets[rival.block] + rival.above)
         for rival in problem.rivals[index]
-        if pool_of.get(rival.index) == pool
+        if pool_of.get(rival.block) == pool
     )
     alignment = problem.blocks[index].alignment
     offset = 0
     for start, end in excluded:
         if offset <= start:
             break
-        offset = max(offset, -(-end // alignment) * alignment)
+        offset = max(offset, round_up(end, alignment))
     return offset

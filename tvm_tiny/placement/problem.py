@@ -76,10 +76,10 @@ class Layout(NamedTuple):
 class Rival(NamedTuple):
     """A block that excludes another; see Problem.rivals.
 
-    above: least distance from the rival up to the other; below: from the other up to the rival.
+    block: its index. above: how far above it the other may begin, at least; below: how far below.
     """
 
-    index: int
+    block: int
     above: int
     below: int
 
@@ -138,7 +138,12 @@ def make_problem(
 def _excludes(a: Block, b: Block, up: int, down: int) -> bool:
     """Whether some difference of two aligned offsets is neither >= up nor <= -down."""
     step = math.gcd(a.alignment, b.alignment)
-    return -(-up // step) * step - step > -(-(-down // step) * step)
+    return round_up(up, step) - step > -round_up(down, step)
+
+
+def round_up(value: int, step: int) -> int:
+    """The least multiple of `step` that is not below `value`."""
+    return -(-value // step) * step
 
 
 def check(
