@@ -57,6 +57,7 @@ def place(
     time_limit_s: of the exact search for each of the three numbers that are minimised, which is
     left out where a greedy search reaches a bound. In CP-SAT's deterministic seconds, which count
     operations, so that results do not depend on the machine; one takes a few seconds.
+    0: the greedy search only.
     lower_bound: bytes that are known to be needed of all pools together. One that is too high
     (by rounding, say) ends the search early.
 
@@ -71,7 +72,7 @@ def place(
     least = max(lower_bound, least_bytes(problem, known))
     bound = Cost(0, problem.least_penalty(), least)
     layout = place_greedily(problem, bound)
-    if problem.cost(layout) > bound:
+    if problem.cost(layout) > bound and time_limit_s > 0:
         from .exact import improve  # half a second, which small models do not need
 
         layout, bound = improve(problem, layout, bound, known, time_limit_s)
