@@ -10,6 +10,7 @@ The tree::
     |-- ToolchainError          7   a compiler or emulator is missing
     |-- BoardError              8   building or running firmware failed
     `-- VerificationError       9   results differ from the reference
+        `-- PlanError           9   a memory plan lets one tensor harm another
 
 Exit code 2 is a wrong command line (the CLI library's own). A message is one line that says
 what, where (operator, tensor), what was expected, and what to do.
@@ -72,3 +73,7 @@ class VerificationError(TvmTinyError):
     """Compiled code and reference disagree."""
 
     exit_code = 9
+
+
+class PlanError(VerificationError):
+    """A memory plan that is wrong: something is read that is not, or no longer, in memory."""
