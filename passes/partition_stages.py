@@ -9,6 +9,7 @@ from tvm_tiny.network import read_network
 from tvm_tiny.partition import Search
 
 from .running_sums import RunningSums
+from .stream_input import StreamInput
 from .stream_stages import StreamStages
 
 
@@ -16,7 +17,7 @@ from .stream_stages import StreamStages
 class PartitionStages:
     """Choose the stages, and make them.
 
-    sram: bytes the arena may have; the stages of least overhead with which it fits are taken,
+    stream_input: take the input row by row (`StreamInput`). sram: bytes the arena may have; the stages of least overhead with which it fits are taken,
     none if it fits layer by layer, and those of least memory if it does not fit at all.
     minimize: take the stages of least memory in any case.
 
@@ -26,22 +27,29 @@ class PartitionStages:
     """
 
     def __init__(
-        self, sram: int | None = None, minimize: bool = False, io_in_arena: bool = True
+        self,
+        sram: int | None = None,
+        minimize: bool = False,
+        io_in_arena: bool = True,
+        stream_input: bool = False,
     ) -> None:
         self.sram = sram
         self.minimize = minimize
         self.io_in_arena = io_in_arena
+        self.stream_input = stream_input
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Search and rewrite; the module given is not changed."""
-        if self.sram is None and not self.minimize:
+        mod = StreamInput()(mod) if self.stream_input else mod
+        if self.sram is None and not self.minimize and not self.stream_input:
             return mod
         if self.sram is not None and not self.minimize:
             if Search(read_network(mod), self.io_in_arena).layers().bytes <= self.sram:
                 return mod
         split = RunningSums()(mod)
         search = Search(read_network(split), self.io_in_arena)
-        fitting = None if self.minimize or self.sram is None else search.within(self.sram)
+        search_least = self.minimize or self.sram is None
+        fitting = None if search_least else search.within(self.sram)
         found = fitting or search.least()
         stages = [(first, last) for first, last in found.ranges if last > first]
         return StreamStages(stages)(split) if stages else mod

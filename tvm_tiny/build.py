@@ -58,6 +58,7 @@ def build(
     fold_edges: bool = True,
     io_in_arena: bool = True,
     minimize: bool = False,
+    stream_input: bool = False,
 ) -> CompiledModel:
     """Compile a QDQ Relax module to C for `target`, a name of `tvm_tiny.micro.targets`.
 
@@ -69,7 +70,8 @@ def build(
     """
     found = find_target(target)
     options = {"fold_edges": fold_edges, "io_in_arena": io_in_arena}
-    lowered = pipeline(**options, sram=sram, minimize=minimize)(mod)
+    search = {"minimize": minimize, "stream_input": stream_input}
+    lowered = pipeline(**options, sram=sram, **search)(mod)
     program = aot.read_program(lowered, name)
     _check_budget("SRAM", "arena", program.workspace_bytes, sram, name)
     what = "weights and tables, before any code"

@@ -16,6 +16,10 @@ from .schedules.kernel import row_count
 from .schedules.stage import ATTRIBUTE, Stage
 
 
+# The operator that takes a row from the caller.
+PUSH = "push"
+
+
 @dataclass
 class Storage:
     """A piece of memory that holds a tensor.
@@ -96,6 +100,12 @@ class Graph:
     def tensors(self) -> list[Storage]:
         """Storage in SRAM."""
         return [s for s in self.storage if not s.is_constant]
+
+    @property
+    def pushed(self) -> set[int]:
+        """Inputs that the caller hands over row by row: they are nobody's memory."""
+        operators = (operator for step in self.steps for operator in step.operators)
+        return {o.inputs[0] for o in operators if o.stage.op == PUSH}
 
 
 def read_graph(mod: IRModule) -> Graph:

@@ -19,6 +19,7 @@ from tvm.ir.instrument import pass_instrument
 
 from .interface import ATTRIBUTE as INTERFACE
 from .memory import ATTRIBUTE as MEMORY_PLAN
+from .passes.memory_aware_schedule import ATTRIBUTE as ORDER
 from .passes.rebuild import Binding, bindings_of
 
 Check = Callable[[IRModule], Iterator[str]]
@@ -74,6 +75,12 @@ def only_kernels(mod: IRModule) -> Iterator[str]:
             yield _at(mod, binding, "it is neither a kernel call nor a renaming")
 
 
+def ordered(mod: IRModule) -> Iterator[str]:
+    """main says how good the order of its operators is."""
+    if ORDER not in mod["main"].attrs:
+        yield f"main has no attribute {ORDER}"
+
+
 def planned(mod: IRModule) -> Iterator[str]:
     """main carries a memory plan."""
     if MEMORY_PLAN not in mod["main"].attrs:
@@ -89,8 +96,10 @@ ENSURED: dict[str, tuple[Check, ...]] = {
     "tvm_tiny.LowerQDQ": (interface_recorded, no_islands),
     "tvm_tiny.FuseOperators": (interface_recorded, no_islands),
     "tvm_tiny.MaterializeOutputs": (interface_recorded, no_islands),
+    "tvm_tiny.MemoryAwareSchedule": (interface_recorded, no_islands, ordered),
     "tvm_tiny.PartitionStages": (interface_recorded, no_islands),
     "tvm_tiny.RunningSums": (interface_recorded, no_islands),
+    "tvm_tiny.StreamInput": (interface_recorded, no_islands),
     "tvm_tiny.StreamStages": (interface_recorded, no_islands),
     "tvm_tiny.LowerToRowKernels": (interface_recorded, only_kernels),
     "tvm_tiny.HoistScratch": (interface_recorded, only_kernels),

@@ -7,15 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .graph import Graph, Storage
-try:
-    from .placement import Block, place
-except ImportError:
-    from .placement.problem import *
-    from .placement.greedy import place_greedily
-    def place(blocks, distances, lower_bound=0, **kw):
-        pr=make_problem(blocks,distances,ARENA,None)
-        l=place_greedily(pr, Cost(0,0,lower_bound))
-        return Placement(l.offsets,l.pool_of,pr.used(l),0,lower_bound,False)
+from .placement import TIME_LIMIT_S, Block, place
 from .timeline import Problem, placement_problem, read_timeline
 
 ATTRIBUTE = "tvm_tiny.memory_plan"
@@ -67,7 +59,7 @@ def align(value: int, alignment: int = ALIGNMENT) -> int:
 
 def planned_tensors(graph: Graph, io_in_arena: bool) -> list[Storage]:
     """The tensors that live in the arena: inputs and outputs only if asked."""
-    outside = set() if io_in_arena else {*graph.inputs, *graph.outputs}
+    outside = graph.pushed if io_in_arena else {*graph.inputs, *graph.outputs}
     return [t for t in graph.tensors if t.index not in outside]
 
 
@@ -77,8 +69,8 @@ def plan(graph: Graph, *, io_in_arena: bool = True, exact: bool = True) -> Memor
     tensors = [t for t in planned_tensors(graph, io_in_arena) if t.index in timeline.lives]
     problem = placement_problem(timeline, graph, tensors)
     blocks = [Block(t.name, t.bytes, ALIGNMENT) for t in tensors]
-    limit = {} if exact else {"time_limit_s": 0.0}
-    found = place(blocks, problem.distances, lower_bound=problem.bound, **limit)
+    limit = TIME_LIMIT_S if exact else 0.0
+    found = place(blocks, problem.distances, lower_bound=problem.bound, time_limit_s=limit)
     offsets = {t.index: offset for t, offset in zip(tensors, found.offsets, strict=True)}
     # Never empty: C has no arrays of no bytes.
     size = align(max([found.used[0] if tensors else 0, 1]))

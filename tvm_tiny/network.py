@@ -61,6 +61,11 @@ class Node:
     operator: Operator | None
     view: bool = False
 
+    @property
+    def pushes(self) -> bool:
+        """Whether it takes rows from the caller; its input is nobody's memory then."""
+        return self.operator is not None and self.operator.op == graphs.PUSH
+
 
 @dataclass
 class Network:

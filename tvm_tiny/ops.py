@@ -97,6 +97,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "dequantize": (_same, "float32"),
     "lut": (_same, 1),
     "pad": (_declared, "int8"),
+    "push": (_same, 0),
     "qadd": (_broadcast, "int8"),
     "qavg_of_sums": (_declared, "int8"),
     "qavg_pool2d": (_pool2d, "int8"),

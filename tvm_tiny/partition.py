@@ -171,7 +171,7 @@ def _crossing_bytes(network: Network) -> list[int]:
     """Per place between nodes: the bytes of all tensors that are needed on both sides of it."""
     nodes = network.nodes
     made = {t: k for k, node in enumerate(nodes) if not node.view for t in node.outputs}
-    used = {t: k for k, node in enumerate(nodes) for t in node.inputs}
+    used = {t: k for k, node in enumerate(nodes) if not node.pushes for t in node.inputs}
     used |= {t: len(nodes) for t, tensor in enumerate(network.tensors) if tensor.is_output}
     return [
         sum(network.tensors[t].bytes for t in used if made.get(t, -1) < place <= used[t])

@@ -19,12 +19,14 @@ def pipeline(
     io_in_arena: bool = True,
     sram: int | None = None,
     minimize: bool = False,
+    stream_input: bool = False,
 ) -> tvm.transform.Sequential:
     """The passes from QDQ Relax to a module the C generator takes.
 
     fold_edges: let the C take and give int8 NHWC tensors where the model has float or NCHW ones
     around a quantize or dequantize. io_in_arena: plan inputs and outputs into the arena.
-    sram, minimize: a budget for the arena in bytes, or the least memory; see `PartitionStages`.
+    sram, minimize: a budget for the arena in bytes, or the least memory; stream_input: take the
+    input row by row; see `PartitionStages`.
 
     Every pass leaves a valid module that runs on Relax's virtual machine.
     """
@@ -38,7 +40,8 @@ def pipeline(
             transform.FuseOperators(),
             # Phase 3: memory and kernels.
             transform.MaterializeOutputs(),
-            transform.PartitionStages(sram, minimize, io_in_arena),
+            transform.MemoryAwareSchedule(io_in_arena),
+            transform.PartitionStages(sram, minimize, io_in_arena, stream_input),
             transform.LowerToRowKernels(),
             transform.HoistScratch(),
             transform.PlanMemory(io_in_arena),

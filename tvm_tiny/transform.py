@@ -7,9 +7,11 @@ from .passes.hoist_scratch import HoistScratch
 from .passes.lower_qdq import LowerQDQ
 from .passes.lower_to_row_kernels import LowerToRowKernels
 from .passes.materialize_outputs import MaterializeOutputs
+from .passes.memory_aware_schedule import MemoryAwareSchedule
 from .passes.partition_stages import PartitionStages
 from .passes.plan_memory import PlanMemory
 from .passes.running_sums import RunningSums
+from .passes.stream_input import StreamInput
 from .passes.stream_stages import StreamStages
 
 __all__ = [
@@ -20,8 +22,10 @@ __all__ = [
     "LowerQDQ",
     "LowerToRowKernels",
     "MaterializeOutputs",
+    "MemoryAwareSchedule",
     "PartitionStages",
     "PlanMemory",
     "RunningSums",
+    "StreamInput",
     "StreamStages",
 ]

@@ -48,9 +48,9 @@ def lut(call: Call, rings: Rings) -> RowKernel:
     return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.copy", streams=same_rows)
+@row_kernel("tvm_tiny.copy", "tvm_tiny.push", streams=same_rows)
 def copy(call: Call, rings: Rings) -> RowKernel:
-    """The input, in memory of its own."""
+    """The input, in memory of its own. `push` is the row that a caller hands over."""
     return pointwise_kernel(call, rings, lambda buffers, index: buffers[0][index])
 
 

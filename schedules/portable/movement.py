@@ -76,7 +76,7 @@ def concat(call: Call, rings: Rings) -> RowKernel:
     def value(buffers: Buffers, index: Index) -> Expr:
         start = sum(extents)
         result: Expr | None = None
-        for buffer, extent in reversed(list(zip(buffers, extents, strict=True))):
+        for buffer, extent in reversed(list(zip(buffers[: len(extents)], extents, strict=True))):
             start -= extent
             source = [*index[:axis], index[axis] - start, *index[axis + 1 :]]
             element = buffer[source]

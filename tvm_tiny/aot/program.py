@@ -5,17 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tvm.ir import IRModule
 
 from ..errors import DataError
-from ..graph import Graph, Step, Storage, read_graph
+from ..graph import PUSH, Graph, Step, Storage, read_graph
 from ..interface import ATTRIBUTE as INTERFACE
 from ..interface import Interface
 from ..memory import ATTRIBUTE as MEMORY_PLAN
-from ..memory import MemoryPlan
+from ..memory import MemoryPlan, align
 from ..schedules.kernel import row_split
 from ..schedules.stage import runs
 from .kernels import KernelSource, print_kernels
@@ -91,6 +91,8 @@ class Program:
     """Everything the generated C and its metadata say.
 
     steps: what the driver runs, one after the other; a step of several calls runs them row by row.
+    Where the caller pushes the input, the first call is `push`, and `state_offset` says where in
+    the arena its progress is kept.
     """
 
     name: str
@@ -104,6 +106,18 @@ class Program:
     kernels: KernelSource
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+    state_offset: int | None = None
+
+    @property
+    def pushed(self) -> Call | None:
+        """The call that takes rows of the input from the caller."""
+        first = self.calls[0] if self.calls else None
+        return first if first is not None and first.op == PUSH else None
+
+    @property
+    def state_words(self) -> int:
+        """32-bit words that pushing keeps: a mark, and the events done of each call."""
+        return 1 + len(self.steps[0]) if self.pushed is not None else 0
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -156,11 +170,13 @@ def read_program(mod: IRModule, name: str) -> Program:
     steps = tuple(
         tuple(_calls(step, graph, places, counter, step.index in backward)) for step in graph.steps
     )
-    writes = {call.function: len(call.outputs) for step in steps for call in step}
-    return Program(
+    writes = {c.function: len(c.outputs) for step in steps for c in step if c.op != PUSH}
+    program = Program(
         name=name,
         interface=interface,
-        io_in_arena=all(i in plan.offsets for i in graph.inputs + graph.outputs),
+        io_in_arena=all(
+            i in plan.offsets or i in graph.pushed for i in graph.inputs + graph.outputs
+        ),
         workspace_bytes=plan.workspace_bytes,
         input_offsets=tuple(plan.offsets.get(i) for i in graph.inputs),
         output_offsets=tuple(plan.offsets.get(i) for i in graph.outputs),
@@ -170,6 +186,14 @@ def read_program(mod: IRModule, name: str) -> Program:
         input_names=c_identifiers(p.name for p in interface.inputs),
         output_names=c_identifiers(p.name for p in interface.outputs),
     )
+    return _with_state(program) if program.pushed is not None else program
+
+
+def _with_state(program: Program) -> Program:
+    """The program with room for its progress behind everything else."""
+    offset = program.workspace_bytes
+    size = align(offset + 4 * program.state_words)
+    return replace(program, workspace_bytes=size, state_offset=offset)
 
 
 def _calls(

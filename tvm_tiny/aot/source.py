@@ -70,9 +70,10 @@ def _context(program: Program) -> dict[str, Any]:
         "ports": inputs + outputs,
         "nulls_in": ", ".join(["0"] * max(len(inputs), 1)),
         "nulls_out": ", ".join(["0"] * len(outputs)),
-        "uses_arena": any(step["uses_arena"] for step in steps),
+        "uses_arena": any(step["uses_arena"] for step in steps) or program.pushed is not None,
         "steps": steps,
-        "has_layers": any(calls[0].events for calls in program.steps if len(calls) == 1),
+        "has_layers": any(calls[0].events for calls in program.steps if len(calls) == 1 and calls[0] is not program.pushed),
+        "push": _push(program, prefix),
         "constants": [_constant(program, prefix, k) for k in range(len(program.constants))],
         "declarations": program.kernels.declarations,
         "definitions": program.kernels.definitions,
@@ -152,19 +153,50 @@ def _literal(text: str) -> str:
 
 def _step(program: Program, prefix: str, calls: Sequence[Call]) -> dict[str, Any]:
     """A step of the driver: one call, a loop over rows, or a stage."""
-    filled = [_call(program, prefix, call) for call in calls]
+    filled = [_call(program, prefix, call) | {"position": k} for k, call in enumerate(calls)]
     pointers = [argument for call in filled for argument in call["arguments"]]
+    pushes = calls[0] is program.pushed
     return {
+        "pushes": pushes,
         "calls": filled,
-        "stage": f"{prefix}_stage_{calls[0].index}" if len(calls) > 1 else None,
+        "stage": f"{prefix}_stage_{calls[0].index}" if len(calls) > 1 or pushes else None,
         "uses_arena": any("arena" in pointer for pointer in pointers),
-        "uses_inputs": any("inputs->" in pointer for pointer in pointers),
-        "uses_outputs": any("outputs->" in pointer for pointer in pointers),
+        **_stage_interface(prefix, pointers, pushes),
+    }
+
+
+def _stage_interface(prefix: str, pointers: Sequence[str], pushes: bool) -> dict[str, Any]:
+    """Parameters of a stage's function, and what the driver passes."""
+    parameters = {"arena": "uint8_t* arena"}
+    parameters["inputs->"] = f"const struct {prefix}_inputs* inputs"
+    parameters["outputs->"] = f"const struct {prefix}_outputs* outputs"
+    used = [key for key in parameters if any(key in pointer for pointer in pointers)]
+    return {
+        "parameters": [*(parameters[k] for k in used), *(["int32_t* done"] if pushes else [])],
+        "arguments": [*(k.removesuffix("->") for k in used), *(["state + 1"] if pushes else [])],
+    }
+
+
+def _push(program: Program, prefix: str) -> dict[str, Any] | None:
+    """What the entry that takes rows of the input is filled from."""
+    call = program.pushed
+    if call is None:
+        return None
+    return {
+        "index": call.index,
+        "rows": call.events,
+        "row_bytes": call.row_bytes,
+        "ring": call.ring,
+        "target": _pointer(program, prefix, call.outputs[0], const=False),
+        "state_offset": program.state_offset,
+        "state_words": program.state_words,
     }
 
 
 def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
-    inputs = [_pointer(program, prefix, op, const=True) for op in call.inputs]
+    # A pushed row comes from the caller: no kernel reads it.
+    read = () if call is program.pushed else call.inputs
+    inputs = [_pointer(program, prefix, op, const=True) for op in read]
     outputs = [_pointer(program, prefix, op, const=False) for op in call.outputs]
     result = call.outputs[0]
     return {

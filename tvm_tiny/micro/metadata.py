@@ -42,6 +42,7 @@ class ModelInfo:
     workspace_bytes: int
     io_in_arena: bool
     steps: Mapping[int, Tensor]
+    stream_input: bool = False
 
     @property
     def prefix(self) -> str:
@@ -72,6 +73,7 @@ def read_model_info(mlf_dir: Path) -> ModelInfo:
             outputs=tuple(_tensor(entry) for entry in info["outputs"]),
             workspace_bytes=int(info["workspace_bytes"]),
             io_in_arena=bool(info["io_in_arena"]),
+            stream_input=bool(info.get("stream_input", False)),
             steps={int(entry["index"]): _tensor(entry) for entry in info.get("steps", ())},
         )
     except OSError as error:

@@ -19,6 +19,9 @@
   X(NULL_POOLS, 0x0101, "the pointer to the workspace pools is null")                            \
   X(NULL_INPUTS, 0x0102, "the pointer to the inputs, or one input, is null")                     \
   X(NULL_OUTPUTS, 0x0103, "the pointer to the outputs, or one output, is null")                  \
+  X(NULL_ROW, 0x0104, "the pointer to the row is null")                                           \
+  X(NOT_BEGUN, 0x0105, "rows are pushed before tvmgen_<name>_begin")                              \
+  X(INPUT_COMPLETE, 0x0106, "all rows of the input have been pushed already")                     \
   /* 2: memory */                                                                                \
   X(NULL_ARENA, 0x0201, "the arena's pointer is null")                                           \
   X(ARENA_ALIGNMENT, 0x0202, "the arena is not aligned to 16 bytes")                             \
