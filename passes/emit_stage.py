@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 from tvm import relax, tirx
 from tvm.ir import Call, Expr, GenericConst, TupleGetItem
 
@@ -14,7 +15,7 @@ from tvm_tiny.schedules import portable  # noqa: F401  registers the row kernels
 from tvm_tiny.schedules.access import Access, Span, analyze
 from tvm_tiny.schedules.driver import driver
 from tvm_tiny.schedules.kernel import OUT, Factory, Spec, row_count, row_split, shape_of, spec
-from tvm_tiny.schedules.stage import Operator, Rows, Stage, ring_rows
+from tvm_tiny.schedules.stage import Operator, Rows, Stage, in_place, ring_rows
 
 from .lower_tir import lower_prim_func, to_pointer_abi
 
@@ -144,9 +145,18 @@ class _Parts:
         self._results = list(results)
         self._inside = [var for var in made if not _among(var, results)]
         first = len(self._outside) + len(self._with_integers)
-        parameters = [*self._results, *self._inside]
-        self._made = {var: first + k for k, var in enumerate(parameters)}
-        self._first_result = first
+        self._made = {var: first + k for k, var in enumerate([*self._results, *self._inside])}
+        shared = self._in_place()
+        self._inside = [var for var in self._inside if self._made[var] not in shared]
+        numbers = {var: first + k for k, var in enumerate([*self._results, *self._inside])}
+        owner = {parameter: var for var, parameter in self._made.items()}
+        self._made = {v: numbers[owner[shared.get(p, p)]] for v, p in self._made.items()}
+
+    def _in_place(self) -> dict[int, int]:
+        operators = [self._operator(var, call, "") for var, call in self._body]
+        inside = [self._made[var] for var in self._inside if self._can_ring(var)]
+        sizes = {p: (row_count(shape_of(v)), row_bytes(v)) for v, p in self._made.items()}
+        return in_place(operators, sizes, inside)
 
     def _parameter(self, expr: Expr) -> int:
         if expr in self._made:
@@ -219,6 +229,12 @@ class _Parts:
             rows = stage.rings.get(self._made[var])
             specs.append((shape if rows is None else (rows, *row_split(shape)[1]), dtype))
         return specs
+
+
+def row_bytes(tensor: Expr) -> int:
+    """Bytes of one row of a tensor."""
+    shape, dtype = spec(tensor)
+    return math.prod(row_split(shape)[1]) * np.dtype(dtype).itemsize
 
 
 def _among(expr: Expr, others: Sequence[Expr]) -> bool:

@@ -8,8 +8,9 @@ Nothing is computed twice. A layer is a stage of one operator.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,17 +66,20 @@ class Stage:
     rows: dict[int, int]
     rings: dict[int, int]
 
-    def producer(self, parameter: int) -> int | None:
-        """The operator that writes a parameter; None for the stage's inputs."""
-        found = (k for k, operator in enumerate(self.operators) if operator.result == parameter)
-        return next(found, None)
+    def producer(self, parameter: int, before: int) -> int | None:
+        """The last operator before `before` that writes a parameter; None for inputs.
+
+        Two write the same one where the second works in place.
+        """
+        writers = (k for k in reversed(range(before)) if self.operators[k].result == parameter)
+        return next(writers, None)
 
     def needs(self, index: int) -> list[tuple[int, Numbers]]:
         """What operator `index` waits for: (operator, its events needed before each event)."""
         operator = self.operators[index]
         waits = []
         for parameter, reads in zip(operator.operands, operator.reads, strict=True):
-            producer = None if reads is None else self.producer(parameter)
+            producer = None if reads is None else self.producer(parameter, index)
             if reads is not None and producer is not None:
                 waits.append((producer, _events_for(self.operators[producer], reads)))
         return waits
@@ -123,6 +127,54 @@ def order(stage: Stage) -> list[tuple[int, int]]:
             k -= 1
     assert all(d == o.events for d, o in zip(done, operators, strict=True)), "a stage got stuck"
     return sequence
+
+
+def in_place(
+    operators: Sequence[Operator], sizes: Mapping[int, tuple[int, int]], inside: Collection[int]
+) -> dict[int, int]:
+    """Tensors that can share the memory of another: parameter -> that of the result over it.
+
+    sizes: (rows, bytes of a row) of tensors; inside: those that nothing outside the stage reads.
+    Such a tensor must die where the result is made, row by row the same row, of the same size,
+    each element read before it is written.
+    """
+    readers = Counter(p for operator in operators for p in set(operator.operands))
+    shared: dict[int, int] = {}
+    for operator in operators:
+        # The last operand is the one made last: the one before it may be kept for others.
+        for position in reversed(range(len(operator.operands))):
+            parameter = operator.operands[position]
+            alone = parameter in inside and readers[parameter] == 1
+            fits = alone and sizes[parameter] == sizes[operator.result]
+            if fits and _same_rows(operator, position):
+                shared[parameter] = operator.result
+                break
+    return {parameter: _last(shared, result) for parameter, result in shared.items()}
+
+
+def _same_rows(operator: Operator, position: int) -> bool:
+    reads, within = operator.reads[position], operator.within[position]
+    if reads != operator.writes or within is None or operator.accumulates:
+        return False
+    return max(within) <= 0
+
+
+def _last(shared: Mapping[int, int], parameter: int) -> int:
+    while parameter in shared:
+        parameter = shared[parameter]
+    return parameter
+
+
+def share(operators: Sequence[Operator], shared: Mapping[int, int]) -> tuple[Operator, ...]:
+    """The operators with the memory of `shared` tensors replaced."""
+    return tuple(
+        replace(
+            operator,
+            operands=tuple(shared.get(p, p) for p in operator.operands),
+            result=shared.get(operator.result, operator.result),
+        )
+        for operator in operators
+    )
 
 
 def ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:

@@ -184,6 +184,7 @@ class _Reader:
         for operator in plan.operators:
             result = self.graph.storage[parameters[operator.result]]
             result.rows = plan.rows[operator.result]
+            # Where operators share memory it goes by the last one's name.
             result.name = operator.tensor or result.name
             inputs = tuple(parameters[p] for p in operator.operands)
             operators.append(Operator(inputs, result.index, result.name, operator))

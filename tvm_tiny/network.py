@@ -20,7 +20,7 @@ from .passes.emit_stage import describe, ringed_operands
 from .passes.rebuild import bindings_of, results_of
 from .schedules import kernel as kernels
 from .schedules.kernel import OUT, row_count, row_split
-from .schedules.stage import Operator, Stage, ring_rows
+from .schedules.stage import Operator, Stage, in_place, ring_rows, share
 
 Range = tuple[int, int]
 
@@ -40,6 +40,11 @@ class Tensor:
     def rows(self) -> int:
         """Rows of the whole tensor."""
         return row_count(self.shape)
+
+    @property
+    def row_size(self) -> tuple[int, int]:
+        """Its rows, and the bytes of one."""
+        return self.rows, self.bytes // max(self.rows, 1)
 
     @property
     def bytes(self) -> int:
@@ -178,8 +183,12 @@ def _step(network: Network, graph: Graph, body: Sequence[Node], inside: set[int]
     step = Step(len(graph.steps), "", "", 0, inputs, outputs, body[-1].name)
     if not operators:
         return step
-    stage = Stage(operators, {t: network.tensors[t].rows for t in (*inputs, *outputs)}, {})
     ringed = [t for t in sorted(inside) if network.tensors[t].can_ring]
+    sizes = {t: network.tensors[t].row_size for t in (*inputs, *outputs)}
+    shared = in_place(operators, sizes, ringed)
+    operators = share(operators, shared)
+    ringed = [t for t in ringed if t not in shared]
+    stage = Stage(operators, {t: network.tensors[t].rows for t in (*inputs, *outputs)}, {})
     for tensor, rows in ring_rows(stage, ringed).items():
         storage = graph.storage[tensor]
         if rows < storage.rows:
