@@ -15,7 +15,7 @@ from tvm_tiny.schedules import portable  # noqa: F401  registers the row kernels
 from tvm_tiny.schedules.access import Access, Span, analyze
 from tvm_tiny.schedules.driver import driver
 from tvm_tiny.schedules.kernel import OUT, Factory, Spec, row_count, row_split, shape_of, spec
-from tvm_tiny.schedules.stage import Operator, Rows, Stage, in_place, ring_rows
+from tvm_tiny.schedules.stage import Operator, Rows, Stage, fit_rings, in_place
 
 from .lower_tir import lower_prim_func, to_pointer_abi
 
@@ -177,9 +177,8 @@ class _Parts:
         tensors = [a for a in self._outside if not isinstance(a, GenericConst)]
         tensors += [*self._results, *self._inside]
         rows = {self._parameter(t): row_count(shape_of(t)) for t in tensors}
-        stage = Stage(operators, rows, {})
-        fewest = ring_rows(stage, [self._made[v] for v in self._inside if self._can_ring(v)])
-        return replace(stage, rings={p: r for p, r in fewest.items() if r < rows[p]})
+        ringed = {self._made[v]: row_bytes(v) for v in self._inside if self._can_ring(v)}
+        return fit_rings(Stage(operators, rows, {}), ringed)
 
     def _can_ring(self, var: relax.Var) -> bool:
         """Whether all that write and read the tensor find its rows through a ring."""

@@ -54,9 +54,7 @@ class Access:
 NEVER = -(1 << 40)
 
 
-def analyze(
-    func: tirx.PrimFunc, events: int, constants: Mapping[int, np.ndarray]
-) -> Access:
+def analyze(func: tirx.PrimFunc, events: int, constants: Mapping[int, np.ndarray]) -> Access:
     """The accesses of a row kernel in buffer form, run for rows 0 .. events - 1.
 
     func: parameters (buffers..., output, row: int32); it writes to no other parameter. constants:
@@ -70,29 +68,26 @@ def analyze(
     before it reads; where a pointer's uses cannot be followed, each event touches everything.
     """
     *buffers, _ = func.params
-    sizes = [size_of(buffer) for buffer in buffers]
     found = _events(func, range(events), constants)
-    reads = [
-        None if k in constants else _span(found[k, 0], found[k, 1], *sizes[k])
-        for k in range(len(buffers))
-    ]
-    own = reads.pop() is not None
-    writes = _span(found[-1, 0], found[-1, 1], *sizes[-1])
+    *reads, own = (
+        None if k in constants else _span(found[k], buffer) for k, buffer in enumerate(buffers)
+    )
+    nowhere = Span((0,) * events, (0,) * events)
     return Access(
         tuple(reads),
-        writes if writes is not None else Span((0,) * events, (0,) * events),
-        tuple(
-            None if read is None else tuple(np.maximum(late, NEVER).tolist())
-            for read, late in zip(reads, found[:, 2], strict=False)
-        ),
-        own,
+        _span(found[-1], buffers[-1]) or nowhere,
+        tuple(None if read is None else _gaps(found[k]) for k, read in enumerate(reads)),
+        own is not None,
     )
 
 
 def _events(
     func: tirx.PrimFunc, rows: range, constants: Mapping[int, np.ndarray]
 ) -> npt.NDArray[np.int64]:
-    """Per buffer, and once more for writing the output: lowest byte, end, latest gap, by event."""
+    """Per buffer, and once more for writing the output: lowest byte, end, largest gap, by event.
+
+    int64 [buffers + 1, 3, events]; +FAR, -FAR, -FAR where nothing is touched.
+    """
     try:
         return _dense(func, _trace(func, rows, constants), len(rows))
     except TooLargeError:
@@ -105,9 +100,7 @@ def _events(
     return _dense(func, _anything(func, constants), len(rows))
 
 
-def _trace(
-    func: tirx.PrimFunc, rows: range, constants: Mapping[int, np.ndarray]
-) -> Trace:
+def _trace(func: tirx.PrimFunc, rows: range, constants: Mapping[int, np.ndarray]) -> Trace:
     """Accesses with the events along the last axis."""
     *buffers, row = func.params
     places = {buffer: k for k, buffer in enumerate(buffers) if k not in constants}
@@ -124,21 +117,26 @@ def _anything(func: tirx.PrimFunc, constants: Mapping[int, np.ndarray]) -> Trace
 
 
 def _dense(func: tirx.PrimFunc, trace: Trace, events: int) -> npt.NDArray[np.int64]:
+    """What `_events` answers, [buffers + 1, 3, events], of a trace without loops."""
     never = (Sum(FAR), Sum(-FAR))
     rows = [
         (*trace.reads.get(k, never), trace.late.get(k, Sum(-FAR)))
         for k in range(len(func.params) - 1)
     ]
     rows.append((*(trace.writes or never), Sum(-FAR)))
-    return np.array([[np.broadcast_to(v.dense().reshape(-1), events) for v in row] for row in rows])
+    flat = [[value.dense().reshape(-1) for value in row] for row in rows]
+    return np.array([[np.broadcast_to(value, events) for value in row] for row in flat])
 
 
-def _span(
-    low: npt.NDArray[np.int64], end: npt.NDArray[np.int64], count: int, size: int
-) -> Span | None:
+def _span(found: npt.NDArray[np.int64], buffer: tirx.Var) -> Span | None:
     """Bytes to elements, inside the buffer; None where nothing is touched at any event."""
-    low, end = np.clip(low // size, 0, count), np.clip(end // size, 0, count)
-    low = np.minimum(low, end)
-    if bool((low == end).all()):
+    count, size = size_of(buffer)
+    end = np.clip(found[1] // size, 0, count)
+    first = np.minimum(np.clip(found[0] // size, 0, count), end)
+    if bool((first == end).all()):
         return None
-    return Span(tuple(low.tolist()), tuple(end.tolist()))
+    return Span(tuple(first.tolist()), tuple(end.tolist()))
+
+
+def _gaps(found: npt.NDArray[np.int64]) -> tuple[int, ...]:
+    return tuple(np.maximum(found[2], NEVER).tolist())

@@ -11,7 +11,7 @@ from tvm import tirx
 from tvm.ir import Expr, PrimType, Range
 
 from .access_sums import Sum
-from .access_traces import NOTHING, Bytes, Trace, any_order, beside, guarded, then
+from .access_traces import NOTHING, Bytes, Trace, any_order, beside, guarded
 from .access_values import BINARY, Values
 
 _READ, _WRITE = 1, 2  # access masks of tvm_access_ptr
@@ -62,6 +62,12 @@ class Operands:
             return NOTHING
         return self._used(buffer, self._elements(buffer, indices), _WRITE)
 
+    def bound(self, variable: tirx.Var, value: Expr) -> Trace:
+        """Accesses of a variable's value, which it gets."""
+        refuse_pointer(value)
+        self._values.bind(variable, self._values.of(value))
+        return self._of(value)
+
     def name_part(self, name: tirx.Var, source: tirx.Var, region: Iterable[Range]) -> None:
         """From now on, whatever is done to `name` is done to all of this region."""
         if source in self._views:
@@ -96,13 +102,6 @@ class Operands:
     def _let(self, let: tirx.Let) -> Trace:
         return beside(self.bound(let.var, let.value), self._of(let.body))
 
-    def bound(self, variable: tirx.Var, value: Expr) -> Trace:
-        """Accesses of a variable's value, which it gets; a pointer's uses could not be followed."""
-        if not isinstance(value.ty, PrimType):
-            raise UnknownCodeError(str(variable))
-        self._values.bind(variable, self._values.of(value))
-        return self._of(value)
-
     def _select(self, select: tirx.Select) -> Trace:
         return self._choice(select.condition, select.true_value, select.false_value)
 
@@ -126,6 +125,8 @@ class Operands:
 
     def _pointer(self, kind: Expr, data: Expr, offset: Expr, extent: Expr, mode: Expr) -> Trace:
         """A declared region: elements offset .. offset + extent - 1."""
+        if getattr(getattr(data, "op", None), "name", "") != "tirx.buffer_data":
+            raise UnknownCodeError(str(data))
         buffer = data.args[0]
         first, count = self._values.of(offset), self._values.of(extent)
         if first is None or count is None or str(kind.ty.dtype) != str(buffer.dtype):
@@ -134,11 +135,16 @@ class Operands:
 
     def _anywhere(self, buffer: tirx.Var) -> Trace:
         """A pointer to no declared region; only the output is written."""
-        writes = _WRITE if self._places.get(buffer) == self._output else 0
+        if not self._counts(buffer):
+            return NOTHING
+        writes = _WRITE if self._number(buffer) == self._output else 0
         return self._used(buffer, _all(buffer), _READ | writes)
 
     def _counts(self, buffer: tirx.Var) -> bool:
         return buffer in self._places or buffer in self._views
+
+    def _number(self, buffer: tirx.Var) -> int:
+        return self._views[buffer][0] if buffer in self._views else self._places[buffer]
 
     def _elements(self, buffer: tirx.Var, indices: Sequence[Expr]) -> tuple[Sum, Sum]:
         return self._values.address(indices, _shape(buffer))
@@ -146,13 +152,16 @@ class Operands:
     def _used(self, buffer: tirx.Var, elements: tuple[Sum, Sum], mode: int) -> Trace:
         if not self._counts(buffer):
             return NOTHING
-        which, span = (
-            self._views[buffer]
-            if buffer in self._views
-            else (self._places[buffer], _bytes(buffer, *elements))
-        )
+        which = self._number(buffer)
+        span = self._views[buffer][1] if buffer in self._views else _bytes(buffer, *elements)
         assert which == self._output or not mode & _WRITE, f"{buffer} is not the kernel's output"
         return Trace({which: span} if mode & _READ else {}, span if mode & _WRITE else None)
+
+
+def refuse_pointer(value: Expr) -> None:
+    """Raises UnknownCodeError for a pointer that is kept: its uses would have to be followed."""
+    if not isinstance(value.ty, PrimType):
+        raise UnknownCodeError(str(value))
 
 
 def size_of(buffer: tirx.Var) -> tuple[int, int]:
@@ -170,5 +179,7 @@ def _all(buffer: tirx.Var) -> tuple[Sum, Sum]:
 
 
 def _bytes(buffer: tirx.Var, low: Sum, high: Sum) -> Bytes:
+    if len(buffer.ty.strides) or getattr(buffer.ty.elem_offset, "value", None) != 0:
+        raise UnknownCodeError(f"layout of {buffer}")
     size = size_of(buffer)[1]
     return low.times(size), (high + Sum(1)).times(size)

@@ -10,6 +10,7 @@ without a loop's axis broadcasts along it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -101,19 +102,17 @@ def smaller(a: Sum, b: Sum) -> Sum:
 
 
 def larger(a: Sum, b: Sum) -> Sum:
-    """The larger of two at every point; what both have in common stays apart."""
+    """The larger of two at every point; parts equal up to a number stay apart."""
     common: list[Array] = []
     left, right, offset = list(a.parts), list(b.parts), b.constant
-    for part in a.parts:
-        for k, other in enumerate(right):
-            if part.shape == other.shape and (step := _difference(other, part)) is not None:
-                common.append(part)
-                left = [kept for kept in left if kept is not part]
-                right.pop(k)
-                offset += step
-                break
-    first = _total(left) + a.constant
-    second = _total(right) + offset
+    for mine, other in itertools.product(a.parts, b.parts):
+        difference = _difference(other, mine)
+        if difference is not None:
+            common.append(mine)
+            left = [part for part in left if part is not mine]
+            right = [part for part in right if part is not other]
+            offset += difference
+    first, second = _total(left) + a.constant, _total(right) + offset
     _check(np.broadcast_shapes(first.shape, second.shape))
     return gather(0, [*common, np.maximum(first, second)])
 
@@ -152,9 +151,9 @@ def _has(array: Array, depth: int) -> bool:
 
 
 def _difference(a: Array, b: Array) -> int | None:
-    """a - b where that is one number."""
-    if a is b:
-        return 0
+    """a - b where that is one number; None where it is not."""
+    if a.shape != b.shape:
+        return None
     first = int(a.flat[0] - b.flat[0])
     return first if bool((a - b == first).all()) else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from .access_sums import FAR, Mask, Sum, larger, largest, largest_before, smaller, smallest, where
@@ -59,9 +60,7 @@ def guarded(trace: Trace, masks: Sequence[Mask]) -> Trace:
     """A stretch that runs only where all masks hold."""
     for mask in masks:
         trace = _mapped(
-            trace,
-            lambda low, mask=mask: where(mask, low, FAR),
-            lambda high, mask=mask: where(mask, high, -FAR),
+            trace, partial(where, mask, otherwise=FAR), partial(where, mask, otherwise=-FAR)
         )
     return trace
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tvm import tirx
 from tvm.ir import Expr
 
-from .access_sums import Array, Mask, Sum, combined, gather
+from .access_sums import Array, Mask, Sum, combined
 
 Table = npt.NDArray[np.generic]
 

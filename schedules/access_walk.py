@@ -7,8 +7,8 @@ from functools import reduce
 
 from tvm import s_tir, tirx
 
-from .access_operands import Operands, UnknownCodeError
-from .access_sums import iterations
+from .access_operands import Operands, UnknownCodeError, refuse_pointer
+from .access_sums import Sum, iterations
 from .access_traces import NOTHING, Trace, any_order, beside, guarded, repeated, then
 from .access_values import Values
 
@@ -38,19 +38,26 @@ class Statements:
 
     def _for(self, loop: tirx.For, depth: int) -> Trace:
         asked = self._operands.of(loop.min, loop.extent)
-        start, extent = self._values.of(loop.min), self._values.of(loop.extent)
-        step = 1 if loop.step is None else int(loop.step)
-        if start is None or extent is None:
+        known = self._iterations(loop, depth)
+        if known is None:
             self._values.bind(loop.loop_var, None)
             return then(asked, any_order(self.of(loop.body, depth + 1)))
-        count = -(-extent.bounds()[1] // step)
+        start, offset, extent, count = known
         if count <= 0:
             return asked
-        offset = iterations(count, depth).times(step)
         self._values.bind(loop.loop_var, start + offset)
         inside = [(offset - extent).dense() < 0] if extent.parts else []
         whole = repeated(guarded(self.of(loop.body, depth + 1), inside), depth, count)
         return then(asked, whole if loop.kind in _IN_ORDER else any_order(whole))
+
+    def _iterations(self, loop: tirx.For, depth: int) -> tuple[Sum, Sum, Sum, int] | None:
+        """Start, distance from it, extent, and the number of iterations, where they are known."""
+        start, extent = self._values.of(loop.min), self._values.of(loop.extent)
+        step = Sum(1) if loop.step is None else self._values.of(loop.step)
+        if start is None or extent is None or step is None or step.parts or step.constant < 1:
+            return None
+        count = -(-extent.bounds()[1] // step.constant)
+        return start, iterations(max(count, 0), depth).times(step.constant), extent, count
 
     def _while(self, loop: tirx.While, depth: int) -> Trace:
         return any_order(then(self._operands.of(loop.condition), self.of(loop.body, depth)))
@@ -75,6 +82,7 @@ class Statements:
         return then(asked, guarded(run, inside))
 
     def _bufferstore(self, stmt: tirx.BufferStore, depth: int) -> Trace:
+        refuse_pointer(stmt.value)
         operands = self._operands.of(*stmt.indices, stmt.value)
         return then(operands, self._operands.stored(stmt.buffer, stmt.indices))
 

@@ -7,10 +7,11 @@ Nothing is computed twice. A layer is a stage of one operator.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,15 @@ class Stage:
     """What one step of main runs.
 
     rows: per parameter that is a tensor, all its rows. rings: per parameter, the rows it has
-    memory for where those are fewer: row r is at r modulo that number.
+    memory for where those are fewer: row r is at r modulo that number. delays: operators that
+    wait although they could run: operator -> (another, its events that must be done before each
+    event), so that their results need not be kept until that other's are there.
     """
 
     operators: tuple[Operator, ...]
     rows: dict[int, int]
     rings: dict[int, int]
+    delays: dict[int, tuple[int, Numbers]] = field(default_factory=dict)
 
     def producer(self, parameter: int, before: int) -> int | None:
         """The last operator before `before` that writes a parameter; None for inputs.
@@ -82,7 +86,7 @@ class Stage:
             producer = None if reads is None else self.producer(parameter, index)
             if reads is not None and producer is not None:
                 waits.append((producer, _events_for(self.operators[producer], reads)))
-        return waits
+        return waits + [self.delays[index]] if index in self.delays else waits
 
     def to_json(self) -> str:
         """As the attribute's text."""
@@ -91,6 +95,7 @@ class Stage:
             "operators": operators,
             "rows": {str(k): v for k, v in sorted(self.rows.items())},
             "rings": {str(k): v for k, v in sorted(self.rings.items())},
+            "delays": {str(k): [o, _packed(n)] for k, (o, n) in sorted(self.delays.items())},
         }
         return json.dumps(fields)
 
@@ -102,6 +107,7 @@ class Stage:
             tuple(map(_operator, fields["operators"])),
             {int(k): v for k, v in fields["rows"].items()},
             {int(k): v for k, v in fields["rings"].items()},
+            {int(k): (o, _numbers(n)) for k, (o, n) in fields["delays"].items()},
         )
 
 
@@ -195,6 +201,49 @@ def ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
             most[written] = max(most[written], rows)
         done[k] += 1
     return most
+
+
+def fit_rings(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
+    """The stage with the fewest rows for each tensor inside it, some operators delayed for that.
+
+    row_bytes: of the tensors that can be rings. What a branch makes early has to be kept until
+    the other branch has caught up; made late, its input has to be kept instead. Each such
+    operator is delayed if that takes fewer bytes.
+    """
+    rings = ring_rows(stage, sorted(row_bytes))
+    for operator, delay in list(_delays(stage)):
+        if operator in _made_of([stage.needs(k) for k in range(len(stage.operators))], delay[0]):
+            continue
+        other = replace(stage, delays={**stage.delays, operator: delay})
+        fewer = ring_rows(other, sorted(row_bytes))
+        if _ring_bytes(fewer, row_bytes) < _ring_bytes(rings, row_bytes):
+            stage, rings = other, fewer
+    return replace(stage, rings={p: r for p, r in rings.items() if r < stage.rows[p]})
+
+
+def _ring_bytes(rings: Mapping[int, int], row_bytes: Mapping[int, int]) -> int:
+    """Of single rows nothing counts: they come and go, and can have the same place."""
+    return sum(rows * row_bytes[p] for p, rows in rings.items() if rows > 1)
+
+
+def _delays(stage: Stage) -> Iterator[tuple[int, tuple[int, Numbers]]]:
+    """Operators of which one other takes the result, row by row, together with another result.
+
+    Their event e may wait for what the taker's event e needs of the other one.
+    """
+    needs = [stage.needs(k) for k in range(len(stage.operators))]
+    takers = Counter(producer for waits in needs for producer, _ in waits)
+    for waits in needs:
+        for (early, needed), (late, numbers) in itertools.permutations(waits, 2):
+            in_step = needed == tuple(range(1, len(needed) + 1))
+            if in_step and takers[early] == 1 and needs[early]:
+                yield early, (late, numbers)
+
+
+def _made_of(needs: Sequence[Sequence[tuple[int, Numbers]]], operator: int) -> set[int]:
+    """Operators that an operator waits for, and those that they wait for."""
+    direct = {producer for producer, _ in needs[operator]}
+    return direct.union(*(_made_of(needs, producer) for producer in direct))
 
 
 def _first_wanted(operator: Operator, parameter: int) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .graph import Graph, Storage
-from .placement import TIME_LIMIT_S, Block, place
+from .placement import Block, first_fit, place
 from .timeline import Problem, placement_problem, read_timeline
 
 ATTRIBUTE = "tvm_tiny.memory_plan"
@@ -63,19 +63,29 @@ def planned_tensors(graph: Graph, io_in_arena: bool) -> list[Storage]:
     return [t for t in graph.tensors if t.index not in outside]
 
 
-def plan(graph: Graph, *, io_in_arena: bool = True, exact: bool = True) -> MemoryPlan:
-    """The smallest plan found; see `placement.place`. exact: search until proven, within limits."""
-    timeline = read_timeline(graph)
-    tensors = [t for t in planned_tensors(graph, io_in_arena) if t.index in timeline.lives]
-    problem = placement_problem(timeline, graph, tensors)
+def plan(graph: Graph, *, io_in_arena: bool = True) -> MemoryPlan:
+    """The smallest plan found; see `placement.place`."""
+    tensors, problem = _problem(graph, io_in_arena)
     blocks = [Block(t.name, t.bytes, ALIGNMENT) for t in tensors]
-    limit = TIME_LIMIT_S if exact else 0.0
-    found = place(blocks, problem.distances, lower_bound=problem.bound, time_limit_s=limit)
+    found = place(blocks, problem.distances, lower_bound=problem.bound)
     offsets = {t.index: offset for t, offset in zip(tensors, found.offsets, strict=True)}
     # Never empty: C has no arrays of no bytes.
-    size = align(max([found.used[0] if tensors else 0, 1]))
+    size = align(max([*found.used, 1]))
     backward = tuple(_backward(problem, offsets))
     return MemoryPlan(size, offsets, backward, found.lower_bound, found.optimal)
+
+
+def quick_size(graph: Graph, *, io_in_arena: bool = True) -> int:
+    """The size of a plan made in a moment; a better one may be smaller."""
+    tensors, problem = _problem(graph, io_in_arena)
+    blocks = [Block(t.name, t.bytes, ALIGNMENT) for t in tensors]
+    return first_fit(blocks, problem.distances)
+
+
+def _problem(graph: Graph, io_in_arena: bool) -> tuple[list[Storage], Problem]:
+    timeline = read_timeline(graph)
+    tensors = [t for t in planned_tensors(graph, io_in_arena) if t.index in timeline.lives]
+    return tensors, placement_problem(timeline, graph, tensors)
 
 
 def _backward(problem: Problem, offsets: Mapping[int, int]) -> Iterator[int]:

@@ -20,7 +20,7 @@ from .passes.emit_stage import describe, ringed_operands
 from .passes.rebuild import bindings_of, results_of
 from .schedules import kernel as kernels
 from .schedules.kernel import OUT, row_count, row_split
-from .schedules.stage import Operator, Stage, in_place, ring_rows, share
+from .schedules.stage import Operator, Stage, fit_rings, in_place, share
 
 Range = tuple[int, int]
 
@@ -187,12 +187,12 @@ def _step(network: Network, graph: Graph, body: Sequence[Node], inside: set[int]
     sizes = {t: network.tensors[t].row_size for t in (*inputs, *outputs)}
     shared = in_place(operators, sizes, ringed)
     operators = share(operators, shared)
-    ringed = [t for t in ringed if t not in shared]
-    stage = Stage(operators, {t: network.tensors[t].rows for t in (*inputs, *outputs)}, {})
-    for tensor, rows in ring_rows(stage, ringed).items():
+    rows = {t: network.tensors[t].rows for t in (*inputs, *outputs)}
+    row_bytes = {t: sizes[t][1] for t in ringed if t not in shared}
+    stage = fit_rings(Stage(operators, rows, {}), row_bytes)
+    for tensor, ring in stage.rings.items():
         storage = graph.storage[tensor]
-        if rows < storage.rows:
-            storage.shape = (rows, *row_split(storage.shape)[1])
+        storage.shape = (ring, *row_split(storage.shape)[1])
     staged = tuple(graphs.Operator(o.operands, o.result, o.tensor, o) for o in operators)
     macs = sum(operator.macs for operator in operators)
     return replace(step, operators=staged, stage=stage, macs=macs)

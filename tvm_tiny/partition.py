@@ -12,7 +12,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .memory import MemoryPlan, plan
+from .memory import MemoryPlan, plan, quick_size
 from .network import Network, Range, sketch
 
 _FOREVER = 1 << 60
@@ -90,8 +90,8 @@ class Search:
         nodes = self._network.nodes[first : last + 1]
         graph = sketch(self._network, [(first, last)])
         rows = sum(n.operator.events for n in nodes if n.operator is not None)
-        found = plan(graph, io_in_arena=self._io_in_arena, exact=False)
-        return Edge(first, last, found.workspace_bytes, rows if last > first else 0)
+        size = quick_size(graph, io_in_arena=self._io_in_arena)
+        return Edge(first, last, size, rows if last > first else 0)
 
     def _realized(self, ranges: Sequence[Range]) -> Partition:
         key = tuple(ranges)

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 
 from ..errors import BudgetError
 from .bound import least_bytes, rows
-from .greedy import place_greedily
+from .greedy import place_greedily, place_once
 from .problem import (
     ARENA,
     Block,
@@ -35,7 +35,7 @@ from .problem import (
     make_problem,
 )
 
-__all__ = ["ARENA", "Block", "Distances", "Placement", "Pool", "check", "place"]
+__all__ = ["ARENA", "Block", "Distances", "Placement", "Pool", "check", "first_fit", "place"]
 
 # Hard problems take all of it, most a hundredth.
 TIME_LIMIT_S = 2.0
@@ -83,6 +83,12 @@ def place(
     _check_fits(found, pools, bound)
     check(blocks, distances, found, pools)
     return found
+
+
+def first_fit(blocks: Sequence[Block], distances: Distances) -> int:
+    """Bytes used of one pool with the blocks placed once, in a few orders: no search."""
+    problem = make_problem(blocks, distances, ARENA, None)
+    return min(sum(problem.used(layout)) for layout in place_once(problem))
 
 
 def _check_sizes(blocks: Sequence[Block], pools: Sequence[Pool]) -> None:

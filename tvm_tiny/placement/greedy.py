@@ -30,6 +30,12 @@ def place_greedily(problem: Problem, bound: Cost) -> Layout:
     return best
 
 
+def place_once(problem: Problem) -> Iterator[Layout]:
+    """A layout from each order, as it comes."""
+    for order in _orders(problem):
+        yield _lowest(problem, order)
+
+
 def _orders(problem: Problem) -> list[Order]:
     blocks = problem.blocks
     indices = range(len(blocks))
