@@ -11,6 +11,7 @@ from tvm_tiny.partition import Search
 from .running_sums import RunningSums
 from .stream_input import StreamInput
 from .stream_stages import StreamStages
+from .subsample_shortcuts import SubsampleShortcuts
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.PartitionStages")
@@ -46,7 +47,7 @@ class PartitionStages:
         if self.sram is not None and not self.minimize:
             if Search(read_network(mod), self.io_in_arena).layers().bytes <= self.sram:
                 return mod
-        split = RunningSums()(mod)
+        split = SubsampleShortcuts()(RunningSums()(mod))
         search = Search(read_network(split), self.io_in_arena)
         search_least = self.minimize or self.sram is None
         fitting = None if search_least else search.within(self.sram)

@@ -13,6 +13,7 @@ from .passes.plan_memory import PlanMemory
 from .passes.running_sums import RunningSums
 from .passes.stream_input import StreamInput
 from .passes.stream_stages import StreamStages
+from .passes.subsample_shortcuts import SubsampleShortcuts
 
 __all__ = [
     "ConvertLayout",
@@ -28,4 +29,5 @@ __all__ = [
     "RunningSums",
     "StreamInput",
     "StreamStages",
+    "SubsampleShortcuts",
 ]
