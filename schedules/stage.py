@@ -7,6 +7,7 @@ Nothing is computed twice. A layer is a stage of one operator.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections import Counter
@@ -85,7 +86,7 @@ class Stage:
         for parameter, reads in zip(operator.operands, operator.reads, strict=True):
             producer = None if reads is None else self.producer(parameter, index)
             if reads is not None and producer is not None:
-                waits.append((producer, _events_for(self.operators[producer], reads)))
+                waits.append((producer, _before(self.operators[producer], reads)))
         return waits + [self.delays[index]] if index in self.delays else waits
 
     def to_json(self) -> str:
@@ -188,14 +189,13 @@ def ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
 
     When a row is written, all rows from the first that is still to be read on must be there.
     """
-    wanted = {p: [_first_wanted(o, p) for o in stage.operators] for p in parameters}
+    wanted = _readers(stage, parameters)
     done = [0] * len(stage.operators)
     most = dict.fromkeys(parameters, 1)
     for k, event in order(stage):
         written = stage.operators[k].result
         if written in most:
-            readers = enumerate(wanted[written])
-            lowest = min((w[done[reader]] for reader, w in readers if w), default=NOTHING)
+            lowest = min((rows[done[reader]] for reader, rows in wanted[written]), default=NOTHING)
             writes = stage.operators[k].writes
             rows = writes.end[event] - min(lowest, writes.first[event])
             most[written] = max(most[written], rows)
@@ -212,7 +212,8 @@ def fit_rings(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
     """
     rings = ring_rows(stage, sorted(row_bytes))
     for operator, delay in list(_delays(stage)):
-        if operator in _made_of([stage.needs(k) for k in range(len(stage.operators))], delay[0]):
+        needs = [stage.needs(k) for k in range(len(stage.operators))]
+        if operator in _made_of(needs, delay[0]) or delay[0] in _made_of(needs, operator):
             continue
         other = replace(stage, delays={**stage.delays, operator: delay})
         fewer = ring_rows(other, sorted(row_bytes))
@@ -242,21 +243,30 @@ def _delays(stage: Stage) -> Iterator[tuple[int, tuple[int, Numbers]]]:
 
 def _made_of(needs: Sequence[Sequence[tuple[int, Numbers]]], operator: int) -> set[int]:
     """Operators that an operator waits for, and those that they wait for."""
-    direct = {producer for producer, _ in needs[operator]}
-    return direct.union(*(_made_of(needs, producer) for producer in direct))
+    found: set[int] = set()
+    following = [operator]
+    while following:
+        direct = {producer for producer, _ in needs[following.pop()]} - found
+        found |= direct
+        following += direct
+    return found
 
 
-def _first_wanted(operator: Operator, parameter: int) -> list[int]:
-    """Per event, the first row that it or a later one reads; [] if it never reads the tensor."""
-    spans = [r for p, r in zip(operator.operands, operator.reads, strict=True) if p == parameter]
-    firsts = [_lowest_from(span) for span in spans if span is not None]
-    return [min(values) for values in zip(*firsts, strict=True)]
+def _readers(stage: Stage, parameters: Sequence[int]) -> dict[int, list[tuple[int, list[int]]]]:
+    """Who reads each tensor: (operator, the first row that each event or a later one reads)."""
+    readers: dict[int, list[tuple[int, list[int]]]] = {p: [] for p in parameters}
+    for k, operator in enumerate(stage.operators):
+        for parameter, span in zip(operator.operands, operator.reads, strict=True):
+            if span is not None and parameter in readers:
+                readers[parameter].append((k, _lowest_from(span)))
+    return readers
 
 
 # After its last event an operator wants nothing of a tensor any more.
 NOTHING = 1 << 40
 
 
+@functools.lru_cache(maxsize=4096)
 def _lowest_from(span: Rows) -> list[int]:
     """For each event, and the end: the lowest row read from there on."""
     lowest = NOTHING
@@ -267,11 +277,17 @@ def _lowest_from(span: Rows) -> list[int]:
     return result[::-1]
 
 
-def _events_for(producer: Operator, reads: Rows) -> Numbers:
+def _before(producer: Operator, reads: Rows) -> Numbers:
     """How many events of the producer must be done before each event that reads its rows."""
     if producer.accumulates:
         return (producer.events,) * len(reads.end)
-    ends = np.maximum.accumulate(np.asarray(producer.writes.end))
+    return _events_for(producer.writes, reads)
+
+
+@functools.lru_cache(maxsize=4096)
+def _events_for(writes: Rows, reads: Rows) -> Numbers:
+    """How many events that write these rows must be done before each event that reads those."""
+    ends = np.maximum.accumulate(np.asarray(writes.end))
     wanted = np.where(np.asarray(reads.end) > np.asarray(reads.first), reads.end, 0)
     events = np.searchsorted(ends, wanted, side="left") + 1
     return tuple(int(n) for n in np.where(wanted == 0, 0, events))

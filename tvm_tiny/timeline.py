@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -18,15 +19,21 @@ from .graph import Graph, Operator, Step, Storage
 from .schedules.stage import Rows, order
 
 _NEVER = 1 << 40
+# Where the bounds of what is read and of what is written are in a list of them.
+_READ, _WRITTEN = 0, 2
 
 
 @dataclass(frozen=True)
 class Event:
-    """One run of a row kernel, or of one of TVM's own kernels (operator None)."""
+    """One run of a row kernel, or of one of TVM's own kernels (operator None).
+
+    position: of the operator in its step.
+    """
 
     step: Step
     operator: Operator | None
     number: int
+    position: int = 0
 
 
 @dataclass
@@ -49,14 +56,21 @@ class Life:
         return (int(used[0]), int(used[-1])) if len(used) else (0, -1)
 
 
+# Of two tensors, indices of events that read the one and write the other, and how far the writes
+# of each get before its reads (see `Access.within`).
+Together = tuple[np.ndarray, np.ndarray]
+
+
 @dataclass
 class Timeline:
-    """All events of an inference in order, and the life of each tensor in SRAM."""
+    """All events of an inference in order, and the life of each tensor in SRAM.
+
+    together: (tensor read, tensor written) -> the events that do both.
+    """
 
     events: list[Event]
     lives: dict[int, Life]
-    # (reader's tensor, writer's tensor) -> indices and distances at which one event does both.
-    together: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
+    together: dict[tuple[int, int], list[Together]] = field(default_factory=dict)
 
     def live_bytes(self, index: int | None = None) -> np.ndarray:
         """Bytes needed after each event, of all tensors or of one."""
@@ -74,7 +88,7 @@ def read_timeline(graph: Graph, *, backward: bool = False) -> Timeline:
     """
     events = [event for step in graph.steps for event in _events(step, graph, backward)]
     uses = _Uses(graph, events)
-    lives = {t.index: uses.life(t) for t in graph.tensors if uses.any_of(t)}
+    lives = {index: uses.life(index) for index in sorted(uses.touched)}
     return Timeline(events, lives, uses.together)
 
 
@@ -92,7 +106,7 @@ def reversible(step: Step, graph: Graph) -> bool:
 def _events(step: Step, graph: Graph, backward: bool) -> list[Event]:
     if step.stage is None:
         return [Event(step, None, 0)]
-    events = [Event(step, step.operators[k], event) for k, event in order(step.stage)]
+    events = [Event(step, step.operators[k], event, k) for k, event in order(step.stage)]
     return events[::-1] if backward and reversible(step, graph) else events
 
 
@@ -102,107 +116,112 @@ class _Uses:
     def __init__(self, graph: Graph, events: Sequence[Event]) -> None:
         self._graph = graph
         self._count = len(events) + 2
-        # storage -> (index, first byte, end byte)
-        self._reads: dict[int, list[tuple[int, int, int]]] = {}
-        self._writes: dict[int, list[tuple[int, int, int]]] = {}
-        self.together: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        # storage -> first and end byte read, first and end byte written, at each index
+        self._bounds: dict[int, list[np.ndarray]] = {}
+        self.together: dict[tuple[int, int], list[Together]] = {}
         for storage in graph.inputs:
-            self._note(self._writes, storage, 0, (0, self._logical(storage)))
-        for index, event in enumerate(events, 1):
-            self._event(index, event)
+            self._note(storage, _WRITTEN, 0, 0, self._logical(storage))
         for storage in graph.outputs:
-            self._note(self._reads, storage, self._count - 1, (0, self._logical(storage)))
+            self._note(storage, _READ, self._count - 1, 0, self._logical(storage))
+        self._note_events(events)
+
+    @property
+    def touched(self) -> set[int]:
+        """The tensors that anything reads or writes."""
+        return set(self._bounds)
 
     def _logical(self, storage: int) -> int:
         tensor = self._graph.storage[storage]
         return tensor.bytes if tensor.ring >= tensor.rows else tensor.rows * tensor.row_bytes
 
-    def _note(
-        self,
-        uses: dict[int, list[tuple[int, int, int]]],
-        storage: int,
-        index: int,
-        span: tuple[int, int],
-    ) -> None:
-        if span[1] > span[0]:
-            uses.setdefault(storage, []).append((index, *span))
+    def _note(self, storage: int, kind: int, at: Any, first: Any, end: Any) -> None:
+        """Bytes [first, end) at indices `at`; nothing where they are empty."""
+        if storage not in self._bounds:
+            empty = (np.full(self._count, v, dtype=np.int64) for v in (_NEVER, -_NEVER) * 2)
+            self._bounds[storage] = list(empty)
+        low, high = self._bounds[storage][kind : kind + 2]
+        some = np.asarray(end) > np.asarray(first)
+        low[at] = np.minimum(low[at], np.where(some, first, _NEVER))
+        high[at] = np.maximum(high[at], np.where(some, end, -_NEVER))
 
-    def _event(self, index: int, event: Event) -> None:
-        if event.operator is None:
-            for storage in event.step.inputs:
-                self._note(self._reads, storage, index, (0, self._logical(storage)))
-            for storage in event.step.outputs:
-                self._note(self._writes, storage, index, (0, self._logical(storage)))
-            return
-        operator, stage = event.operator, event.operator.stage
-        assert event.step.stage is not None
-        rows = event.step.stage.rows
-        written = self._span(operator.output, rows[stage.result], stage.writes, event.number)
-        self._note(self._writes, operator.output, index, written)
-        if stage.accumulates and event.number > 0:
-            self._note(self._reads, operator.output, index, written)
-        for position, (storage, reads) in enumerate(
-            zip(operator.inputs, stage.reads, strict=True)
-        ):
+    def _note_events(self, events: Sequence[Event]) -> None:
+        """All runs of an operator at once."""
+        runs: dict[tuple[int, int], list[int]] = {}
+        for index, event in enumerate(events, 1):
+            position = -1 if event.operator is None else event.position
+            runs.setdefault((event.step.index, position), []).append(index)
+        numbers = [event.number for event in events]
+        for (step, position), indices in runs.items():
+            at = np.asarray(indices)
+            if position < 0:
+                self._note_whole(self._graph.steps[step], at)
+            else:
+                events_at = np.asarray(numbers)[at - 1]
+                self._note_operator(self._graph.steps[step], position, at, events_at)
+
+    def _note_whole(self, step: Step, at: np.ndarray) -> None:
+        for storage in step.inputs:
+            if not self._graph.storage[storage].is_constant:
+                self._note(storage, _READ, at, 0, self._logical(storage))
+        for storage in step.outputs:
+            self._note(storage, _WRITTEN, at, 0, self._logical(storage))
+
+    def _note_operator(
+        self, step: Step, position: int, at: np.ndarray, events: np.ndarray
+    ) -> None:
+        assert step.stage is not None
+        operator, rows = step.operators[position], step.stage.rows
+        stage = operator.stage
+        written = self._span(operator.output, rows[stage.result], stage.writes, events)
+        self._note(operator.output, _WRITTEN, at, *written)
+        if stage.accumulates:
+            later = events > 0
+            own = [bound[later] for bound in written]
+            self._note(operator.output, _READ, at[later], *own)
+        for k, (storage, reads) in enumerate(zip(operator.inputs, stage.reads, strict=True)):
             if reads is None or self._graph.storage[storage].is_constant:
                 continue
-            span = self._span(storage, rows[stage.operands[position]], reads, event.number)
-            self._note(self._reads, storage, index, span)
-            self._note_together(index, event, position, span, written)
+            read = self._span(storage, rows[stage.operands[k]], reads, events)
+            self._note(storage, _READ, at, *read)
+            within = stage.within[k]
+            if within is not None:
+                ahead = np.asarray(within)[events]
+                self._note_together((storage, operator.output), at, read, written, ahead)
 
-    def _span(self, storage: int, rows: int, touched: Rows, event: int) -> tuple[int, int]:
+    def _span(
+        self, storage: int, rows: int, touched: Rows, events: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Rows as bytes; `rows` of the operand's view, which a reshape may have changed."""
         size = self._logical(storage) // max(rows, 1)
-        return touched.first[event] * size, touched.end[event] * size
+        first, end = np.asarray(touched.first), np.asarray(touched.end)
+        return first[events] * size, end[events] * size
 
     def _note_together(
         self,
-        index: int,
-        event: Event,
-        position: int,
-        read: tuple[int, int],
-        written: tuple[int, int],
+        pair: tuple[int, int],
+        at: np.ndarray,
+        read: tuple[np.ndarray, np.ndarray],
+        written: tuple[np.ndarray, np.ndarray],
+        within: np.ndarray,
     ) -> None:
-        """How far the event's writes get before its reads, in bytes of both memories."""
-        operator = event.operator
-        assert operator is not None
-        within = operator.stage.within[position]
-        source, target = operator.inputs[position], operator.output
-        if within is None or read[1] <= read[0]:
-            return
-        read_wraps, read_base = self._wrap(source, read)
-        _, write_base = self._wrap(target, written)
-        if read_wraps:
-            distance = written[1] - write_base
-        else:
-            distance = within[event.number] - write_base + read_base
-        self.together.setdefault((source, target), []).append((index, distance))
+        """How far each event's writes get before its reads, in bytes of both memories."""
+        source, target = (max(self._graph.storage[s].bytes, 1) for s in pair)
+        read_base, write_base = read[0] // source * source, written[0] // target * target
+        # Of a read that wraps around in its ring nothing is known but that it is in the memory.
+        distance = np.where(
+            read[1] > read_base + source,
+            written[1] - write_base,
+            within - write_base + read_base,
+        )
+        some = read[1] > read[0]
+        self.together.setdefault(pair, []).append((at[some], distance[some]))
 
-    def _wrap(self, storage: int, span: tuple[int, int]) -> tuple[bool, int]:
-        """Whether logical bytes wrap around in a ring, and what to subtract where they do not."""
-        size = max(self._graph.storage[storage].bytes, 1)
-        base = span[0] // size * size
-        return span[1] > base + size, base
-
-    def any_of(self, tensor: Storage) -> bool:
-        """Whether anything touches the tensor."""
-        return tensor.index in self._reads or tensor.index in self._writes
-
-    def life(self, tensor: Storage) -> Life:
-        """The needed interval at each index."""
-        count = self._count
-        read_low = np.full(count + 1, _NEVER, dtype=np.int64)
-        read_high = np.full(count + 1, -_NEVER, dtype=np.int64)
-        for index, low, high in self._reads.get(tensor.index, []):
-            read_low[index] = min(read_low[index], low)
-            read_high[index] = max(read_high[index], high)
-        write_low = np.full(count, _NEVER, dtype=np.int64)
-        write_high = np.full(count, -_NEVER, dtype=np.int64)
-        for index, low, high in self._writes.get(tensor.index, []):
-            write_low[index] = min(write_low[index], low)
-            write_high[index] = max(write_high[index], high)
-        wanted_low = np.minimum.accumulate(read_low[::-1])[::-1]
-        wanted_high = np.maximum.accumulate(read_high[::-1])[::-1]
+    def life(self, index: int) -> Life:
+        """The needed interval of a tensor at each index."""
+        tensor = self._graph.storage[index]
+        read_low, read_high, write_low, write_high = self._bounds[index]
+        wanted_low = np.minimum.accumulate(np.append(read_low, _NEVER)[::-1])[::-1]
+        wanted_high = np.maximum.accumulate(np.append(read_high, -_NEVER)[::-1])[::-1]
         made_low = np.minimum.accumulate(write_low)
         made_high = np.maximum.accumulate(write_high)
         return Life(
@@ -254,26 +273,31 @@ def _distance(timeline: Timeline, below: int, above: int, window: slice) -> int 
     high, low = lower.high_during[window], upper.low_during[window]
     both = (high > lower.low_during[window]) & (upper.high_during[window] > low)
     gaps = np.where(both, high - low, -_NEVER)
-    shared = timeline.together.get((above, below), [])
-    found = [_shared_distance(lower, upper, index, within) for index, within in shared]
-    for index, _ in shared:
-        gaps[index - window.start] = -_NEVER
-    most = max([int(gaps.max()), *found])
-    return None if most <= -_NEVER // 2 else most
+    most = [gaps]
+    for indices, within in timeline.together.get((above, below), []):
+        gaps[indices - window.start] = -_NEVER
+        most.append(_shared_distance(lower, upper, indices, within))
+    largest = max(int(found.max(initial=-_NEVER)) for found in most)
+    return None if largest <= -_NEVER // 2 else largest
 
 
-def _shared_distance(lower: Life, upper: Life, index: int, within: int) -> int:
-    """At an event that reads `upper` and writes `lower`.
+def _shared_distance(
+    lower: Life, upper: Life, at: np.ndarray, within: np.ndarray
+) -> np.ndarray:
+    """At events that read `upper` and write `lower`.
 
-    What it writes must keep clear of what is read later; what was there before, of what it reads;
-    and its own writes of its own later reads.
+    What one writes must keep clear of what is read later; what was there before, of what it
+    reads; and its own writes of its own later reads.
     """
-    distance = within
-    if upper.high_after[index] > upper.low_after[index]:
-        distance = max(distance, int(lower.high_during[index] - upper.low_after[index]))
-    if lower.high_after[index - 1] > lower.low_after[index - 1]:
-        distance = max(distance, int(lower.high_after[index - 1] - upper.low_during[index]))
-    return distance
+    later = upper.high_after[at] > upper.low_after[at]
+    before = lower.high_after[at - 1] > lower.low_after[at - 1]
+    return np.maximum.reduce(
+        [
+            within,
+            np.where(later, lower.high_during[at] - upper.low_after[at], -_NEVER),
+            np.where(before, lower.high_after[at - 1] - upper.low_during[at], -_NEVER),
+        ]
+    )
 
 
 @dataclass(frozen=True)
