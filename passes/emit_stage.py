@@ -213,10 +213,8 @@ class _Parts:
                 continue
             factory = factory_of(call)
             places = {OUT: operator.result} | dict(enumerate(operator.operands))
-            sizes = {
-                k: stage.rings.get(places[k], stage.rows[places[k]])
-                for k in factory.rings(call).operands
-            }
+            sizes = factory.whole(call)
+            sizes |= {k: stage.rings[places[k]] for k in sizes if places[k] in stage.rings}
             arrays += factory.integers(call, sizes)
         return [*self._outside, *map(relax.const, arrays)]
 

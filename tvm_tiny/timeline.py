@@ -260,10 +260,10 @@ def distances(timeline: Timeline, tensors: Sequence[int]) -> dict[tuple[int, int
         if first > last:
             continue
         window = slice(first, last + 1)
-        for below, above in ((a, b), (b, a)):
-            distance = _distance(timeline, below, above, window)
-            if distance is not None:
-                result[below, above] = distance
+        pairs = ((a, b), (b, a))
+        found = {p: d for p in pairs if (d := _distance(timeline, *p, window)) is not None}
+        # Where one order asks for nothing, every offset is good.
+        result |= found if len(found) == len(pairs) else {}
     return result
 
 
@@ -322,7 +322,9 @@ def placement_problem(timeline: Timeline, graph: Graph, tensors: Sequence[Storag
     choices = {
         step.index: pair
         for step in graph.steps
-        if reversible(step, graph) and (pair := _overlapping(step, graph, timeline)) is not None
+        if reversible(step, graph)
+        and (pair := _overlapping(step, graph, timeline)) is not None
+        and pair in forward
     }
     result = dict(forward)
     if choices:
@@ -336,7 +338,8 @@ def placement_problem(timeline: Timeline, graph: Graph, tensors: Sequence[Storag
                 result[pair] = max(distance, result.get(pair, distance))
     bound = sum((timeline.live_bytes(i) for i in indices), np.zeros(1, dtype=np.int64))
     return Problem(
-        {(position[a], position[b]): d for (a, b), d in result.items()},
+        # Backward a step may ask for nothing.
+        {(position[a], position[b]): d for (a, b), d in result.items() if (b, a) in result},
         int(bound.max()),
         {
             step: (source, target, forward[target, source], forward[source, target])

@@ -72,13 +72,18 @@ def _context(program: Program) -> dict[str, Any]:
         "nulls_out": ", ".join(["0"] * len(outputs)),
         "uses_arena": any(step["uses_arena"] for step in steps) or program.pushed is not None,
         "steps": steps,
-        "has_layers": any(calls[0].events for calls in program.steps if len(calls) == 1 and calls[0] is not program.pushed),
+        "has_layers": any(_is_layer(program, calls) for calls in program.steps),
         "push": _push(program, prefix),
         "constants": [_constant(program, prefix, k) for k in range(len(program.constants))],
         "declarations": program.kernels.declarations,
         "definitions": program.kernels.definitions,
         "needs_libm": program.kernels.needs_libm,
     }
+
+
+def _is_layer(program: Program, calls: Sequence[Call]) -> bool:
+    """Whether the driver runs the step as a loop over the rows of one operator."""
+    return len(calls) == 1 and calls[0].events is not None and calls[0] is not program.pushed
 
 
 def _ports(program: Program, kind: str) -> Iterator[dict[str, Any]]:
