@@ -1,0 +1,81 @@
+"""What is wrong with a memory plan, in words."""
+
+from __future__ import annotations
+
+from ..errors import PlanError
+from .memory import Memory, Value
+
+BLAME = "do not run this code; the planner is at fault: report it with the model"
+
+# Converters join the names of all that was fused into an operator.
+_WIDTH = 60
+
+
+def short(name: str) -> str:
+    """A name in quotes, not too long to read."""
+    return f"'{name if len(name) <= _WIDTH else f'{name[: _WIDTH - 3]}...'}'"
+
+
+def stale(memory: Memory, reader: str, value: Value, wanted: int, at: int) -> PlanError:
+    """`reader` wants byte `wanted` of a tensor, and byte `at` of its memory is another one."""
+    first, last = memory.stretch(value, at)
+    start = value.offset
+    arena = "" if start is None else f" (arena bytes {start + first} to {start + last})"
+    found = memory.found(value, at)
+    return PlanError(
+        f"memory plan: {reader} needs row {value.row(wanted)} of {short(value.name)}, but bytes "
+        f"{first} to {last} of its memory{arena} hold {_found(value, found)}: overwritten, or not "
+        f"written yet; {BLAME}"
+    )
+
+
+def _found(value: Value, found: tuple[Value, int] | None) -> str:
+    """What is there in place of a byte of `value`."""
+    if found is None:
+        return "nothing"
+    owner, byte = found
+    return f"{'its ' if owner is value else ''}row {owner.row(byte)}" + (
+        "" if owner is value else f" of {short(owner.name)}"
+    )
+
+
+def outside(who: str, does: str, value: Value, element: int, itemsize: int) -> PlanError:
+    """An event reads or writes beside a tensor."""
+    return PlanError(
+        f"memory plan: {who} {does} element {element} of {short(value.name)}, which has memory for "
+        f"{value.room // itemsize}; {BLAME}"
+    )
+
+
+def unmade(who: str, name: str) -> PlanError:
+    """A tensor is read that no operator before makes."""
+    return PlanError(f"memory plan: {who} needs {short(name)}, which nothing makes; {BLAME}")
+
+
+def incomplete(who: str, value: Value) -> PlanError:
+    """A tensor that is needed whole has memory for some of its rows only."""
+    return PlanError(
+        f"memory plan: {who} needs {short(value.name)} whole, which has memory for "
+        f"{value.storage.ring} of its {value.storage.rows} rows; {BLAME}"
+    )
+
+
+def stuck(name: str, done: int, events: int) -> PlanError:
+    """Operators of a stage wait for each other, or for what never comes."""
+    return PlanError(
+        f"memory plan: {short(name)} runs only {done} of its {events} events, because what it "
+        f"waits for never comes; {BLAME}"
+    )
+
+
+def bad_ring(name: str, size: int) -> PlanError:
+    """A ring of no rows."""
+    return PlanError(f"memory plan: {short(name)} is given a ring of {size} rows; {BLAME}")
+
+
+def unfollowable(name: str, what: str) -> PlanError:
+    """A row kernel that the checker does not understand."""
+    return PlanError(
+        f"memory plan: cannot be proved, because the row kernel of {short(name)} has {what}; "
+        "rewrite the kernel so that what it reads and writes does not depend on data"
+    )

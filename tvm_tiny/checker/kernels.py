@@ -1,0 +1,111 @@
+"""Row kernels as the checker runs them: their loops, guards and addresses, without arithmetic."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import IRModule, PointerType, PrimType
+from tvm.target import Target
+
+from .numbers import Numbers
+from .reads import Reads
+from .shadow import Shadow, sequence
+from .statements import Statements
+from .translation import Translation
+
+
+@dataclass
+class Kernel:
+    """A row kernel to be run on identities.
+
+    function: takes the addresses of the shadow memory, of the operands' places, of the report and
+    the counts (see `shadow`), of the constants on which addresses depend, and the kernel's own
+    scalars. constants: positions of these among the kernel's pointers. rings: (position, element)
+    of the constants that are rows of rings. reads_own: whether it reads what it writes. whole:
+    whether it is taken to read a tensor whole because data says which of its elements it reads.
+    run: the compiled function, once there is one.
+    """
+
+    function: tirx.PrimFunc
+    constants: tuple[int, ...]
+    rings: frozenset[tuple[int, int]]
+    reads_own: bool
+    whole: bool
+    run: Any = None
+
+
+# By row kernel and positions of its tensors: compiling is what a proof costs.
+_KNOWN: dict[tuple[tvm_ffi.StructuralKey, frozenset[int]], Kernel] = {}
+
+
+def instrument(func: tirx.PrimFunc, tensors: frozenset[int]) -> Kernel:
+    """The checking kernel of a row kernel, whose pointers at `tensors` are tensors in SRAM.
+
+    The last pointer is the output. Raises UnfollowableError.
+    """
+    key = tvm_ffi.StructuralKey(func), tensors
+    if key not in _KNOWN:
+        _KNOWN[key] = _instrumented(func, tensors)
+    return _KNOWN[key]
+
+
+def build(kernels: Iterable[Kernel]) -> None:
+    """Compile those kernels that are not, all at once."""
+    missing = {id(kernel): kernel for kernel in kernels if kernel.run is None}
+    named = {f"check{k}": kernel for k, kernel in enumerate(missing.values())}
+    if not named:
+        return
+    functions = {n: k.function.with_attr("global_symbol", n) for n, k in named.items()}
+    module = _compiled(IRModule(functions))
+    for name, kernel in named.items():
+        kernel.run = module[name]
+
+
+def address(array: np.ndarray) -> ctypes.c_void_p:
+    """Where an array's elements are; the array must live as long as this is used."""
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _compiled(module: IRModule) -> Any:
+    """Native code: they are plain loops already, and to optimize takes longer than to run."""
+    target = Target({"kind": "llvm", "opt-level": 0})
+    passes = (
+        tirx.transform.BindTarget(target.with_host(target)),
+        tirx.transform.MakePackedAPI(),
+        tirx.transform.LowerTVMBuiltin(),
+        tirx.transform.LowerIntrin(),
+    )
+    for step in passes:
+        module = step(module)
+    return tvm.get_global_func("target.build.llvm")(module, target)
+
+
+def _instrumented(func: tirx.PrimFunc, tensors: frozenset[int]) -> Kernel:
+    numbers = Numbers(func, tensors)
+    dtypes = [str(pointer.ty.element_type.dtype) for pointer in numbers.pointers]
+    shadow = Shadow([np.dtype(dtype).itemsize for dtype in dtypes])
+    translation = Translation(numbers)
+    reads = Reads(numbers, translation, shadow)
+    output = len(dtypes) - 1
+    body = reads.block(Statements(numbers, translation, shadow, reads, output).of(func.body))
+    constants = {
+        k: tirx.Var(f"pointer{k}", PointerType(PrimType(dtypes[k])))
+        for k in sorted(translation.arrays)
+    }
+    declared = [tirx.DeclBuffer(translation.arrays[k], data=p) for k, p in constants.items()]
+    scalars = [p for p in func.params if not isinstance(p.ty, PointerType)]
+    function = tirx.PrimFunc(
+        [*shadow.pointers, *constants.values(), *scalars],
+        sequence([*declared, *shadow.function(body)]),
+        None,
+        tvm.ir.make_node("ir.DictAttrs", **{"tirx.noalias": True}),
+    )
+    rings = frozenset(translation.rings)
+    return Kernel(function, tuple(constants), rings, output in reads.operands, bool(reads.whole))

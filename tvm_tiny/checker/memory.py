@@ -1,0 +1,156 @@
+"""The shadow of all SRAM: for each byte, which byte of which tensor was written there last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import PlanError
+from ..graph import Graph, Storage
+from ..memory import ALIGNMENT, MemoryPlan
+
+# The identity of a byte that nothing has written.
+NOTHING = -1
+_MOST = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Value:
+    """One tensor: what one operator makes, or a caller.
+
+    storage, offset: where it is kept, and the byte of the arena if it is there. cell: of its
+    first byte in the shadow. room: bytes of memory. size: bytes of the whole tensor, more than
+    there is room for where it is a ring. Byte b of version v, of `versions`, has the identity
+    `identity` + v * size + b; readers want the last version.
+    """
+
+    name: str
+    storage: Storage
+    offset: int | None
+    cell: int
+    size: int
+    identity: int
+    versions: int = 1
+
+    @property
+    def room(self) -> int:
+        """Bytes of memory."""
+        return self.storage.bytes
+
+    def version(self, number: int) -> int:
+        """Identity of the first byte in a version."""
+        return self.identity + number * self.size
+
+    @property
+    def final(self) -> int:
+        """Identity of the first byte of the complete tensor."""
+        return self.version(self.versions - 1)
+
+    def row(self, byte: int) -> int:
+        """The row that a byte of the tensor belongs to."""
+        return byte % max(self.size, 1) // max(self.storage.row_bytes, 1)
+
+
+class Memory:
+    """Shadow memory of a plan.
+
+    cells: an identity for each byte: of the arena, then of callers' memory. used: bytes of the
+    arena up to the end of the highest tensor.
+
+    Raises PlanError where an offset is missing, misaligned or outside of the arena.
+    """
+
+    def __init__(self, graph: Graph, plan: MemoryPlan) -> None:
+        self.plan = plan
+        self._storage = graph.storage
+        self._cells = dict(_cells(graph, plan))
+        ends = {k: cell + graph.storage[k].bytes for k, cell in self._cells.items()}
+        self.used = max((end for k, end in ends.items() if k in plan.offsets), default=0)
+        size = max([plan.workspace_bytes, *ends.values()])
+        self.cells = np.full(size, NOTHING, dtype=np.int32)
+        self._values: list[Value] = []
+        self._next = 0
+
+    def new(self, storage: int, name: str, versions: int = 1) -> Value:
+        """A tensor that is going to be written, as often as there are versions."""
+        kept, offset = self._storage[storage], self.plan.offsets.get(storage)
+        size = max(kept.bytes, kept.rows * kept.row_bytes)
+        value = Value(name, kept, offset, self._cells[storage], size, self._next, versions)
+        self._next += size * versions
+        if self._next > _MOST:
+            raise PlanError(
+                f"memory plan: cannot be proved, its tensors have more than {_MOST} bytes in all; "
+                "prove the model in parts"
+            )
+        # A tensor of no bytes has no identities, and is never found.
+        self._values += [value] if size else []
+        return value
+
+    def write(self, value: Value) -> None:
+        """All of a tensor is written."""
+        self._of(value)[:] = _complete(value)
+
+    def first_wrong(self, value: Value) -> int | None:
+        """The first byte of a tensor's memory that is not the complete tensor's."""
+        wrong = np.flatnonzero(self._of(value) != _complete(value))
+        return int(wrong[0]) if len(wrong) else None
+
+    def found(self, value: Value, byte: int) -> tuple[Value, int] | None:
+        """The tensor and its byte that a byte of memory holds; None: nothing was written."""
+        identity = int(self.cells[value.cell + byte])
+        if identity == NOTHING:
+            return None
+        owner = self._values[int(self._owners(np.array([identity]))[0])]
+        return owner, identity - owner.identity
+
+    def stretch(self, value: Value, byte: int) -> tuple[int, int]:
+        """The bytes around `byte` of a tensor's memory that hold bytes of one tensor."""
+        owners = self._owners(self._of(value))
+        other = np.flatnonzero(owners != owners[byte])
+        before, behind = other[other < byte], other[other > byte]
+        last = int(behind[0]) - 1 if len(behind) else len(owners) - 1
+        return (int(before[-1]) + 1 if len(before) else 0), last
+
+    def _owners(self, identities: np.ndarray) -> np.ndarray:
+        firsts = np.array([value.identity for value in self._values])
+        return np.searchsorted(firsts, identities, side="right") - 1
+
+    def _of(self, value: Value) -> np.ndarray:
+        return self.cells[value.cell : value.cell + value.room]
+
+
+def _complete(value: Value) -> np.ndarray:
+    return np.arange(value.final, value.final + value.room, dtype=np.int32)
+
+
+def _cells(graph: Graph, plan: MemoryPlan) -> Iterator[tuple[int, int]]:
+    """The first cell of each storage: the arena's cells come first, then those of callers."""
+    callers = {*graph.inputs, *graph.outputs}
+    end = plan.workspace_bytes
+    for storage in graph.tensors:
+        if storage.index in graph.pushed:
+            continue  # its rows are memory of the caller's that only `push` reads
+        if storage.index in plan.offsets:
+            yield storage.index, _inside(storage, plan)
+        elif storage.index in callers:
+            yield storage.index, end
+            end += storage.bytes
+        else:
+            raise PlanError(f"memory plan: tensor '{storage.name}' has no offset; plan it again")
+
+
+def _inside(storage: Storage, plan: MemoryPlan) -> int:
+    offset = plan.offsets[storage.index]
+    if offset % ALIGNMENT:
+        raise PlanError(
+            f"memory plan: tensor '{storage.name}' is at byte {offset}, which is no multiple of "
+            f"{ALIGNMENT}; plan it again"
+        )
+    if not 0 <= offset <= offset + storage.bytes <= plan.workspace_bytes:
+        raise PlanError(
+            f"memory plan: tensor '{storage.name}' takes bytes {offset} to "
+            f"{offset + storage.bytes - 1} of an arena of {plan.workspace_bytes}; plan it again"
+        )
+    return offset

@@ -1,0 +1,139 @@
+"""One inference on the shadow memory, in the order of the generated C."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from ..graph import PUSH, Graph, Operator, Step, Storage
+from . import faults
+from .kernels import Kernel
+from .memory import Memory, Value
+from .running import Events, KernelEvents, PushedEvents
+from .shadow import COUNTS
+
+
+class Replay:
+    """Runs all steps of a graph; kernels: by the indices of step and operator.
+
+    events, counts: what has been run; counts as in `shadow`.
+    """
+
+    def __init__(
+        self, graph: Graph, memory: Memory, kernels: Mapping[tuple[int, int], Kernel]
+    ) -> None:
+        self._graph, self._memory, self._kernels = graph, memory, kernels
+        self.counts = np.zeros(COUNTS, dtype=np.int64)
+        self.events = 0
+        # Storage -> the tensor that is in it, as far as the program has been read.
+        self._values: dict[int, Value] = {}
+
+    def run(self) -> None:
+        """From the inputs to the outputs.
+
+        Raises PlanError at the first access that does not find what it needs.
+        """
+        inputs = [k for k in self._graph.inputs if k not in self._graph.pushed]
+        self._write(inputs)
+        # The caller may write them in any order, so none may harm another one.
+        self._read("the caller, who writes the inputs,", inputs)
+        for step in self._graph.steps:
+            if step.stage is None:
+                self._opaque(step)
+            else:
+                self._stage(step)
+        self._read("the caller, who reads the outputs,", self._graph.outputs)
+
+    def _stage(self, step: Step) -> None:
+        running = [self._events(step, k, o) for k, o in enumerate(step.operators)]
+        for position, event in self._turns(step):
+            running[position].run(event)
+            self.events += 1
+
+    def _events(self, step: Step, position: int, operator: Operator) -> Events:
+        """Of an operator, which reads what the last operators before it have made."""
+        if operator.stage.op == PUSH:
+            made = self._made(operator, 1)
+            return PushedEvents(self._memory, made, self.counts)
+        kernel = self._kernels[step.index, position]
+        inputs = [self._value(faults.short(operator.name), k) for k in operator.inputs]
+        made = self._made(operator, operator.stage.events + 1 if kernel.reads_own else 1)
+        arrays = {k: self._graph.storage[operator.inputs[k]].array for k in kernel.constants}
+        constants = {k: array for k, array in arrays.items() if array is not None}
+        values = [*inputs, made]
+        return KernelEvents(self._memory, operator, kernel, values, constants, self.counts)
+
+    def _made(self, operator: Operator, versions: int) -> Value:
+        """What an operator makes; if it reads that too, each event makes a version of it."""
+        value = self._memory.new(operator.output, operator.name, versions)
+        self._values[operator.output] = value
+        return value
+
+    def _value(self, reader: str, storage: int) -> Value | None:
+        """The tensor in a storage; None for a constant."""
+        if self._graph.storage[storage].is_constant:
+            return None
+        if storage not in self._values:
+            raise faults.unmade(reader, self._graph.storage[storage].name)
+        return self._values[storage]
+
+    def _turns(self, step: Step) -> Iterator[tuple[int, int]]:
+        if len(step.operators) > 1:
+            return turns(step)
+        events = range(step.operators[0].stage.events)
+        backward = step.index in self._memory.plan.backward
+        return ((0, event) for event in (reversed(events) if backward else events))
+
+    def _opaque(self, step: Step) -> None:
+        """A kernel of TVM's own, as if each of its reads and writes could come at any time."""
+        reader = faults.short(step.name)
+        inputs = [k for k in step.inputs if not self._graph.storage[k].is_constant]
+        self._read(reader, inputs)
+        read = {k: self._values[k] for k in inputs}
+        self._write(step.outputs)
+        self._read(reader, step.outputs)
+        self._values |= read
+        self._read(reader, inputs)
+        self.events += 1
+
+    def _write(self, storages: Iterable[int]) -> None:
+        for k in storages:
+            storage = self._graph.storage[k]
+            self._values[k] = self._memory.new(k, storage.name)
+            self._memory.write(self._values[k])
+            self._count(1, storage)
+
+    def _read(self, reader: str, storages: Iterable[int]) -> None:
+        for storage in storages:
+            value = self._value(reader, storage)
+            assert value is not None, "constants are not read here"
+            if value.room < value.size:
+                raise faults.incomplete(reader, value)
+            wrong = self._memory.first_wrong(value)
+            if wrong is not None:
+                raise faults.stale(self._memory, reader, value, wrong, wrong)
+            self._count(0, value.storage)
+
+    def _count(self, which: int, storage: Storage) -> None:
+        self.counts[which] += storage.bytes // np.dtype(storage.dtype).itemsize
+        self.counts[-1] += storage.bytes
+
+
+def turns(step: Step) -> Iterator[tuple[int, int]]:
+    """(operator, event) of a stage: as long as one is ready, an event of the last such one."""
+    assert step.stage is not None, "a kernel of TVM's own has no events"
+    waits = [step.stage.needs(k) for k in range(len(step.operators))]
+    events = [operator.stage.events for operator in step.operators]
+    done = [0] * len(events)
+
+    def ready(k: int) -> bool:
+        event = done[k]
+        return event < events[k] and all(done[other] >= needs[event] for other, needs in waits[k])
+
+    while (k := next((k for k in reversed(range(len(done))) if ready(k)), None)) is not None:
+        yield k, done[k]
+        done[k] += 1
+    for operator, number in zip(step.operators, done, strict=True):
+        if number < operator.stage.events:
+            raise faults.stuck(operator.name, number, operator.stage.events)

@@ -1,0 +1,81 @@
+"""Expressions of a row kernel as the checking function computes them."""
+
+from __future__ import annotations
+
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.ir.expr import TensorLoad
+
+from .numbers import Numbers, UnfollowableError
+from .shadow import FAR
+
+_SLOT, _ROW = 0, 1
+
+
+class Translation:
+    """Each expression in two versions: as it is, and as if every tensor were whole.
+
+    The second gives the element of a tensor where the first gives the place in its ring. arrays:
+    constants that expressions use, by the position of their pointer. rings: (position, element)
+    of the constants that are rows of rings.
+    """
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+        self.arrays: dict[int, tirx.Var] = {}
+        self.rings: set[tuple[int, int]] = set()
+        self._copies: dict[tirx.Var, tuple[tirx.Var, tirx.Var]] = {}
+
+    def slot(self, expr: Expr) -> Expr:
+        """An expression as it is."""
+        return self._translated(expr, _SLOT)
+
+    def row(self, expr: Expr) -> Expr:
+        """The same without rings: what is taken modulo the rows of one is the row itself."""
+        return self._translated(expr, _ROW)
+
+    def copies(self, buffer: tirx.Var) -> tuple[tirx.Var, tirx.Var]:
+        """The local buffers for both versions of a local buffer's elements."""
+        known = self._numbers.locals[buffer]
+        if known not in self._copies:
+            slots, rows = (
+                tirx.decl_buffer(known.shape, str(known.dtype), f"{known.name}_{suffix}")
+                for suffix in ("slot", "row")
+            )
+            self._copies[known] = slots, rows
+        return self._copies[known]
+
+    def _array(self, position: int) -> tirx.Var:
+        if position not in self.arrays:
+            dtype = str(self._numbers.pointers[position].ty.element_type.dtype)
+            self.arrays[position] = tirx.decl_buffer((FAR,), dtype, f"constant{position}")
+        return self.arrays[position]
+
+    def _translated(self, expr: Expr, version: int) -> Expr:
+        def load(found: Expr) -> Expr:
+            position = self._numbers.places.get(found.source)
+            if position is None:
+                return self.copies(found.source)[version][list(found.indices)]
+            return self._array(position)[list(found.indices)]
+
+        def modulo(found: tirx.Mod) -> Expr:
+            if not isinstance(found.b, TensorLoad):
+                return found
+            self.rings.add(self._ring(found.b))
+            return found.a if version == _ROW else found
+
+        def choice(select: tirx.Select) -> Expr:
+            # C computes only one of the values, LLVM's selection both.
+            return tirx.if_then_else(select.condition, select.true_value, select.false_value)
+
+        rules = [(TensorLoad, load), (tirx.Mod, modulo), (tirx.Select, choice)]
+        return tvm_ffi.structural_map(expr, rules)
+
+    def _ring(self, rows: Expr) -> tuple[int, int]:
+        """Where the number of rows is that a ring has."""
+        places = (k for k, array in self.arrays.items() if array.same_as(rows.source))
+        position, (element,) = next(places, None), rows.indices
+        if position is None or not isinstance(element, tirx.IntImm):
+            raise UnfollowableError("a ring whose size is none of its constants")
+        return position, int(element.value)
