@@ -10,25 +10,28 @@ from pathlib import Path
 from .aot.program import Call, Operand
 from .build import CompiledModel
 from .errors import BoardError, BudgetError, ToolchainError
-from .graph import Graph, live_at, read_graph
-from .memory import lower_bound
 from .micro import compiler, elf
 from .micro.compiler import Unit
 from .micro.stack import stack_bound
 from .micro.targets import Target
+from .occupancy import most_by_operator, read_occupancy
 
 
 @dataclass(frozen=True)
 class OperatorCost:
-    """One step of the driver.
+    """One operator, or one of TVM's own kernels.
 
-    tensor, shape, dtype: of its (first) result. parameter_bytes: constants it reads, each counted
-    at every use. activation_bytes: what it reads and writes in SRAM. live_bytes: all that must be
-    in SRAM while it runs. arena_offset: of its result, None where that is the caller's buffer.
+    step: of the driver; the operators of a stage have the same. kernel: its C function. tensor,
+    shape, dtype: of its (first) result. parameter_bytes: constants it reads, each counted at
+    every use. activation_bytes: what it reads and writes in SRAM. live_bytes: the most of the
+    arena that is in use while it runs. arena_offset: of its result, None where that is the
+    caller's buffer.
     """
 
     index: int
+    step: int
     op: str
+    kernel: str
     tensor: str
     shape: tuple[int, ...]
     dtype: str
@@ -41,43 +44,54 @@ class OperatorCost:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A model's operators and totals, in bytes. No arena is smaller than `arena_lower_bound`."""
+    """A model's operators and totals, in bytes.
+
+    No plan of the same steps has an arena smaller than `arena_lower_bound`. arena_proven: none
+    is smaller than the model's.
+    """
 
     operators: tuple[OperatorCost, ...]
     macs: int
     parameter_bytes: int
     arena_bytes: int
     arena_lower_bound: int
+    arena_proven: bool
 
 
 def analyze(model: CompiledModel) -> Analysis:
     """Costs that are known without a compiler."""
     program = model.program
-    graph = read_graph(model.module)
-    outside = set() if program.io_in_arena else {*graph.inputs, *graph.outputs}
-    tensors = [t for t in graph.tensors if t.index not in outside and t.bytes]
+    occupancy = read_occupancy(model.module)
+    # A pushed model keeps its progress behind the plan, all the time.
+    state = program.workspace_bytes - occupancy.plan.workspace_bytes
+    live = [used + state for used in most_by_operator(occupancy)]
+    calls = [(step, call) for step, calls in enumerate(program.steps) for call in calls]
     return Analysis(
-        operators=tuple(_operator(call, graph, outside) for call in program.calls),
+        operators=tuple(
+            _operator(call, step, used) for (step, call), used in zip(calls, live, strict=True)
+        ),
         macs=program.macs,
         parameter_bytes=program.constant_bytes,
         arena_bytes=program.workspace_bytes,
-        arena_lower_bound=lower_bound(tensors, len(graph.steps)),
+        arena_lower_bound=occupancy.plan.lower_bound + state,
+        arena_proven=occupancy.plan.optimal,
     )
 
 
-def _operator(call: Call, graph: Graph, outside: set[int]) -> OperatorCost:
-    live = [t for t in live_at(graph.tensors, call.index) if t.index not in outside]
+def _operator(call: Call, step: int, live_bytes: int) -> OperatorCost:
     result = call.outputs[0]
     return OperatorCost(
         index=call.index,
+        step=step,
         op=call.op,
+        kernel=call.function,
         tensor=call.name,
         shape=call.shape,
         dtype=result.dtype,
         macs=call.macs,
         parameter_bytes=sum(op.bytes for op in call.inputs if op.location == "constant"),
         activation_bytes=sum(map(_activation, (*call.inputs, *call.outputs))),
-        live_bytes=sum(t.bytes for t in live),
+        live_bytes=live_bytes,
         arena_offset=result.where if result.location == "arena" else None,
     )
 

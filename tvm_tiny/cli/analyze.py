@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import options
 from .models import build_model, port_entries
-from .report import Report, amount, listing, shape_text, summary
+from .printer import Printer, amount, listing, shape_text, summary
 
 if TYPE_CHECKING:
     from tvm_tiny.analysis import Analysis, Measurement
@@ -26,18 +26,18 @@ def analyze_model(
 
     Code, flash and stack are those of the target, if its compiler is installed.
     """
-    report = Report("analyze", as_json=as_json)
-    with report.stage(f"compiling {model.name}"):
+    printer = Printer("analyze", as_json=as_json)
+    with printer.stage(f"compiling {model.name}"):
         compiled = build_model(
             model, target, calibrate, fold_edges=not float_io, io_in_arena=io_in_arena
         )
-    with report.stage(f"measuring code for {target}"):
+    with printer.stage(f"measuring code for {target}"):
         from tvm_tiny.analysis import analyze, measure
 
         analysis = analyze(compiled)
         measured = measure(compiled)
     for note in measured.notes:
-        report.warn(note)
+        printer.warn(note)
     fields = {
         "model": {"path": str(model)},
         "target": target,
@@ -53,12 +53,13 @@ def analyze_model(
             "parameter_bytes": analysis.parameter_bytes,
             "arena_bytes": analysis.arena_bytes,
             "arena_lower_bound_bytes": analysis.arena_lower_bound,
+            "arena_proven": analysis.arena_proven,
             "code_bytes": measured.code_bytes,
             "flash_bytes": measured.flash_bytes,
             "stack_bytes": measured.stack_bytes,
         },
     }
-    report.finish(fields, [_operators(analysis), "", _totals(compiled, analysis, measured)])
+    printer.finish(fields, [_operators(analysis), "", _totals(compiled, analysis, measured)])
 
 
 def _operators(analysis: Analysis) -> Any:
@@ -98,7 +99,7 @@ def _totals(compiled: CompiledModel, analysis: Analysis, measured: Measurement) 
             ("parameters", f"{amount(analysis.parameter_bytes)}, tables included"),
             (
                 "arena",
-                f"{amount(analysis.arena_bytes)}; no plan of whole tensors needs less than "
+                f"{amount(analysis.arena_bytes)}; no plan of these steps needs less than "
                 f"{analysis.arena_lower_bound:,}",
             ),
             ("code", f"{amount(measured.code_bytes)} ({target})"),

@@ -15,7 +15,7 @@ from tvm_tiny._version import __version__
 from tvm_tiny.errors import TvmTinyError
 
 from . import analyze, compile_model, demo, run, supported, verify
-from .report import error_entry, print_error, print_json
+from .printer import error_entry, print_error, print_json
 from .streams import native_output_hidden
 
 # sysexits.h: EX_SOFTWARE.

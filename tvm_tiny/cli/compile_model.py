@@ -13,7 +13,7 @@ from tvm_tiny.errors import DataError
 
 from . import options
 from .models import build_model, port_entries
-from .report import Report, amount, shape_text, summary
+from .printer import Printer, amount, shape_text, summary
 
 if TYPE_CHECKING:
     from tvm_tiny.analysis import Measurement
@@ -65,9 +65,9 @@ def compile_model(
     --sram is checked against the arena; --flash against weights and, with the target's compiler
     installed, code. Nothing is written if the model does not fit.
     """
-    report = Report("compile", as_json=as_json)
+    printer = Printer("compile", as_json=as_json)
     path = _output_path(model, output, output_format)
-    with report.stage(f"compiling {model.name}"), ExitStack() as stack:
+    with printer.stage(f"compiling {model.name}"), ExitStack() as stack:
         if dump_ir is not None:
             from .dump_ir import dumping
 
@@ -82,18 +82,18 @@ def compile_model(
             fold_edges=not float_io,
             io_in_arena=io_in_arena,
         )
-    with report.stage(f"measuring code for {target}"):
+    with printer.stage(f"measuring code for {target}"):
         from tvm_tiny.analysis import check_flash, measure
 
         measured = measure(compiled)
         check_flash(compiled, measured, flash)
     for note in measured.notes:
-        report.warn(note)
+        printer.warn(note)
     try:
         compiled.save(path, folder=output_format is OutputFormat.DIR)
     except OSError as error:
         raise DataError(f"output '{path}' cannot be written: {error.strerror}") from None
-    report.finish(
+    printer.finish(
         _fields(model, compiled, measured, path, output_format),
         [summary(_rows(compiled, measured)), f"wrote {path}"],
     )

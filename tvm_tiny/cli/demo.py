@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .report import Report, amount, summary
+from .printer import Printer, amount, summary
 
 OutputFolder = Annotated[
     Path | None,
@@ -27,14 +27,14 @@ def run_demo(
     """
     from tvm_tiny.demo import Demo
 
-    report = Report("demo", as_json=as_json)
+    printer = Printer("demo", as_json=as_json)
     demo = Demo(board, output)
     with demo:
-        with report.stage("training on 8x8 digits"):
+        with printer.stage("training on 8x8 digits"):
             demo.train()
-        with report.stage("quantizing and compiling"):
+        with printer.stage("quantizing and compiling"):
             demo.compile()
-        with report.stage(f"running {len(demo.test.labels)} images on {board}"):
+        with printer.stage(f"running {len(demo.test.labels)} images on {board}"):
             outcome = demo.run()
     fields = {
         "board": board,
@@ -65,4 +65,4 @@ def run_demo(
         ("MACs", amount(outcome.macs, "")),
     ]
     kept = [] if output is None else [f"wrote {output}"]
-    report.finish(fields, [summary(rows), *kept])
+    printer.finish(fields, [summary(rows), *kept])

@@ -11,7 +11,7 @@ import typer
 from tvm_tiny.errors import DataError
 
 from . import options
-from .report import Report, amount, summary
+from .printer import Printer, amount, summary
 
 if TYPE_CHECKING:
     from tvm_tiny.archive_reader import Archive
@@ -51,16 +51,16 @@ def run_model(
     from tvm_tiny.micro.firmware import build_firmware
     from tvm_tiny.samples import join_outputs, save_npz
 
-    report = Report("run", as_json=as_json)
+    printer = Printer("run", as_json=as_json)
     chosen = find_board(board)
     if outputs is not None:
         _check_output(outputs)
     with open_archive(archive) as opened, tempfile.TemporaryDirectory(prefix="tvm-tiny-") as work:
         samples, source = _samples(opened, inputs, count, seed)
         if opened.changed:
-            report.warn(f"files changed since they were compiled: {', '.join(opened.changed)}")
+            printer.warn(f"files changed since they were compiled: {', '.join(opened.changed)}")
         if opened.target != chosen.target.name:
-            report.warn(
+            printer.warn(
                 f"compiled for {opened.target}, board {board} has a {chosen.target.name}: "
                 "portable C, so it runs, but measure on the core you compile for"
             )
@@ -69,9 +69,9 @@ def run_model(
             [port.to_device(array) for port, array in zip(ports.inputs, sample, strict=True)]
             for sample in samples
         ]
-        with report.stage(f"building firmware for {board}"):
+        with printer.stage(f"building firmware for {board}"):
             firmware = build_firmware(opened.folder, board, Path(work))
-        with report.stage(f"running {len(samples)} samples on {board}"):
+        with printer.stage(f"running {len(samples)} samples on {board}"):
             result = firmware.run(device, timeout)
         if outputs is not None:
             real = [
@@ -87,7 +87,7 @@ def run_model(
             "outputs": None if outputs is None else str(outputs),
             **_measured(result),
         }
-        report.finish(fields, _lines(fields, chosen, outputs))
+        printer.finish(fields, _lines(fields, chosen, outputs))
 
 
 def _check_output(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .report import Report, listing
+from .printer import Printer, listing
 
 _MEANING = {
     "integer": "int8 in, int8 out, exact",
@@ -31,8 +31,8 @@ def supported_ops(
     as_json: options.AsJson = False,
 ) -> None:
     """List the operators that can be compiled, and how each is computed."""
-    report = Report("supported-ops", as_json=as_json)
-    with report.stage("reading the frontends' tables"):
+    printer = Printer("supported-ops", as_json=as_json)
+    with printer.stage("reading the frontends' tables"):
         from .operator_tables import onnx_operators, tflite_operators
 
         tables = {"tflite": tflite_operators, "onnx": onnx_operators}
@@ -44,4 +44,4 @@ def supported_ops(
     }
     headers = [("format", "left"), ("operator", "left"), ("form", "left")]
     legend = [f"{form}: {meaning}" for form, meaning in _MEANING.items()]
-    report.finish(fields, [listing(headers, forms), "", *legend])
+    printer.finish(fields, [listing(headers, forms), "", *legend])

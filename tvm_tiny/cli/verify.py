@@ -14,7 +14,7 @@ from tvm_tiny.errors import VerificationError
 
 from . import options
 from .models import import_model
-from .report import Report, listing, shape_text
+from .printer import Printer, listing, shape_text
 
 if TYPE_CHECKING:
     from tvm_tiny.verification import Difference, Verification
@@ -50,10 +50,10 @@ def verify_model(
     from tvm_tiny.samples import load_npz, random_samples, split_samples
     from tvm_tiny.verification import verify
 
-    report = Report("verify", as_json=as_json)
+    printer = Printer("verify", as_json=as_json)
     chosen = find_board(board)
     arrays = None if samples is None else load_npz(samples)
-    with report.stage(f"compiling {model.name}"):
+    with printer.stage(f"compiling {model.name}"):
         module = import_model(model)
         # The reference has to round as the frontend decided the compiled model does.
         rounding = Rounding(str((module["main"].attrs or {}).get(ROUNDING, Rounding.TFLITE.value)))
@@ -61,7 +61,7 @@ def verify_model(
         compiled = build(module, chosen.target.name)
     ports = compiled.program.interface.inputs
     given = random_samples(ports, count, seed) if arrays is None else split_samples(ports, arrays)
-    with report.stage(f"running {len(given)} samples on {board} and in NumPy"):
+    with printer.stage(f"running {len(given)} samples on {board} and in NumPy"):
         outcome = verify(compiled, reference, board, given, timeout)
     error = None
     if outcome.differences:
@@ -80,7 +80,7 @@ def verify_model(
         "equal": not outcome.differences,
         **_fields(outcome),
     }
-    report.finish(fields, _lines(outcome, board, verbose), error)
+    printer.finish(fields, _lines(outcome, board, verbose), error)
     if error is not None:
         raise typer.Exit(error.exit_code)
 

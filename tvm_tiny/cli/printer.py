@@ -44,7 +44,7 @@ def print_json(fields: Mapping[str, Any]) -> None:
     print(json.dumps(document, indent=2, allow_nan=False), flush=True)
 
 
-class Report:
+class Printer:
     """Collects a command's result; `finish` prints it in one of two forms."""
 
     def __init__(self, command: str, *, as_json: bool) -> None:
