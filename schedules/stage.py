@@ -86,7 +86,7 @@ class Stage:
         for parameter, reads in zip(operator.operands, operator.reads, strict=True):
             producer = None if reads is None else self.producer(parameter, index)
             if reads is not None and producer is not None:
-                waits.append((producer, _before(self.operators[producer], reads)))
+                waits.append((producer, _events_for(self.operators[producer].writes, reads)))
         return waits + [self.delays[index]] if index in self.delays else waits
 
     def to_json(self) -> str:
@@ -277,20 +277,16 @@ def _lowest_from(span: Rows) -> list[int]:
     return result[::-1]
 
 
-def _before(producer: Operator, reads: Rows) -> Numbers:
-    """How many events of the producer must be done before each event that reads its rows."""
-    if producer.accumulates:
-        return (producer.events,) * len(reads.end)
-    return _events_for(producer.writes, reads)
-
-
 @functools.lru_cache(maxsize=4096)
 def _events_for(writes: Rows, reads: Rows) -> Numbers:
-    """How many events that write these rows must be done before each event that reads those."""
-    ends = np.maximum.accumulate(np.asarray(writes.end))
-    wanted = np.where(np.asarray(reads.end) > np.asarray(reads.first), reads.end, 0)
-    events = np.searchsorted(ends, wanted, side="left") + 1
-    return tuple(int(n) for n in np.where(wanted == 0, 0, events))
+    """How many events that write these rows must be done before each event that reads those.
+
+    All up to the last that touches a row that is wanted: a row may take several.
+    """
+    firsts = np.minimum.accumulate(np.asarray(writes.first)[::-1])[::-1]
+    some = np.asarray(reads.end) > np.asarray(reads.first)
+    events = np.searchsorted(firsts, np.where(some, reads.end, 0), side="left")
+    return tuple(int(n) for n in events)
 
 
 def _packed(value: Any) -> Any:

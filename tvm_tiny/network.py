@@ -19,7 +19,7 @@ from .graph import Graph, Step, Storage
 from .passes.emit_stage import describe, ringed_operands
 from .passes.rebuild import bindings_of, results_of
 from .schedules import kernel as kernels
-from .schedules.kernel import OUT, row_count, row_split
+from .schedules.kernel import OUT, row_count, row_split, shape_of
 from .schedules.stage import Operator, Stage, fit_rings, in_place, share
 
 Range = tuple[int, int]
@@ -74,10 +74,15 @@ class Node:
 
 @dataclass
 class Network:
-    """main's bindings in order; positions in `nodes` are positions in main."""
+    """main's bindings in order; positions in `nodes` are positions in main.
+
+    views: (tensor, rows of another shape of it) -> what operators that take it in that shape have
+    as their parameter; all other parameters are tensors.
+    """
 
     tensors: list[Tensor] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
+    views: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def stages(self, partition: Sequence[Range]) -> list[Range]:
         """The ranges that are stages: more than one operator."""
@@ -129,9 +134,16 @@ class _Reader:
         if kernels.lookup(value) is not None:
             positions = [k for k, a in enumerate(value.args) if not isinstance(a, GenericConst)]
             places = dict(zip(positions, inputs, strict=True))
-            operator = replace(describe(value, places, outputs[0]), tensor=var.name)
+            seen = {k: self._parameter(value.args[k], place) for k, place in places.items()}
+            operator = replace(describe(value, seen, outputs[0]), tensor=var.name)
             self._restrict(value, {**places, OUT: outputs[0]})
         self.network.nodes.append(Node(var.name, inputs, outputs, operator))
+
+    def _parameter(self, operand: Expr, tensor: int) -> int:
+        rows, views = row_count(shape_of(operand)), self.network.views
+        if rows == self.network.tensors[tensor].rows:
+            return tensor
+        return views.setdefault((tensor, rows), -1 - len(views))
 
     def _view(self, var: relax.Var, value: Expr) -> None:
         """Another name of a tensor, or another shape of it: then no ring, for rows differ."""
@@ -188,11 +200,16 @@ def _step(network: Network, graph: Graph, body: Sequence[Node], inside: set[int]
     shared = in_place(operators, sizes, ringed)
     operators = share(operators, shared)
     rows = {t: network.tensors[t].rows for t in (*inputs, *outputs)}
+    viewed = {view: tensor for (tensor, _), view in network.views.items()}
+    rows |= {view: count for (_, count), view in network.views.items()}
     row_bytes = {t: sizes[t][1] for t in ringed if t not in shared}
     stage = fit_rings(Stage(operators, rows, {}), row_bytes)
     for tensor, ring in stage.rings.items():
         storage = graph.storage[tensor]
         storage.shape = (ring, *row_split(storage.shape)[1])
-    staged = tuple(graphs.Operator(o.operands, o.result, o.tensor, o) for o in operators)
+    staged = tuple(
+        graphs.Operator(tuple(viewed.get(p, p) for p in o.operands), o.result, o.tensor, o)
+        for o in operators
+    )
     macs = sum(operator.macs for operator in operators)
     return replace(step, operators=staged, stage=stage, macs=macs)

@@ -65,9 +65,9 @@ class Wait:
 class Call:
     """One operator: a row kernel that the driver runs `events` times, or a kernel of TVM's own.
 
-    outputs: the result, and scratch of TVM's kernels. shape: of the whole result. row_bytes,
-    ring: of one row of it, and how many there is memory for. accumulates: every event adds to
-    the one row there is. waits: within a stage. backward: from the last row to the first.
+    outputs: the result, and scratch of TVM's kernels. shape: of the whole result. rows,
+    row_bytes, ring: of the result: its rows, the bytes of one, and how many there is memory for.
+    waits: within a stage. backward: from the last row to the first.
     """
 
     index: int
@@ -81,7 +81,7 @@ class Call:
     events: int | None = None
     row_bytes: int = 0
     ring: int = 1
-    accumulates: bool = False
+    rows: int = 1
     waits: tuple[Wait, ...] = ()
     backward: bool = False
 
@@ -221,7 +221,7 @@ def _calls(
             events=operator.stage.events,
             row_bytes=result.row_bytes,
             ring=result.ring,
-            accumulates=operator.stage.accumulates,
+            rows=result.rows,
             backward=backward,
             waits=tuple(Wait(p, tuple(runs(n))) for p, n in step.stage.needs(position)),
         )

@@ -237,9 +237,11 @@ def _linear(constant: int, factor: int) -> str:
 
 
 def _row_trace(call: Call, pointer: str) -> dict[str, Any]:
-    """Where the row is that an event has written; an accumulator's counts when it is complete."""
+    """Where the row is that an event has written; rows that take several count at the end."""
+    if call.events != call.rows:
+        return {"pointer": pointer, "bytes": call.outputs[0].bytes, "last_only": True}
     if call.ring == 1:
-        return {"pointer": pointer, "bytes": call.row_bytes, "last_only": call.accumulates}
+        return {"pointer": pointer, "bytes": call.row_bytes, "last_only": False}
     slot = "event" if call.events == call.ring else f"event % {call.ring}"
     place = f"(const uint8_t*)({pointer}) + ({slot}) * {call.row_bytes}"
     return {"pointer": place, "bytes": call.row_bytes, "last_only": False}
