@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,11 +59,12 @@ def build(
     io_in_arena: bool = True,
     minimize: bool = False,
     stream_input: bool = False,
+    stages: Sequence[tuple[str, str]] = (),
 ) -> CompiledModel:
     """Compile a QDQ Relax module to C for `target`, a name of `tvm_tiny.micro.targets`.
 
     name: prefix of all symbols, tvmgen_<name>_. sram, flash: budgets in bytes; None is no limit.
-    fold_edges, io_in_arena: see `pipeline`.
+    fold_edges, io_in_arena, minimize, stream_input, stages: see `pipeline`.
 
     Raises DataError for an unknown target or a bad name, UnsupportedError for what cannot be
     compiled, BudgetError where the arena exceeds `sram` or the constants exceed `flash`.
@@ -71,7 +72,7 @@ def build(
     found = find_target(target)
     options = {"fold_edges": fold_edges, "io_in_arena": io_in_arena}
     search = {"minimize": minimize, "stream_input": stream_input}
-    lowered = pipeline(**options, sram=sram, **search)(mod)
+    lowered = pipeline(**options, sram=sram, **search, stages=stages)(mod)
     program = aot.read_program(lowered, name)
     _check_budget("SRAM", "arena", program.workspace_bytes, sram, name)
     what = "weights and tables, before any code"

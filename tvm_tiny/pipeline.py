@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tvm
 import tvm_ffi
 from tvm.relax.pipeline import register_pipeline
@@ -20,34 +22,73 @@ def pipeline(
     sram: int | None = None,
     minimize: bool = False,
     stream_input: bool = False,
+    stages: Sequence[tuple[str, str]] = (),
 ) -> tvm.transform.Sequential:
     """The passes from QDQ Relax to a module the C generator takes.
 
     fold_edges: let the C take and give int8 NHWC tensors where the model has float or NCHW ones
     around a quantize or dequantize. io_in_arena: plan inputs and outputs into the arena.
     sram, minimize: a budget for the arena in bytes, or the least memory; stream_input: take the
-    input row by row; see `PartitionStages`.
+    input row by row; see `PartitionStages`. stages: these instead of those it would find, each
+    its first and last operator by the names of their results; see `StreamStages`.
+
+    Raises DataError for `stages` together with `minimize`.
 
     Every pass leaves a valid module that runs on Relax's virtual machine.
     """
     return tvm.transform.Sequential(
         [
-            # Phase 1: one canonical QDQ form.
-            transform.ConvertLayout(),
-            transform.FoldEdges(fold_edges),
-            # Phase 2: integers. From here on every pass keeps every byte.
-            transform.LowerQDQ(),
-            transform.FuseOperators(),
+            *_integers(fold_edges, io_in_arena),
             # Phase 3: memory and kernels.
-            transform.MaterializeOutputs(),
-            transform.MemoryAwareSchedule(io_in_arena),
-            transform.PartitionStages(sram, minimize, io_in_arena, stream_input),
+            *_partition(sram, minimize, io_in_arena, stream_input, stages),
             transform.LowerToRowKernels(),
             transform.HoistScratch(),
             transform.PlanMemory(io_in_arena),
         ],
         name="tvm_tiny",
     )
+
+
+def operators_pipeline(
+    *, fold_edges: bool = True, io_in_arena: bool = True, stream_input: bool = False
+) -> tvm.transform.Sequential:
+    """The passes up to the operators that stages are made of; see `pipeline`."""
+    passes = [*_integers(fold_edges, io_in_arena), *_operators(stream_input)]
+    return tvm.transform.Sequential(passes, name="tvm_tiny_operators")
+
+
+def _integers(fold_edges: bool, io_in_arena: bool) -> list[tvm.transform.Pass]:
+    return [
+        # Phase 1: one canonical QDQ form.
+        transform.ConvertLayout(),
+        transform.FoldEdges(fold_edges),
+        # Phase 2: integers. From here on every pass keeps every byte.
+        transform.LowerQDQ(),
+        transform.FuseOperators(),
+        transform.MaterializeOutputs(),
+        transform.MemoryAwareSchedule(io_in_arena),
+    ]
+
+
+def _operators(stream_input: bool) -> list[tvm.transform.Pass]:
+    """What PartitionStages does before it searches."""
+    pushed = [transform.StreamInput()] if stream_input else []
+    return [*pushed, transform.RunningSums(), transform.SubsampleShortcuts()]
+
+
+def _partition(
+    sram: int | None,
+    minimize: bool,
+    io_in_arena: bool,
+    stream_input: bool,
+    stages: Sequence[tuple[str, str]],
+) -> list[tvm.transform.Pass]:
+    """The passes that make stages: those asked for, or those of a search."""
+    if not stages:
+        return [transform.PartitionStages(sram, minimize, io_in_arena, stream_input)]
+    if minimize:
+        raise errors.DataError("stages are given, so none are searched: leave out minimize")
+    return [*_operators(stream_input), transform.StreamStages(stages)]
 
 
 @register_pipeline("tvm_tiny")
