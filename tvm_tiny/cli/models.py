@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tvm_tiny.errors import DataError, ModelError
 
+from .stages import resolve
+
 if TYPE_CHECKING:
     from tvm_tiny.build import CompiledModel
 
@@ -47,7 +49,8 @@ def build_model(
     from tvm_tiny.micro.targets import find_target
 
     find_target(target)  # before the slow part
-    return build(import_model(path, calibrate), target, **options)
+    mod = import_model(path, calibrate)
+    return build(mod, target, **resolve(mod, options))
 
 
 def port_entries(ports: Any) -> list[dict[str, Any]]:

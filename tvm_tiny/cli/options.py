@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import re
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_SIZE = re.compile(r"(0x[0-9a-f]+|\d+)\s*(k|kib|m|mib|)", re.IGNORECASE)
-_UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
+from tvm_tiny import text
+from tvm_tiny.errors import DataError
 
 
-def parse_size(text: str) -> int:
-    """Bytes of `256K`, `1MiB`, `65536` or `0x10000`; K and M are powers of 1024."""
-    match = _SIZE.fullmatch(text.strip())
-    value = 0 if match is None else int(match[1], 0 if match[1][:2].lower() == "0x" else 10)
-    if match is None or value == 0:
-        raise typer.BadParameter(
-            f"'{text}' is not a size: expected bytes, or a number with K, M, KiB or MiB"
-        )
-    return value * _UNITS[match[2][:1].lower()]
+class Minimized(str, Enum):
+    """What a search can make as small as possible."""
+
+    SRAM = "sram"
+
+
+def parse_size(value: str) -> int:
+    """Bytes of a size as users write it; see `tvm_tiny.text.parse_size`."""
+    try:
+        return text.parse_size(value)
+    except DataError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def complete_target(incomplete: str) -> list[str]:
@@ -79,6 +82,41 @@ FloatIo = Annotated[
     bool,
     typer.Option(
         "--float-io", help="Keep float and NCHW inputs and outputs as the model has them."
+    ),
+]
+Sram = Annotated[
+    int | None,
+    typer.Option(
+        "--sram",
+        metavar="SIZE",
+        parser=parse_size,
+        help="Budget of the arena, such as 64K or 0x8000 bytes: operators run in stages, row by "
+        "row, as far as it takes.",
+    ),
+]
+Minimize = Annotated[
+    Minimized | None,
+    typer.Option("--minimize", help="Find the stages with which the arena is smallest."),
+]
+StreamInput = Annotated[
+    bool,
+    typer.Option(
+        "--stream-input", help="The caller hands the input over row by row; it is never whole."
+    ),
+]
+StageList = Annotated[
+    str | None,
+    typer.Option(
+        "--stages",
+        metavar="FIRST..LAST,...",
+        help="Run these operators as stages instead of searching: the first and the last of "
+        "each, by the names of their results or how they begin (`analyze` lists them).",
+    ),
+]
+CheckPlan = Annotated[
+    bool,
+    typer.Option(
+        "--check-plan", help="Prove the memory plan: replay every access of every kernel."
     ),
 ]
 Timeout = Annotated[

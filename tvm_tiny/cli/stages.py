@@ -1,0 +1,74 @@
+"""The options that decide how much SRAM a model needs, for `tvm_tiny.build`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from tvm_tiny.errors import DataError
+from tvm_tiny.text import did_you_mean
+
+from .options import Minimized
+
+# Names quoted in messages; converters join the names of all that was fused.
+_SHOWN = 4
+_WIDTH = 60
+
+
+def memory_options(
+    sram: int | None, minimize: Minimized | None, stream_input: bool, stages: str | None
+) -> dict[str, Any]:
+    """As keywords of `tvm_tiny.build`; names in `stages` are still as the user wrote them.
+
+    Raises DataError where options contradict each other or --stages is no list of ranges.
+    """
+    if stages is not None and minimize is not None:
+        raise DataError("--stages and --minimize: give stages, or let them be searched")
+    return {
+        "sram": sram,
+        "minimize": minimize is Minimized.SRAM,
+        "stream_input": stream_input,
+        "stages": [] if stages is None else [_range(part) for part in stages.split(",")],
+    }
+
+
+def _range(part: str) -> tuple[str, str]:
+    first, dots, last = (name.strip() for name in part.partition(".."))
+    if not (first and dots and last):
+        raise DataError(f"--stages: '{part}' is not FIRST..LAST, two names of tensors")
+    return first, last
+
+
+def resolve(mod: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Options of `build` with the names of stages in full. DataError for unknown names.
+
+    mod: the model's Relax module.
+    """
+    if not options.get("stages"):
+        return options
+    from tvm_tiny.passes.rebuild import bindings_of
+    from tvm_tiny.pipeline import operators_pipeline
+
+    known = ("fold_edges", "io_in_arena", "stream_input")
+    lower = operators_pipeline(**{key: options[key] for key in known if key in options})
+    names = [binding.var.name for binding in bindings_of(lower(mod)["main"])]
+    stages = [(_full(first, names), _full(last, names)) for first, last in options["stages"]]
+    return {**options, "stages": stages}
+
+
+def _full(name: str, names: Sequence[str]) -> str:
+    """The one of `names` that is `name`, or else that begins like it."""
+    fitting = [n for n in names if n == name] or [n for n in names if n.startswith(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        similar = difflib.get_close_matches(name, names, n=_SHOWN, cutoff=0)
+        hint = did_you_mean(name, map(_short, similar))
+        raise DataError(f"--stages: no operator makes '{name}'{hint}")
+    begin = ", ".join(map(_short, fitting[:_SHOWN]))
+    raise DataError(f"--stages: {len(fitting)} names begin with '{name}', such as {begin}")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _WIDTH else f"{name[:_WIDTH]}..."

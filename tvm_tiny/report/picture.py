@@ -1,0 +1,107 @@
+"""Plans as pictures: columns of time, blocks of memory, and where the peaks are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tvm_tiny.graph import Step as GraphStep
+from tvm_tiny.occupancy import Occupancy, row
+
+from .blocks import blocks_of, state_block
+from .columns import Columns, columns_of
+from .data import Block, Peak, Plan, Share, Step
+from .techniques import Technique
+
+# About as many columns as a picture has pixels to show them.
+COLUMNS = 600
+
+
+def draw(technique: Technique, columns: int = COLUMNS) -> Plan:
+    """A plan and its picture of about so many columns."""
+    artist = _Artist(technique, columns_of(technique.occupancy, columns))
+    plan, state = technique.occupancy.plan, technique.state_bytes
+    blocks = list(artist.blocks.values())
+    if state:
+        blocks.append(state_block(plan.workspace_bytes, state, len(artist.columns.shown)))
+    return Plan(
+        key=technique.key,
+        title=technique.title,
+        arena_bytes=plan.workspace_bytes + state,
+        lower_bound=plan.lower_bound + state,
+        proven=plan.optimal,
+        events=len(technique.occupancy.events),
+        columns=len(artist.columns.shown),
+        blocks=tuple(blocks),
+        steps=tuple(artist.steps()),
+        peak=artist.peak(),
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A part of the columns: where it begins, and the indices of time in each of its columns."""
+
+    first: int
+    part: list[np.ndarray]
+
+
+class _Artist:
+    """Steps and peaks of one technique's plan, in terms of its blocks and columns."""
+
+    def __init__(self, technique: Technique, columns: Columns) -> None:
+        self.columns = columns
+        self.blocks: Mapping[int, Block] = blocks_of(technique.occupancy, columns.shown)
+        self._positions = {index: k for k, index in enumerate(self.blocks)}
+        self._occupancy: Occupancy = technique.occupancy
+        self._state_bytes = technique.state_bytes
+        self._places = list(map(_Place, columns.starts, columns.parts))
+
+    def steps(self) -> Iterator[Step]:
+        for step, place in zip(self.columns.steps, self._places[1:-1], strict=True):
+            indices = np.concatenate(place.part)
+            yield Step(
+                index=step.index,
+                kind=_kind(step),
+                tensors=tuple(o.name for o in step.operators) or (step.name,),
+                ops=tuple(o.stage.op for o in step.operators) or (step.op,),
+                first=place.first,
+                end=place.first + len(place.part),
+                events=int(indices[-1] - indices[0]) + 1,
+                rings=self._touched(step, "ring"),
+                scratch=self._touched(step, "scratch"),
+                backward=step.index in self._occupancy.plan.backward,
+                peak=self._peak(place),
+            )
+
+    def peak(self) -> Peak:
+        return max((self._peak(place) for place in self._places), key=lambda peak: peak.bytes)
+
+    def _touched(self, step: GraphStep, kind: str) -> tuple[int, ...]:
+        touched = sorted({*step.inputs, *step.outputs} & set(self.blocks))
+        return tuple(self._positions[k] for k in touched if self.blocks[k].kind == kind)
+
+    def _peak(self, place: _Place) -> Peak:
+        used = self._occupancy.used
+        fullest = [int(column[np.argmax(used[column])]) for column in place.part]
+        column = int(np.argmax(used[fullest]))
+        index = fullest[column]
+        events = self._occupancy.events
+        event = events[index - 1] if 0 < index <= len(events) else None
+        spans = self._occupancy.spans(index)
+        return Peak(
+            bytes=int(used[index]) + self._state_bytes,
+            column=place.first + column,
+            step=None if event is None else event.step.index,
+            tensor=None if event is None else (event.operator or event.step).name,
+            row=None if event is None else row(event),
+            shares=tuple(Share(self._positions[s.tensor], s.low, s.high) for s in spans),
+        )
+
+
+def _kind(step: GraphStep) -> str:
+    if not step.operators:
+        return "kernel"
+    return "stage" if len(step.operators) > 1 else "layer"
