@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tvm.ir import IRModule
 
+from .memory import align
 from .network import read_network
 from .partition import Partition, Search
 from .pipeline import operators_pipeline
@@ -44,12 +45,15 @@ def pareto_front(
     front = operators_pipeline(
         fold_edges=fold_edges, io_in_arena=io_in_arena, stream_input=stream_input
     )
-    return trade(Search(read_network(front(mod)), io_in_arena))
+    return trade(Search(read_network(front(mod)), io_in_arena), pushed=stream_input)
 
 
-def trade(search: Search) -> list[Point]:
-    """The points that a search finds, by falling SRAM and rising cost."""
-    found = [_point(search, partition) for partition in _candidates(search)]
+def trade(search: Search, *, pushed: bool = False) -> list[Point]:
+    """The points that a search finds, by falling SRAM and rising cost.
+
+    pushed: the input is, so that the first step's progress is kept in the arena, too.
+    """
+    found = [_point(search, partition, pushed) for partition in _candidates(search)]
     points = {point.costs: point for point in found}.values()
     best = [p for p in points if not any(_beats(other, p) for other in points)]
     return sorted(best, key=lambda point: point.costs, reverse=True)
@@ -63,10 +67,12 @@ def _candidates(search: Search) -> Iterator[Partition]:
     yield search.least()
 
 
-def _point(search: Search, partition: Partition) -> Point:
+def _point(search: Search, partition: Partition, pushed: bool) -> Point:
     stages = [(first, last) for first, last in partition.ranges if last > first]
+    # A word for each operator of the first step, and one more.
+    words = partition.ranges[0][1] + 2 if pushed else 0
     return Point(
-        bytes=partition.bytes,
+        bytes=partition.bytes + align(4 * words),
         rows=sum(search.edge(*stage).overhead for stage in stages),
         stages=tuple(last - first + 1 for first, last in stages),
     )

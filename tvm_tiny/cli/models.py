@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tvm_tiny.errors import DataError, ModelError
 
+from .printer import Printer
 from .stages import resolve
 
 if TYPE_CHECKING:
     from tvm_tiny.build import CompiledModel
+    from tvm_tiny.checker import PlanProof
 
 
 def import_model(path: Path, calibrate: Path | None = None) -> Any:
@@ -41,16 +44,36 @@ def check_readable(path: Path) -> None:
         raise ModelError(f"model '{path}' cannot be read: {error.strerror or error}") from None
 
 
-def build_model(
-    path: Path, target: str, calibrate: Path | None = None, **options: Any
-) -> CompiledModel:
-    """Import and build; for `options` see `tvm_tiny.build`."""
+class Built(NamedTuple):
+    """A model, and how it was built. module: Relax; options: those of `tvm_tiny.build`."""
+
+    module: Any
+    compiled: CompiledModel
+    options: dict[str, Any]
+
+
+def build_model(path: Path, target: str, calibrate: Path | None = None, **options: Any) -> Built:
+    """Import and build; for `options` see `tvm_tiny.build`, names of stages may be beginnings."""
     from tvm_tiny.build import build
     from tvm_tiny.micro.targets import find_target
 
     find_target(target)  # before the slow part
-    mod = import_model(path, calibrate)
-    return build(mod, target, **resolve(mod, options))
+    module = import_model(path, calibrate)
+    known = resolve(module, options)
+    return Built(module, build(module, target, **known), known)
+
+
+def prove_plan(printer: Printer, compiled: CompiledModel) -> PlanProof:
+    """The proof of a model's memory plan. PlanError if it is wrong."""
+    with printer.stage("proving the memory plan"):
+        from tvm_tiny.checker import check_plan
+
+        return check_plan(compiled.module)
+
+
+def proof_entry(proof: PlanProof | None) -> dict[str, Any] | None:
+    """For JSON."""
+    return None if proof is None else {**asdict(proof), "whole": list(proof.whole)}
 
 
 def port_entries(ports: Any) -> list[dict[str, Any]]:

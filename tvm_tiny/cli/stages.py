@@ -47,12 +47,15 @@ def resolve(mod: Any, options: dict[str, Any]) -> dict[str, Any]:
     """
     if not options.get("stages"):
         return options
+    from tvm.ir.transform import PassContext
+
     from tvm_tiny.passes.rebuild import bindings_of
     from tvm_tiny.pipeline import operators_pipeline
 
     known = ("fold_edges", "io_in_arena", "stream_input")
     lower = operators_pipeline(**{key: options[key] for key in known if key in options})
-    names = [binding.var.name for binding in bindings_of(lower(mod)["main"])]
+    with PassContext():  # without the instruments of --dump-ir
+        names = [binding.var.name for binding in bindings_of(lower(mod)["main"])]
     stages = [(_full(first, names), _full(last, names)) for first, last in options["stages"]]
     return {**options, "stages": stages}
 

@@ -13,8 +13,9 @@ import typer
 from tvm_tiny.errors import VerificationError
 
 from . import options
-from .models import import_model
+from .models import import_model, proof_entry, prove_plan
 from .printer import Printer, listing, shape_text
+from .stages import memory_options, resolve
 
 if TYPE_CHECKING:
     from tvm_tiny.verification import Difference, Verification
@@ -35,6 +36,11 @@ def verify_model(
     count: options.Count = 4,
     seed: options.Seed = 0,
     timeout: options.Timeout = 600.0,
+    sram: options.Sram = None,
+    minimize: options.Minimize = None,
+    stream_input: options.StreamInput = False,
+    stages: options.StageList = None,
+    check_plan: options.CheckPlan = False,
     as_json: options.AsJson = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -51,6 +57,7 @@ def verify_model(
     from tvm_tiny.verification import verify
 
     printer = Printer("verify", as_json=as_json)
+    memory = memory_options(sram, minimize, stream_input, stages)
     chosen = find_board(board)
     arrays = None if samples is None else load_npz(samples)
     with printer.stage(f"compiling {model.name}"):
@@ -58,7 +65,8 @@ def verify_model(
         # The reference has to round as the frontend decided the compiled model does.
         rounding = Rounding(str((module["main"].attrs or {}).get(ROUNDING, Rounding.TFLITE.value)))
         reference = load_reference(model, rounding)
-        compiled = build(module, chosen.target.name)
+        compiled = build(module, chosen.target.name, **resolve(module, memory))
+    proof = prove_plan(printer, compiled) if check_plan else None
     ports = compiled.program.interface.inputs
     given = random_samples(ports, count, seed) if arrays is None else split_samples(ports, arrays)
     with printer.stage(f"running {len(given)} samples on {board} and in NumPy"):
@@ -78,9 +86,12 @@ def verify_model(
             "seed": seed if arrays is None else None,
         },
         "equal": not outcome.differences,
+        "arena_bytes": compiled.workspace_bytes,
         **_fields(outcome),
+        "plan_proof": proof_entry(proof),
     }
-    printer.finish(fields, _lines(outcome, board, verbose), error)
+    proved = [] if proof is None else [str(proof)]
+    printer.finish(fields, [*_lines(outcome, board, verbose), *proved], error)
     if error is not None:
         raise typer.Exit(error.exit_code)
 

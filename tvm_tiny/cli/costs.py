@@ -1,0 +1,83 @@
+"""Operators and totals, as tables and for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from .printer import amount, listing, shape_text, summary
+
+if TYPE_CHECKING:
+    from tvm_tiny.analysis import Analysis
+    from tvm_tiny.report import Report
+
+
+def operator_entries(analysis: Analysis) -> list[dict[str, Any]]:
+    """For JSON."""
+    return [
+        {**asdict(op), "shape": list(op.shape), "is_float": op.op.startswith("float ")}
+        for op in analysis.operators
+    ]
+
+
+def total_entries(report: Report) -> dict[str, Any]:
+    """For JSON."""
+    analysis, measured = report.analysis, report.measured
+    return {
+        "macs": analysis.macs,
+        "parameter_bytes": analysis.parameter_bytes,
+        "arena_bytes": analysis.arena_bytes,
+        "arena_lower_bound_bytes": analysis.arena_lower_bound,
+        "arena_proven": analysis.arena_proven,
+        "code_bytes": measured.code_bytes,
+        "flash_bytes": measured.flash_bytes,
+        "stack_bytes": measured.stack_bytes,
+    }
+
+
+def operator_table(analysis: Analysis) -> Any:
+    """One row an operator."""
+    from tvm_tiny.report.words import short
+
+    headers = [
+        ("#", "right"),
+        ("step", "right"),
+        ("operator", "left"),
+        ("result", "left"),
+        ("shape", "left"),
+        ("MACs", "right"),
+        ("parameters", "right"),
+        ("activations", "right"),
+        ("in use", "right"),
+        ("offset", "right"),
+    ]
+    rows = [
+        (
+            str(op.index),
+            str(op.step),
+            op.op,
+            short(op.tensor),
+            f"{op.dtype} {shape_text(op.shape)}",
+            f"{op.macs:,}",
+            f"{op.parameter_bytes:,}",
+            f"{op.activation_bytes:,}",
+            f"{op.live_bytes:,}",
+            "caller's" if op.arena_offset is None else f"{op.arena_offset:,}",
+        )
+        for op in analysis.operators
+    ]
+    return listing(headers, rows)
+
+
+def total_table(report: Report) -> Any:
+    """What the model needs in all, without its memory plan."""
+    analysis, measured, target = report.analysis, report.measured, report.target
+    return summary(
+        [
+            ("MACs", amount(analysis.macs, "")),
+            ("parameters", f"{amount(analysis.parameter_bytes)}, tables included"),
+            ("code", f"{amount(measured.code_bytes)} ({target})"),
+            ("flash", f"{amount(measured.flash_bytes)} ({target})"),
+            ("stack", f"{amount(measured.stack_bytes)} ({target})"),
+        ]
+    )

@@ -1,0 +1,129 @@
+"""A memory plan in words, for the terminal and the page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tvm_tiny.pareto import Point
+from tvm_tiny.passes.memory_aware_schedule import OrderReport
+
+from .data import Block, Peak, Plan, Report, Step
+
+# Converters join the names of all that was fused into an operator, the result's first.
+_JOINT = ";"
+_WIDTH = 44
+_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+_UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
+
+
+def clean(name: str) -> str:
+    """A name from a model file without what steers terminals or turns the direction of text."""
+    return "".join(c if c.isprintable() else _UNPRINTABLE for c in name)
+
+
+def short(name: str, width: int = _WIDTH) -> str:
+    """The part of a name that says most, cut on the left to `width` characters."""
+    first, joint, _ = clean(name).partition(_JOINT)
+    text = f"{first}{_JOINT}{_ELLIPSIS}" if joint else first
+    return text if len(text) <= width else f"{_ELLIPSIS}{text[1 - width :]}"
+
+
+def arena(plan: Plan) -> str:
+    """How good the arena is."""
+    size = f"{plan.arena_bytes:,} bytes"
+    if plan.proven:
+        return f"{size}, proven: no plan of these steps is smaller"
+    return f"{size}; no plan of these steps is smaller than {plan.lower_bound:,}"
+
+
+def order(found: OrderReport) -> str:
+    """What the search for the order of operators found, in live bytes of whole tensors."""
+    now = f"whole tensors peak at {found.peak:,} live bytes"
+    before = found.peak_before
+    what = "as in the model" if found.peak == before else f"changed, it was {before:,}"
+    proof = "proven the least" if not found.gap else f"at most {found.gap:,} above the least"
+    return f"{now}, {proof}; {what}"
+
+
+def techniques(plans: Sequence[Plan]) -> list[tuple[str, int, int]]:
+    """What each technique needs, and the bytes by which that is less than the one before."""
+    before = [plans[0], *plans]
+    pairs = zip(before, plans, strict=False)
+    return [(p.title, p.arena_bytes, old.arena_bytes - p.arena_bytes) for old, p in pairs]
+
+
+def peak(found: Peak, plan: Plan) -> str:
+    """When, and what is computed then."""
+    size = f"{found.bytes:,} bytes"
+    if found.step is None or found.tensor is None:
+        when = "before the first step" if found.column < plan.steps[0].first else "at the end"
+        return f"{size} {when}"
+    where = f"step {found.step}, '{short(found.tensor)}'"
+    return f"{size} in {where}" if found.row is None else f"{size} in {where}, row {found.row}"
+
+
+def shares(found: Peak, plan: Plan) -> list[str]:
+    """What is live at a peak, by address."""
+    return [
+        f"{share.low:,} to {share.high:,}: {kind(plan.blocks[share.block])} "
+        f"'{short(plan.blocks[share.block].name)}', {share.high - share.low:,} of "
+        f"{plan.blocks[share.block].bytes:,} bytes"
+        for share in found.shares
+    ]
+
+
+def kind(block: Block) -> str:
+    """What a block is."""
+    return f"{block.ring} of {block.rows} rows of" if block.kind == "ring" else block.kind
+
+
+def rings(step: Step, plan: Plan) -> str:
+    """`3x384, 2 of 1x768`: rows x bytes."""
+    blocks = [plan.blocks[k] for k in step.rings]
+    counts = Counter(f"{b.ring}x{b.row_bytes:,}" for b in blocks)
+    return ", ".join(text if n == 1 else f"{n} of {text}" for text, n in counts.items()) or "-"
+
+
+def step_title(step: Step) -> str:
+    """`stage of 8`, or the operator."""
+    if step.kind == "stage":
+        return f"stage of {len(step.tensors)}"
+    return f"{step.ops[0]}, backward" if step.backward else step.ops[0]
+
+
+def moment(step: Step) -> str:
+    """Where the step's own peak is: the operator's place in it, and the row."""
+    row = "" if step.peak.row is None else f"row {step.peak.row}"
+    if step.kind != "stage" or step.peak.tensor not in step.tensors:
+        return row
+    return f"operator {step.tensors.index(step.peak.tensor)}, {row}"
+
+
+def stages(point: Point) -> str:
+    """`layer by layer`, or `2 stages: 3 + 10 operators`."""
+    if not point.stages:
+        return "layer by layer"
+    counts = " + ".join(map(str, point.stages))
+    noun = "stage" if len(point.stages) == 1 else "stages"
+    return f"{len(point.stages)} {noun}: {counts} operators"
+
+
+def option_texts(report: Report) -> list[str]:
+    """The options that decided the plan, as they are on the command line."""
+    given = report.options
+    texts = [f"--target {report.target}"]
+    if given.get("sram") is not None:
+        texts.append(f"--sram {given['sram']}")
+    if given.get("minimize"):
+        texts.append("--minimize sram")
+    if given.get("stream_input"):
+        texts.append("--stream-input")
+    if given.get("stages"):
+        ranges = ",".join(f"{short(a)}..{short(b)}" for a, b in given["stages"])
+        texts.append(f"--stages {ranges}")
+    if not given.get("io_in_arena", True):
+        texts.append("--no-io-in-arena")
+    if not given.get("fold_edges", True):
+        texts.append("--float-io")
+    return texts
