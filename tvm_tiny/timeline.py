@@ -9,7 +9,7 @@ meet; so for each order of the two there is one smallest distance.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,9 +166,7 @@ class _Uses:
         for storage in step.outputs:
             self._note(storage, _WRITTEN, at, 0, self._logical(storage))
 
-    def _note_operator(
-        self, step: Step, position: int, at: np.ndarray, events: np.ndarray
-    ) -> None:
+    def _note_operator(self, step: Step, position: int, at: np.ndarray, events: np.ndarray) -> None:
         assert step.stage is not None
         operator, rows = step.operators[position], step.stage.rows
         stage = operator.stage
@@ -281,9 +279,7 @@ def _distance(timeline: Timeline, below: int, above: int, window: slice) -> int 
     return None if largest <= -_NEVER // 2 else largest
 
 
-def _shared_distance(
-    lower: Life, upper: Life, at: np.ndarray, within: np.ndarray
-) -> np.ndarray:
+def _shared_distance(lower: Life, upper: Life, at: np.ndarray, within: np.ndarray) -> np.ndarray:
     """At events that read `upper` and write `lower`.
 
     What one writes must keep clear of what is read later; what was there before, of what it
@@ -291,13 +287,14 @@ def _shared_distance(
     """
     later = upper.high_after[at] > upper.low_after[at]
     before = lower.high_after[at - 1] > lower.low_after[at - 1]
-    return np.maximum.reduce(
+    distance: np.ndarray = np.maximum.reduce(
         [
             within,
             np.where(later, lower.high_during[at] - upper.low_after[at], -_NEVER),
             np.where(before, lower.high_after[at - 1] - upper.low_during[at], -_NEVER),
         ]
     )
+    return distance
 
 
 @dataclass(frozen=True)
@@ -326,9 +323,10 @@ def placement_problem(timeline: Timeline, graph: Graph, tensors: Sequence[Storag
         and (pair := _overlapping(step, graph, timeline)) is not None
         and pair in forward
     }
-    result = dict(forward)
+    result, backward = dict(forward), timeline
     if choices:
-        result = distances(read_timeline(graph, backward=True), indices)
+        backward = read_timeline(graph, backward=True)
+        result = distances(backward, indices)
         over = {(target, source) for source, target in choices.values()}
         under = {(source, target) for source, target in choices.values()}
         for pair, distance in forward.items():
@@ -336,17 +334,27 @@ def placement_problem(timeline: Timeline, graph: Graph, tensors: Sequence[Storag
                 result[pair] = distance
             elif pair not in under:
                 result[pair] = max(distance, result.get(pair, distance))
-    bound = sum((timeline.live_bytes(i) for i in indices), np.zeros(1, dtype=np.int64))
     return Problem(
         # Backward a step may ask for nothing.
         {(position[a], position[b]): d for (a, b), d in result.items() if (b, a) in result},
-        int(bound.max()),
+        _bound(timeline, backward, indices, choices),
         {
             step: (source, target, forward[target, source], forward[source, target])
             for step, (source, target) in choices.items()
             if source in position and target in position
         },
     )
+
+
+def _bound(
+    forward: Timeline, backward: Timeline, tensors: Sequence[int], choices: Collection[int]
+) -> int:
+    """The most bytes needed at once, with each of `choices` run the way that needs fewer."""
+    steps = np.array([-1, *(event.step.index for event in forward.events), -1])
+    nothing = np.zeros_like(steps)
+    live = np.array([sum(map(way.live_bytes, tensors), nothing) for way in (forward, backward)])
+    peaks = ((step, live[:, steps == step].max(axis=1)) for step in {*steps.tolist()})
+    return int(max(peak.min() if step in choices else peak[0] for step, peak in peaks))
 
 
 def _overlapping(step: Step, graph: Graph, timeline: Timeline) -> tuple[int, int] | None:
