@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .graph import Graph, Storage
-from .placement import Block, first_fit, place
+from .placement import Block, place, quick_bytes
 from .timeline import Problem, placement_problem, read_timeline
 
 ATTRIBUTE = "tvm_tiny.memory_plan"
@@ -79,7 +79,7 @@ def quick_size(graph: Graph, *, io_in_arena: bool = True) -> int:
     """The size of a plan made in a moment; a better one may be smaller."""
     tensors, problem = _problem(graph, io_in_arena)
     blocks = [Block(t.name, t.bytes, ALIGNMENT) for t in tensors]
-    return first_fit(blocks, problem.distances)
+    return align(quick_bytes(blocks, problem.distances, problem.bound))
 
 
 def _problem(graph: Graph, io_in_arena: bool) -> tuple[list[Storage], Problem]:

@@ -9,6 +9,7 @@ the plan of the whole network from below; plans of the best paths are then made 
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,8 @@ class Search:
         self._edges: dict[Range, Edge] = {}
         self._plans: dict[tuple[Range, ...], Partition] = {}
         self._crossing = _crossing_bytes(network)
+        rows = (n.operator.events if n.operator is not None else 0 for n in network.nodes)
+        self._rows_before = [0, *itertools.accumulate(rows)]
 
     def layers(self) -> Partition:
         """Every operator by itself."""
@@ -63,7 +66,9 @@ class Search:
         limit = max(self.edge(*edge).bytes for edge in path)
         best = min(best, self._realized(path), key=_bytes)
         # A step may need more beside the others than alone: some slack gives other ways.
-        for slack in _SLACKS:
+        for slack in (0, *_SLACKS):
+            if best.bytes <= limit:
+                break
             path = self._path(_total, limit + limit * slack // 100)
             assert path is not None
             best = min(best, self._realized(path), key=_bytes)
@@ -87,11 +92,13 @@ class Search:
         return self._edges[first, last]
 
     def _measure(self, first: int, last: int) -> Edge:
-        nodes = self._network.nodes[first : last + 1]
         graph = sketch(self._network, [(first, last)])
-        rows = sum(n.operator.events for n in nodes if n.operator is not None)
         size = quick_size(graph, io_in_arena=self._io_in_arena)
-        return Edge(first, last, size, rows if last > first else 0)
+        return Edge(first, last, size, self._overhead(first, last))
+
+    def _overhead(self, first: int, last: int) -> int:
+        """Rows whose turn a stage's driver has to find; a layer's loop finds them for nothing."""
+        return self._rows_before[last + 1] - self._rows_before[first] if last > first else 0
 
     def _realized(self, ranges: Sequence[Range]) -> Partition:
         key = tuple(ranges)
@@ -108,27 +115,35 @@ class Search:
         """
         end = len(self._network.nodes)
         arrived: dict[int, Range | None] = {}
+        # Cost, the place arrived at (of equal cost the last first), where from, is it measured,
+        # cost before.
         queue: list[tuple[int, int, int, bool, int]] = [(0, 0, -1, True, 0)]
         while queue:
-            so_far, last, first, measured, before = heapq.heappop(queue)
+            so_far, negative, first, measured, before = heapq.heappop(queue)
+            place = -negative
+            if place in arrived:
+                continue
             if not measured:
-                edge = self.edge(first, last - 1)
+                edge = self.edge(first, place - 1)
                 if edge.bytes <= limit:
                     total = cost(before, edge)
-                    heapq.heappush(queue, (total, last, first, True, total))
+                    heapq.heappush(queue, (total, negative, first, True, total))
                 continue
-            if last in arrived:
-                continue
-            arrived[last] = (first, last - 1) if first >= 0 else None
-            if last == end:
+            arrived[place] = (first, place - 1) if first >= 0 else None
+            if place == end:
                 return _walk_back(arrived, end)
-            for stop in self._stops(last):
-                if stop not in arrived:
-                    bound = Edge(last, stop - 1, max(self._crossing[last], self._crossing[stop]), 0)
-                    if bound.bytes <= limit:
-                        entry = (cost(so_far, bound), stop, last, False, so_far)
-                        heapq.heappush(queue, entry)
+            for bound in self._bounds(place):
+                stop = bound.last + 1
+                if stop not in arrived and bound.bytes <= limit:
+                    entry = (cost(so_far, bound), -stop, place, False, so_far)
+                    heapq.heappush(queue, entry)
         return None
+
+    def _bounds(self, start: int) -> Iterator[Edge]:
+        """What steps from `start` need at least, without a plan of them."""
+        for stop in self._stops(start):
+            least = max(self._crossing[start], self._crossing[stop])
+            yield Edge(start, stop - 1, least, self._overhead(start, stop - 1))
 
     def _stops(self, start: int) -> Iterator[int]:
         """Where a step that starts at `start` may end: anywhere before what has no row kernel."""

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 
 from ..errors import BudgetError
 from .bound import least_bytes, rows
-from .greedy import place_greedily, place_once
+from .greedy import QUICK_EFFORT, place_greedily
 from .problem import (
     ARENA,
     Block,
@@ -35,7 +35,7 @@ from .problem import (
     make_problem,
 )
 
-__all__ = ["ARENA", "Block", "Distances", "Placement", "Pool", "check", "first_fit", "place"]
+__all__ = ["ARENA", "Block", "Distances", "Placement", "Pool", "check", "place", "quick_bytes"]
 
 # Hard problems take all of it, most a hundredth.
 TIME_LIMIT_S = 2.0
@@ -85,10 +85,11 @@ def place(
     return found
 
 
-def first_fit(blocks: Sequence[Block], distances: Distances) -> int:
-    """Bytes used of one pool with the blocks placed once, in a few orders: no search."""
+def quick_bytes(blocks: Sequence[Block], distances: Distances, bound: int) -> int:
+    """Bytes used of one pool by a placement made in a moment; it ends at `bound`."""
     problem = make_problem(blocks, distances, ARENA, None)
-    return min(sum(problem.used(layout)) for layout in place_once(problem))
+    layout = place_greedily(problem, Cost(0, 0, bound), QUICK_EFFORT)
+    return sum(problem.used(layout))
 
 
 def _check_sizes(blocks: Sequence[Block], pools: Sequence[Pool]) -> None:

@@ -9,31 +9,28 @@ from .problem import Cost, Layout, Problem, round_up
 
 Order = tuple[int, ...]
 
-# Blocks placed from one order on, over all repetitions; a thousand take about ten milliseconds.
-_EFFORT = 4000
+# A thousand blocks take about ten milliseconds.
+EFFORT = 4000
+QUICK_EFFORT = 400
 
 
-def place_greedily(problem: Problem, bound: Cost) -> Layout:
+def place_greedily(problem: Problem, bound: Cost, effort: int = EFFORT) -> Layout:
     """The best of several orders, each improved; ends early at `bound`, which none can beat.
+
+    effort: blocks placed from one order on, over all repetitions.
 
     Largest first is the usual best order; most rivals first, and the caller's order (often that
     of first use), win on some problems.
     """
     best: Layout | None = None
     for order in _orders(problem):
-        for layout in _improvements(problem, order, bound):
+        for layout in _improvements(problem, order, bound, effort):
             if best is None or problem.cost(layout) < problem.cost(best):
                 best = layout
             if problem.cost(best) <= bound:
                 return best
     assert best is not None
     return best
-
-
-def place_once(problem: Problem) -> Iterator[Layout]:
-    """A layout from each order, as it comes."""
-    for order in _orders(problem):
-        yield _lowest(problem, order)
 
 
 def _orders(problem: Problem) -> list[Order]:
@@ -53,7 +50,9 @@ def _density(problem: Problem, index: int) -> float:
     return problem.weights[index] / max(problem.blocks[index].size, 1)
 
 
-def _improvements(problem: Problem, order: Order, bound: Cost) -> Iterator[Layout]:
+def _improvements(
+    problem: Problem, order: Order, bound: Cost, effort: int
+) -> Iterator[Layout]:
     """Layouts from `order` on: what is placed badly goes first the next time.
 
     "Squeaky wheel" optimization (Joslin and Clements, Journal of AI Research 10, 1999). Where an
@@ -61,7 +60,7 @@ def _improvements(problem: Problem, order: Order, bound: Cost) -> Iterator[Layou
     """
     chance = random.Random(0)
     seen: set[Order] = set()
-    for _ in range(_EFFORT // max(len(order), 1) + 1):
+    for _ in range(effort // max(len(order), 1) + 1):
         order = _swapped(order, chance) if order in seen else order
         seen.add(order)
         layout = _lowest(problem, order)
