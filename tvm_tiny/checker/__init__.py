@@ -59,8 +59,12 @@ def check_plan(mod: IRModule) -> PlanProof:
     attrs = mod["main"].attrs
     if not attrs or ATTRIBUTE not in attrs:
         raise DataError("the module has no memory plan; run tvm_tiny.pipeline() on it first")
-    graph = read_graph(mod)
-    memory = Memory(graph, MemoryPlan.from_json(str(attrs[ATTRIBUTE])))
+    return prove(read_graph(mod), MemoryPlan.from_json(str(attrs[ATTRIBUTE])), mod)
+
+
+def prove(graph: Graph, plan: MemoryPlan, mod: IRModule) -> PlanProof:
+    """Prove a plan of a graph whose row kernels are in `mod`; raises as `check_plan` does."""
+    memory = Memory(graph, plan)
     kernels = {
         (step.index, k): _kernel(mod, graph, operator)
         for step in graph.steps

@@ -1,0 +1,119 @@
+"""A planned module run natively, its row kernels on one arena of bytes, as the C driver does.
+
+    machine = PlanMachine(mod)
+    outputs = machine.run(graph, plan, inputs)      # bytes; graph and plan may be faulty
+
+It knows nothing of the checker: what a fault does to the outputs shows whether it is one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tvm
+from tvm import s_tir, tirx
+from tvm.ir import IRModule
+from tvm.target import Target
+
+from tvm_tiny.graph import PUSH, Graph, Operator, Step, read_graph
+from tvm_tiny.memory import MemoryPlan
+from tvm_tiny.schedules.stage import order
+
+MARGIN = 1 << 16  # bytes around the arena that no kernel may write
+
+
+class PlanMachine:
+    """Runs plans of one module; all its steps must be row kernels."""
+
+    def __init__(self, mod: IRModule) -> None:
+        operators = [o for step in read_graph(mod).steps for o in step.operators]
+        names = sorted({o.stage.kernel for o in operators if o.stage.op != PUSH})
+        functions = {
+            name: mod[name].without_attr("calling_conv").with_attr("global_symbol", name)
+            for name in names
+        }
+        built = _compiled(IRModule(functions)) if functions else {}
+        self._kernels = {name: built[name] for name in names}
+
+    def run(
+        self, graph: Graph, plan: MemoryPlan, inputs: Sequence[np.ndarray], noise: int = 0
+    ) -> list[bytes] | None:
+        """The outputs; None if bytes beside the arena were written. noise: seed of stale bytes."""
+        memory = _Memory(graph, plan, noise)
+        for storage, array in zip(graph.inputs, inputs, strict=True):
+            memory.of(storage)[:] = array
+        for step in graph.steps:
+            for operator, event in _events(step, plan):
+                self._run(graph, memory, operator, event)
+        return memory.outputs()
+
+    def _run(self, graph: Graph, memory: _Memory, operator: Operator, event: int) -> None:
+        if operator.stage.op == PUSH:
+            target = graph.storage[operator.output]
+            size = target.row_bytes
+            row = memory.of(operator.inputs[0])[event * size :][:size]
+            memory.of(operator.output)[event % target.ring * size :][:size] = row
+            return
+        pointers = [memory.address(k) for k in (*operator.inputs, operator.output)]
+        self._kernels[operator.stage.kernel](*pointers, event)
+
+
+def _compiled(module: IRModule) -> tvm.runtime.Module:
+    """Native code of lowered kernels, quickly."""
+    target = Target({"kind": "llvm", "opt-level": 0})
+    passes = (
+        tirx.transform.BindTarget(target.with_host(target)),
+        s_tir.transform.RewriteUnsafeSelect(),
+        tirx.transform.MakePackedAPI(),
+        tirx.transform.LowerTVMBuiltin(),
+        tirx.transform.LowerIntrin(),
+    )
+    for step in passes:
+        module = step(module)
+    return tvm.get_global_func("target.build.llvm")(module, target)
+
+
+def _events(step: Step, plan: MemoryPlan) -> Iterator[tuple[Operator, int]]:
+    assert step.stage is not None, "only row kernels"
+    if len(step.operators) > 1:
+        return ((step.operators[k], event) for k, event in order(step.stage))
+    events = range(step.operators[0].stage.events)
+    turned = reversed(events) if step.index in plan.backward else events
+    return ((step.operators[0], event) for event in turned)
+
+
+class _Memory:
+    """The arena, noise at first, between margins; and all that is not in it."""
+
+    def __init__(self, graph: Graph, plan: MemoryPlan, noise: int) -> None:
+        self._graph, self._plan = graph, plan
+        random = np.random.default_rng(noise)
+        self._arena = random.integers(0, 256, plan.workspace_bytes + 2 * MARGIN).astype(np.uint8)
+        self._before = self._arena.copy()
+        # Kernels take int64 elements only where they are aligned, as C does.
+        self._shift = -self._arena.ctypes.data % 16
+        self._others = {
+            s.index: np.zeros(s.bytes, np.uint8)
+            for s in graph.tensors
+            if s.index not in plan.offsets
+        }
+
+    def of(self, storage: int) -> np.ndarray:
+        tensor = self._graph.storage[storage]
+        if storage in self._others:
+            return self._others[storage]
+        start = MARGIN + self._shift + self._plan.offsets[storage]
+        return self._arena[start : start + tensor.bytes]
+
+    def address(self, storage: int) -> ctypes.c_void_p:
+        array = self._graph.storage[storage].array
+        return ctypes.c_void_p((self.of(storage) if array is None else array).ctypes.data)
+
+    def outputs(self) -> list[bytes] | None:
+        end = MARGIN + self._shift + self._plan.workspace_bytes
+        for side in (slice(0, MARGIN), slice(end, None)):
+            if (self._arena[side] != self._before[side]).any():
+                return None
+        return [self.of(storage).tobytes() for storage in self._graph.outputs]

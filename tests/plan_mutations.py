@@ -1,0 +1,150 @@
+"""Faults for memory plans, as changes of a graph and its plan; some of them do no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+from tvm.ir import IRModule
+
+from tvm_tiny.checker.kernels import instrument
+from tvm_tiny.graph import PUSH, Graph, Operator
+from tvm_tiny.memory import ALIGNMENT, MemoryPlan
+from tvm_tiny.schedules.stage import Rows
+
+Plan = tuple[Graph, MemoryPlan]
+
+
+def copied(graph: Graph) -> Graph:
+    """A graph whose lists can be changed."""
+    storage = [replace(s) for s in graph.storage]
+    return Graph(storage, list(graph.steps), graph.inputs, graph.outputs)
+
+
+def key(graph: Graph, plan: MemoryPlan) -> tuple[object, ...]:
+    """Equal for equal plans."""
+    stages = [step.stage.to_json() for step in graph.steps if step.stage is not None]
+    rings = [s.shape for s in graph.storage]
+    return tuple(sorted(plan.offsets.items())), plan.backward, tuple(stages), tuple(rings)
+
+
+def moved(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
+    """A tensor some bytes lower or higher."""
+    storage = graph.storage[random.choice(sorted(plan.offsets))]
+    row = max(storage.row_bytes // ALIGNMENT, 1) * ALIGNMENT
+    offset = plan.offsets[storage.index] + random.choice([-row, -ALIGNMENT, ALIGNMENT, row])
+    offset = min(max(offset, 0), plan.workspace_bytes - storage.bytes)
+    offset = offset // ALIGNMENT * ALIGNMENT
+    if offset == plan.offsets[storage.index]:
+        return None
+    return graph, replace(plan, offsets={**plan.offsets, storage.index: offset})
+
+
+def over_another(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
+    """A tensor where another one starts."""
+    moved_, other = random.choices(sorted(plan.offsets), k=2)
+    offset = plan.offsets[other]
+    inside = offset + graph.storage[moved_].bytes <= plan.workspace_bytes
+    if not inside or offset == plan.offsets[moved_]:
+        return None
+    return graph, replace(plan, offsets={**plan.offsets, moved_: offset})
+
+
+def turned(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
+    """A layer in the other direction."""
+    layers = [s.index for s in graph.steps if len(s.operators) == 1]
+    layers = [k for k in layers if graph.steps[k].operators[0].stage.events > 1]
+    if not layers:
+        return None
+    return graph, replace(plan, backward=tuple({random.choice(layers)} ^ set(plan.backward)))
+
+
+def early(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
+    """An operator of a stage that waits for one row less of one operand, always or once."""
+    stages = [step for step in graph.steps if len(step.operators) > 1]
+    if not stages:
+        return None
+    step = random.choice(stages)
+    index = random.randrange(len(step.operators))
+    operator = step.operators[index]
+    reads = list(operator.stage.reads)
+    places = [k for k, rows in enumerate(reads) if rows is not None]
+    if not places:
+        return None
+    place = random.choice(places)
+    events = range(operator.stage.events)
+    chosen = set(events) if random.random() < 0.5 else {random.choice(events)}
+    reads[place] = _one_row_less(reads[place], chosen)
+    stage_operator = replace(operator.stage, reads=tuple(reads))
+    operators = [*step.operators]
+    operators[index] = replace(operator, stage=stage_operator)
+    stage = replace(step.stage, operators=tuple(o.stage for o in operators))
+    changed = copied(graph)
+    changed.steps[step.index] = replace(step, operators=tuple(operators), stage=stage)
+    return changed, plan
+
+
+def _one_row_less(rows: Rows, events: set[int]) -> Rows:
+    ends = zip(rows.first, rows.end, strict=True)
+    return Rows(
+        rows.first, tuple(max(a, b - 1) if k in events else b for k, (a, b) in enumerate(ends))
+    )
+
+
+def short_ring(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
+    """A ring of one row less, for all that write and read it."""
+    rings = [
+        (step, storage)
+        for step in graph.steps
+        for storage in sorted({o.output for o in step.operators})
+        if len(step.operators) > 1 and 1 < graph.storage[storage].ring < graph.storage[storage].rows
+    ]
+    if not rings:
+        return None
+    step, storage = random.choice(rings)
+    changed = copied(graph)
+    tensor = changed.storage[storage]
+    rows = tensor.ring - 1
+    tensor.shape = (*(1 for _ in tensor.shape[:-3]), rows, *tensor.shape[-2:])
+    users = [o for o in step.operators if storage in (*o.inputs, o.output) and o.stage.op != PUSH]
+    done = all(_set_rows(changed, operator, mod, storage, rows) for operator in users)
+    return (changed, plan) if done else None
+
+
+def _set_rows(graph: Graph, operator: Operator, mod: IRModule, storage: int, rows: int) -> bool:
+    """Change the rings' rows among an operator's integers; False where they cannot be told."""
+    places = [*operator.inputs, operator.output]
+    tensors = [k for k, place in enumerate(places) if graph.storage[place].array is None]
+    elements = sorted(instrument(mod[operator.stage.kernel], frozenset(tensors)).rings)
+    if len(elements) != len(tensors):
+        return False
+    for position, (operand, element) in zip(tensors, elements, strict=True):
+        if places[position] == storage:
+            integers = graph.storage[operator.inputs[operand]]
+            # Equal arrays are one storage: the others' must stay.
+            own = replace(integers, index=len(graph.storage), array=integers.array.copy())
+            own.array[element] = rows
+            graph.storage.append(own)
+            operator = _with_input(graph, operator, operand, own.index)
+    return True
+
+
+def _with_input(graph: Graph, operator: Operator, position: int, storage: int) -> Operator:
+    inputs = [*operator.inputs]
+    inputs[position] = storage
+    changed = replace(operator, inputs=tuple(inputs))
+    for step in graph.steps:
+        operators = tuple(changed if o is operator else o for o in step.operators)
+        graph.steps[step.index] = replace(step, operators=operators)
+    return changed
+
+
+Mutation = Callable[[Random, Graph, MemoryPlan, IRModule], Plan | None]
+MUTATIONS: dict[str, Mutation] = {
+    "moved": moved,
+    "over another": over_another,
+    "turned": turned,
+    "early": early,
+    "short ring": short_ring,
+}
