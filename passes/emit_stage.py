@@ -15,6 +15,8 @@ from tvm_tiny.schedules import portable  # noqa: F401  registers the row kernels
 from tvm_tiny.schedules.access import Access, Span, analyze
 from tvm_tiny.schedules.driver import driver
 from tvm_tiny.schedules.kernel import OUT, Factory, Spec, row_count, row_split, shape_of, spec
+from tvm_tiny.schedules.portable.convolution import CONVOLUTION_SCALARS
+from tvm_tiny.schedules.portable.planes import depthwise_planes
 from tvm_tiny.schedules.stage import Operator, Rows, Stage, fit_rings, in_place
 
 from .lower_tir import lower_prim_func, to_pointer_abi
@@ -22,6 +24,10 @@ from .lower_tir import lower_prim_func, to_pointer_abi
 # tvm::CallingConv::kCPackedFunc: "has its final C signature already". It keeps TVM's
 # MakePackedAPI from wrapping a function that only other TIR functions call.
 _FINAL_SIGNATURE = 1
+
+# Attributes of functions that run one operator without row kernels: what it is, and whether its
+# first result is the memory of its first operand.
+OP, MACS, IN_PLACE = "tvm_tiny.op", "tvm_tiny.macs", "tvm_tiny.in_place"
 
 # Reading TVMScript and lowering it is what compiling costs; a model has few distinct kernels.
 _LOWERED: dict[str, tirx.PrimFunc] = {}
@@ -100,6 +106,32 @@ def describe(call: Call, places: Mapping[int, int], result: int) -> Operator:
 def ringed_operands(call: Call) -> tuple[int, ...]:
     """The operands, OUT for the result, whose rows the kernel finds through rings."""
     return factory_of(call).rings(call).operands
+
+
+def overlap_bytes(call: Call) -> int:
+    """How far the result of a layer must start below its first operand, to lie over it."""
+    access = access_of(call)
+    reads, within = access.reads[0], access.within[0]
+    assert reads is not None, call.op
+    assert within is not None, call.op
+    # What is written must be below all that later events read.
+    later = np.minimum.accumulate(np.asarray((*reads.first[1:], reads.end[-1]))[::-1])[::-1]
+    return int(max(*within, *(np.asarray(access.writes.end) - later)))
+
+
+def emit_in_place(builder: relax.BlockBuilder, call: Call) -> Expr:
+    """A `qdepthwise_planes` and room for its plane; a kernel of its own, not of rows."""
+    attrs = {
+        IN_PLACE: True,
+        OP: short_name(call),
+        MACS: math.prod(shape_of(call)) * math.prod(shape_of(call.args[1])[1:]),
+    }
+    function = builder.add_func(depthwise_planes(call).with_attr(attrs), short_name(call))
+    _, height, width, _ = shape_of(call)
+    types = [call.ty, relax.TensorType([height, width], "int8")]
+    scalars = np.array([int(call.attrs[name]) for name in CONVOLUTION_SCALARS], dtype="int32")
+    called = relax.op.call_tir(function, [*call.args, relax.const(scalars)], types)
+    return TupleGetItem(builder.emit(called, name_hint=short_name(call)), 0)
 
 
 def emit_stage(

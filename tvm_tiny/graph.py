@@ -10,6 +10,7 @@ import numpy as np
 from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, IRModule, Tuple, TupleGetItem
 
+from .passes.emit_stage import IN_PLACE, MACS, OP
 from .passes.rebuild import bindings_of, results_of
 from .schedules import stage
 from .schedules.kernel import row_count
@@ -172,9 +173,12 @@ class _Reader:
         outputs = []
         for position, ty in enumerate(types):
             suffix = f":{position}" if len(types) > 1 else ""
-            self.place[var, position] = self.add(f"{var.name}{suffix}", ty, index)
-            outputs.append(self.place[var, position])
-        step = Step(index, function, f"float {function}", 0, inputs, tuple(outputs), str(var.name))
+            in_place = position == 0 and IN_PLACE in attrs
+            place = inputs[0] if in_place else self.add(f"{var.name}{suffix}", ty, index)
+            self.place[var, position] = place
+            outputs.append(place)
+        op, macs = str(attrs.get(OP, f"float {function}")), int(attrs.get(MACS, 0))
+        step = Step(index, function, op, macs, inputs, tuple(outputs), str(var.name))
         self.graph.steps.append(step if plan is None else self._staged(step, plan))
 
     def _staged(self, step: Step, plan: Stage) -> Step:

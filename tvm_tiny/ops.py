@@ -105,6 +105,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "qconv2d": (_conv2d, "int8"),
     "qconv2d_transpose": (_declared, "int8"),
     "qdense": (_dense, "int8"),
+    "qdepthwise_planes": (_same, "int8"),
     "qmax_pool2d": (_pool2d, "int8"),
     "qmaximum": (_broadcast, "int8"),
     "qmean": (_declared, "int8"),
@@ -154,6 +155,13 @@ def _legalize(builder: relax.BlockBuilder, call_: Call) -> relax.Expr:
     return emit_layer(builder, call_)
 
 
+def _legalize_in_place(builder: relax.BlockBuilder, call_: Call) -> relax.Expr:
+    """LegalizeOps: the whole operator as one kernel."""
+    from tvm_tiny.passes.emit_stage import emit_in_place
+
+    return emit_in_place(builder, call_)
+
+
 def _register(name: str, infer: InferShape, dtype: str | int | None) -> None:
     full_name = f"tvm_tiny.{name}"
     if full_name in Op.list_op_names():
@@ -161,7 +169,8 @@ def _register(name: str, infer: InferShape, dtype: str | int | None) -> None:
     tvm.ir._ffi_api.RegisterOp(full_name, "integer operator of tvm_tiny")
     register_op_attr(full_name, "FInferType", _infer_type(infer, dtype))
     register_op_attr(full_name, "FPurity", True)
-    register_legalize(full_name, _legalize)
+    whole = name == "qdepthwise_planes"
+    register_legalize(full_name, _legalize_in_place if whole else _legalize)
 
 
 for _name, (_infer, _dtype) in _OPERATORS.items():

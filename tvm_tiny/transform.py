@@ -4,6 +4,7 @@ from .passes.convert_layout import ConvertLayout
 from .passes.fold_edges import FoldEdges
 from .passes.fuse_operators import FuseOperators
 from .passes.hoist_scratch import HoistScratch
+from .passes.inplace_depthwise import InplaceDepthwise
 from .passes.lower_qdq import LowerQDQ
 from .passes.lower_to_row_kernels import LowerToRowKernels
 from .passes.materialize_outputs import MaterializeOutputs
@@ -20,6 +21,7 @@ __all__ = [
     "FoldEdges",
     "FuseOperators",
     "HoistScratch",
+    "InplaceDepthwise",
     "LowerQDQ",
     "LowerToRowKernels",
     "MaterializeOutputs",

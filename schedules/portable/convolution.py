@@ -20,7 +20,7 @@ from ..kernel import (
 )
 from ..requantize import channel_rescale, clamp_int8
 
-_SCALARS = ("x_zp", "y_zp", "act_min", "act_max")
+CONVOLUTION_SCALARS = ("x_zp", "y_zp", "act_min", "act_max")
 
 
 def reached(position: Expr, stride: int, extent: int) -> Expr:
@@ -28,7 +28,7 @@ def reached(position: Expr, stride: int, extent: int) -> Expr:
     return T.And(inside(position, extent * stride), T.truncmod(position, stride) == 0)
 
 
-@row_kernel("tvm_tiny.qconv2d", scalars=_SCALARS, streams=first_operand)
+@row_kernel("tvm_tiny.qconv2d", scalars=CONVOLUTION_SCALARS, streams=first_operand)
 def qconv2d(call: Call, rings: Rings) -> RowKernel:
     """int8 convolution of any kernel, stride, dilation, groups and padding.
 
@@ -96,7 +96,7 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
     return RowKernel(row, N * OH)
 
 
-@row_kernel("tvm_tiny.qconv2d_transpose", scalars=_SCALARS, streams=first_operand)
+@row_kernel("tvm_tiny.qconv2d_transpose", scalars=CONVOLUTION_SCALARS, streams=first_operand)
 def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
     """int8 transposed convolution, gathered: each output reads the inputs that reach it.
 

@@ -1,0 +1,77 @@
+"""InplaceDepthwise: depthwise convolutions over their own input, a channel's plane at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import tvm
+from tvm import relax
+from tvm.ir import Expr, IRModule
+
+from tvm_tiny import ops
+from tvm_tiny.schedules.kernel import shape_of
+
+from .emit_stage import overlap_bytes
+from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of
+
+
+@tvm.transform.module_pass(opt_level=0, name="tvm_tiny.InplaceDepthwise")
+class InplaceDepthwise:
+    """Let depthwise convolutions write over their input where that takes less scratch.
+
+    Before::
+
+        y = tvm_tiny.qconv2d(x, w, ..., groups=C)               # y lies over x, some rows apart
+
+    After::
+
+        y = tvm_tiny.qdepthwise_planes(x, w, ...)               # y lies over x, with a plane [H, W]
+
+    A row kernel's result stays about a row of all channels behind its input; a plane of one
+    channel is smaller where the image is small and deep. The price is one more copy of the input.
+    always: also where it is not.
+
+    Requires: integer operators in main; not for operators that are to stream.
+    Ensures: the same bytes; result and input of such an operator have the same memory.
+    Does nothing when: no depthwise convolution of equal shapes is the only reader of its input,
+    or all of them take less as they are. Inputs of the model are left alone.
+    """
+
+    def __init__(self, always: bool = False) -> None:
+        self.always = always
+
+    def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
+        """Rewrite main; the module given is not changed."""
+        main = mod["main"]
+        readers = _readers(main)
+        chosen = {b.var for b in bindings_of(main) if self._is_better(b.value, readers)}
+        if not chosen:
+            return mod
+
+        def emit(builder: relax.BlockBuilder, binding: Binding, value: Expr) -> Expr | None:
+            if binding.var not in chosen:
+                return None
+            planes = ops.call("qdepthwise_planes", value.args, **dict(value.attrs.items()))
+            return emit_named(builder, binding.var.name, planes)
+
+        env = {param: param for param in main.params}
+        return rebuild_main(mod, list(main.params), env, results_of(main), emit)
+
+    def _is_better(self, value: Expr, readers: Mapping[Expr, int]) -> bool:
+        if getattr(getattr(value, "op", None), "name", "") != "tvm_tiny.qconv2d":
+            return False
+        shape = shape_of(value.args[0])
+        depthwise = int(value.attrs["groups"]) == shape[3] == shape_of(value.args[1])[0]
+        if not depthwise or shape_of(value) != shape or shape[0] != 1:
+            return False
+        if readers.get(value.args[0]) != 1:
+            return False
+        return self.always or shape[1] * shape[2] < overlap_bytes(value)
+
+
+def _readers(main: relax.Function) -> Counter[Expr]:
+    """How many read each tensor that main makes; being a result counts as well."""
+    made = {b.var for b in bindings_of(main)}
+    used = [a for b in bindings_of(main) for a in relax.analysis.free_vars(b.value)]
+    return Counter(a for a in [*used, *results_of(main)] if a in made)
