@@ -56,8 +56,8 @@ class ModelInfo:
 
     @property
     def run_function(self) -> str:
-        """Name of the generated entry point."""
-        return f"{self.prefix}_run"
+        """Name of the generated entry point that runs kernels."""
+        return f"{self.prefix}_{'push_row' if self.stream_input else 'run'}"
 
 
 def read_model_info(mlf_dir: Path) -> ModelInfo:
