@@ -14,7 +14,8 @@ from tvm_tiny.schedules import portable  # noqa: F401  registers the kernels
 
 def row_function(build, *shapes):
     call = calls(module(build, *shapes))[-1]
-    return kernels.lookup(call).build(call).func
+    factory = kernels.lookup(call)
+    return factory.build(call, factory.rings(call)).func
 
 
 def pool(emit, x):
