@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .costs import operator_entries, operator_table, total_entries, total_table
+from .costs import operator_table, total_table
 from .models import build_model, port_entries, proof_entry, prove_plan
 from .plan_entries import plan_entries
 from .plan_tables import plan_tables
@@ -45,6 +45,7 @@ def analyze_model(
         built = build_model(model, target, calibrate, **edges, **memory)
     with printer.stage(f"planning, and measuring code for {target}"):
         from tvm_tiny.report import collect
+        from tvm_tiny.report.entries import operator_entries, total_entries
 
         report = collect(*built, model=model.name, front=pareto)
     proof = prove_plan(printer, built.compiled) if check_plan else None

@@ -1,8 +1,7 @@
-"""Operators and totals, as tables and for JSON."""
+"""Operators and totals, as tables."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .printer import amount, listing, shape_text, summary
@@ -10,29 +9,6 @@ from .printer import amount, listing, shape_text, summary
 if TYPE_CHECKING:
     from tvm_tiny.analysis import Analysis
     from tvm_tiny.report import Report
-
-
-def operator_entries(analysis: Analysis) -> list[dict[str, Any]]:
-    """For JSON."""
-    return [
-        {**asdict(op), "shape": list(op.shape), "is_float": op.op.startswith("float ")}
-        for op in analysis.operators
-    ]
-
-
-def total_entries(report: Report) -> dict[str, Any]:
-    """For JSON."""
-    analysis, measured = report.analysis, report.measured
-    return {
-        "macs": analysis.macs,
-        "parameter_bytes": analysis.parameter_bytes,
-        "arena_bytes": analysis.arena_bytes,
-        "arena_lower_bound_bytes": analysis.arena_lower_bound,
-        "arena_proven": analysis.arena_proven,
-        "code_bytes": measured.code_bytes,
-        "flash_bytes": measured.flash_bytes,
-        "stack_bytes": measured.stack_bytes,
-    }
 
 
 def operator_table(analysis: Analysis) -> Any:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 def plan_entries(report: Report) -> dict[str, Any]:
     """The members `plan` and `pareto`: what the terminal shows in words."""
+    from tvm_tiny.report.entries import point_entries
+
     plan = report.chosen
     return {
         "plan": {
@@ -19,7 +21,7 @@ def plan_entries(report: Report) -> dict[str, Any]:
             "steps": [_step(step, plan) for step in plan.steps],
             "peak": _peak(plan.peak, plan),
         },
-        "pareto": None if report.front is None else [_plain(asdict(p)) for p in report.front],
+        "pareto": point_entries(report.front),
     }
 
 
@@ -67,8 +69,3 @@ def _peak(peak: Peak, plan: Plan) -> dict[str, Any]:
             {"tensor": plan.blocks[s.block].name, "low": s.low, "high": s.high} for s in peak.shares
         ],
     }
-
-
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists only."""
-    return {key: list(v) if isinstance(v, tuple) else v for key, v in fields.items()}

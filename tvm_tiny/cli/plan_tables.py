@@ -58,7 +58,7 @@ def _steps(report: Report) -> Any:
             words.short(step.tensors[-1]) if len(step.tensors) > 1 else "",
             f"{step.events:,}",
             words.rings(step, plan),
-            f"{sum(plan.blocks[k].bytes for k in step.scratch):,}" if step.scratch else "-",
+            f"{words.scratch(step, plan):,}" if step.scratch else "-",
             f"{step.peak.bytes:,}",
             words.moment(step),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
@@ -11,6 +10,7 @@ import numpy as np
 
 from tvm_tiny.graph import Graph, Step
 from tvm_tiny.occupancy import Occupancy
+from tvm_tiny.timeline import Event
 
 # Columns of a step even if it hardly takes time, so that it can be seen.
 _LEAST = 4
@@ -39,32 +39,41 @@ class Columns:
 def columns_of(occupancy: Occupancy, count: int) -> Columns:
     """About `count` columns."""
     steps = [next(group).step for _, group in groupby(occupancy.events, lambda e: e.step.index)]
-    lengths = Counter(event.step.index for event in occupancy.events)
-    starts = accumulate((lengths[step.index] for step in steps), initial=1)
-    work = [_work(step, occupancy.run) for step in steps]
-    share = count / max(sum(work), 1)
-    middle = [
-        _split(start, lengths[step.index], round(part * share))
-        for step, start, part in zip(steps, starts, work, strict=False)
-    ]
-    last = len(occupancy.events) + 1
-    parts = (_split(0, 1, _LEAST), *middle, _split(last, 1, _LEAST))
+    work = _work(occupancy)
+    numbers = np.array([event.step.index for event in occupancy.events])
+    indices = [np.flatnonzero(numbers == step.index) for step in steps]
+    share = count / max(float(work.sum()), 1.0)
+    middle = [_split(k + 1, work[k], round(float(work[k].sum()) * share)) for k in indices]
+    once = np.ones(1)
+    last = np.array([len(occupancy.events) + 1])
+    parts = (_split(np.zeros(1, int), once, 0), *middle, _split(last, once, 0))
     shown = np.array([_fullest(occupancy, column) for part in parts for column in part])
     return Columns(tuple(steps), parts, shown)
 
 
-def _work(step: Step, graph: Graph) -> int:
-    """Multiply-accumulates and bytes written: roughly how long a step takes."""
-    results = [graph.storage[o.output] for o in step.operators]
-    written = results or [graph.storage[k] for k in step.outputs]
-    return step.macs + sum(storage.rows * storage.row_bytes for storage in written)
+def _work(occupancy: Occupancy) -> np.ndarray:
+    """Multiply-accumulates and bytes written of every event: roughly how long it takes."""
+    # Something at least, or there would be an event that is in no column.
+    return np.array([max(_event_work(e, occupancy.run), 1.0) for e in occupancy.events])
 
 
-def _split(start: int, length: int, columns: int) -> Part:
-    """`length` indices in that many columns, or `_LEAST`; few are shown several times."""
+def _event_work(event: Event, graph: Graph) -> float:
+    operator = event.operator
+    if operator is None:
+        return sum(graph.storage[k].bytes for k in event.step.outputs)
+    result = graph.storage[operator.output]
+    written = max(result.rows, 1) * result.row_bytes
+    return (operator.stage.macs + written) / operator.stage.events
+
+
+def _split(indices: np.ndarray, work: np.ndarray, columns: int) -> Part:
+    """Indices in that many columns, or `_LEAST`, of equal work; all that run in each of them."""
     count = max(columns, _LEAST)
-    wide = np.repeat(np.arange(start, start + length), -(-count // length))
-    return np.array_split(wide, count)
+    ends = np.cumsum(work) * count / max(float(work.sum()), 1.0)
+    ends[-1] = count
+    first = np.searchsorted(ends, np.arange(count), side="right")
+    last = np.searchsorted(ends, np.arange(1, count + 1), side="left")
+    return [indices[a : b + 1] for a, b in zip(first, last, strict=True)]
 
 
 def _fullest(occupancy: Occupancy, column: Sequence[int] | np.ndarray) -> int:

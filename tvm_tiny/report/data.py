@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tvm_tiny.analysis import Analysis, Measurement
@@ -115,7 +115,8 @@ class Plan:
 class Report:
     """Everything about one model.
 
-    plans: from the plainest to the one that was compiled; front: None where it was not asked for.
+    model: its file's name; name: prefix of its C. options: those of `tvm_tiny.build`.
+    plans: from the plainest to the one that was compiled. front: None where it was not asked for.
     """
 
     model: str
@@ -132,7 +133,3 @@ class Report:
     def chosen(self) -> Plan:
         """The plan that was compiled."""
         return self.plans[-1]
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)

@@ -61,7 +61,6 @@ class _Artist:
 
     def steps(self) -> Iterator[Step]:
         for step, place in zip(self.columns.steps, self._places[1:-1], strict=True):
-            indices = np.concatenate(place.part)
             yield Step(
                 index=step.index,
                 kind=_kind(step),
@@ -69,7 +68,7 @@ class _Artist:
                 ops=tuple(o.stage.op for o in step.operators) or (step.op,),
                 first=place.first,
                 end=place.first + len(place.part),
-                events=int(indices[-1] - indices[0]) + 1,
+                events=int(place.part[-1][-1] - place.part[0][0]) + 1,
                 rings=self._touched(step, "ring"),
                 scratch=self._touched(step, "scratch"),
                 backward=step.index in self._occupancy.plan.backward,

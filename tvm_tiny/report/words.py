@@ -29,6 +29,12 @@ def short(name: str, width: int = _WIDTH) -> str:
     return text if len(text) <= width else f"{_ELLIPSIS}{text[1 - width :]}"
 
 
+def tail(name: str, width: int) -> str:
+    """The end of the result's own name."""
+    first = clean(name).partition(_JOINT)[0]
+    return first if len(first) <= width else f"{_ELLIPSIS}{first[1 - width :]}"
+
+
 def arena(plan: Plan) -> str:
     """How good the arena is."""
     size = f"{plan.arena_bytes:,} bytes"
@@ -66,15 +72,14 @@ def peak(found: Peak, plan: Plan) -> str:
 def shares(found: Peak, plan: Plan) -> list[str]:
     """What is live at a peak, by address."""
     return [
-        f"{share.low:,} to {share.high:,}: {kind(plan.blocks[share.block])} "
+        f"{share.low:,} to {share.high:,}: {_what(plan.blocks[share.block])} "
         f"'{short(plan.blocks[share.block].name)}', {share.high - share.low:,} of "
         f"{plan.blocks[share.block].bytes:,} bytes"
         for share in found.shares
     ]
 
 
-def kind(block: Block) -> str:
-    """What a block is."""
+def _what(block: Block) -> str:
     return f"{block.ring} of {block.rows} rows of" if block.kind == "ring" else block.kind
 
 
@@ -83,6 +88,18 @@ def rings(step: Step, plan: Plan) -> str:
     blocks = [plan.blocks[k] for k in step.rings]
     counts = Counter(f"{b.ring}x{b.row_bytes:,}" for b in blocks)
     return ", ".join(text if n == 1 else f"{n} of {text}" for text, n in counts.items()) or "-"
+
+
+def scratch(step: Step, plan: Plan) -> int:
+    """Bytes of TVM's own kernels."""
+    return sum(plan.blocks[k].bytes for k in step.scratch)
+
+
+def band(step: Step, width: float) -> str:
+    """What fits on the step's part of the time axis: its number, and how many operators."""
+    number = str(step.index)
+    full = f"{number}: {step_title(step)}"
+    return next((text for text in (full, number) if 7 * len(text) < width), "")
 
 
 def step_title(step: Step) -> str:

@@ -1,0 +1,66 @@
+"""Reports for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from tvm_tiny.analysis import Analysis
+from tvm_tiny.pareto import Point
+
+from .data import Report
+
+
+def report_entries(report: Report) -> dict[str, Any]:
+    """The whole report; what its page has embedded."""
+    return {
+        "model": {"file": report.model, "name": report.name},
+        "target": report.target,
+        "options": {key: report.options.get(key, value) for key, value in _OPTIONS.items()},
+        "totals": total_entries(report),
+        "operators": operator_entries(report.analysis),
+        "order": asdict(report.order),
+        "plans": [asdict(plan) for plan in report.plans],
+        "pareto": point_entries(report.front),
+    }
+
+
+# What `build` takes where it is not told.
+_OPTIONS: dict[str, Any] = {
+    "sram": None,
+    "minimize": False,
+    "stream_input": False,
+    "stages": [],
+    "io_in_arena": True,
+    "fold_edges": True,
+}
+
+
+def total_entries(report: Report) -> dict[str, Any]:
+    """What the model needs in all; what its compiler cannot tell is None."""
+    analysis, measured = report.analysis, report.measured
+    return {
+        "macs": analysis.macs,
+        "parameter_bytes": analysis.parameter_bytes,
+        "arena_bytes": analysis.arena_bytes,
+        "arena_lower_bound_bytes": analysis.arena_lower_bound,
+        "arena_proven": analysis.arena_proven,
+        "code_bytes": measured.code_bytes,
+        "flash_bytes": measured.flash_bytes,
+        "stack_bytes": measured.stack_bytes,
+    }
+
+
+def operator_entries(analysis: Analysis) -> list[dict[str, Any]]:
+    """One entry an operator."""
+    return [
+        {**asdict(op), "shape": list(op.shape), "is_float": op.op.startswith("float ")}
+        for op in analysis.operators
+    ]
+
+
+def point_entries(points: tuple[Point, ...] | None) -> list[dict[str, Any]] | None:
+    """The trade between SRAM and work."""
+    if points is None:
+        return None
+    return [{**asdict(point), "stages": list(point.stages)} for point in points]
