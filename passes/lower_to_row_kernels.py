@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tvm
 from tvm import relax
 from tvm.ir import Call, GlobalVar, IRModule
@@ -58,7 +60,7 @@ def _without_stages(mod: IRModule) -> IRModule:
     return mod if len(kept) == len(mod.functions) else IRModule(kept, attrs=mod.attrs)
 
 
-def _is_stage(function: object) -> bool:
+def _is_stage(function: Any) -> bool:
     is_relax = isinstance(function, relax.Function)
     return is_relax and bool(function.attrs) and FORM in function.attrs
 

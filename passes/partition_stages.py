@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tvm
 from tvm.ir import IRModule
 
+from tvm_tiny.memory import align
 from tvm_tiny.network import read_network
 from tvm_tiny.partition import Search
 
@@ -18,9 +21,10 @@ from .subsample_shortcuts import SubsampleShortcuts
 class PartitionStages:
     """Choose the stages, and make them.
 
-    stream_input: take the input row by row (`StreamInput`). sram: bytes the arena may have; the stages of least overhead with which it fits are taken,
-    none if it fits layer by layer, and those of least memory if it does not fit at all.
-    minimize: take the stages of least memory in any case.
+    stream_input: take the input row by row (`StreamInput`). sram: bytes the arena may have; the
+    stages of least overhead with which it fits are taken, none if it fits layer by layer, and
+    those of least memory if it does not fit at all. minimize: take the stages of least memory in
+    any case.
 
     Requires: integer operators in main, in the order in which they are to run.
     Ensures: what StreamStages ensures.
@@ -41,16 +45,23 @@ class PartitionStages:
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Search and rewrite; the module given is not changed."""
-        mod = StreamInput()(mod) if self.stream_input else mod
+        mod = _run(mod, StreamInput()) if self.stream_input else mod
         if self.sram is None and not self.minimize and not self.stream_input:
             return mod
-        if self.sram is not None and not self.minimize:
-            if Search(read_network(mod), self.io_in_arena).layers().bytes <= self.sram:
-                return mod
-        split = SubsampleShortcuts()(RunningSums()(mod))
+        network = read_network(mod)
+        budget = None if self.minimize or self.sram is None else self.sram
+        if budget is not None and self.stream_input:
+            # Pushing keeps a counter for each operator of the first stage, and a mark.
+            budget -= align(4 * (len(network.nodes) + 1))
+        if budget is not None and Search(network, self.io_in_arena).layers().bytes <= budget:
+            return mod
+        split = _run(mod, RunningSums(), SubsampleShortcuts())
         search = Search(read_network(split), self.io_in_arena)
-        search_least = self.minimize or self.sram is None
-        fitting = None if search_least else search.within(self.sram)
-        found = fitting or search.least()
+        found = (None if budget is None else search.within(budget)) or search.least()
         stages = [(first, last) for first, last in found.ranges if last > first]
-        return StreamStages(stages)(split) if stages else mod
+        return _run(split, StreamStages(stages)) if stages else mod
+
+
+def _run(mod: IRModule, *passes: Any) -> IRModule:
+    """`mod` after these passes."""
+    return tvm.transform.Sequential(list(passes))(mod)

@@ -58,9 +58,7 @@ def _split(builder: relax.BlockBuilder, binding: Binding, value: Expr) -> Expr |
         return None
     # The value given has its variables replaced and no type yet; shapes are the old one's.
     _, height, width, _ = shape_of(binding.value.args[0])
-    sums = emit_named(
-        builder, f"{binding.var.name}_sums", ops.call("row_sums", [value.args[0]])
-    )
+    sums = emit_named(builder, f"{binding.var.name}_sums", ops.call("row_sums", [value.args[0]]))
     return emit_named(builder, binding.var.name, _scaled(binding.value, sums, height * width))
 
 

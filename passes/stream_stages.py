@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import tvm
@@ -52,7 +53,9 @@ class StreamStages:
         return mod
 
 
-def _ranges(stages: Sequence[tuple[Place, Place]], bindings: Sequence[Binding]) -> list[tuple[int, int]]:
+def _ranges(
+    stages: Sequence[tuple[Place, Place]], bindings: Sequence[Binding]
+) -> list[tuple[int, int]]:
     names = {b.var.name: k for k, b in reversed(list(enumerate(bindings)))}
 
     def find(place: Place) -> int:
@@ -75,7 +78,7 @@ def _ranges(stages: Sequence[tuple[Place, Place]], bindings: Sequence[Binding]) 
             )
         for binding in bindings[first : last + 1]:
             _require_row_kernel(binding)
-    for (_, last), (first, _) in zip(ranges, ranges[1:], strict=False):
+    for (_, last), (first, _) in itertools.pairwise(ranges):
         if first <= last:
             raise DataError(f"stream stages: two of them run '{bindings[first].var.name}'")
     return ranges

@@ -38,7 +38,9 @@ class SubsampleShortcuts:
         """Rewrite main; the module given is not changed."""
         main = mod["main"]
         readers = Counter(
-            arg for b in bindings_of(main) for arg in getattr(b.value, "args", [])
+            arg
+            for b in bindings_of(main)
+            for arg in getattr(b.value, "args", [])
             if isinstance(arg, relax.Var)
         )
         chosen = {b.var for b in bindings_of(main) if _is_shortcut(b.value, readers)}

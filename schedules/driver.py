@@ -30,9 +30,7 @@ def _run(
     return tirx.Evaluate(Call(kernel, [*pointers, event], ret_ty=PrimType("int32")))
 
 
-def _layer(
-    stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.Var]
-) -> tirx.Stmt:
+def _layer(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.Var]) -> tirx.Stmt:
     """One operator: all its rows in order."""
     row = tirx.Var("row", "int32")
     body = _run(stage, 0, kernels[0], buffers, row)

@@ -73,7 +73,6 @@ class Rings:
         at = self.slot(operand, row, integers)
         return tirx.Select(inside(row, rows), at, tirx.const(-1, "int32"))
 
-
     def pick(self, row: Expr, kept: Expr) -> Expr:
         """A row's number itself for analysis, which cannot see into buffers; else what was kept."""
         return row if self.logical else kept
@@ -113,7 +112,9 @@ class Factory:
 
     def whole(self, call: Call) -> dict[int, int]:
         """Ring sizes of a layer: all rows of every tensor."""
-        shapes = {k: shape_of(call if k == OUT else call.args[k]) for k in self.rings(call).operands}
+        shapes = {
+            k: shape_of(call if k == OUT else call.args[k]) for k in self.rings(call).operands
+        }
         return {k: row_count(shape) for k, shape in shapes.items()}
 
     def key(self, call: Call) -> str:
@@ -170,7 +171,7 @@ def same_rows(call: Call) -> tuple[int, ...]:
 
 def lookup(call: Call) -> Factory | None:
     """The factory for this call's operator; None where only TVM's legalization has one."""
-    return _FACTORIES.get(getattr(call.op, "name", ""))
+    return _FACTORIES.get(getattr(getattr(call, "op", None), "name", ""))
 
 
 def spec(expr: Expr) -> Spec:

@@ -87,7 +87,7 @@ class Stage:
             producer = None if reads is None else self.producer(parameter, index)
             if reads is not None and producer is not None:
                 waits.append((producer, _events_for(self.operators[producer].writes, reads)))
-        return waits + [self.delays[index]] if index in self.delays else waits
+        return [*waits, self.delays[index]] if index in self.delays else waits
 
     def to_json(self) -> str:
         """As the attribute's text."""

@@ -16,7 +16,6 @@ from .schedules import stage
 from .schedules.kernel import row_count
 from .schedules.stage import ATTRIBUTE, Stage
 
-
 # The operator that takes a row from the caller.
 PUSH = "push"
 

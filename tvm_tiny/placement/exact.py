@@ -150,7 +150,7 @@ class _Model:
 
     def _hint(self, layout: Layout) -> None:
         """Start from `layout`."""
-        self._cp.clear_hints()  # type: ignore[no-untyped-call]
+        self._cp.clear_hints()
         for k, block in enumerate(self._problem.blocks):
             self._cp.add_hint(self._units[k], layout.offsets[k] // block.alignment)
             for pool, chosen in self._inside[k].items():
