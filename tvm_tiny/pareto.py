@@ -55,7 +55,7 @@ def trade(search: Search, *, pushed: bool = False) -> list[Point]:
     """
     found = [_point(search, partition, pushed) for partition in _candidates(search)]
     points = {point.costs: point for point in found}.values()
-    best = [p for p in points if not any(_beats(other, p) for other in points)]
+    best = [p for p in points if not any(beats(other, p) for other in points)]
     return sorted(best, key=lambda point: point.costs, reverse=True)
 
 
@@ -78,6 +78,7 @@ def _point(search: Search, partition: Partition, pushed: bool) -> Point:
     )
 
 
-def _beats(other: Point, point: Point) -> bool:
+def beats(other: Point, point: Point) -> bool:
+    """Whether `other` is better in something and worse in nothing."""
     pairs = zip(other.costs, point.costs, strict=True)
     return other.costs != point.costs and all(a <= b for a, b in pairs)

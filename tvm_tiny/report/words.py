@@ -110,11 +110,11 @@ def step_title(step: Step) -> str:
 
 
 def moment(step: Step) -> str:
-    """Where the step's own peak is: the operator's place in it, and the row."""
+    """Where the step's own peak is: the operator if there are several, and the row."""
     row = "" if step.peak.row is None else f"row {step.peak.row}"
-    if step.kind != "stage" or step.peak.tensor not in step.tensors:
+    if step.kind != "stage" or step.peak.tensor is None:
         return row
-    return f"operator {step.tensors.index(step.peak.tensor)}, {row}"
+    return f"{row} of {short(step.peak.tensor)}"
 
 
 def stages(point: Point) -> str:

@@ -1,0 +1,48 @@
+"""The trade between SRAM and work."""
+
+from __future__ import annotations
+
+import pytest
+
+import tvm_tiny
+from tvm_tiny.pareto import Point, beats, pareto_front
+
+
+@pytest.fixture(scope="module")
+def front(network):
+    return pareto_front(network)
+
+
+def test_it_goes_from_layers_to_the_least(network, front):
+    assert front[0].stages == ()
+    assert front[0].rows == 0
+    assert front[-1].bytes == tvm_tiny.build(network, minimize=True).workspace_bytes
+
+
+def test_less_memory_costs_more_work(front):
+    assert len(front) > 2
+    for point, other in zip(front, front[1:], strict=False):
+        assert other.bytes < point.bytes
+        assert other.rows > point.rows
+
+
+def test_every_point_is_what_a_budget_gives(network, front):
+    for point in front:
+        compiled = tvm_tiny.build(network, sram=point.bytes)
+        inside = [call for step in compiled.program.steps if len(step) > 1 for call in step]
+        assert compiled.workspace_bytes <= point.bytes
+        assert sum(call.events for call in inside) <= point.rows
+
+
+def test_a_pushed_input_counts_the_progress_that_is_kept(network):
+    front = pareto_front(network, stream_input=True)
+    # The search keeps room for the progress of all operators.
+    compiled = tvm_tiny.build(network, stream_input=True, sram=front[0].bytes + 64)
+    assert compiled.workspace_bytes == front[0].bytes
+
+
+def test_no_point_is_beaten_by_another():
+    better, worse = Point(10, 5, (2,)), Point(10, 7, (3,))
+    assert beats(better, worse)
+    assert not beats(worse, better)
+    assert not beats(better, better)

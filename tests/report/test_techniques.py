@@ -1,0 +1,84 @@
+"""Plans of one model by technique, and their pictures."""
+
+from __future__ import annotations
+
+import pytest
+
+import tvm_tiny
+
+# 16x16 rows of 24 channels before and behind the depthwise convolution, and the 4 of the shortcut.
+APART = 16 * 16 * (24 + 24 + 4)
+
+CHAINS = [
+    ({}, ["apart", "overlap"]),
+    ({"minimize": True}, ["apart", "overlap", "stages"]),
+    ({"minimize": True, "stream_input": True}, ["apart", "overlap", "stages", "pushed"]),
+]
+
+
+@pytest.mark.parametrize(("options", "keys"), CHAINS)
+def test_plans_lead_from_whole_tensors_to_the_compiled_one(network, report_on, options, keys):
+    plans = report_on(**options).plans
+    assert [plan.key for plan in plans] == keys
+    assert plans[0].arena_bytes == APART
+    assert plans[-1].arena_bytes == tvm_tiny.build(network, **options).workspace_bytes
+    sizes = [plan.arena_bytes for plan in plans]
+    assert sizes == sorted(set(sizes), reverse=True)
+
+
+def test_a_budget_that_layers_meet_needs_no_stages(report_on):
+    assert [plan.key for plan in report_on(sram=APART).plans] == ["apart", "overlap"]
+
+
+def test_buffers_of_the_caller_are_in_no_plan(report_on):
+    plans = report_on(io_in_arena=False).plans
+    assert {block.kind for plan in plans for block in plan.blocks} == {"tensor"}
+
+
+@pytest.mark.parametrize(("options", "keys"), CHAINS)
+def test_blocks_stay_in_their_memory_and_in_the_arena(report_on, options, keys):
+    for plan in report_on(**options).plans:
+        for block in plan.blocks:
+            end = block.offset + block.bytes
+            assert end <= plan.arena_bytes
+            assert all(block.offset <= r.low < r.high <= end for r in block.runs)
+            assert all(0 <= r.first < r.end <= plan.columns for r in block.runs)
+
+
+def test_whole_tensors_never_share_a_byte(report_on):
+    plan = report_on().plans[0]
+    for column in range(plan.columns):
+        spans = sorted(
+            (run.low, run.high)
+            for block in plan.blocks
+            for run in block.runs
+            if run.first <= column < run.end
+        )
+        assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+
+
+@pytest.mark.parametrize(("options", "keys"), CHAINS)
+def test_the_peak_is_what_its_tensors_cover(report_on, options, keys):
+    plan = report_on(**options).chosen
+    covered = {byte for s in plan.peak.shares for byte in range(s.low, s.high)}
+    state = sum(block.bytes for block in plan.blocks if block.kind == "state")
+    assert plan.peak.bytes == len(covered) + state
+    assert plan.peak.bytes == max(step.peak.bytes for step in plan.steps)
+    step = next(step for step in plan.steps if step.index == plan.peak.step)
+    assert step.first <= plan.peak.column < step.end
+
+
+@pytest.mark.parametrize(("options", "keys"), CHAINS)
+def test_steps_follow_one_another_and_have_all_events(report_on, options, keys):
+    for plan in report_on(**options).plans:
+        assert sum(step.events for step in plan.steps) == plan.events
+        assert all(a.end == b.first for a, b in zip(plan.steps, plan.steps[1:], strict=False))
+
+
+def test_rings_belong_to_stages(report_on):
+    plan = report_on(minimize=True).chosen
+    (stage,) = (step for step in plan.steps if step.kind == "stage")
+    rings = [plan.blocks[k] for k in stage.rings]
+    assert {block.kind for block in rings} == {"ring"}
+    # Of the expansion the depthwise convolution needs three rows.
+    assert (3, 16, 16 * 24) in {(block.ring, block.rows, block.row_bytes) for block in rings}
