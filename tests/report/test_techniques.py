@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 import tvm_tiny
@@ -54,7 +56,7 @@ def test_whole_tensors_never_share_a_byte(report_on):
             for run in block.runs
             if run.first <= column < run.end
         )
-        assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
 @pytest.mark.parametrize(("options", "keys"), CHAINS)
