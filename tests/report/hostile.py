@@ -8,15 +8,6 @@ TEMPLATE = "{{ 7 * 7 }}${7*7}"
 
 SIGNS = ("&lt;b&gt;&amp;", "' onfocus='", "\N{SNOWMAN} %s")
 NAMES = (SCRIPT, ELEMENT, STYLE, COMMENT, TEMPLATE, *SIGNS)
-    SCRIPT,
-    ELEMENT,
-    STYLE,
-    COMMENT,
-    TEMPLATE,
-    "&lt;b&gt;&amp;",
-    "' onfocus='",
-    "\N{SNOWMAN} %s",
-)
 
 
 class Renamer:
