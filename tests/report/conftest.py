@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from small_network import inverted_residual
+from modelgen.inverted_residual import inverted_residual
 
 import tvm_tiny
 from tvm_tiny.frontend.tflite import from_tflite

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import hostile
 import pytest
-from small_network import inverted_residual
+from modelgen.inverted_residual import inverted_residual
 
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.report import words

@@ -8,7 +8,7 @@ import json
 import hostile
 import pytest
 from browser import chromium
-from small_network import inverted_residual
+from modelgen.inverted_residual import inverted_residual
 
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.report.page import render_page

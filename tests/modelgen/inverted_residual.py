@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from modelgen.draw import Quant
-from modelgen.tflite_builder import Builder
+
+from .draw import Quant
+from .tflite_builder import Builder
 
 ACTIVATION = Quant(0.05, -3)
 
