@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tvm import relax
-from tvm.ir import Expr, GenericConst, IRModule, Tuple, TupleGetItem
+from tvm.ir import Expr, IRModule, Tuple, TupleGetItem
 
 from . import graph as graphs
 from .graph import Graph, Step, Storage
@@ -97,15 +97,16 @@ def read_network(mod: IRModule) -> Network:
         reader.tensor(param, param.name).is_input = True
     for binding in bindings_of(main):
         reader.node(binding.var, binding.value)
-    for result in results_of(main):
-        reader.network.tensors[reader.find(result)].is_output = True
+    for result in reader.tensors_of(results_of(main)):
+        reader.network.tensors[result].is_output = True
     return reader.network
 
 
 class _Reader:
     def __init__(self) -> None:
         self.network = Network()
-        self._place: dict[tuple[Expr, int], int] = {}
+        # (variable, position in its tuple) -> tensor; None where it names a constant.
+        self._place: dict[tuple[Expr, int], int | None] = {}
 
     def tensor(self, var: Expr, name: str, position: int = 0) -> Tensor:
         ty = getattr(var.ty, "fields", [var.ty])[position]
@@ -114,26 +115,32 @@ class _Reader:
         self.network.tensors.append(tensor)
         return tensor
 
-    def find(self, expr: Expr) -> int:
+    def find(self, expr: Expr) -> int | None:
+        """The tensor that an expression is; None for constants and what is no tensor."""
         if isinstance(expr, TupleGetItem):
             return self._place[expr.tuple_value, int(expr.index)]
-        return self._place[expr, 0]
+        is_variable = isinstance(expr, relax.Var) and isinstance(expr.ty, relax.TensorType)
+        return self._place[expr, 0] if is_variable else None
+
+    def tensors_of(self, exprs: Sequence[Expr]) -> tuple[int, ...]:
+        """Those among them, and in tuples among them, that are tensors."""
+        flat = [part for e in exprs for part in (e.fields if isinstance(e, Tuple) else [e])]
+        return tuple(t for t in map(self.find, flat) if t is not None)
 
     def node(self, var: relax.Var, value: Expr) -> None:
         name = getattr(getattr(value, "op", None), "name", "")
         if name == "relax.reshape" or not isinstance(value, relax.Call):
             self._view(var, value.args[0] if name == "relax.reshape" else value)
             return
-        arguments = [a for a in value.args if not isinstance(a, GenericConst)]
-        inputs = tuple(self.find(a) for a in arguments if isinstance(a.ty, relax.TensorType))
+        inputs = self.tensors_of(value.args)
         count = len(getattr(var.ty, "fields", [var.ty]))
         for position in range(count):
             self.tensor(var, var.name, position)
-        outputs = tuple(self._place[var, k] for k in range(count))
+        outputs = tuple(range(len(self.network.tensors) - count, len(self.network.tensors)))
         operator = None
         if kernels.lookup(value) is not None:
-            positions = [k for k, a in enumerate(value.args) if not isinstance(a, GenericConst)]
-            places = dict(zip(positions, inputs, strict=True))
+            found = {k: self.find(a) for k, a in enumerate(value.args)}
+            places = {k: tensor for k, tensor in found.items() if tensor is not None}
             seen = {k: self._parameter(value.args[k], place) for k, place in places.items()}
             operator = replace(describe(value, seen, outputs[0]), tensor=var.name)
             self._restrict(value, {**places, OUT: outputs[0]})
@@ -148,9 +155,10 @@ class _Reader:
     def _view(self, var: relax.Var, value: Expr) -> None:
         """Another name of a tensor, or another shape of it: then no ring, for rows differ."""
         parts = value.fields if isinstance(value, Tuple) else [value]
-        places = tuple(self.find(part) for part in parts)
-        for position, place in enumerate(places):
-            self._place[var, position] = place
+        for position, part in enumerate(parts):
+            self._place[var, position] = self.find(part)
+        places = self.tensors_of(parts)
+        for place in places:
             self.network.tensors[place].can_ring = False
         self.network.nodes.append(Node(var.name, places, places, None, view=True))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from aot.edge_models import EDGE_MODELS
 from aot.host_library import write_model
+from aot.relax_models import bottleneck, network
 from aot.test_edge_models import compile_quietly
 from modelgen import random_tflite
 
@@ -31,14 +32,24 @@ def needs(tool: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def integer_models() -> list[tvm_tiny.CompiledModel]:
-    """Networks and one model of each operator, int8 throughout."""
+def streamed_models() -> list[tvm_tiny.CompiledModel]:
+    """A model of stages, one that takes its input by rows, one with a layer that runs backward."""
+    return [
+        compile_quietly(network(), name="staged", minimize=True),
+        compile_quietly(network(), name="pushed", minimize=True, stream_input=True),
+        compile_quietly(bottleneck(), name="backward"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def integer_models(streamed_models) -> list[tvm_tiny.CompiledModel]:
+    """Networks and one model of each operator, int8 throughout; those of rows first."""
     named = [compile_quietly(EDGE_MODELS[name](), name=name) for name in INTEGER]
     operators = []
     for operator in random_tflite.OPERATORS:
         mod = from_tflite(random_tflite.single_op_model(operator, 1))
         operators.append(compile_quietly(mod, name=f"op_{operator.lower()}"))
-    return named + operators
+    return streamed_models + named + operators
 
 
 @pytest.fixture(scope="session")

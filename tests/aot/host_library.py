@@ -107,6 +107,7 @@ class HostModel:
         """From arrays as the C takes them to arrays as it gives them."""
         arena = Guarded(self.program.workspace_bytes)
         call = self._run_in_arena if self.program.io_in_arena else self._run_with_buffers
+        call = self._run_by_rows if self.program.pushed is not None else call
         outputs = call(arena, inputs)
         arena.check()
         return outputs
@@ -130,11 +131,48 @@ class HostModel:
             start = address - arena.address
             arena.bytes[start : start + len(data)] = np.frombuffer(data, "uint8")
         assert self._symbol("run")(ctypes.byref(pools)) == 0
-        places = self._pointers("map_outputs", len(ports.outputs), pools)
+        return self.outputs_in(arena)
+
+    def outputs_in(self, arena: Guarded) -> list[np.ndarray]:
+        """What is in an arena after a run."""
+        ports = self.program.interface.outputs
+        places = self._pointers("map_outputs", len(ports), pointer_struct(1)(arena.address))
         return [
             arena.bytes[place - arena.address :][: port.bytes].view(port.dtype).reshape(port.shape)
-            for port, place in zip(ports.outputs, places, strict=True)
+            for port, place in zip(ports, places, strict=True)
         ]
+
+    def _run_by_rows(self, arena: Guarded, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        assert self.begin(arena) == 0
+        for row in self.rows(inputs[0]):
+            assert self.push(arena, row) == 0
+        return self.outputs_in(arena)
+
+    def rows(self, image: np.ndarray) -> np.ndarray:
+        """The input's rows as bytes, uint8 [rows, bytes of a row]."""
+        assert self.program.pushed is not None
+        return np.frombuffer(image.tobytes(), "uint8").reshape(self.program.pushed.events, -1)
+
+    def begin(self, arena: Guarded) -> int:
+        return int(self._symbol("begin")(ctypes.byref(pointer_struct(1)(arena.address))))
+
+    def push(self, arena: Guarded, row: np.ndarray) -> int:
+        """push_row, of a copy that is overwritten at once."""
+        lent = Guarded(row.nbytes)
+        lent.bytes[:] = row
+        pools = pointer_struct(1)(arena.address)
+        status = self._symbol("push_row")(ctypes.byref(pools), ctypes.c_void_p(lent.address))
+        assert (lent.bytes == row).all(), "the caller's row was written"
+        lent.check()
+        lent.bytes[:] = NOISE
+        return int(status)
+
+    def next_row(self, arena: Guarded) -> int | None:
+        """Where the next row is to lie."""
+        symbol = self._symbol("next_row")
+        symbol.restype = ctypes.c_void_p
+        found: int | None = symbol(ctypes.byref(pointer_struct(1)(arena.address)))
+        return found
 
     def _run_with_buffers(self, arena: Guarded, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         ports = self.program.interface

@@ -101,9 +101,8 @@ def _check(model: HostModel) -> str:
     inputs = [
         rng.integers(0, 100, port.shape).astype(port.dtype) for port in program.interface.inputs
     ]
-    body = "\n".join(
-        _arena_body(model, inputs) if program.io_in_arena else _own_body(model, inputs)
-    )
+    make = _arena_body if program.io_in_arena else _own_body
+    body = "\n".join((_rows_body if program.pushed is not None else make)(model, inputs))
     return CHECK.format(name=program.name, arena=program.workspace_bytes, body=body)
 
 
@@ -145,4 +144,28 @@ def _own_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
         lines.append(f"    differs += memcmp(out.{c_name}, y{k}, {y.nbytes}) != 0;")
         lines.append(f"    free(out.{c_name});")
     lines += [f"    free(in.{c_name});" for c_name in program.input_names]
+    return lines
+
+
+def _rows_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
+    """Rows from memory of their own size that is freed at once; every other one in place."""
+    program, name = model.program, model.program.name
+    push = program.pushed
+    assert push is not None
+    outputs = model.run(inputs)
+    lines = [_data("x0", inputs[0]), *(_data(f"y{k}", y) for k, y in enumerate(outputs))]
+    lines += [
+        f"    struct tvmgen_{name}_outputs out = tvmgen_{name}_map_outputs(&pools);",
+        "    int32_t k;",
+        f"    differs += tvmgen_{name}_begin(&pools) != 0;",
+        f"    for (k = 0; k < {push.events}; ++k) {{",
+        f"      void* given = malloc({push.row_bytes});",
+        f"      void* row = k % 2 == 0 ? given : tvmgen_{name}_next_row(&pools);",
+        f"      memcpy(row, x0 + k * {push.row_bytes}, {push.row_bytes});",
+        f"      differs += tvmgen_{name}_push_row(&pools, row) != 0;",
+        "      free(given);",
+        "    }",
+    ]
+    for k, (c_name, y) in enumerate(zip(program.output_names, outputs, strict=True)):
+        lines.append(f"    differs += memcmp(out.{c_name}, y{k}, {y.nbytes}) != 0;")
     return lines

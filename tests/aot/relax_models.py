@@ -110,3 +110,24 @@ def network(scale: float = 0.05) -> tvm.IRModule:
         return [emit(dequantize(emit(quantize(soft, 1 / 256, -128)), 1 / 256, -128))]
 
     return module({"image": ((1, 8, 8, 3), "float32")}, body, ["probabilities"])
+
+
+def bottleneck() -> tvm.IRModule:
+    """int8 pointwise convolutions of 16 -> 4 -> 16 channels.
+
+    The narrow tensor lies at one end of the wide ones: one of the layers runs backward.
+    """
+    rng = np.random.default_rng(3)
+
+    def conv(emit: Callable[..., relax.Var], x: relax.Var, outputs: int, name: str) -> relax.Var:
+        values = rng.integers(-127, 128, (outputs, 1, 1, int(x.ty.shape[3]))).astype("int8")
+        scales = relax.const(np.full(outputs, 0.01, "float32"))
+        zeros = relax.const(np.zeros(outputs, "int8"))
+        w = emit(R.dequantize(relax.const(values), scales, zeros, 0))
+        layouts = {"data_layout": "NHWC", "kernel_layout": "OHWI"}
+        return island(emit, lambda value: R.nn.conv2d(value, w, **layouts), x, name=name)
+
+    def body(emit: Callable[..., relax.Var], x: relax.Var) -> Sequence[relax.Expr]:
+        return [conv(emit, conv(emit, x, 4, "narrow"), 16, "wide")]
+
+    return module({"x": ((1, 8, 8, 16), "int8")}, body, ["y"])

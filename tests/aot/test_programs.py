@@ -43,7 +43,7 @@ def test_operators_with_buffers_of_the_caller_under_sanitizers(tmp_path):
 
 def test_instances_and_models_run_at_the_same_time(integer_models, tmp_path):
     run_program(
-        integer_models[:4], tmp_path, threads=4, repeats=200, flags=("-O1", "-fsanitize=thread")
+        integer_models[:5], tmp_path, threads=4, repeats=200, flags=("-O1", "-fsanitize=thread")
     )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from modelgen.draw import Quant
+from modelgen.tflite_builder import Builder
 
 import tvm_tiny
+from tvm_tiny.frontend.tflite import from_tflite
 
 # 16x16 rows of 24 channels before and behind the depthwise convolution, and the 4 of the shortcut.
 APART = 16 * 16 * (24 + 24 + 4)
@@ -84,3 +87,24 @@ def test_rings_belong_to_stages(report_on):
     assert {block.kind for block in rings} == {"ring"}
     # Of the expansion the depthwise convolution needs three rows.
     assert (3, 16, 16 * 24) in {(block.ring, block.rows, block.row_bytes) for block in rings}
+
+
+@pytest.fixture(scope="module")
+def float_kernel():
+    net = Builder()
+    x = net.input((1, 8, 8, 4), Quant(0.05, 0))
+    return from_tflite(net.finish([net.unary("LOG_SOFTMAX", x, Quant(1 / 16, 127))]))
+
+
+def test_buffers_of_tvms_kernels_are_scratch(report_on, float_kernel):
+    plan = report_on(mod=float_kernel).chosen
+    (kernel,) = (step for step in plan.steps if step.kind == "kernel")
+    assert kernel.peak.row is None
+    assert [plan.blocks[k].kind for k in kernel.scratch] == ["scratch"] * len(kernel.scratch)
+    # The largest value and the sum of each of the 64 pixels, in float32.
+    assert sorted(plan.blocks[k].bytes for k in kernel.scratch) == [256, 256]
+
+
+def test_a_search_that_finds_no_stages_is_no_technique(report_on, float_kernel):
+    plans = report_on(mod=float_kernel, stream_input=True).plans
+    assert [plan.key for plan in plans] == ["apart", "overlap", "pushed"]

@@ -49,11 +49,11 @@ def techniques(
     yield Technique("overlap", "results over dying inputs", layers)
     if compiled.program.pushed is not None:
         if not options.get("stages"):
-            yield _staged(read_occupancy(_whole_input(mod, options)))
+            yield from _staged(read_occupancy(_whole_input(mod, options)))
         state = compiled.program.workspace_bytes - chosen.plan.workspace_bytes
         yield Technique("pushed", "input pushed row by row", chosen, state)
     elif chosen is not layers:
-        yield _staged(chosen)
+        yield from _staged(chosen)
 
 
 _LAYER_OPTIONS = ("fold_edges", "io_in_arena")
@@ -64,10 +64,11 @@ def stage_count(graph: Graph) -> int:
     return sum(len(step.operators) > 1 for step in graph.steps)
 
 
-def _staged(occupancy: Occupancy) -> Technique:
+def _staged(occupancy: Occupancy) -> Iterator[Technique]:
     count = stage_count(occupancy.graph)
-    title = f"streamed in {count} stage{'' if count == 1 else 's'}"
-    return Technique("stages", title, occupancy)
+    if count:
+        title = f"streamed in {count} stage{'' if count == 1 else 's'}"
+        yield Technique("stages", title, occupancy)
 
 
 def _whole_input(mod: IRModule, options: Mapping[str, Any]) -> IRModule:

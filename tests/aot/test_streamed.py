@@ -1,0 +1,232 @@
+"""Generated C of stages, of inputs that are pushed row by row, and of layers that run backward."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+from aot.conftest import needs
+from aot.edge_models import EDGE_MODELS
+from aot.host_library import (
+    Guarded,
+    HostModel,
+    build_library,
+    include_flags,
+    pointer_struct,
+    run_tool,
+    sources,
+    write_model,
+)
+from aot.relax_models import bottleneck, network
+from aot.test_compilers import OURS
+from aot.test_edge_models import compile_quietly, random_inputs
+
+from tvm_tiny.errors import UnsupportedError
+from tvm_tiny.transform import FoldEdges
+
+# Codes of tvm_tiny/errors.h.
+NULL_POOLS, NULL_ROW, NOT_BEGUN, INPUT_COMPLETE = 0x0101, 0x0104, 0x0105, 0x0106
+NULL_ARENA, ARENA_ALIGNMENT = 0x0201, 0x0202
+# Edge models of one input that has rows.
+WITH_ROWS = (
+    "network",
+    "identity",
+    "repeated_outputs",
+    "repeated_tuple_items",
+    "constant_outputs",
+    "uint8_edges",
+    "float_edges",
+    "float_operators",
+    "argmax",
+)
+DRIVER = "codegen/host/src/tvmgen_{}.c"
+HEADER = "codegen/host/include/tvmgen_{}.h"
+
+
+def image(model: HostModel, seed: int) -> np.ndarray:
+    shape = model.program.interface.inputs[0].shape
+    return np.random.default_rng(seed).integers(-128, 128, shape).astype("int8")
+
+
+@pytest.fixture(scope="module")
+def library(streamed_models, tmp_path_factory) -> dict[str, HostModel]:
+    layers = [
+        compile_quietly(network(), name="layers"),
+        compile_quietly(bottleneck(), name="unfolded", io_in_arena=False),
+    ]
+    return build_library([*streamed_models, *layers], tmp_path_factory.mktemp("streamed"))
+
+
+@pytest.mark.parametrize(
+    ("name", "same"), [("staged", "layers"), ("pushed", "layers"), ("backward", "unfolded")]
+)
+def test_streams_compute_what_layers_do(name, same, library):
+    for seed in range(4):
+        x = [image(library[name], seed)]
+        (found,), (expected,) = library[name].run(x), library[same].run(x)
+        np.testing.assert_array_equal(found, expected)
+        assert len(np.unique(found)) > 2
+
+
+def test_the_drivers_are_of_the_kinds_they_are_named_for(streamed_models):
+    staged, pushed, backward = (
+        model.files[DRIVER.format(model.program.name)].decode() for model in streamed_models
+    )
+    assert "tvmgen_staged_stage_0(arena)" in staged
+    assert "tvmgen_pushed_push_row(" in pushed
+    assert "_run(" not in pushed
+    assert "row-- > 0;" in backward
+    assert "row-- > 0;" not in staged + pushed
+
+
+def test_the_header_says_how_to_push(streamed_models):
+    header = streamed_models[1].files[HEADER.format("pushed")].decode()
+    assert "#define TVMGEN_PUSHED_INPUT_0_ROWS 8\n" in header
+    assert "#define TVMGEN_PUSHED_INPUT_0_ROW_SIZE 24\n" in header
+    for absent in ("_run(", "map_inputs", "struct tvmgen_pushed_inputs"):
+        assert absent not in header
+    assert "INPUT_0_ROWS" not in streamed_models[0].files[HEADER.format("staged")].decode()
+
+
+@pytest.mark.parametrize("options", [("minimize",), ("minimize", "stream_input")], ids="-".join)
+def test_edge_models_compute_the_same_as_streams(options, compiler, tmp_path):
+    models = [
+        compile_quietly(EDGE_MODELS[name](), name=name, **dict.fromkeys(options, True))
+        for name in EDGE_MODELS
+        if "stream_input" not in options or name in WITH_ROWS
+    ]
+    layers = [compile_quietly(EDGE_MODELS[m.program.name](), name=m.program.name) for m in models]
+    expected = build_library(layers, tmp_path / "layers", compiler=compiler)
+    found = build_library(models, tmp_path / "streams", compiler=compiler)
+    for name, model in found.items():
+        inputs = random_inputs(FoldEdges()(EDGE_MODELS[name]()))
+        for wanted, result in zip(expected[name].run(inputs), model.run(inputs), strict=True):
+            np.testing.assert_array_equal(result, wanted)
+
+
+@pytest.mark.parametrize("name", sorted(set(EDGE_MODELS) - set(WITH_ROWS)))
+def test_other_edge_models_say_why_their_input_cannot_be_pushed(name):
+    with pytest.raises(UnsupportedError, match=r"streamed input: .*compile it without"):
+        compile_quietly(EDGE_MODELS[name](), stream_input=True)
+
+
+@pytest.mark.parametrize("io_in_arena", [True, False])
+@pytest.mark.parametrize("stream_input", [True, False])
+def test_what_we_write_passes_stricter_warnings(stream_input, io_in_arena, compiler, tmp_path):
+    if stream_input and not io_in_arena:
+        pytest.skip("a pushed input is nobody's buffer")
+    options = {"minimize": True, "stream_input": stream_input, "io_in_arena": io_in_arena}
+    folder = write_model(compile_quietly(network(), name="strict", **options), tmp_path)
+    ours = [source for source in sources(folder) if not source.endswith("_kernels.c")]
+    run_tool([compiler, *OURS, *include_flags(folder), "-fsyntax-only", *ours])
+
+
+def test_the_pushed_header_is_cpp(streamed_models, tmp_path):
+    cpp, folder = needs("g++"), write_model(streamed_models[1], tmp_path)
+    user = folder / "user.cpp"
+    user.write_text(
+        '#include "tvmgen_pushed.h"\n'
+        "int32_t begin(tvmgen_pushed_workspace_pools* p) { return tvmgen_pushed_begin(p); }\n"
+    )
+    flags = ["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only"]
+    run_tool([cpp, *flags, *include_flags(folder), user])
+
+
+@pytest.fixture
+def pushed(library) -> HostModel:
+    return library["pushed"]
+
+
+@pytest.fixture
+def arena(pushed) -> Guarded:
+    """Full of noise."""
+    return Guarded(pushed.program.workspace_bytes)
+
+
+def test_rows_are_expected_after_begin_and_as_many_as_there_are(pushed, arena):
+    rows = pushed.rows(image(pushed, 0))
+    assert pushed.push(arena, rows[0]) == NOT_BEGUN
+    assert pushed.next_row(arena) is None
+    assert pushed.begin(arena) == 0
+    for row in rows:
+        assert pushed.next_row(arena) is not None
+        assert pushed.push(arena, row) == 0
+    assert pushed.next_row(arena) is None
+    before = arena.bytes.copy()
+    assert pushed.push(arena, rows[0]) == INPUT_COMPLETE
+    assert (arena.bytes == before).all()
+    arena.check()
+
+
+@pytest.mark.parametrize("function", ["begin", "push_row"])
+def test_wrong_pointers_have_their_codes(function, pushed):
+    symbol, row = pushed._symbol(function), ctypes.create_string_buffer(24)
+    rest = [row] if function == "push_row" else []
+    assert symbol(None, *rest) == NULL_POOLS
+    assert symbol(ctypes.byref(pointer_struct(1)(None)), *rest) == NULL_ARENA
+    assert symbol(ctypes.byref(pointer_struct(1)(0x1008)), *rest) == ARENA_ALIGNMENT
+
+
+def test_a_null_row_changes_nothing(pushed, arena):
+    assert pushed.begin(arena) == 0
+    before = arena.bytes.copy()
+    pools = pointer_struct(1)(arena.address)
+    assert pushed._symbol("push_row")(ctypes.byref(pools), None) == NULL_ROW
+    assert (arena.bytes == before).all()
+
+
+def test_next_row_of_wrong_pointers_is_null(pushed):
+    symbol = pushed._symbol("next_row")
+    symbol.restype = ctypes.c_void_p
+    assert symbol(None) is None
+    assert symbol(ctypes.byref(pointer_struct(1)(None))) is None
+    assert symbol(ctypes.byref(pointer_struct(1)(0x1008))) is None
+
+
+def test_rows_written_where_they_belong_are_not_copied(pushed, arena):
+    x = image(pushed, 1)
+    assert pushed.begin(arena) == 0
+    pools = pointer_struct(1)(arena.address)
+    for row in pushed.rows(x):
+        place = pushed.next_row(arena)
+        assert place is not None
+        arena.bytes[place - arena.address :][: row.nbytes] = row
+        assert pushed._symbol("push_row")(ctypes.byref(pools), ctypes.c_void_p(place)) == 0
+    arena.check()
+    np.testing.assert_array_equal(pushed.outputs_in(arena)[0], pushed.run([x])[0])
+
+
+def test_begin_starts_again_at_any_time(pushed, arena):
+    first, second = image(pushed, 2), image(pushed, 3)
+    for x, rows in ((first, 3), (second, 8), (first, 8)):
+        assert pushed.begin(arena) == 0
+        assert [pushed.push(arena, row) for row in pushed.rows(x)[:rows]] == [0] * rows
+    np.testing.assert_array_equal(pushed.outputs_in(arena)[0], pushed.run([first])[0])
+
+
+def test_instances_take_their_rows_in_turn(pushed):
+    images = [image(pushed, seed) for seed in (4, 5, 6)]
+    arenas = [Guarded(pushed.program.workspace_bytes) for _ in images]
+    assert [pushed.begin(arena) for arena in arenas] == [0, 0, 0]
+    order = np.random.default_rng(7).permutation(np.repeat([0, 1, 2], 8))
+    rows = [iter(pushed.rows(x)) for x in images]
+    for k in order.tolist():
+        assert pushed.push(arenas[k], next(rows[k])) == 0
+    for x, arena in zip(images, arenas, strict=True):
+        np.testing.assert_array_equal(pushed.outputs_in(arena)[0], pushed.run([x])[0])
+        arena.check()
+
+
+def test_every_row_is_worked_on_as_soon_as_it_is_there(pushed, arena):
+    """Most kernels have run before the last row comes: nothing waits for a whole image."""
+    rows = pushed.rows(image(pushed, 8))
+    done = []
+    assert pushed.begin(arena) == 0
+    for row in rows:
+        assert pushed.push(arena, row) == 0
+        offset, words = pushed.program.state_offset, pushed.program.state_words
+        done.append(arena.bytes[offset : offset + 4 * words].view("int32")[1:].tolist())
+    # Pushed rows, the stem a row behind, the depthwise convolution another one.
+    assert [d[:3] for d in done[:3]] == [[1, 0, 0], [2, 1, 0], [3, 2, 1]]
+    assert done[-1][:3] == [8, 8, 8]
