@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from .graph import Graph
 from .memory import MemoryPlan, plan, quick_size
 from .network import Network, Range, sketch
 
@@ -74,16 +75,25 @@ class Search:
             best = min(best, self._realized(path), key=_bytes)
         return best
 
-    def within(self, budget: int) -> Partition | None:
-        """The partition of least overhead whose plan fits `budget` bytes; None if none does."""
+    def within(
+        self, budget: int, accepts: Callable[[Graph], bool] = lambda graph: True
+    ) -> Partition | None:
+        """The partition of least overhead whose plan fits `budget` bytes; None if none does.
+
+        accepts: what else must be true of it.
+        """
         for slack in (0, *_SLACKS):
             path = self._path(_total, budget - budget * slack // 100)
             if path is None:
                 return None
             candidate = self._realized(path)
-            if candidate.bytes <= budget:
+            if candidate.bytes <= budget and accepts(self.graph(candidate)):
                 return candidate
         return None
+
+    def graph(self, partition: Partition) -> Graph:
+        """What lowering a partition gives."""
+        return sketch(self._network, partition.ranges)
 
     def edge(self, first: int, last: int) -> Edge:
         """The step that runs these operators."""
