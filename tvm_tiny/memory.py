@@ -43,6 +43,10 @@ class MemoryPlan:
         """Index of the pool that a storage is in."""
         return self.pool_of.get(storage, 0)
 
+    def address(self, storage: int) -> int:
+        """Its first byte, if the pools lay one behind the other."""
+        return sum(p.bytes for p in self.pools[: self.pool(storage)]) + self.offsets[storage]
+
     def to_json(self) -> str:
         """As the attribute's text."""
         fields = {

@@ -266,18 +266,19 @@ class _Places:
         constants = [s for s in graph.storage if s.array is not None]
         self._constants = {s.index: position for position, s in enumerate(constants)}
         self.constants = tuple(s.array for s in constants if s.array is not None)
-        self.copied = tuple(self.operand(s.index) for s in constants if s.index in plan.offsets)
+        self.copied = tuple(self._in_arena(s) for s in constants if s.index in plan.offsets)
 
     def operand(self, index: int) -> Operand:
         storage: Storage = self._graph.storage[index]
-        location, where, pool = self._place(index)
-        return Operand(location, where, storage.dtype, storage.bytes, pool)
-
-    def _place(self, index: int) -> tuple[str, int, int]:
-        if index in self._plan.offsets:
-            return "arena", self._plan.offsets[index], self._plan.pool(index)
         if index in self._constants:
-            return "constant", self._constants[index], 0
+            return Operand("constant", self._constants[index], storage.dtype, storage.bytes)
+        if index in self._plan.offsets:
+            return self._in_arena(storage)
         if index in self._graph.inputs:
-            return "input", self._graph.inputs.index(index), 0
-        return "output", self._graph.outputs.index(index), 0
+            where = self._graph.inputs.index(index)
+            return Operand("input", where, storage.dtype, storage.bytes)
+        return Operand("output", self._graph.outputs.index(index), storage.dtype, storage.bytes)
+
+    def _in_arena(self, storage: Storage) -> Operand:
+        offset, pool = self._plan.offsets[storage.index], self._plan.pool(storage.index)
+        return Operand("arena", offset, storage.dtype, storage.bytes, pool)

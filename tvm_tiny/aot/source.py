@@ -269,8 +269,10 @@ def _row_trace(call: Call, pointer: str) -> dict[str, Any]:
 
 def _pointer(program: Program, prefix: str, operand: Operand, *, const: bool) -> str:
     c_type = f"{'const ' if const else ''}{_C_TYPES[operand.dtype]}*"
-    if operand.location == "constant":
+    if operand.location == "constant" and not program.copied:
         return f"{prefix}_constant_{operand.where}"
+    if operand.location == "constant":
+        operand = program.copied[operand.where]
     if operand.location == "arena":
         return f"({c_type}){arenas(program)[operand.pool].place(operand.where)}"
     names = program.input_names if operand.location == "input" else program.output_names
@@ -279,12 +281,11 @@ def _pointer(program: Program, prefix: str, operand: Operand, *, const: bool) ->
 
 def _constant(program: Program, prefix: str, index: int) -> dict[str, Any]:
     array = program.constants[index]
-    copied = program.copied[index] if program.copied else None
     readers = [
         f"{call.index} as in{position}"
         for call in program.calls
         for position, operand in enumerate(call.inputs)
-        if operand == copied or (operand.location == "constant" and operand.where == index)
+        if operand.location == "constant" and operand.where == index
     ]
     others = f" and {len(readers) - 3} more" if len(readers) > 3 else ""
     return {
