@@ -88,6 +88,31 @@ class Guarded:
         assert (after == NOISE).all(), "bytes behind the buffer were written"
 
 
+class Arenas:
+    """Guarded memory for every arena of a program, of the exact size; no memory where that is 0.
+
+    pointers: the C structure of pools.
+    """
+
+    def __init__(self, program: Program) -> None:
+        sizes = [pool.bytes for pool in program.pools] or [program.workspace_bytes]
+        self._guarded = [Guarded(size) if size else None for size in sizes]
+        addresses = [None if arena is None else arena.address for arena in self._guarded]
+        self.pointers = pointer_struct(len(sizes))(*addresses)
+
+    def at(self, address: int, size: int) -> np.ndarray:
+        """Bytes of the arena that an address is in."""
+        for arena in filter(None, self._guarded):
+            start = address - arena.address
+            if 0 <= start <= len(arena.bytes) - size:
+                return arena.bytes[start : start + size]
+        raise AssertionError(f"{size} bytes at {address:#x} are in no arena")
+
+    def check(self) -> None:
+        for arena in filter(None, self._guarded):
+            arena.check()
+
+
 @dataclass(frozen=True)
 class HostModel:
     """One model of a loaded library."""
@@ -105,10 +130,14 @@ class HostModel:
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """From arrays as the C takes them to arrays as it gives them."""
-        arena = Guarded(self.program.workspace_bytes)
+        arenas = Arenas(self.program)
+        if self.program.copied:
+            assert self._symbol("init")(ctypes.byref(arenas.pointers)) == 0
         call = self._run_in_arena if self.program.io_in_arena else self._run_with_buffers
-        outputs = call(arena, inputs)
-        arena.check()
+        if self.program.pushed is not None:
+            call = self._push
+        outputs = call(arenas, inputs)
+        arenas.check()
         return outputs
 
     def _symbol(self, name: str) -> ctypes._CFuncPtr:
@@ -120,23 +149,40 @@ class HostModel:
         found = symbol(ctypes.byref(pools))
         return [getattr(found, f"p{k}") for k in range(count)]
 
-    def _run_in_arena(self, arena: Guarded, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        ports = self.program.interface
-        pools = pointer_struct(1)(arena.address)
-        for array, address in zip(
-            inputs, self._pointers("map_inputs", len(ports.inputs), pools), strict=True
-        ):
-            data = array.tobytes()
-            start = address - arena.address
-            arena.bytes[start : start + len(data)] = np.frombuffer(data, "uint8")
+    def _run_in_arena(self, arenas: Arenas, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        pools = arenas.pointers
+        count = len(self.program.interface.inputs)
+        for array, address in zip(inputs, self._pointers("map_inputs", count, pools), strict=True):
+            arenas.at(address, array.nbytes)[:] = np.frombuffer(array.tobytes(), "uint8")
         assert self._symbol("run")(ctypes.byref(pools)) == 0
-        places = self._pointers("map_outputs", len(ports.outputs), pools)
+        return self._outputs(arenas)
+
+    def _push(self, arenas: Arenas, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Row by row; every second one is written where `next_row` says."""
+        pools, push, (image,) = ctypes.byref(arenas.pointers), self.program.pushed, inputs
+        size = push.row_bytes
+        next_row = self._symbol("next_row")
+        next_row.restype = ctypes.c_void_p
+        assert self._symbol("begin")(pools) == 0
+        for k in range(push.events):
+            row = np.frombuffer(image.tobytes(), "uint8")[k * size : (k + 1) * size]
+            address = row.ctypes.data
+            if k % 2:
+                address = next_row(pools)
+                arenas.at(address, size)[:] = row
+            assert self._symbol("push_row")(pools, ctypes.c_void_p(address)) == 0
+        assert next_row(pools) is None
+        return self._outputs(arenas)
+
+    def _outputs(self, arenas: Arenas) -> list[np.ndarray]:
+        ports = self.program.interface.outputs
+        places = self._pointers("map_outputs", len(ports), arenas.pointers)
         return [
-            arena.bytes[place - arena.address :][: port.bytes].view(port.dtype).reshape(port.shape)
-            for port, place in zip(ports.outputs, places, strict=True)
+            arenas.at(place, port.bytes).view(port.dtype).reshape(port.shape)
+            for port, place in zip(ports, places, strict=True)
         ]
 
-    def _run_with_buffers(self, arena: Guarded, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _run_with_buffers(self, arenas: Arenas, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         ports = self.program.interface
         given = [Guarded(port.bytes) for port in ports.inputs]
         for buffer, array in zip(given, inputs, strict=True):
@@ -146,7 +192,7 @@ class HostModel:
         arguments = (
             pointer_struct(len(given))(*(b.address for b in given)),
             pointer_struct(len(taken))(*(b.address for b in taken)),
-            pointer_struct(1)(arena.address),
+            arenas.pointers,
         )
         assert self._symbol("run")(*map(ctypes.byref, arguments)) == 0
         for buffer in given + taken:

@@ -21,19 +21,20 @@ HEAD = """\
 # One inference with memory of its own; what differs is reported by exit code.
 CHECK = """\
 static int check_{name}(void) {{
-  uint8_t* arena = malloc({arena});
-  struct tvmgen_{name}_workspace_pools pools;
+  struct tvmgen_{name}_workspace_pools pools = {{0}};
   int differs = 0;
-  if (arena == 0) return 1;
-  memset(arena, 0xA5, {arena});
-  pools.workspace = arena;
+{arenas}
   {{
 {body}
   }}
-  free(arena);
+{frees}
   return differs;
 }}
 """
+ARENA = """\
+  pools.{member} = malloc({size});
+  if (pools.{member} == 0) return 1;
+  memset(pools.{member}, 0xA5, {size});"""
 MAIN = """\
 static void* work(void* argument) {{
   int* failures = argument;
@@ -101,10 +102,20 @@ def _check(model: HostModel) -> str:
     inputs = [
         rng.integers(0, 100, port.shape).astype(port.dtype) for port in program.interface.inputs
     ]
-    body = "\n".join(
-        _arena_body(model, inputs) if program.io_in_arena else _own_body(model, inputs)
+    body = _arena_body if program.io_in_arena else _own_body
+    body = _pushed_body if program.pushed is not None else body
+    init = f"    differs += tvmgen_{program.name}_init(&pools) != 0;"
+    lines = [*body(model, inputs)]
+    # Behind the data; before anything else is called.
+    lines.insert(len(inputs) + len(program.interface.outputs), init if program.copied else "")
+    sizes = [pool.bytes for pool in program.pools] or [program.workspace_bytes]
+    members = [pair for pair in zip(program.arena_names, sizes, strict=True) if pair[1]]
+    return CHECK.format(
+        name=program.name,
+        arenas="\n".join(ARENA.format(member=member, size=size) for member, size in members),
+        body="\n".join(lines),
+        frees="\n".join(f"  free(pools.{member});" for member, _ in members),
     )
-    return CHECK.format(name=program.name, arena=program.workspace_bytes, body=body)
 
 
 def _data(name: str, array: np.ndarray) -> str:
@@ -125,6 +136,24 @@ def _arena_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
     lines.append(f"    differs += tvmgen_{name}_run(&pools) != 0;")
     for k, (c_name, y) in enumerate(zip(program.output_names, outputs, strict=True)):
         lines.append(f"    differs += memcmp(out.{c_name}, y{k}, {y.nbytes}) != 0;")
+    return lines
+
+
+def _pushed_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
+    """Rows from memory of their own, which is gone when the next one comes."""
+    program, name = model.program, model.program.name
+    outputs, push = model.run(inputs), program.pushed
+    lines = [_data(f"x{k}", x) for k, x in enumerate(inputs)]
+    lines += [_data(f"y{k}", y) for k, y in enumerate(outputs)]
+    lines += ["    int row;", f"    differs += tvmgen_{name}_begin(&pools) != 0;"]
+    lines += [f"    for (row = 0; row < {push.events}; row++) {{"]
+    lines += [f"      uint8_t* line = malloc({push.row_bytes});"]
+    lines += [f"      memcpy(line, x0 + row * {push.row_bytes}, {push.row_bytes});"]
+    lines += [f"      differs += tvmgen_{name}_push_row(&pools, line) != 0;"]
+    lines += ["      free(line);", "    }"]
+    for k, (c_name, y) in enumerate(zip(program.output_names, outputs, strict=True)):
+        out = f"tvmgen_{name}_map_outputs(&pools).{c_name}"
+        lines.append(f"    differs += memcmp({out}, y{k}, {y.nbytes}) != 0;")
     return lines
 
 
