@@ -17,6 +17,8 @@ from .traffic import traffic
 CONSTANT_ALIGNMENT = 16
 MARK_BYTES = 16
 
+_NAME_WIDTH = 60
+
 Pools = tuple[Pool, ...]
 
 
@@ -87,14 +89,14 @@ class _Copied:
 
 
 def _copied(graph: Graph, memory: BoardMemory) -> _Copied:
-    if memory.weights.copy_to is None:
+    constants = [storage for storage in graph.storage if storage.is_constant]
+    if memory.weights.copy_to is None or not constants:
         return _Copied()
     names = [pool.name for pool in memory.pools]
     offsets, end = {}, MARK_BYTES
-    for storage in graph.storage:
-        if storage.is_constant:
-            offsets[storage.index] = end
-            end += align(storage.bytes, CONSTANT_ALIGNMENT)
+    for storage in constants:
+        offsets[storage.index] = end
+        end += align(storage.bytes, CONSTANT_ALIGNMENT)
     return _Copied(names.index(memory.weights.copy_to), end, offsets)
 
 
@@ -137,7 +139,7 @@ class _Blocks:
     @staticmethod
     def of(graph: Graph, tensors: list[int], problem: Problem) -> _Blocks:
         storage, used = graph.storage, traffic(graph)
-        blocks = [Block(storage[t].name, storage[t].bytes, ALIGNMENT) for t in tensors]
+        blocks = [Block(_short(storage[t].name), storage[t].bytes, ALIGNMENT) for t in tensors]
         return _Blocks(tensors, blocks, [used[t] for t in tensors], problem)
 
     def placed(self, room: Pools, time_limit_s: float = TIME_LIMIT_S) -> Placement:
@@ -155,10 +157,23 @@ class _Blocks:
         try:
             return self.placed(room)
         except BudgetError as error:
-            last, size = memory.pools[-1], memory.pools[-1].size
-            least = self.placed((*room[:-1], Pool(last.name)), time_limit_s=0).used[-1]
-            assert room[-1].size is not None
-            enough = align(least) + size - room[-1].size
+            names = [pool.name for pool in memory.pools]
+            kept = _kept(room, memory)
+            least = self.placed((*room[:-1], Pool(names[-1])), time_limit_s=0).used[-1]
+            others = [f"{kept[k]} of '{names[k]}'" for k in range(len(kept)) if kept[k]]
+            also = f" (weights or progress of pushed rows: {', '.join(others)})" if others else ""
             raise BudgetError(
-                f"{error}; with {enough} bytes or more in pool '{last.name}' the model would fit"
+                f"{error}{also}; the model would fit with {align(least) + kept[-1]} bytes or more "
+                f"in pool '{names[-1]}'"
             ) from None
+
+
+def _kept(room: Pools, memory: BoardMemory) -> list[int]:
+    """Of each pool, what is not there for tensors."""
+    pairs = zip(room, memory.pools, strict=True)
+    return [pool.size - (left.size or 0) for left, pool in pairs]
+
+
+def _short(name: str) -> str:
+    """Converters join the names of all that was fused into an operator."""
+    return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 3]}..."
