@@ -33,8 +33,7 @@ class CompiledModel:
 
     @property
     def workspace_bytes(self) -> int:
-        """Size of the arena, or of all pools; inputs and outputs included unless they are the
-        caller's."""
+        """Size of the arena, or of all pools; inputs and outputs included unless the caller's."""
         return self.program.workspace_bytes
 
     @property

@@ -27,6 +27,8 @@ CASES: dict[str, tuple[Sequence[int], str | None, dict[str, bool]]] = {
     "layers_copied": (THREE, "psram", {}),
     "pushed_copied": (THREE, "psram", PUSHED),
     "all_in_one": (ONE, "fast", PUSHED),
+    # Large enough for layers: nothing runs while rows are pushed.
+    "pushed_whole": (TWO, None, {"stream_input": True}),
 }
 
 

@@ -174,7 +174,7 @@ def _step(program: Program, prefix: str, calls: Sequence[Call]) -> dict[str, Any
     return {
         "pushes": pushes,
         "calls": filled,
-        "stage": f"{prefix}_stage_{calls[0].index}" if len(calls) > 1 or pushes else None,
+        "stage": f"{prefix}_stage_{calls[0].index}" if len(calls) > 1 else None,
         "pointers": pointers,
         **_stage_interface(program, prefix, pointers, pushes),
     }
