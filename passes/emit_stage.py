@@ -144,8 +144,7 @@ def emit_stage(
     BlockBuilder.add_func compares them.
     """
     kernels_ = [
-        builder.add_func(_lowered(factory_of(call), call), f"{short_name(call)}_row")
-        for _, call in body
+        builder.add_func(_lowered(factory_of(call), call), _kernel_name(call)) for _, call in body
     ]
     parts = _Parts(body, results)
     stage = parts.stage([kernel.name_hint for kernel in kernels_])
@@ -158,6 +157,12 @@ def emit_stage(
         return [called]
     step = builder.emit(called, name_hint=name)
     return [TupleGetItem(step, k) for k in range(len(results))]
+
+
+def _kernel_name(call: Call) -> str:
+    """Of a row kernel. Another operator may share push's: in C `push_row` takes the input."""
+    name = short_name(call)
+    return f"{'copy' if name == 'push' else name}_row"
 
 
 def short_name(call: Call) -> str:

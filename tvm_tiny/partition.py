@@ -51,7 +51,7 @@ class Search:
         self._io_in_arena = io_in_arena
         self._edges: dict[Range, Edge] = {}
         self._plans: dict[tuple[Range, ...], Partition] = {}
-        self._crossing = _crossing_bytes(network)
+        self._crossing = _crossing_bytes(network, io_in_arena)
         rows = (n.operator.events if n.operator is not None else 0 for n in network.nodes)
         self._rows_before = [0, *itertools.accumulate(rows)]
 
@@ -103,7 +103,9 @@ class Search:
 
     def _measure(self, first: int, last: int) -> Edge:
         graph = sketch(self._network, [(first, last)])
-        size = quick_size(graph, io_in_arena=self._io_in_arena)
+        tensors = enumerate(self._network.tensors)
+        io = [t for t, tensor in tensors if tensor.is_input or tensor.is_output]
+        size = quick_size(graph, io_in_arena=self._io_in_arena, io=io)
         return Edge(first, last, size, self._overhead(first, last))
 
     def _overhead(self, first: int, last: int) -> int:
@@ -192,13 +194,15 @@ def _walk_back(arrived: dict[int, Range | None], end: int) -> list[Range]:
     return path[::-1]
 
 
-def _crossing_bytes(network: Network) -> list[int]:
+def _crossing_bytes(network: Network, io_in_arena: bool) -> list[int]:
     """Per place between nodes: the bytes of all tensors that are needed on both sides of it."""
     nodes = network.nodes
+    callers = {t for t, tensor in enumerate(network.tensors) if tensor.is_input or tensor.is_output}
     made = {t: k for k, node in enumerate(nodes) if not node.view for t in node.outputs}
     used = {t: k for k, node in enumerate(nodes) if not node.pushes for t in node.inputs}
     used |= {t: len(nodes) for t, tensor in enumerate(network.tensors) if tensor.is_output}
+    inside = used.keys() if io_in_arena else used.keys() - callers
     return [
-        sum(network.tensors[t].bytes for t in used if made.get(t, -1) < place <= used[t])
+        sum(network.tensors[t].bytes for t in inside if made.get(t, -1) < place <= used[t])
         for place in range(len(nodes) + 1)
     ]
