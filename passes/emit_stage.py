@@ -160,9 +160,9 @@ def emit_stage(
 
 
 def _kernel_name(call: Call) -> str:
-    """Of a row kernel; push copies, and the C interface has a push_row of its own."""
+    """Of a row kernel. Another operator may share push's: in C `push_row` takes the input."""
     name = short_name(call)
-    return "copy_row" if name == "push" else f"{name}_row"
+    return f"{'copy' if name == 'push' else name}_row"
 
 
 def short_name(call: Call) -> str:

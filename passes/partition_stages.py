@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tvm
-from tvm.ir import IRModule
+from tvm.ir import GenericConst, IRModule
 
+from tvm_tiny.graph import Graph
 from tvm_tiny.memory import align
 from tvm_tiny.network import read_network
 from tvm_tiny.partition import Search
+from tvm_tiny.pool_plan import copied_bytes, fits
+from tvm_tiny.pools import BoardMemory
 
+from .rebuild import bindings_of
 from .running_sums import RunningSums
 from .stream_input import StreamInput
 from .stream_stages import StreamStages
 from .subsample_shortcuts import SubsampleShortcuts
+
+# Bytes, at most, of the integers that a row kernel takes besides its tensors.
+_INTEGERS = 64
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.PartitionStages")
@@ -23,8 +31,8 @@ class PartitionStages:
 
     stream_input: take the input row by row (`StreamInput`). sram: bytes the arena may have; the
     stages of least overhead with which it fits are taken, none if it fits layer by layer, and
-    those of least memory if it does not fit at all. minimize: take the stages of least memory in
-    any case.
+    those of least memory if it does not fit at all. pools: the same of the pools of a board.
+    minimize: take the stages of least memory in any case.
 
     Requires: integer operators in main, in the order in which they are to run.
     Ensures: what StreamStages ensures.
@@ -37,8 +45,10 @@ class PartitionStages:
         minimize: bool = False,
         io_in_arena: bool = True,
         stream_input: bool = False,
+        pools: BoardMemory | None = None,
     ) -> None:
         self.sram = sram
+        self.pools = pools
         self.minimize = minimize
         self.io_in_arena = io_in_arena
         self.stream_input = stream_input
@@ -46,20 +56,49 @@ class PartitionStages:
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Search and rewrite; the module given is not changed."""
         mod = _run(mod, StreamInput()) if self.stream_input else mod
-        if self.sram is None and not self.minimize and not self.stream_input:
+        budget = None if self.minimize else self._budget(mod)
+        if budget is None and not self.minimize and not self.stream_input:
             return mod
-        network = read_network(mod)
-        budget = None if self.minimize or self.sram is None else self.sram
-        if budget is not None and self.stream_input:
-            # Pushing keeps a counter for each operator of the first stage, and a mark.
-            budget -= align(4 * (len(network.nodes) + 1))
-        if budget is not None and Search(network, self.io_in_arena).layers().bytes <= budget:
-            return mod
+        if budget is not None:
+            whole = Search(read_network(mod), self.io_in_arena)
+            layers = whole.layers()
+            if layers.bytes <= budget and self._accepts(mod)(whole.graph(layers)):
+                return mod
         split = _run(mod, RunningSums(), SubsampleShortcuts())
         search = Search(read_network(split), self.io_in_arena)
-        found = (None if budget is None else search.within(budget)) or search.least()
+        fitting = None if budget is None else search.within(budget, self._accepts(split))
+        found = fitting or search.least()
         stages = [(first, last) for first, last in found.ranges if last > first]
         return _run(split, StreamStages(stages)) if stages else mod
+
+    def _budget(self, mod: IRModule) -> int | None:
+        """Bytes of all memory together."""
+        if self.pools is not None:
+            return sum(pool.size for pool in self.pools.pools)
+        if self.sram is None or not self.stream_input:
+            return self.sram
+        # Pushing keeps a counter for each operator of the first stage, and a mark.
+        return self.sram - align(4 * (len(bindings_of(mod["main"])) + 1))
+
+    def _accepts(self, mod: IRModule) -> Callable[[Graph], bool]:
+        """Whether the pools, if there are any, have room for a graph of this module."""
+        pools = self.pools
+        if pools is None:
+            return lambda graph: True
+        taken = _constant_bytes(mod)
+        return lambda graph: fits(graph, pools, constant_bytes=taken, io_in_arena=self.io_in_arena)
+
+
+def _constant_bytes(mod: IRModule) -> int:
+    """What the constants take that a module will have, the arrays of its row kernels among them."""
+    operators = bindings_of(mod["main"])
+    arguments = (a for b in operators for a in getattr(b.value, "args", ()))
+    arrays = {
+        (str(a.value.dtype), a.value.shape, a.value.numpy().tobytes())
+        for a in arguments
+        if isinstance(a, GenericConst)
+    }
+    return copied_bytes([len(data) for *_, data in arrays] + [_INTEGERS] * len(operators))
 
 
 def _run(mod: IRModule, *passes: Any) -> IRModule:

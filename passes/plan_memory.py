@@ -1,4 +1,4 @@
-"""PlanMemory: byte offsets in one arena for every tensor."""
+"""PlanMemory: byte offsets for every tensor, in one arena or in the pools of a board."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from tvm.ir import IRModule
 
 from tvm_tiny.graph import read_graph
 from tvm_tiny.memory import ATTRIBUTE, plan
+from tvm_tiny.pool_plan import plan_in_pools
+from tvm_tiny.pools import BoardMemory
 
 from .rebuild import with_main
 
@@ -21,15 +23,24 @@ class PlanMemory:
 
     After: the same, with offsets of x, y and z such that tensors alive together are disjoint.
 
+    pools: of the board; None: one arena as large as is needed.
+
     Requires: main as LowerToRowKernels leaves it.
     Ensures: every tensor has an aligned offset; with `io_in_arena` inputs and outputs too.
     Does nothing when: never; the attribute is always set.
+    Raises: BudgetError where the tensors do not fit the pools.
     """
 
-    def __init__(self, io_in_arena: bool = True) -> None:
+    def __init__(self, io_in_arena: bool = True, pools: BoardMemory | None = None) -> None:
         self.io_in_arena = io_in_arena
+        self.pools = pools
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Set the attribute on a copy of main; the module given is not changed."""
-        found = plan(read_graph(mod), io_in_arena=self.io_in_arena)
+        graph, io_in_arena = read_graph(mod), self.io_in_arena
+        found = (
+            plan(graph, io_in_arena=io_in_arena)
+            if self.pools is None
+            else plan_in_pools(graph, self.pools, io_in_arena=io_in_arena)
+        )
         return with_main(mod, mod["main"].with_attr(ATTRIBUTE, found.to_json()))

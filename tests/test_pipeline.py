@@ -22,15 +22,23 @@ def test_relax_finds_the_pipeline_by_name():
     tvm.ir.assert_structural_equal(by_name, tvm_tiny.pipeline()(mod))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_after_every_integer_pass_the_module_gives_the_reference_bytes(seed):
-    model = random_tflite.random_model(seed + 40, max_ops=3)
+# Models of one input of several rows; the last ones branch.
+@pytest.mark.parametrize(
+    ("seed", "options"),
+    [
+        *((seed, {}) for seed in (40, 41, 42)),
+        *((seed, {"minimize": True}) for seed in (42, 43)),
+        (43, {"minimize": True, "stream_input": True}),
+    ],
+)
+def test_after_every_integer_pass_the_module_gives_the_reference_bytes(seed, options):
+    model = random_tflite.random_model(seed, max_ops=3)
     reference = TFLiteReference(model)
     inputs = random_tflite.random_inputs(model, 0, 3)[2]
     tensors = reference.run(inputs)
     expected = [tensors[o.name] for o in reference.outputs]
     mod, names = from_tflite(model), []
-    for step in tvm_tiny.pipeline(fold_edges=False).passes:
+    for step in tvm_tiny.pipeline(fold_edges=False, **options).passes:
         mod = step(mod)
         names.append(step.info.name)
         if "tvm_tiny.LowerQDQ" in names:

@@ -64,7 +64,9 @@ def analyze(model: CompiledModel) -> Analysis:
     occupancy = read_occupancy(model.module)
     # A pushed model keeps its progress behind the plan, all the time.
     state = program.workspace_bytes - occupancy.plan.workspace_bytes
-    live = [used + state for used in most_by_operator(occupancy)]
+    # Copied weights are there all the time too.
+    kept = state + sum(pool.constants for pool in program.pools)
+    live = [used + kept for used in most_by_operator(occupancy)]
     calls = [(step, call) for step, calls in enumerate(program.steps) for call in calls]
     return Analysis(
         operators=tuple(

@@ -14,6 +14,7 @@ from . import aot
 from .errors import BudgetError
 from .micro.targets import Target, find_target
 from .pipeline import pipeline
+from .pools import BoardMemory, PoolUse
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,13 @@ class CompiledModel:
 
     @property
     def workspace_bytes(self) -> int:
-        """Size of the arena; inputs and outputs included unless they are the caller's."""
+        """Size of the arena, or of all pools; inputs and outputs included unless the caller's."""
         return self.program.workspace_bytes
+
+    @property
+    def pools(self) -> tuple[PoolUse, ...]:
+        """What it uses of each pool of the board; none where it was compiled for one arena."""
+        return self.program.pools
 
     @property
     def constant_bytes(self) -> int:
@@ -60,19 +66,22 @@ def build(
     minimize: bool = False,
     stream_input: bool = False,
     stages: Sequence[tuple[str, str]] = (),
+    pools: BoardMemory | None = None,
 ) -> CompiledModel:
     """Compile a QDQ Relax module to C for `target`, a name of `tvm_tiny.micro.targets`.
 
     name: prefix of all symbols, tvmgen_<name>_. sram, flash: budgets in bytes; None is no limit.
-    fold_edges, io_in_arena, minimize, stream_input, stages: see `pipeline`.
+    fold_edges, io_in_arena, minimize, stream_input, stages: see `pipeline`. pools: the memory of
+    a board (`tvm_tiny.pools.read_pools`), in place of one arena.
 
     Raises DataError for an unknown target or a bad name, UnsupportedError for what cannot be
-    compiled, BudgetError where the arena exceeds `sram` or the constants exceed `flash`.
+    compiled, BudgetError where the arena exceeds `sram`, the model does not fit the pools or the
+    constants exceed `flash`.
     """
     found = find_target(target)
     options = {"fold_edges": fold_edges, "io_in_arena": io_in_arena}
     search = {"minimize": minimize, "stream_input": stream_input}
-    lowered = pipeline(**options, sram=sram, **search, stages=stages)(mod)
+    lowered = pipeline(**options, sram=sram, **search, stages=stages, pools=pools)(mod)
     program = aot.read_program(lowered, name)
     _check_budget("SRAM", "arena", program.workspace_bytes, sram, name)
     what = "weights and tables, before any code"

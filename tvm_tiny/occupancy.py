@@ -18,7 +18,10 @@ from .timeline import Event, Timeline, read_timeline
 
 
 class Span(NamedTuple):
-    """Bytes [low, high) of the arena that a tensor (an index of the graph's storage) needs."""
+    """Bytes [low, high) of the arena that a tensor (an index of the graph's storage) needs.
+
+    Of several pools they count as if these lay one behind the other.
+    """
 
     tensor: int
     low: int
@@ -59,8 +62,8 @@ class Occupancy:
         Where a row is written over one that is read for the last time they overlap.
         """
         found = []
-        for tensor, offset in self.plan.offsets.items():
-            life = self.timeline.lives.get(tensor)
+        for tensor in self.plan.offsets:
+            offset, life = self.plan.address(tensor), self.timeline.lives.get(tensor)
             if life is not None and life.high_during[index] > life.low_during[index]:
                 low, high = int(life.low_during[index]), int(life.high_during[index])
                 found.append(Span(tensor, offset + low, offset + high))

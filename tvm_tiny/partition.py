@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from .graph import Graph
 from .memory import MemoryPlan, plan, quick_size
 from .network import Network, Range, sketch
 
@@ -50,7 +51,7 @@ class Search:
         self._io_in_arena = io_in_arena
         self._edges: dict[Range, Edge] = {}
         self._plans: dict[tuple[Range, ...], Partition] = {}
-        self._crossing = _crossing_bytes(network)
+        self._crossing = _crossing_bytes(network, io_in_arena)
         rows = (n.operator.events if n.operator is not None else 0 for n in network.nodes)
         self._rows_before = [0, *itertools.accumulate(rows)]
 
@@ -74,16 +75,25 @@ class Search:
             best = min(best, self._realized(path), key=_bytes)
         return best
 
-    def within(self, budget: int) -> Partition | None:
-        """The partition of least overhead whose plan fits `budget` bytes; None if none does."""
+    def within(
+        self, budget: int, accepts: Callable[[Graph], bool] = lambda graph: True
+    ) -> Partition | None:
+        """The partition of least overhead whose plan fits `budget` bytes; None if none does.
+
+        accepts: what else must be true of it.
+        """
         for slack in (0, *_SLACKS):
             path = self._path(_total, budget - budget * slack // 100)
             if path is None:
                 return None
             candidate = self._realized(path)
-            if candidate.bytes <= budget:
+            if candidate.bytes <= budget and accepts(self.graph(candidate)):
                 return candidate
         return None
+
+    def graph(self, partition: Partition) -> Graph:
+        """What lowering a partition gives."""
+        return sketch(self._network, partition.ranges)
 
     def edge(self, first: int, last: int) -> Edge:
         """The step that runs these operators."""
@@ -93,7 +103,9 @@ class Search:
 
     def _measure(self, first: int, last: int) -> Edge:
         graph = sketch(self._network, [(first, last)])
-        size = quick_size(graph, io_in_arena=self._io_in_arena)
+        tensors = enumerate(self._network.tensors)
+        io = [t for t, tensor in tensors if tensor.is_input or tensor.is_output]
+        size = quick_size(graph, io_in_arena=self._io_in_arena, io=io)
         return Edge(first, last, size, self._overhead(first, last))
 
     def _overhead(self, first: int, last: int) -> int:
@@ -182,13 +194,15 @@ def _walk_back(arrived: dict[int, Range | None], end: int) -> list[Range]:
     return path[::-1]
 
 
-def _crossing_bytes(network: Network) -> list[int]:
+def _crossing_bytes(network: Network, io_in_arena: bool) -> list[int]:
     """Per place between nodes: the bytes of all tensors that are needed on both sides of it."""
     nodes = network.nodes
+    callers = {t for t, tensor in enumerate(network.tensors) if tensor.is_input or tensor.is_output}
     made = {t: k for k, node in enumerate(nodes) if not node.view for t in node.outputs}
     used = {t: k for k, node in enumerate(nodes) if not node.pushes for t in node.inputs}
     used |= {t: len(nodes) for t, tensor in enumerate(network.tensors) if tensor.is_output}
+    inside = used.keys() if io_in_arena else used.keys() - callers
     return [
-        sum(network.tensors[t].bytes for t in used if made.get(t, -1) < place <= used[t])
+        sum(network.tensors[t].bytes for t in inside if made.get(t, -1) < place <= used[t])
         for place in range(len(nodes) + 1)
     ]

@@ -9,6 +9,7 @@ import tvm_ffi
 from tvm.relax.pipeline import register_pipeline
 
 from . import errors, transform
+from .pools import BoardMemory
 
 # Errors raised inside a pass come back through TVM as what they are.
 for _error in (errors.TvmTinyError, *errors.TvmTinyError.__subclasses__()):
@@ -23,6 +24,7 @@ def pipeline(
     minimize: bool = False,
     stream_input: bool = False,
     stages: Sequence[tuple[str, str]] = (),
+    pools: BoardMemory | None = None,
 ) -> tvm.transform.Sequential:
     """The passes from QDQ Relax to a module the C generator takes.
 
@@ -30,20 +32,23 @@ def pipeline(
     around a quantize or dequantize. io_in_arena: plan inputs and outputs into the arena.
     sram, minimize: a budget for the arena in bytes, or the least memory; stream_input: take the
     input row by row; see `PartitionStages`. stages: these instead of those it would find, each
-    its first and last operator by the names of their results; see `StreamStages`.
+    its first and last operator by the names of their results; see `StreamStages`. pools: the
+    memory of a board, for a budget and in place of the one arena.
 
-    Raises DataError for `stages` together with `minimize`.
+    Raises DataError for `stages` together with `minimize`, or `pools` together with `sram`.
 
     Every pass leaves a valid module that runs on Relax's virtual machine.
     """
+    if pools is not None and sram is not None:
+        raise errors.DataError("the memory pools say how much SRAM there is: leave out sram")
     return tvm.transform.Sequential(
         [
             *_integers(fold_edges, io_in_arena),
             # Phase 3: memory and kernels.
-            *_partition(sram, minimize, io_in_arena, stream_input, stages),
+            *_partition(sram, minimize, io_in_arena, stream_input, stages, pools),
             transform.LowerToRowKernels(),
             transform.HoistScratch(),
-            transform.PlanMemory(io_in_arena),
+            transform.PlanMemory(io_in_arena, pools),
         ],
         name="tvm_tiny",
     )
@@ -82,10 +87,11 @@ def _partition(
     io_in_arena: bool,
     stream_input: bool,
     stages: Sequence[tuple[str, str]],
+    pools: BoardMemory | None,
 ) -> list[tvm.transform.Pass]:
     """The passes that make stages: those asked for, or those of a search."""
     if not stages:
-        return [transform.PartitionStages(sram, minimize, io_in_arena, stream_input)]
+        return [transform.PartitionStages(sram, minimize, io_in_arena, stream_input, pools)]
     if minimize:
         raise errors.DataError("stages are given, so none are searched: leave out minimize")
     return [*_operators(stream_input), transform.StreamStages(stages)]

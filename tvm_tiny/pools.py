@@ -55,6 +55,21 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class PoolUse:
+    """What a memory plan uses of a pool.
+
+    size: bytes the board has. bytes: used of them, from the first on; the first `constants` of
+    these hold the weights that are copied there at start. section: of its arena.
+    """
+
+    name: str
+    size: int
+    bytes: int
+    section: str | None = None
+    constants: int = 0
+
+
+@dataclass(frozen=True)
 class BoardMemory:
     """pools: the fastest first, with distinct names."""
 
@@ -105,6 +120,7 @@ def _memory(fields: dict[str, Any]) -> BoardMemory:
         raise top.error("describes no memory: expected a [[pool]] with name and size")
     pools = [_pool(table, position) for position, table in enumerate(tables, start=1)]
     _check_distinct([pool.name for pool in pools])
+    _check_free([pool.name for pool in pools])
     weights = _weights(fields.get("weights", {}), [pool.name for pool in pools])
     return BoardMemory(tuple(pools), weights)
 
@@ -132,6 +148,14 @@ def _check_distinct(names: Sequence[str]) -> None:
     for position, name in enumerate(names):
         if name.upper() in (other.upper() for other in names[:position]):
             raise DataError(f"pool {name!r}: is twice in it (capitals do not count)")
+
+
+def _check_free(names: Sequence[str]) -> None:
+    """Generated C calls the first pool's pointer and the section of weights by these names."""
+    taken = {"RODATA": names, "WORKSPACE": names[1:]}
+    for name in names:
+        if name in taken.get(name.upper(), ()):
+            raise DataError(f"pool {name!r}: the generated C uses this name; choose another")
 
 
 class _Table:

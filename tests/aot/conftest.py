@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from aot.edge_models import EDGE_MODELS
 from aot.host_library import write_model
+from aot.pool_models import networks
 from aot.relax_models import bottleneck, network
 from aot.test_edge_models import compile_quietly
 from modelgen import random_tflite
@@ -64,3 +65,9 @@ def integer_folder(integer_models, tmp_path_factory) -> Path:
     for model in integer_models:
         write_model(model, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def pooled_networks() -> dict[str, tvm_tiny.CompiledModel]:
+    """One network in memory pools, in every mode."""
+    return networks()

@@ -88,6 +88,31 @@ class Guarded:
         assert (after == NOISE).all(), "bytes behind the buffer were written"
 
 
+class Arenas:
+    """Guarded memory for every arena of a program, of the exact size; no memory where that is 0.
+
+    pointers: the C structure of pools.
+    """
+
+    def __init__(self, program: Program) -> None:
+        sizes = [pool.bytes for pool in program.pools] or [program.workspace_bytes]
+        self._guarded = [Guarded(size) if size else None for size in sizes]
+        addresses = [None if arena is None else arena.address for arena in self._guarded]
+        self.pointers = pointer_struct(len(sizes))(*addresses)
+
+    def at(self, address: int, size: int) -> np.ndarray:
+        """Bytes of the arena that an address is in."""
+        for arena in filter(None, self._guarded):
+            start = address - arena.address
+            if 0 <= start <= len(arena.bytes) - size:
+                return arena.bytes[start : start + size]
+        raise AssertionError(f"{size} bytes at {address:#x} are in no arena")
+
+    def check(self) -> None:
+        for arena in filter(None, self._guarded):
+            arena.check()
+
+
 @dataclass(frozen=True)
 class HostModel:
     """One model of a loaded library."""
@@ -105,11 +130,14 @@ class HostModel:
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """From arrays as the C takes them to arrays as it gives them."""
-        arena = Guarded(self.program.workspace_bytes)
+        arenas = Arenas(self.program)
+        if self.program.copied:
+            assert self._symbol("init")(ctypes.byref(arenas.pointers)) == 0
         call = self._run_in_arena if self.program.io_in_arena else self._run_with_buffers
-        call = self._run_by_rows if self.program.pushed is not None else call
-        outputs = call(arena, inputs)
-        arena.check()
+        if self.program.pushed is not None:
+            call = self._push
+        outputs = call(arenas, inputs)
+        arenas.check()
         return outputs
 
     def _symbol(self, name: str) -> ctypes._CFuncPtr:
@@ -121,60 +149,67 @@ class HostModel:
         found = symbol(ctypes.byref(pools))
         return [getattr(found, f"p{k}") for k in range(count)]
 
-    def _run_in_arena(self, arena: Guarded, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        ports = self.program.interface
-        pools = pointer_struct(1)(arena.address)
-        for array, address in zip(
-            inputs, self._pointers("map_inputs", len(ports.inputs), pools), strict=True
-        ):
-            data = array.tobytes()
-            start = address - arena.address
-            arena.bytes[start : start + len(data)] = np.frombuffer(data, "uint8")
+    def _run_in_arena(self, arenas: Arenas, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        pools = arenas.pointers
+        count = len(self.program.interface.inputs)
+        for array, address in zip(inputs, self._pointers("map_inputs", count, pools), strict=True):
+            arenas.at(address, array.nbytes)[:] = np.frombuffer(array.tobytes(), "uint8")
         assert self._symbol("run")(ctypes.byref(pools)) == 0
-        return self.outputs_in(arena)
+        return self._outputs(arenas)
 
-    def outputs_in(self, arena: Guarded) -> list[np.ndarray]:
-        """What is in an arena after a run."""
-        ports = self.program.interface.outputs
-        places = self._pointers("map_outputs", len(ports), pointer_struct(1)(arena.address))
-        return [
-            arena.bytes[place - arena.address :][: port.bytes].view(port.dtype).reshape(port.shape)
-            for port, place in zip(ports, places, strict=True)
-        ]
-
-    def _run_by_rows(self, arena: Guarded, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        assert self.begin(arena) == 0
-        for row in self.rows(inputs[0]):
-            assert self.push(arena, row) == 0
-        return self.outputs_in(arena)
+    def _push(self, arenas: Arenas, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Row by row; every second one is written where `next_row` says."""
+        assert self.begin(arenas) == 0
+        for k, row in enumerate(self.rows(inputs[0])):
+            if k % 2 == 0:
+                assert self.push(arenas, row) == 0
+            else:
+                address = self.next_row(arenas)
+                arenas.at(address, row.nbytes)[:] = row
+                pools = ctypes.byref(arenas.pointers)
+                assert self._symbol("push_row")(pools, ctypes.c_void_p(address)) == 0
+        assert self.next_row(arenas) is None
+        return self._outputs(arenas)
 
     def rows(self, image: np.ndarray) -> np.ndarray:
         """The input's rows as bytes, uint8 [rows, bytes of a row]."""
         assert self.program.pushed is not None
         return np.frombuffer(image.tobytes(), "uint8").reshape(self.program.pushed.events, -1)
 
-    def begin(self, arena: Guarded) -> int:
-        return int(self._symbol("begin")(ctypes.byref(pointer_struct(1)(arena.address))))
+    def begin(self, arenas: Arenas) -> int:
+        return int(self._symbol("begin")(ctypes.byref(arenas.pointers)))
 
-    def push(self, arena: Guarded, row: np.ndarray) -> int:
+    def push(self, arenas: Arenas, row: np.ndarray) -> int:
         """push_row, of a copy that is overwritten at once."""
         lent = Guarded(row.nbytes)
         lent.bytes[:] = row
-        pools = pointer_struct(1)(arena.address)
-        status = self._symbol("push_row")(ctypes.byref(pools), ctypes.c_void_p(lent.address))
+        pools = ctypes.byref(arenas.pointers)
+        status = self._symbol("push_row")(pools, ctypes.c_void_p(lent.address))
         assert (lent.bytes == row).all(), "the caller's row was written"
         lent.check()
         lent.bytes[:] = NOISE
         return int(status)
 
-    def next_row(self, arena: Guarded) -> int | None:
+    def next_row(self, arenas: Arenas) -> int | None:
         """Where the next row is to lie."""
         symbol = self._symbol("next_row")
         symbol.restype = ctypes.c_void_p
-        found: int | None = symbol(ctypes.byref(pointer_struct(1)(arena.address)))
+        found: int | None = symbol(ctypes.byref(arenas.pointers))
         return found
 
-    def _run_with_buffers(self, arena: Guarded, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def outputs_in(self, arenas: Arenas) -> list[np.ndarray]:
+        """What is in the arenas after a run."""
+        return self._outputs(arenas)
+
+    def _outputs(self, arenas: Arenas) -> list[np.ndarray]:
+        ports = self.program.interface.outputs
+        places = self._pointers("map_outputs", len(ports), arenas.pointers)
+        return [
+            arenas.at(place, port.bytes).view(port.dtype).reshape(port.shape)
+            for port, place in zip(ports, places, strict=True)
+        ]
+
+    def _run_with_buffers(self, arenas: Arenas, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         ports = self.program.interface
         given = [Guarded(port.bytes) for port in ports.inputs]
         for buffer, array in zip(given, inputs, strict=True):
@@ -184,7 +219,7 @@ class HostModel:
         arguments = (
             pointer_struct(len(given))(*(b.address for b in given)),
             pointer_struct(len(taken))(*(b.address for b in taken)),
-            pointer_struct(1)(arena.address),
+            arenas.pointers,
         )
         assert self._symbol("run")(*map(ctypes.byref, arguments)) == 0
         for buffer in given + taken:

@@ -21,19 +21,20 @@ HEAD = """\
 # One inference with memory of its own; what differs is reported by exit code.
 CHECK = """\
 static int check_{name}(void) {{
-  uint8_t* arena = malloc({arena});
-  struct tvmgen_{name}_workspace_pools pools;
+  struct tvmgen_{name}_workspace_pools pools = {{0}};
   int differs = 0;
-  if (arena == 0) return 1;
-  memset(arena, 0xA5, {arena});
-  pools.workspace = arena;
+{arenas}
   {{
 {body}
   }}
-  free(arena);
+{frees}
   return differs;
 }}
 """
+ARENA = """\
+  pools.{member} = malloc({size});
+  if (pools.{member} == 0) return 1;
+  memset(pools.{member}, 0xA5, {size});"""
 MAIN = """\
 static void* work(void* argument) {{
   int* failures = argument;
@@ -101,9 +102,20 @@ def _check(model: HostModel) -> str:
     inputs = [
         rng.integers(0, 100, port.shape).astype(port.dtype) for port in program.interface.inputs
     ]
-    make = _arena_body if program.io_in_arena else _own_body
-    body = "\n".join((_rows_body if program.pushed is not None else make)(model, inputs))
-    return CHECK.format(name=program.name, arena=program.workspace_bytes, body=body)
+    body = _arena_body if program.io_in_arena else _own_body
+    body = _pushed_body if program.pushed is not None else body
+    init = f"    differs += tvmgen_{program.name}_init(&pools) != 0;"
+    lines = [*body(model, inputs)]
+    # Behind the data; before anything else is called.
+    lines.insert(len(inputs) + len(program.interface.outputs), init if program.copied else "")
+    sizes = [pool.bytes for pool in program.pools] or [program.workspace_bytes]
+    members = [pair for pair in zip(program.arena_names, sizes, strict=True) if pair[1]]
+    return CHECK.format(
+        name=program.name,
+        arenas="\n".join(ARENA.format(member=member, size=size) for member, size in members),
+        body="\n".join(lines),
+        frees="\n".join(f"  free(pools.{member});" for member, _ in members),
+    )
 
 
 def _data(name: str, array: np.ndarray) -> str:
@@ -127,27 +139,7 @@ def _arena_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
     return lines
 
 
-def _own_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
-    program, name = model.program, model.program.name
-    outputs = model.run(inputs)
-    lines = [_data(f"x{k}", x) for k, x in enumerate(inputs)]
-    lines += [_data(f"y{k}", y) for k, y in enumerate(outputs)]
-    lines += [f"    struct tvmgen_{name}_inputs in = {{0}};"]
-    lines += [f"    struct tvmgen_{name}_outputs out = {{0}};"]
-    for k, (c_name, x) in enumerate(zip(program.input_names, inputs, strict=True)):
-        lines.append(f"    in.{c_name} = malloc({max(x.nbytes, 1)});")
-        lines.append(f"    memcpy(in.{c_name}, x{k}, {x.nbytes});")
-    for c_name, y in zip(program.output_names, outputs, strict=True):
-        lines.append(f"    out.{c_name} = malloc({max(y.nbytes, 1)});")
-    lines.append(f"    differs += tvmgen_{name}_run(&in, &out, &pools) != 0;")
-    for k, (c_name, y) in enumerate(zip(program.output_names, outputs, strict=True)):
-        lines.append(f"    differs += memcmp(out.{c_name}, y{k}, {y.nbytes}) != 0;")
-        lines.append(f"    free(out.{c_name});")
-    lines += [f"    free(in.{c_name});" for c_name in program.input_names]
-    return lines
-
-
-def _rows_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
+def _pushed_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
     """Rows from memory of their own size that is freed at once; every other one in place."""
     program, name = model.program, model.program.name
     push = program.pushed
@@ -168,4 +160,24 @@ def _rows_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
     ]
     for k, (c_name, y) in enumerate(zip(program.output_names, outputs, strict=True)):
         lines.append(f"    differs += memcmp(out.{c_name}, y{k}, {y.nbytes}) != 0;")
+    return lines
+
+
+def _own_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
+    program, name = model.program, model.program.name
+    outputs = model.run(inputs)
+    lines = [_data(f"x{k}", x) for k, x in enumerate(inputs)]
+    lines += [_data(f"y{k}", y) for k, y in enumerate(outputs)]
+    lines += [f"    struct tvmgen_{name}_inputs in = {{0}};"]
+    lines += [f"    struct tvmgen_{name}_outputs out = {{0}};"]
+    for k, (c_name, x) in enumerate(zip(program.input_names, inputs, strict=True)):
+        lines.append(f"    in.{c_name} = malloc({max(x.nbytes, 1)});")
+        lines.append(f"    memcpy(in.{c_name}, x{k}, {x.nbytes});")
+    for c_name, y in zip(program.output_names, outputs, strict=True):
+        lines.append(f"    out.{c_name} = malloc({max(y.nbytes, 1)});")
+    lines.append(f"    differs += tvmgen_{name}_run(&in, &out, &pools) != 0;")
+    for k, (c_name, y) in enumerate(zip(program.output_names, outputs, strict=True)):
+        lines.append(f"    differs += memcmp(out.{c_name}, y{k}, {y.nbytes}) != 0;")
+        lines.append(f"    free(out.{c_name});")
+    lines += [f"    free(in.{c_name});" for c_name in program.input_names]
     return lines

@@ -96,6 +96,7 @@ def float_kernel():
     return from_tflite(net.finish([net.unary("LOG_SOFTMAX", x, Quant(1 / 16, 127))]))
 
 
+@pytest.mark.filterwarnings("ignore:.*float")
 def test_buffers_of_tvms_kernels_are_scratch(report_on, float_kernel):
     plan = report_on(mod=float_kernel).chosen
     (kernel,) = (step for step in plan.steps if step.kind == "kernel")
@@ -105,6 +106,7 @@ def test_buffers_of_tvms_kernels_are_scratch(report_on, float_kernel):
     assert sorted(plan.blocks[k].bytes for k in kernel.scratch) == [256, 256]
 
 
+@pytest.mark.filterwarnings("ignore:.*float")
 def test_a_search_that_finds_no_stages_is_no_technique(report_on, float_kernel):
     plans = report_on(mod=float_kernel, stream_input=True).plans
     assert [plan.key for plan in plans] == ["apart", "overlap", "pushed"]

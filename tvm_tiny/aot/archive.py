@@ -111,6 +111,11 @@ def _metadata(program: Program, target: str, hashes: Mapping[str, str]) -> dict[
             "stream_input": program.pushed is not None,
             "workspace_bytes": program.workspace_bytes,
             "constant_bytes": program.constant_bytes,
+            "pools": [_pool(program, index) for index in range(len(program.pools))],
+            "weights": {
+                "section": program.weights_section,
+                "copied_to": program.pools[program.copied[0].pool].name if program.copied else None,
+            },
             "macs": program.macs,
             "inputs": _port_entries(program, "input"),
             "outputs": _port_entries(program, "output"),
@@ -135,16 +140,31 @@ def _port_entries(program: Program, kind: str) -> list[dict[str, Any]]:
     ports = program.interface.inputs if kind == "input" else program.interface.outputs
     names = program.input_names if kind == "input" else program.output_names
     offsets = program.input_offsets if kind == "input" else program.output_offsets
+    pools = program.input_pools if kind == "input" else program.output_pools
     return [
         {
             **asdict(port),
             "layout_permutation": port.permutation,
             "c_name": c_name,
             "offset": offset,
+            "pool": None if offset is None else program.arena_names[pool],
             "bytes": port.bytes,
         }
-        for port, c_name, offset in zip(ports, names, offsets, strict=True)
+        for port, c_name, offset, pool in zip(ports, names, offsets, pools, strict=True)
     ]
+
+
+def _pool(program: Program, index: int) -> dict[str, Any]:
+    """A pool of the board: bytes it has, bytes used, and those of them that are copied weights."""
+    pool = program.pools[index]
+    return {
+        "name": pool.name,
+        "c_name": program.arena_names[index],
+        "size": pool.size,
+        "used": pool.bytes,
+        "copied_weights": pool.constants,
+        "section": pool.section,
+    }
 
 
 def _step(program: Program, index: int) -> dict[str, Any]:
@@ -159,6 +179,7 @@ def _step(program: Program, index: int) -> dict[str, Any]:
         "dtype": result.dtype,
         "bytes": result.bytes,
         "offset": result.where if result.location == "arena" else None,
+        "pool": program.arena_names[result.pool] if result.location == "arena" else None,
         "macs": call.macs,
     }
 

@@ -16,6 +16,7 @@ from ..interface import ATTRIBUTE as INTERFACE
 from ..interface import Interface
 from ..memory import ATTRIBUTE as MEMORY_PLAN
 from ..memory import MemoryPlan, align
+from ..pools import PoolUse
 from ..schedules.kernel import row_split
 from ..schedules.stage import runs
 from .kernels import KernelSource, print_kernels
@@ -41,13 +42,15 @@ _RESERVED = frozenset(_RESERVED_TEXT.split())
 class Operand:
     """A pointer argument. location: "arena", "constant", "input" or "output".
 
-    where: byte offset in the arena, or index of the constant, input or output.
+    where: byte offset in the arena, or index of the constant, input or output. pool: index of the
+    arena's, where there are several.
     """
 
     location: str
     where: int
     dtype: str
     bytes: int
+    pool: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,11 @@ class Program:
 
     steps: what the driver runs, one after the other; a step of several calls runs them row by row.
     Where the caller pushes the input, the first call is `push`, and `state_offset` says where in
-    the arena its progress is kept.
+    the (first) arena its progress is kept.
+
+    pools: of the board; none where there is one arena. workspace_bytes: of all arenas. input_pools,
+    output_pools: the arenas that the offsets are in. copied: where `init` copies each constant;
+    empty where kernels read them in flash, in `weights_section`.
     """
 
     name: str
@@ -107,6 +114,16 @@ class Program:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     state_offset: int | None = None
+    pools: tuple[PoolUse, ...] = ()
+    input_pools: tuple[int, ...] = ()
+    output_pools: tuple[int, ...] = ()
+    copied: tuple[Operand, ...] = ()
+    weights_section: str | None = None
+
+    @property
+    def arena_names(self) -> tuple[str, ...]:
+        """C names of the arenas: the first is the workspace, the others go by their pool."""
+        return c_identifiers(["workspace", *(pool.name for pool in self.pools[1:])])
 
     @property
     def pushed(self) -> Call | None:
@@ -180,6 +197,11 @@ def read_program(mod: IRModule, name: str) -> Program:
         workspace_bytes=plan.workspace_bytes,
         input_offsets=tuple(plan.offsets.get(i) for i in graph.inputs),
         output_offsets=tuple(plan.offsets.get(i) for i in graph.outputs),
+        input_pools=tuple(map(plan.pool, graph.inputs)),
+        output_pools=tuple(map(plan.pool, graph.outputs)),
+        copied=places.copied,
+        pools=plan.pools,
+        weights_section=plan.weights_section,
         constants=places.constants,
         steps=steps,
         kernels=print_kernels(mod, writes, f"tvmgen_{name}_"),
@@ -190,10 +212,16 @@ def read_program(mod: IRModule, name: str) -> Program:
 
 
 def _with_state(program: Program) -> Program:
-    """The program with room for its progress behind everything else."""
-    offset = program.workspace_bytes
-    size = align(offset + 4 * program.state_words)
-    return replace(program, workspace_bytes=size, state_offset=offset)
+    """The program with room for its progress behind everything else of the first arena."""
+    size = 4 * program.state_words
+    if not program.pools:
+        offset = program.workspace_bytes
+        return replace(program, workspace_bytes=align(offset + size), state_offset=offset)
+    first, *rest = program.pools
+    offset = align(first.bytes)
+    pools = (replace(first, bytes=align(offset + size)), *rest)
+    total = sum(pool.bytes for pool in pools)
+    return replace(program, pools=pools, workspace_bytes=total, state_offset=offset)
 
 
 def _calls(
@@ -228,21 +256,29 @@ def _calls(
 
 
 class _Places:
-    """Where each storage is: in the arena, in flash, or with the caller."""
+    """Where each storage is: in an arena, in flash, or with the caller.
+
+    copied: of every constant, where it is in an arena; empty if they stay in flash.
+    """
 
     def __init__(self, graph: Graph, plan: MemoryPlan) -> None:
         self._graph, self._plan = graph, plan
         constants = [s for s in graph.storage if s.array is not None]
         self._constants = {s.index: position for position, s in enumerate(constants)}
         self.constants = tuple(s.array for s in constants if s.array is not None)
+        self.copied = tuple(self._in_arena(s) for s in constants if s.index in plan.offsets)
 
     def operand(self, index: int) -> Operand:
         storage: Storage = self._graph.storage[index]
         if index in self._constants:
             return Operand("constant", self._constants[index], storage.dtype, storage.bytes)
         if index in self._plan.offsets:
-            return Operand("arena", self._plan.offsets[index], storage.dtype, storage.bytes)
+            return self._in_arena(storage)
         if index in self._graph.inputs:
             where = self._graph.inputs.index(index)
             return Operand("input", where, storage.dtype, storage.bytes)
         return Operand("output", self._graph.outputs.index(index), storage.dtype, storage.bytes)
+
+    def _in_arena(self, storage: Storage) -> Operand:
+        offset, pool = self._plan.offsets[storage.index], self._plan.pool(storage.index)
+        return Operand("arena", offset, storage.dtype, storage.bytes, pool)

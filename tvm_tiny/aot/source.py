@@ -10,6 +10,7 @@ import numpy as np
 
 from .._version import __version__
 from ..interface import Port
+from .arenas import arenas, copies, used_arenas
 from .program import Call, Operand, Program, Wait
 
 # Of the generated C interface; equals TVM_TINY_ABI_VERSION of runtime_c.
@@ -56,6 +57,7 @@ def _context(program: Program) -> dict[str, Any]:
     inputs = list(_ports(program, "input"))
     outputs = list(_ports(program, "output"))
     steps = [_step(program, prefix, calls) for calls in program.steps]
+    pointers = [pointer for step in steps for pointer in step["pointers"]]
     return {
         "name": program.name,
         "version": __version__,
@@ -70,10 +72,15 @@ def _context(program: Program) -> dict[str, Any]:
         "ports": inputs + outputs,
         "nulls_in": ", ".join(["0"] * max(len(inputs), 1)),
         "nulls_out": ", ".join(["0"] * len(outputs)),
-        "uses_arena": any(step["uses_arena"] for step in steps) or program.pushed is not None,
+        "arenas": arenas(program),
+        "used_arenas": used_arenas(program, pointers),
+        "has_pools": bool(program.pools),
+        "copies": copies(program, prefix),
+        "weights_section": program.weights_section,
         "steps": steps,
         "has_layers": any(_is_layer(program, calls) for calls in program.steps),
         "push": _push(program, prefix),
+        "finish": _finish(program, prefix, steps),
         "constants": [_constant(program, prefix, k) for k in range(len(program.constants))],
         "declarations": program.kernels.declarations,
         "definitions": program.kernels.definitions,
@@ -90,7 +97,9 @@ def _ports(program: Program, kind: str) -> Iterator[dict[str, Any]]:
     ports = program.interface.inputs if kind == "input" else program.interface.outputs
     names = program.input_names if kind == "input" else program.output_names
     offsets = program.input_offsets if kind == "input" else program.output_offsets
-    for position, (port, c_name, offset) in enumerate(zip(ports, names, offsets, strict=True)):
+    pools = program.input_pools if kind == "input" else program.output_pools
+    places = zip(offsets, (program.arena_names[pool] for pool in pools), strict=True)
+    for position, (port, c_name, place) in enumerate(zip(ports, names, places, strict=True)):
         yield {
             "kind": kind.capitalize(),
             "position": position,
@@ -107,7 +116,8 @@ def _ports(program: Program, kind: str) -> Iterator[dict[str, Any]]:
             "elements": port.bytes // np.dtype(port.dtype).itemsize,
             "scale": _float(port),
             "zero_point": port.zero_point,
-            "offset": offset,
+            "offset": place[0],
+            "arena": place[1],
         }
 
 
@@ -165,21 +175,30 @@ def _step(program: Program, prefix: str, calls: Sequence[Call]) -> dict[str, Any
         "pushes": pushes,
         "calls": filled,
         "stage": f"{prefix}_stage_{calls[0].index}" if len(calls) > 1 else None,
-        "uses_arena": any("arena" in pointer for pointer in pointers),
-        **_stage_interface(prefix, pointers, pushes),
+        "pointers": pointers,
+        **_stage_interface(program, prefix, pointers, pushes),
     }
 
 
-def _stage_interface(prefix: str, pointers: Sequence[str], pushes: bool) -> dict[str, Any]:
+def _stage_interface(
+    program: Program, prefix: str, pointers: Sequence[str], pushes: bool
+) -> dict[str, Any]:
     """Parameters of a stage's function, and what the driver passes."""
-    parameters = {"arena": "uint8_t* arena"}
-    parameters["inputs->"] = f"const struct {prefix}_inputs* inputs"
-    parameters["outputs->"] = f"const struct {prefix}_outputs* outputs"
-    used = [key for key in parameters if any(key in pointer for pointer in pointers)]
+    variables = [arena.variable for arena in arenas(program) if arena.is_in(pointers)]
+    parameters = {name: f"uint8_t* {name}" for name in variables}
+    for key in ("inputs", "outputs"):
+        if any(f"{key}->" in pointer for pointer in pointers):
+            parameters[key] = f"const struct {prefix}_{key}* {key}"
     return {
-        "parameters": [*(parameters[k] for k in used), *(["int32_t* done"] if pushes else [])],
-        "arguments": [*(k.removesuffix("->") for k in used), *(["state + 1"] if pushes else [])],
+        "parameters": [*parameters.values(), *(["int32_t* done"] if pushes else [])],
+        "arguments": [*parameters, *(["state + 1"] if pushes else [])],
     }
+
+
+def _finish(program: Program, prefix: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Parameters of the function that runs what follows the last row, and its arguments."""
+    pointers = [pointer for step in steps if not step["pushes"] for pointer in step["pointers"]]
+    return _stage_interface(program, prefix, pointers, False)
 
 
 def _push(program: Program, prefix: str) -> dict[str, Any] | None:
@@ -193,6 +212,7 @@ def _push(program: Program, prefix: str) -> dict[str, Any] | None:
         "row_bytes": call.row_bytes,
         "ring": call.ring,
         "target": _pointer(program, prefix, call.outputs[0], const=False),
+        "arena": arenas(program)[call.outputs[0].pool],
         "state_offset": program.state_offset,
         "state_words": program.state_words,
     }
@@ -249,10 +269,12 @@ def _row_trace(call: Call, pointer: str) -> dict[str, Any]:
 
 def _pointer(program: Program, prefix: str, operand: Operand, *, const: bool) -> str:
     c_type = f"{'const ' if const else ''}{_C_TYPES[operand.dtype]}*"
-    if operand.location == "constant":
+    if operand.location == "constant" and not program.copied:
         return f"{prefix}_constant_{operand.where}"
+    if operand.location == "constant":
+        operand = program.copied[operand.where]
     if operand.location == "arena":
-        return f"({c_type})(void*)(arena + {operand.where})"
+        return f"({c_type}){arenas(program)[operand.pool].place(operand.where)}"
     names = program.input_names if operand.location == "input" else program.output_names
     return f"({c_type}){operand.location}s->{names[operand.where]}"
 

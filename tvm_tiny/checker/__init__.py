@@ -28,7 +28,8 @@ class PlanProof:
     """What was replayed.
 
     events: runs of kernels. reads, writes: of elements of tensors in SRAM; bytes: how many these
-    have. arena_bytes: stated size of the arena; used_bytes: up to the end of the highest tensor.
+    have. arena_bytes: stated size of the arena, or of all pools; used_bytes: up to the end of the
+    highest tensor.
     whole: results of kernels of which it is not known when they read which element, because they
     are TVM's own or data decides: they were taken to need all of their inputs at once.
     """

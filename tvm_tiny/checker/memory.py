@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import PlanError
 from ..graph import Graph, Storage
 from ..memory import ALIGNMENT, MemoryPlan
+from ..pools import PoolUse
 
 # The identity of a byte that nothing has written.
 NOTHING = -1
@@ -56,8 +57,9 @@ class Value:
 class Memory:
     """Shadow memory of a plan.
 
-    cells: an identity for each byte: of the arena, then of callers' memory. used: bytes of the
-    arena up to the end of the highest tensor.
+    cells: an identity for each byte: of the arena, or of all pools one behind the other, then of
+    callers' memory. used: bytes of the arena up to the end of the highest tensor; of several
+    pools their sum.
 
     Raises PlanError where an offset is missing, misaligned or outside of the arena.
     """
@@ -66,9 +68,9 @@ class Memory:
         self.plan = plan
         self._storage = graph.storage
         self._cells = dict(_cells(graph, plan))
-        ends = {k: cell + graph.storage[k].bytes for k, cell in self._cells.items()}
-        self.used = max((end for k, end in ends.items() if k in plan.offsets), default=0)
-        size = max([plan.workspace_bytes, *ends.values()])
+        ends = [cell + graph.storage[k].bytes for k, cell in self._cells.items()]
+        self.used = _used(graph, plan)
+        size = max([plan.workspace_bytes, *ends])
         self.cells = np.full(size, NOTHING, dtype=np.int32)
         self._values: list[Value] = []
         self._next = 0
@@ -141,16 +143,28 @@ def _cells(graph: Graph, plan: MemoryPlan) -> Iterator[tuple[int, int]]:
             raise PlanError(f"memory plan: tensor '{storage.name}' has no offset; plan it again")
 
 
+def _used(graph: Graph, plan: MemoryPlan) -> int:
+    ends: dict[int, int] = {}
+    for k, offset in plan.offsets.items():
+        ends[plan.pool(k)] = max(ends.get(plan.pool(k), 0), offset + graph.storage[k].bytes)
+    return sum(ends.values())
+
+
 def _inside(storage: Storage, plan: MemoryPlan) -> int:
-    offset = plan.offsets[storage.index]
+    """The cell of a storage that the plan has a place for."""
+    offset, pool = plan.offsets[storage.index], plan.pool(storage.index)
+    pools = plan.pools or (PoolUse("", 0, plan.workspace_bytes),)
+    arena = f"pool '{plan.pools[pool].name}'" if plan.pools else "an arena"
+    first, size = pools[pool].constants, pools[pool].bytes
     if offset % ALIGNMENT:
         raise PlanError(
             f"memory plan: tensor '{storage.name}' is at byte {offset}, which is no multiple of "
             f"{ALIGNMENT}; plan it again"
         )
-    if not 0 <= offset <= offset + storage.bytes <= plan.workspace_bytes:
+    if not first <= offset <= offset + storage.bytes <= size:
+        weights = f", of which {first} hold weights" if first else ""
         raise PlanError(
             f"memory plan: tensor '{storage.name}' takes bytes {offset} to "
-            f"{offset + storage.bytes - 1} of an arena of {plan.workspace_bytes}; plan it again"
+            f"{offset + storage.bytes - 1} of {arena} of {size}{weights}; plan it again"
         )
-    return offset
+    return plan.address(storage.index)

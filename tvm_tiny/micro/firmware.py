@@ -154,7 +154,7 @@ def build_firmware(
         flags = tuple(extra_cflags)
         if trace:
             flags += ("-DTVM_TINY_BOARD_TRACE",)
-        model_units = _model_units(mlf_dir, chosen, runtime, flags, trace)
+        model_units = _model_units(mlf_dir, chosen, runtime, (*flags, *_sections(model)), trace)
         units = [*model_units, *_board_units(mlf_dir, chosen, runtime, folder, flags, trace)]
         objects = compiler.compile_units(chosen.target, units, folder)
         link_flags = [*extra_cflags, *compiler.link_flags(chosen.target)]
@@ -168,6 +168,13 @@ def build_firmware(
             raise BoardError(_does_not_fit(model, chosen, error.over)) from error
     model_objects = objects[: len(model_units)]
     return Firmware(chosen, model, path, elf.sizes([path]), elf.sizes(model_objects), trace)
+
+
+def _sections(model: ModelInfo) -> tuple[str, ...]:
+    """These boards have one flash: a section that another board has is not in their scripts."""
+    if model.weights_section is None:
+        return ()
+    return (f"-D{model.prefix.upper()}_SECTION_RODATA=TVM_TINY_SECTION_RODATA",)
 
 
 def _model_units(

@@ -30,10 +30,22 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """An arena of the model: its pointer in the structure of pools, and the bytes it has."""
+
+    c_name: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """A model as an unpacked Model Library Format folder describes it.
 
-    steps  result of each step by its index; a step whose index is absent is traced as bytes
+    steps            result of each step by its index; a step whose index is absent is traced as
+                     bytes
+    pools            in the order of the structure; workspace_bytes is their sum
+    copies_weights   before the first run they must be copied to a pool
+    weights_section  of the constants on the board that the model is meant for
     """
 
     name: str
@@ -43,6 +55,9 @@ class ModelInfo:
     io_in_arena: bool
     steps: Mapping[int, Tensor]
     stream_input: bool = False
+    pools: tuple[Pool, ...] = ()
+    copies_weights: bool = False
+    weights_section: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -50,9 +65,9 @@ class ModelInfo:
         return f"tvmgen_{self.name}"
 
     @property
-    def workspace_macro(self) -> str:
-        """Macro of the generated header that holds the arena's size."""
-        return f"{self.prefix.upper()}_WORKSPACE_SIZE"
+    def arenas(self) -> tuple[Pool, ...]:
+        """The pools, or the one arena."""
+        return self.pools or (Pool("workspace", self.workspace_bytes),)
 
     @property
     def run_function(self) -> str:
@@ -74,6 +89,9 @@ def read_model_info(mlf_dir: Path) -> ModelInfo:
             workspace_bytes=int(info["workspace_bytes"]),
             io_in_arena=bool(info["io_in_arena"]),
             stream_input=bool(info.get("stream_input", False)),
+            pools=tuple(_pool(entry) for entry in info.get("pools", ())),
+            copies_weights=info.get("weights", {}).get("copied_to") is not None,
+            weights_section=info.get("weights", {}).get("section"),
             steps={int(entry["index"]): _tensor(entry) for entry in info.get("steps", ())},
         )
     except OSError as error:
@@ -86,6 +104,10 @@ def _string(value: object) -> str:
     if not isinstance(value, str) or not value.isidentifier():
         raise ValueError(f"{value!r} is not a name")
     return value
+
+
+def _pool(entry: Mapping[str, Any]) -> Pool:
+    return Pool(_string(entry["c_name"]), int(entry["used"]))
 
 
 def _tensor(entry: Mapping[str, Any]) -> Tensor:

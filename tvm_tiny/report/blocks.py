@@ -20,7 +20,8 @@ def blocks_of(occupancy: Occupancy, shown: np.ndarray) -> dict[int, Block]:
     graph = occupancy.run
     holds = _holds(graph)
     result = {}
-    for index, offset in sorted(occupancy.plan.offsets.items(), key=lambda item: item[::-1]):
+    offsets = {index: occupancy.plan.address(index) for index in occupancy.plan.offsets}
+    for index, offset in sorted(offsets.items(), key=lambda item: item[::-1]):
         storage, life = graph.storage[index], occupancy.timeline.lives.get(index)
         if life is not None and storage.bytes:
             names = holds.get(index, [storage.name])

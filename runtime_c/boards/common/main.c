@@ -81,12 +81,12 @@ static int32_t write_outputs(const struct run* run, const struct tvm_tiny_tensor
 static int32_t run_sample(const struct run* run, const struct tvm_tiny_tensor* inputs,
                           const struct tvm_tiny_tensor* outputs) {
   struct tvm_tiny_measurement result;
-  uint32_t i;
   int32_t code;
-  for (i = 0; i < TVM_TINY_MODEL_ARENA_BYTES; i++) {
-    tvm_tiny_model_arena[i] = ARENA_FILL;
+  tvm_tiny_model_fill(ARENA_FILL);
+  code = tvm_tiny_model_init();
+  if (code == TVM_TINY_ERROR_OK) {
+    code = read_inputs(run, inputs);
   }
-  code = read_inputs(run, inputs);
   if (code != TVM_TINY_ERROR_OK) {
     return code;
   }

@@ -22,6 +22,7 @@
   X(NULL_ROW, 0x0104, "the pointer to the row is null")                                           \
   X(NOT_BEGUN, 0x0105, "rows are pushed before tvmgen_<name>_begin")                              \
   X(INPUT_COMPLETE, 0x0106, "all rows of the input have been pushed already")                     \
+  X(NOT_INITIALIZED, 0x0107, "tvmgen_<name>_init has not copied the weights to these pools")      \
   /* 2: memory */                                                                                \
   X(NULL_ARENA, 0x0201, "the arena's pointer is null")                                           \
   X(ARENA_ALIGNMENT, 0x0202, "the arena is not aligned to 16 bytes")                             \

@@ -1,0 +1,90 @@
+"""What the C says of its arenas: one, or one for each pool of a board."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..pools import PoolUse
+from .program import Program, c_identifiers
+
+
+@dataclass(frozen=True)
+class Arena:
+    """An arena's names in C.
+
+    member: of the structure of pools. variable: the driver's pointer. array: what a firmware may
+    call its memory. bytes: used. section_macro: of the array; None where it is everybody's own.
+    """
+
+    member: str
+    variable: str
+    array: str
+    bytes: int
+    size_macro: str
+    section_macro: str | None = None
+    pool: PoolUse | None = None
+
+    def is_in(self, arguments: Sequence[str]) -> bool:
+        """Whether one of these C expressions needs the driver's pointer."""
+        return any(f"({self.variable} + " in argument for argument in arguments)
+
+    def place(self, offset: int) -> str:
+        """A C expression: the byte at an offset."""
+        return f"(void*)({self.variable} + {offset})"
+
+
+def arenas(program: Program) -> list[Arena]:
+    """All arenas, in the order of the structure of pools."""
+    macro = f"tvmgen_{program.name}".upper()
+    names = program.arena_names
+    if not program.pools:
+        size = f"{macro}_WORKSPACE_SIZE"
+        return [Arena(names[0], "arena", "arena", program.workspace_bytes, size)]
+    return [
+        Arena(
+            names[k],
+            f"arena_{names[k]}" if k else "arena",
+            c_identifiers([pool.name])[0],
+            pool.bytes,
+            f"{macro}_WORKSPACE_{pool.name.upper()}_POOL_SIZE",
+            f"{macro}_SECTION_{pool.name.upper()}",
+            pool,
+        )
+        for k, pool in enumerate(program.pools)
+    ]
+
+
+def used_arenas(program: Program, arguments: Sequence[str]) -> list[Arena]:
+    """Those whose pointers the driver needs: for its calls, its progress or copied constants."""
+    kept = {0} if program.pushed is not None else set()
+    kept |= {operand.pool for operand in program.copied}
+    return [a for k, a in enumerate(arenas(program)) if k in kept or a.is_in(arguments)]
+
+
+def copies(program: Program, prefix: str) -> dict[str, Any] | None:
+    """What the function `init` is filled from.
+
+    mark: what it leaves before the constants to say that they are there; of other constants, or
+    of the same ones in other places, it differs.
+    """
+    if not program.copied:
+        return None
+    mark, places = 0, list(zip(program.copied, program.constants, strict=True))
+    for operand, array in places:
+        mark = zlib.crc32(operand.where.to_bytes(4, "little") + array.tobytes(), mark)
+    arena = arenas(program)[program.copied[0].pool]
+    return {
+        "arena": arena,
+        "mark": f"0x{mark:08x}u",
+        "constants": [
+            {
+                "source": f"{prefix}_constant_{k}",
+                "target": f"{arena.variable} + {operand.where}",
+                "bytes": operand.bytes,
+            }
+            for k, (operand, _) in enumerate(places)
+        ],
+    }
