@@ -155,7 +155,7 @@ class HostModel:
         for array, address in zip(inputs, self._pointers("map_inputs", count, pools), strict=True):
             arenas.at(address, array.nbytes)[:] = np.frombuffer(array.tobytes(), "uint8")
         assert self._symbol("run")(ctypes.byref(pools)) == 0
-        return self._outputs(arenas)
+        return self.outputs_in(arenas)
 
     def _push(self, arenas: Arenas, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Row by row; every second one is written where `next_row` says."""
@@ -169,7 +169,7 @@ class HostModel:
                 pools = ctypes.byref(arenas.pointers)
                 assert self._symbol("push_row")(pools, ctypes.c_void_p(address)) == 0
         assert self.next_row(arenas) is None
-        return self._outputs(arenas)
+        return self.outputs_in(arenas)
 
     def rows(self, image: np.ndarray) -> np.ndarray:
         """The input's rows as bytes, uint8 [rows, bytes of a row]."""
@@ -199,9 +199,6 @@ class HostModel:
 
     def outputs_in(self, arenas: Arenas) -> list[np.ndarray]:
         """What is in the arenas after a run."""
-        return self._outputs(arenas)
-
-    def _outputs(self, arenas: Arenas) -> list[np.ndarray]:
         ports = self.program.interface.outputs
         places = self._pointers("map_outputs", len(ports), arenas.pointers)
         return [
