@@ -9,11 +9,12 @@ from tvm.ir import IRModule
 
 from tvm_tiny.memory import align
 from tvm_tiny.network import read_network
-from tvm_tiny.partition import Search
+from tvm_tiny.partition import Partition, Search
+from tvm_tiny.patches import SPLITS
 
+from .patch_inference import make_stages
 from .running_sums import RunningSums
 from .stream_input import StreamInput
-from .stream_stages import StreamStages
 from .subsample_shortcuts import SubsampleShortcuts
 
 
@@ -22,12 +23,12 @@ class PartitionStages:
     """Choose the stages, and make them.
 
     stream_input: take the input row by row (`StreamInput`). sram: bytes the arena may have; the
-    stages of least overhead with which it fits are taken, none if it fits layer by layer, and
-    those of least memory if it does not fit at all. minimize: take the stages of least memory in
-    any case.
+    stages of least overhead with which it fits are taken, none if it fits layer by layer, some in
+    patches (`PatchInference`) if it fits in no other way, and those of least memory if it does
+    not fit at all. minimize: take the stages of least memory in any case; none are in patches.
 
     Requires: integer operators in main, in the order in which they are to run.
-    Ensures: what StreamStages ensures.
+    Ensures: what StreamStages and PatchInference ensure.
     Does nothing when: there is neither a budget nor `minimize`, or layer by layer fits.
     """
 
@@ -57,9 +58,15 @@ class PartitionStages:
             return mod
         split = _run(mod, RunningSums(), SubsampleShortcuts())
         search = Search(read_network(split), self.io_in_arena)
-        found = (None if budget is None else search.within(budget)) or search.least()
-        stages = [(first, last) for first, last in found.ranges if last > first]
-        return _run(split, StreamStages(stages)) if stages else mod
+        found = None if budget is None else search.within(budget) or self._patched(split, budget)
+        found = found or search.least()
+        is_layers = all(first == last for first, last in found.ranges)
+        return mod if is_layers else make_stages(split, found)
+
+    def _patched(self, mod: IRModule, budget: int) -> Partition | None:
+        """With some stages in patches, which costs work: only where nothing else fits."""
+        network = read_network(mod, patches=True)
+        return Search(network, self.io_in_arena, SPLITS).within(budget)
 
 
 def _run(mod: IRModule, *passes: Any) -> IRModule:

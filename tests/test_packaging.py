@@ -35,6 +35,7 @@ LAYERS = {
     "timeline": 6,
     "network": 6,
     "memory": 7,
+    "patches": 7,
     "partition": 8,
     "passes": 9,
     "transform": 10,

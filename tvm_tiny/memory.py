@@ -59,7 +59,8 @@ def align(value: int, alignment: int = ALIGNMENT) -> int:
 
 def planned_tensors(graph: Graph, io_in_arena: bool) -> list[Storage]:
     """The tensors that live in the arena: inputs and outputs only if asked."""
-    outside = graph.pushed if io_in_arena else {*graph.inputs, *graph.outputs}
+    callers = {*graph.inputs, *graph.outputs} if graph.callers is None else graph.callers
+    outside = graph.pushed if io_in_arena else callers
     return [t for t in graph.tensors if t.index not in outside]
 
 
