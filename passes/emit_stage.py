@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from tvm import relax, tirx
-from tvm.ir import Call, Expr, GenericConst, TupleGetItem
+from tvm.ir import Call, Expr, GenericConst, GlobalVar, TupleGetItem
 
 from tvm_tiny.schedules import kernel as kernels
 from tvm_tiny.schedules import portable  # noqa: F401  registers the row kernels
 from tvm_tiny.schedules.access import Access, Span, analyze
+from tvm_tiny.schedules.columns import column_access, keep_columns
 from tvm_tiny.schedules.driver import driver
-from tvm_tiny.schedules.kernel import OUT, Factory, Spec, row_count, row_split, shape_of, spec
+from tvm_tiny.schedules.kernel import (
+    OUT,
+    Factory,
+    Pitches,
+    Spec,
+    memory_shape,
+    row_count,
+    row_split,
+    shape_of,
+    spec,
+)
 from tvm_tiny.schedules.portable.convolution import CONVOLUTION_SCALARS
 from tvm_tiny.schedules.portable.planes import depthwise_planes
-from tvm_tiny.schedules.stage import Operator, Rows, Stage, fit_rings, in_place
+from tvm_tiny.schedules.stage import (
+    Columns,
+    Operator,
+    Range,
+    Rows,
+    Stage,
+    Tiles,
+    fit_rings,
+    in_place,
+)
+from tvm_tiny.schedules.tiles import divided, lines, tile, tile_sizes
 
 from .lower_tir import lower_prim_func, to_pointer_abi
 
@@ -57,12 +78,14 @@ def multiply_accumulates(call: Call) -> int:
     return 0
 
 
-def _lowered(factory: Factory, call: Call) -> tirx.PrimFunc:
-    """The row kernel with pointers for parameters."""
-    key = factory.key(call)
+def _lowered(call: Call, pitches: Pitches | None) -> tirx.PrimFunc:
+    """The row kernel with pointers for parameters; pitches: see `Rings`."""
+    factory = factory_of(call)
+    key = repr((factory.key(call), pitches))
     if key not in _LOWERED:
-        kernel = factory.build(call, factory.rings(call))
-        func = to_pointer_abi(lower_prim_func(kernel.func))
+        rings = factory.rings(call, pitches=pitches)
+        kernel = keep_columns(factory.build(call, rings).func, rings)
+        func = to_pointer_abi(lower_prim_func(kernel))
         _LOWERED[key] = func.with_attr("calling_conv", _FINAL_SIGNATURE)
     return _LOWERED[key]
 
@@ -103,9 +126,40 @@ def describe(call: Call, places: Mapping[int, int], result: int) -> Operator:
     )
 
 
+def column_access_of(call: Call) -> Access:
+    """Which columns the row kernel of an operator touches, result column by result column."""
+    factory = factory_of(call)
+    constants = {k: a.value.numpy() for k, a in enumerate(call.args) if isinstance(a, GenericConst)}
+    tables = b"".join(constants[k].tobytes() for k in factory.tables)
+    key = (f"columns {factory.key(call)}", tables)
+    if key not in _ACCESSES:
+        rings = factory.rings(call, logical=True, pitches={})
+        kernel = factory.build(call, rings)
+        (integers,) = factory.integers(call, factory.whole(call), [[0, 0]])
+        constants[len(call.args)] = integers[0]
+        _ACCESSES[key] = column_access(kernel, rings, shape_of(call)[-2], constants)
+    return _ACCESSES[key]
+
+
+def describe_columns(call: Call, places: Iterable[int]) -> Columns | None:
+    """The columns of an operator; None where its kernel computes whole rows only.
+
+    places: the operands that count.
+    """
+    if not factory_of(call).tiled(call):
+        return None
+    reads = column_access_of(call).reads
+    return Columns(shape_of(call)[-2], tuple(_columns(reads[k], call.args[k]) for k in places))
+
+
 def ringed_operands(call: Call) -> tuple[int, ...]:
     """The operands, OUT for the result, whose rows the kernel finds through rings."""
     return factory_of(call).rings(call).operands
+
+
+def tiled_operands(call: Call) -> tuple[int, ...]:
+    """The operands, OUT for the result, of which the kernel can take some columns of a row."""
+    return factory_of(call).tiled(call)
 
 
 def overlap_bytes(call: Call) -> int:
@@ -135,19 +189,25 @@ def emit_in_place(builder: relax.BlockBuilder, call: Call) -> Expr:
 
 
 def emit_stage(
-    builder: relax.BlockBuilder, body: Body, results: Sequence[relax.Var], name: str
+    builder: relax.BlockBuilder,
+    body: Body,
+    results: Sequence[relax.Var],
+    name: str,
+    split: Range | None = None,
 ) -> list[Expr]:
     """Add the functions of a stage to the builder's module; answer its results.
 
     body: operators in topological order; results: those of their variables that are used
-    elsewhere; name: of the stage's function. Functions of equal structure are added once:
-    BlockBuilder.add_func compares them.
+    elsewhere; name: of the stage's function; split: rows and columns of tiles of a patch stage.
+    Functions of equal structure are added once: BlockBuilder.add_func compares them.
     """
+    parts = _Parts(body, results, split)
+    stage = parts.stage()
     kernels_ = [
-        builder.add_func(_lowered(factory_of(call), call), _kernel_name(call)) for _, call in body
+        builder.add_func(_lowered(call, _pitches(stage, k)), _kernel_name(call))
+        for k, (_, call) in enumerate(body)
     ]
-    parts = _Parts(body, results)
-    stage = parts.stage([kernel.name_hint for kernel in kernels_])
+    stage = _with_kernels(stage, kernels_)
     specs = parts.specs(stage)
     function = builder.add_func(driver(stage, kernels_, specs), name)
     operands = parts.operands(stage)
@@ -165,6 +225,21 @@ def _kernel_name(call: Call) -> str:
     return f"{'copy' if name == 'push' else name}_row"
 
 
+def _pitches(stage: Stage, k: int) -> Pitches | None:
+    """See `Rings`: of the kernel of operator k."""
+    if stage.tiles is None:
+        return None
+    operator = stage.operators[k]
+    places = {**dict(enumerate(operator.operands)), OUT: operator.result}
+    return {operand: stage.widths[p] for operand, p in places.items() if p in stage.widths}
+
+
+def _with_kernels(stage: Stage, kernels_: Sequence[GlobalVar]) -> Stage:
+    operators = zip(stage.operators, kernels_, strict=True)
+    named = tuple(replace(operator, kernel=kernel.name_hint) for operator, kernel in operators)
+    return replace(stage, operators=named)
+
+
 def short_name(call: Call) -> str:
     """The operator's name without its namespace."""
     return str(call.op.name.removeprefix("tvm_tiny."))
@@ -173,26 +248,37 @@ def short_name(call: Call) -> str:
 class _Parts:
     """The parameters of a stage's function: operands, integer arrays, results, rings."""
 
-    def __init__(self, body: Body, results: Sequence[relax.Var]) -> None:
-        self._body = body
+    def __init__(self, body: Body, results: Sequence[relax.Var], split: Range | None) -> None:
+        self._body, self._patches = body, split is not None
         made = [var for var, _ in body]
         outside = [a for _, call in body for a in call.args if not _among(a, made)]
         self._outside = [a for k, a in enumerate(outside) if not _among(a, outside[:k])]
-        self._with_integers = [v for v, call in body if factory_of(call).rings(call).integers]
+        self._with_integers = [
+            v for v, call in body if self._patches or factory_of(call).rings(call).integers
+        ]
         self._results = list(results)
         self._inside = [var for var in made if not _among(var, results)]
         first = len(self._outside) + len(self._with_integers)
         self._made = {var: first + k for k, var in enumerate([*self._results, *self._inside])}
+        self._tiles = None if split is None else self._tiled(split)
         shared = self._in_place()
         self._inside = [var for var in self._inside if self._made[var] not in shared]
         numbers = {var: first + k for k, var in enumerate([*self._results, *self._inside])}
         owner = {parameter: var for var, parameter in self._made.items()}
         self._made = {v: numbers[owner[shared.get(p, p)]] for v, p in self._made.items()}
 
+    def _tiled(self, split: Range) -> Tiles:
+        operators = [self._operator(var, call) for var, call in self._body]
+        whole = {self._made[var]: row_count(shape_of(var)) for var in self._results}
+        return tile(operators, whole, split)
+
     def _in_place(self) -> dict[int, int]:
-        operators = [self._operator(var, call, "") for var, call in self._body]
+        operators = [self._operator(var, call) for var, call in self._body]
         inside = [self._made[var] for var in self._inside if self._can_ring(var)]
         sizes = {p: (row_count(shape_of(v)), row_bytes(v)) for v, p in self._made.items()}
+        if self._tiles is not None:
+            narrow = [self._made[var] for var in self._inside]
+            return in_place(operators, tile_sizes(operators, self._tiles, sizes, narrow), inside)
         return in_place(operators, sizes, inside)
 
     def _parameter(self, expr: Expr) -> int:
@@ -205,17 +291,21 @@ class _Parts:
         position = next(found, None)
         return None if position is None else len(self._outside) + position
 
-    def stage(self, names: Sequence[str]) -> Stage:
-        """The stage, its rings as small as they can be; names: of the row kernels."""
-        operators = tuple(
-            self._operator(var, call, name)
-            for (var, call), name in zip(self._body, names, strict=True)
-        )
+    def stage(self) -> Stage:
+        """The stage, its rings as small as they can be, without the names of its kernels."""
+        operators = tuple(self._operator(var, call) for var, call in self._body)
         tensors = [a for a in self._outside if not isinstance(a, GenericConst)]
         tensors += [*self._results, *self._inside]
         rows = {self._parameter(t): row_count(shape_of(t)) for t in tensors}
-        ringed = {self._made[v]: row_bytes(v) for v in self._inside if self._can_ring(v)}
-        return fit_rings(Stage(operators, rows, {}), ringed)
+        stage = Stage(operators, rows, {})
+        if self._tiles is not None:
+            stage = divided(stage, self._tiles, [self._made[var] for var in self._inside])
+        ringed = {
+            self._made[v]: row_bytes(v, stage.widths.get(self._made[v]))
+            for v in self._inside
+            if self._can_ring(v)
+        }
+        return fit_rings(stage, ringed)
 
     def _can_ring(self, var: relax.Var) -> bool:
         """Whether all that write and read the tensor find its rows through a ring."""
@@ -227,14 +317,15 @@ class _Parts:
                 return False
         return True
 
-    def _operator(self, var: relax.Var, call: Call, name: str) -> Operator:
+    def _operator(self, var: relax.Var, call: Call) -> Operator:
         places = {k: self._parameter(arg) for k, arg in enumerate(call.args)}
         described = describe(call, places, self._made[var])
+        if self._patches:
+            described = replace(described, columns=describe_columns(call, places))
         integers = self._integers(var)
         extra = () if integers is None else (integers,)
         return replace(
             described,
-            kernel=name,
             # A layer goes by the name of the variable it is bound to: equal ones share a function.
             tensor=var.name if len(self._body) > 1 else "",
             operands=(*described.operands, *extra),
@@ -245,14 +336,16 @@ class _Parts:
     def operands(self, stage: Stage) -> list[Expr]:
         """What main passes: tensors, constants, and each operator's integers."""
         arrays = []
-        for (var, call), operator in zip(self._body, stage.operators, strict=True):
+        for position, (var, call) in enumerate(self._body):
             if self._integers(var) is None:
                 continue
+            operator = stage.operators[position]
             factory = factory_of(call)
             places = {OUT: operator.result} | dict(enumerate(operator.operands))
             sizes = factory.whole(call)
             sizes |= {k: stage.rings[places[k]] for k in sizes if places[k] in stage.rings}
-            arrays += factory.integers(call, sizes)
+            tiles = () if stage.tiles is None else lines(stage, position)
+            arrays += factory.integers(call, sizes, tiles)
         return [*self._outside, *map(relax.const, arrays)]
 
     def specs(self, stage: Stage) -> list[Spec]:
@@ -260,15 +353,15 @@ class _Parts:
         specs = [spec(operand) for operand in self.operands(stage)]
         for var in (*self._results, *self._inside):
             shape, dtype = spec(var)
-            rows = stage.rings.get(self._made[var])
-            specs.append((shape if rows is None else (rows, *row_split(shape)[1]), dtype))
+            rows, width = (kept.get(self._made[var]) for kept in (stage.rings, stage.widths))
+            specs.append((memory_shape(shape, rows, width), dtype))
         return specs
 
 
-def row_bytes(tensor: Expr) -> int:
-    """Bytes of one row of a tensor."""
+def row_bytes(tensor: Expr, width: int | None = None) -> int:
+    """Bytes of one row of a tensor, or of so many columns of it."""
     shape, dtype = spec(tensor)
-    return math.prod(row_split(shape)[1]) * np.dtype(dtype).itemsize
+    return math.prod(memory_shape(shape, 1, width)) * np.dtype(dtype).itemsize
 
 
 def _among(expr: Expr, others: Sequence[Expr]) -> bool:
@@ -277,9 +370,16 @@ def _among(expr: Expr, others: Sequence[Expr]) -> bool:
 
 def _rows(span: Span | None, tensor: Expr) -> Rows | None:
     """Elements as rows of the tensor."""
-    if span is None:
-        return None
-    size = max(math.prod(row_split(shape_of(tensor))[1]), 1)
+    return None if span is None else _divided(span, math.prod(row_split(shape_of(tensor))[1]))
+
+
+def _columns(span: Span | None, tensor: Expr) -> Rows | None:
+    """Elements of a tensor of one row as columns of it."""
+    return None if span is None else _divided(span, math.prod(row_split(shape_of(tensor))[1][1:]))
+
+
+def _divided(span: Span, size: int) -> Rows:
+    size = max(size, 1)
     return Rows(
         tuple(first // size for first in span.first),
         tuple(-(-end // size) for end in span.end),

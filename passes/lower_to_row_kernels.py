@@ -15,8 +15,10 @@ from tvm_tiny.schedules import kernel as kernels
 from .emit_stage import emit_stage, short_name
 from .rebuild import bindings_of, mutate_main, results_of, substitute
 
-# Attribute of a private Relax function whose operators are to run as one stage.
+# Attribute of a private Relax function whose operators are to run as one stage: "stream", or
+# "patch" with a second attribute, the rows and columns of tiles.
 FORM = "tvm_tiny.form"
+SPLIT = "tvm_tiny.split"
 
 
 def emit_layer(builder: relax.BlockBuilder, call: Call) -> relax.Expr:
@@ -117,5 +119,9 @@ class _Lowering(PyExprMutator):
                 typed = Call(value.op, value.args, value.attrs, value.ty_args, None, binding.var.ty)
                 body.append((binding.var, typed))
         wanted = [substitute(result, env) for result in results_of(function)]
-        results = emit_stage(self.builder_, body, wanted, call.op.name_hint)
+        split = None
+        if SPLIT in function.attrs:
+            rows, columns = function.attrs[SPLIT]
+            split = int(rows), int(columns)
+        results = emit_stage(self.builder_, body, wanted, call.op.name_hint, split)
         return results[0] if len(results) == 1 else relax.Tuple(results)

@@ -11,14 +11,15 @@ from tvm.ir import GenericConst, IRModule
 from tvm_tiny.graph import Graph
 from tvm_tiny.memory import align
 from tvm_tiny.network import read_network
-from tvm_tiny.partition import Search
+from tvm_tiny.partition import Partition, Search
+from tvm_tiny.patches import SPLITS
 from tvm_tiny.pool_plan import copied_bytes, fits
 from tvm_tiny.pools import BoardMemory
 
+from .patch_inference import make_stages
 from .rebuild import bindings_of
 from .running_sums import RunningSums
 from .stream_input import StreamInput
-from .stream_stages import StreamStages
 from .subsample_shortcuts import SubsampleShortcuts
 
 # Bytes, at most, of the integers that a row kernel takes besides its tensors.
@@ -30,12 +31,13 @@ class PartitionStages:
     """Choose the stages, and make them.
 
     stream_input: take the input row by row (`StreamInput`). sram: bytes the arena may have; the
-    stages of least overhead with which it fits are taken, none if it fits layer by layer, and
-    those of least memory if it does not fit at all. pools: the same of the pools of a board.
-    minimize: take the stages of least memory in any case.
+    stages of least overhead with which it fits are taken, none if it fits layer by layer, some in
+    patches (`PatchInference`) if it fits in no other way, and those of least memory if it does
+    not fit at all. pools: the same of the pools of a board. minimize: take the stages of least
+    memory in any case; none are in patches.
 
     Requires: integer operators in main, in the order in which they are to run.
-    Ensures: what StreamStages ensures.
+    Ensures: what StreamStages and PatchInference ensure.
     Does nothing when: there is neither a budget nor `minimize`, or layer by layer fits.
     """
 
@@ -66,10 +68,18 @@ class PartitionStages:
                 return mod
         split = _run(mod, RunningSums(), SubsampleShortcuts())
         search = Search(read_network(split), self.io_in_arena)
-        fitting = None if budget is None else search.within(budget, self._accepts(split))
-        found = fitting or search.least()
-        stages = [(first, last) for first, last in found.ranges if last > first]
-        return _run(split, StreamStages(stages)) if stages else mod
+        found = None
+        if budget is not None:
+            accepts = self._accepts(split)
+            found = search.within(budget, accepts) or self._patched(split, budget)
+        found = found or search.least()
+        is_layers = all(first == last for first, last in found.ranges)
+        return mod if is_layers else make_stages(split, found)
+
+    def _patched(self, mod: IRModule, budget: int) -> Partition | None:
+        """With some stages in patches, which costs work: only where nothing else fits."""
+        network = read_network(mod, patches=True)
+        return Search(network, self.io_in_arena, SPLITS).within(budget, self._accepts(mod))
 
     def _budget(self, mod: IRModule) -> int | None:
         """Bytes of all memory together."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tvm
 from tvm import relax
@@ -16,6 +16,7 @@ from .lower_to_row_kernels import FORM
 from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of, substitute
 
 Place = str | int
+STREAM = {FORM: "stream"}
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.StreamStages")
@@ -46,26 +47,40 @@ class StreamStages:
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Move operators into functions; the module given is not changed."""
-        ranges = _ranges(self.stages, bindings_of(mod["main"]))
-        # From the last on, so that positions of those still to come stay true.
-        for number, (first, last) in reversed(list(enumerate(ranges))):
-            mod = _extract(mod, first, last, f"stage_{number}")
-        return mod
+        ranges = find_ranges(self.stages, bindings_of(mod["main"]), "stream")
+        return extract_stages(mod, dict.fromkeys(ranges, STREAM))
 
 
-def _ranges(
-    stages: Sequence[tuple[Place, Place]], bindings: Sequence[Binding]
+def extract_stages(
+    mod: IRModule, stages: Mapping[tuple[int, int], Mapping[str, object]]
+) -> IRModule:
+    """A copy of `mod` in which these ranges of main's operators are functions.
+
+    stages: positions of the first and last operator of each, in order -> the function's attributes.
+    """
+    # From the last on, so that positions of those still to come stay true.
+    for number, ((first, last), attrs) in reversed(list(enumerate(stages.items()))):
+        mod = _extract(mod, first, last, f"stage_{number}", attrs)
+    return mod
+
+
+def find_ranges(
+    stages: Sequence[tuple[Place, Place]], bindings: Sequence[Binding], form: str
 ) -> list[tuple[int, int]]:
+    """Positions of the first and last operator of each stage, in order; form: of the stages.
+
+    Raises DataError: see `StreamStages`.
+    """
     names = {b.var.name: k for k, b in reversed(list(enumerate(bindings)))}
 
     def find(place: Place) -> int:
         position = names.get(place) if isinstance(place, str) else place
         if position is None or not 0 <= position < len(bindings):
             raise DataError(
-                f"stream stage: no operator '{place}' in main; name the tensor that it "
+                f"{form} stage: no operator '{place}' in main; name the tensor that it "
                 f"makes, such as '{bindings[0].var.name}'"
                 if bindings
-                else f"stream stage: no operator '{place}': main has none"
+                else f"{form} stage: no operator '{place}': main has none"
             )
         return position
 
@@ -73,35 +88,37 @@ def _ranges(
     for first, last in ranges:
         if last < first:
             raise DataError(
-                f"stream stage: '{bindings[last].var.name}' comes before "
+                f"{form} stage: '{bindings[last].var.name}' comes before "
                 f"'{bindings[first].var.name}'; give the first operator first"
             )
         for binding in bindings[first : last + 1]:
-            _require_row_kernel(binding)
+            _require_row_kernel(binding, form)
     for (_, last), (first, _) in itertools.pairwise(ranges):
         if first <= last:
-            raise DataError(f"stream stages: two of them run '{bindings[first].var.name}'")
+            raise DataError(f"{form} stages: two of them run '{bindings[first].var.name}'")
     return ranges
 
 
-def _require_row_kernel(binding: Binding) -> None:
+def _require_row_kernel(binding: Binding, form: str) -> None:
     value = binding.value
     if kernels.lookup(value) is None:
         name = getattr(getattr(value, "op", None), "name", type(value).__name__)
         raise DataError(
-            f"stream stage: '{binding.var.name}' ({name}) has no row kernel; "
+            f"{form} stage: '{binding.var.name}' ({name}) has no row kernel; "
             "end the stage before it"
         )
 
 
-def _extract(mod: IRModule, first: int, last: int, name: str) -> IRModule:
+def _extract(
+    mod: IRModule, first: int, last: int, name: str, attrs: Mapping[str, object]
+) -> IRModule:
     """A copy of `mod` in which operators `first` to `last` are a function."""
     bindings = bindings_of(mod["main"])
     body = bindings[first : last + 1]
     inputs = _inputs(body)
-    results = _results(mod, body, bindings[last + 1 :])
+    results = stage_results(mod, body, bindings[last + 1 :])
     builder = relax.BlockBuilder(mod)
-    function = builder.add_func(_function(body, inputs, results), name)
+    function = builder.add_func(_function(body, inputs, results, attrs), name)
     main = mod["main"]
     env: dict[Expr, Expr] = {param: param for param in main.params}
     # The call stands at the place of the last operator; the others are gone from main.
@@ -131,7 +148,9 @@ def _inputs(body: Sequence[Binding]) -> list[relax.Var]:
     return list(found)
 
 
-def _results(mod: IRModule, body: Sequence[Binding], rest: Sequence[Binding]) -> list[relax.Var]:
+def stage_results(
+    mod: IRModule, body: Sequence[Binding], rest: Sequence[Binding]
+) -> list[relax.Var]:
     """What the operators make and others read."""
     used: set[Expr] = set(results_of(mod["main"]))
     for binding in rest:
@@ -140,13 +159,16 @@ def _results(mod: IRModule, body: Sequence[Binding], rest: Sequence[Binding]) ->
 
 
 def _function(
-    body: Sequence[Binding], inputs: Sequence[relax.Var], results: Sequence[relax.Var]
+    body: Sequence[Binding],
+    inputs: Sequence[relax.Var],
+    results: Sequence[relax.Var],
+    attrs: Mapping[str, object],
 ) -> relax.Function:
     """The private function of a stage."""
     builder = relax.BlockBuilder()
     params = [relax.Var(x.name, x.ty) for x in inputs]
     env: dict[Expr, Expr] = dict(zip(inputs, params, strict=True))
-    with builder.function("stage", params, attrs={FORM: "stream"}, private=True):
+    with builder.function("stage", params, attrs=dict(attrs), private=True):
         with builder.dataflow():
             for binding in body:
                 value = substitute(binding.value, env)

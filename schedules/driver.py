@@ -2,68 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tvm
 from tvm import s_tir, tirx
 from tvm.ir import Call, Expr, GlobalVar, PrimType
 
 from .kernel import Spec
-from .stage import ATTRIBUTE, Numbers, Stage, runs
+from .stage import ATTRIBUTE, Numbers, Operator, Stage, runs
 
 
 def driver(stage: Stage, kernels: Sequence[GlobalVar], specs: Sequence[Spec]) -> tirx.PrimFunc:
     """The function of a stage; kernels: of its operators; specs: of its parameters."""
     buffers = [tirx.decl_buffer(s, d, f"p{k}") for k, (s, d) in enumerate(specs)]
-    body = _layer(stage, kernels, buffers) if len(kernels) == 1 else _rows(stage, kernels, buffers)
+    is_layer = len(kernels) == 1 and stage.tiles is None
+    make = _layer if is_layer else _rows if stage.tiles is None else _patches
+    body = make(stage, kernels, buffers)
     # Relax's analyses expect a root block around a function's body.
     root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", body))
     attrs = {"tirx.noalias": True, "s_tir": True, ATTRIBUTE: stage.to_json()}
     return tirx.PrimFunc(buffers, root, None, tvm.ir.make_node("ir.DictAttrs", **attrs))
 
 
-def _run(
-    stage: Stage, k: int, kernel: GlobalVar, buffers: Sequence[tirx.Var], event: Expr
-) -> tirx.Stmt:
-    operator = stage.operators[k]
-    pointers = [buffers[p].data for p in (*operator.operands, operator.result)]
-    return tirx.Evaluate(Call(kernel, [*pointers, event], ret_ty=PrimType("int32")))
-
-
 def _layer(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.Var]) -> tirx.Stmt:
     """One operator: all its rows in order."""
     row = tirx.Var("row", "int32")
-    body = _run(stage, 0, kernels[0], buffers, row)
+    body = _run(stage.operators[0], kernels[0], buffers, row)
     return tirx.For(row, 0, stage.operators[0].events, tirx.ForKind.SERIAL, body)
 
 
 def _rows(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.Var]) -> tirx.Stmt:
     """Several operators: as long as one is ready, a row of the last such one."""
-    count = len(kernels)
+    spans = [(_number(0), _number(operator.events)) for operator in stage.operators]
+
+    def run(k: int, event: Expr) -> tirx.Stmt:
+        return _run(stage.operators[k], kernels[k], buffers, event)
+
+    return _deepest_first(stage, spans, run)
+
+
+def _patches(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.Var]) -> tirx.Stmt:
+    """The same for one tile after the other; kernels are passed their tile's line of integers."""
+    assert stage.tiles is not None
+    row, column = tirx.Var("tile_row", "int32"), tirx.Var("tile_column", "int32")
+    spans = [
+        tuple(_piecewise(numbers, row) for numbers in zip(*events, strict=True))
+        for events in stage.tiles.events
+    ]
+
+    def run(k: int, event: Expr) -> tirx.Stmt:
+        return _run(stage.operators[k], kernels[k], buffers, event, column)
+
+    body = _deepest_first(stage, spans, run)
+    for var, extent in ((column, stage.tiles.split[1]), (row, stage.tiles.split[0])):
+        body = tirx.For(var, 0, extent, tirx.ForKind.SERIAL, body)
+    return body
+
+
+def _run(
+    operator: Operator,
+    kernel: GlobalVar,
+    buffers: Sequence[tirx.Var],
+    event: Expr,
+    line: Expr | None = None,
+) -> tirx.Stmt:
+    """One event of an operator; line: of its integers, its last operand."""
+    pointers: list[Expr] = [buffers[p].data for p in (*operator.operands, operator.result)]
+    if line is not None:
+        integers = buffers[operator.operands[-1]]
+        pointers[-2] = tirx.address_of(integers[line, 0])
+    return tirx.Evaluate(Call(kernel, [*pointers, event], ret_ty=PrimType("int32")))
+
+
+def _deepest_first(
+    stage: Stage, spans: Sequence[tuple[Expr, ...]], run: Callable[[int, Expr], tirx.Stmt]
+) -> tirx.Stmt:
+    """As long as an operator is ready, an event of the last such one.
+
+    spans: the first event of each operator, and the one behind its last.
+    """
+    count = len(stage.operators)
     done = tirx.decl_buffer((count,), "int32", "done")
     running = tirx.decl_buffer((1,), "int32", "running")
-    zero, one = tirx.const(0, "int32"), tirx.const(1, "int32")
+    zero = _number(0)
     turn: tirx.Stmt = tirx.BufferStore(running, zero, [zero])
-    for k in range(count):
+    for k, (_, end) in enumerate(spans):
         event = done[k]
-        step = tirx.SeqStmt(
-            [
-                _run(stage, k, kernels[k], buffers, event),
-                tirx.BufferStore(done, event + 1, [tirx.const(k, "int32")]),
-            ]
-        )
-        turn = tirx.IfThenElse(_ready(stage, k, done), step, turn)
-    start = [tirx.BufferStore(done, zero, [tirx.const(k, "int32")]) for k in range(count)]
+        step = tirx.SeqStmt([run(k, event), tirx.BufferStore(done, event + 1, [_number(k)])])
+        turn = tirx.IfThenElse(_ready(stage, k, done, end), step, turn)
+    start = [tirx.BufferStore(done, first, [_number(k)]) for k, (first, _) in enumerate(spans)]
     loop = tirx.While(running[0] != 0, turn)
-    body = tirx.SeqStmt([*start, tirx.BufferStore(running, one, [zero]), loop])
+    body = tirx.SeqStmt([*start, tirx.BufferStore(running, _number(1), [zero]), loop])
     return s_tir.SBlockRealize(
         [], True, s_tir.SBlock([], [], [], "stage", body, None, [done, running])
     )
 
 
-def _ready(stage: Stage, k: int, done: tirx.Var) -> Expr:
+def _ready(stage: Stage, k: int, done: tirx.Var, end: Expr) -> Expr:
     event = done[k]
-    conditions = [event < stage.operators[k].events]
+    conditions = [event < end]
     for producer, needed in stage.needs(k):
         conditions.append(done[producer] >= _piecewise(needed, event))
     return tirx.all(*conditions) if len(conditions) > 1 else conditions[0]
@@ -79,3 +116,7 @@ def _piecewise(numbers: Numbers, event: Expr) -> Expr:
         result = value if result is None else tirx.Select(event < end + count, value, result)
     assert result is not None
     return result
+
+
+def _number(value: int) -> Expr:
+    return tirx.const(value, "int32")

@@ -38,25 +38,67 @@ class RowKernel:
 # Stands for the output where operands are numbered.
 OUT = -1
 
+# Operand -> columns of a row of it that there is memory for.
+Pitches = Mapping[int, int]
+
 
 @dataclass(frozen=True)
 class Rings:
-    """Where a kernel finds the rows of its tensors.
+    """Where a kernel finds the rows of its tensors, and which part of a row it computes.
 
     operands: tensors (and OUT) whose row r is at row r modulo R of its memory, where R is data:
     element `first` + k of the kernel's integers for the k-th of them. R is all rows of a whole
     tensor and fewer of one that streams. logical: address every tensor as a whole one, for
     analysis.
+
+    pitches: None where the kernel computes whole rows. Else the two integers behind the ring
+    sizes are the first column to compute and how many, and these operands have memory for so
+    many columns of a row only: from the first one computed on of OUT, of an input from the
+    column on that is one more integer.
     """
 
     first: int = 0
     operands: tuple[int, ...] = ()
     logical: bool = False
+    pitches: Pitches | None = None
 
     @property
     def integers(self) -> int:
-        """Elements of the kernel's integer array: its scalars and the ring sizes."""
+        """Elements of the kernel's integer array: scalars, ring sizes, columns and origins."""
+        return self.bounds if self.pitches is None else self.bounds + 2 + len(self.origins)
+
+    @property
+    def bounds(self) -> int:
+        """The integer that is the first column to compute; how many is the next one."""
         return self.first + len(self.operands)
+
+    @property
+    def origins(self) -> tuple[int, ...]:
+        """The inputs that have memory for some columns only."""
+        return tuple(operand for operand in self.pitches or () if operand != OUT)
+
+    def moves(self, operand: int) -> bool:
+        """Whether an element of the operand may be elsewhere than its index says."""
+        ringed = operand in self.operands and not self.logical
+        return ringed or operand in (self.pitches or ())
+
+    def pitch(self, operand: int, extent: int) -> int:
+        """How many columns of an operand's row of `extent` columns there is memory for."""
+        return (self.pitches or {}).get(operand, extent)
+
+    def span(self, extent: int, integers: Expr) -> Expr | int | tuple[Expr, Expr]:
+        """The output columns to compute, all `extent` or (first, count), for `T.grid`."""
+        if self.pitches is None:
+            return extent
+        return integers[self.bounds], integers[self.bounds + 1]
+
+    def column(self, operand: int, column: Expr, integers: Expr) -> Expr:
+        """The column of the operand's memory that holds its column `column`."""
+        if operand not in (self.pitches or ()):
+            return column
+        first = self.bounds
+        first += 0 if operand == OUT else 2 + self.origins.index(operand)
+        return column - integers[first]
 
     def slot(self, operand: int, row: Expr, integers: Expr) -> Expr:
         """The row of the operand's memory that holds its row `row`."""
@@ -86,29 +128,47 @@ class Factory:
     as data. They are one int32 array, its last input, with the sizes of its rings behind them,
     so that layers of equal shape share a kernel whatever their zero points, clamps and rings are.
     streams: the tensor operands of which it reads rows through rings; None: it reads and writes
-    whole tensors only. tables: constant operands that say which elements it reads.
+    whole tensors only. tables: constant operands that say which elements it reads. tiles: whether
+    it can compute some columns of a row.
     """
 
     build: Callable[[Call, Rings], RowKernel]
     scalars: tuple[str, ...] = ()
     streams: Callable[[Call], tuple[int, ...]] | None = None
     tables: tuple[int, ...] = ()
+    tiles: bool = False
 
-    def rings(self, call: Call, *, logical: bool = False) -> Rings:
+    def rings(self, call: Call, *, logical: bool = False, pitches: Pitches | None = None) -> Rings:
         """The rings this call can have: of tensors with more than one row and no batch."""
-        if self.streams is None:
-            return Rings(len(self.scalars), (), logical)
-        shapes = {k: shape_of(call.args[k]) for k in self.streams(call)} | {OUT: shape_of(call)}
-        ringed = tuple(k for k, shape in shapes.items() if _can_ring(shape))
-        return Rings(len(self.scalars), ringed, logical)
+        ringed = tuple(k for k, shape in self._shapes(call).items() if _can_ring(shape))
+        return Rings(len(self.scalars), ringed, logical, pitches)
 
-    def integers(self, call: Call, sizes: Mapping[int, int]) -> list[np.ndarray]:
-        """What the kernel takes after the operator's own tensors; sizes: operand -> R."""
+    def tiled(self, call: Call) -> tuple[int, ...]:
+        """The operands of which some columns are enough, OUT among them if there are any."""
+        shapes = self._shapes(call) if self.tiles else {}
+        found = tuple(k for k, shape in shapes.items() if _has_columns(shape))
+        return found if OUT in found else ()
+
+    def _shapes(self, call: Call) -> dict[int, tuple[int, ...]]:
+        """Shapes of the tensors whose rows the kernel looks up."""
+        if self.streams is None:
+            return {}
+        return {k: shape_of(call.args[k]) for k in self.streams(call)} | {OUT: shape_of(call)}
+
+    def integers(
+        self, call: Call, sizes: Mapping[int, int], tiles: Sequence[Sequence[int]] = ()
+    ) -> list[np.ndarray]:
+        """What the kernel takes after the operator's own tensors; sizes: operand -> R.
+
+        tiles: where the kernel computes some columns, the integers that follow, of each tile:
+        then the array has a line for each.
+        """
         rings = self.rings(call)
-        if not rings.integers:
-            return []
         scalars = [int(call.attrs[name]) for name in self.scalars]
-        return [np.array([*scalars, *(sizes[k] for k in rings.operands)], dtype="int32")]
+        common = [*scalars, *(sizes[k] for k in rings.operands)]
+        if tiles:
+            return [np.array([[*common, *tile] for tile in tiles], dtype="int32")]
+        return [np.array(common, dtype="int32")] if common else []
 
     def whole(self, call: Call) -> dict[int, int]:
         """Ring sizes of a layer: all rows of every tensor."""
@@ -134,6 +194,11 @@ def _can_ring(shape: Sequence[int]) -> bool:
     return len(lead) > 0 and lead[-1] > 1 and math.prod(lead[:-1]) == 1
 
 
+def _has_columns(shape: Sequence[int]) -> bool:
+    lead, inner = row_split(shape)
+    return len(inner) == 2 and len(lead) > 0 and math.prod(lead[:-1]) == 1
+
+
 _FACTORIES: dict[str, Factory] = {}
 
 
@@ -142,12 +207,13 @@ def row_kernel(
     scalars: Sequence[str] = (),
     streams: Callable[[Call], tuple[int, ...]] | None = None,
     tables: Sequence[int] = (),
+    tiles: bool = False,
 ) -> Callable[[Callable[[Call, Rings], RowKernel]], Callable[[Call, Rings], RowKernel]]:
     """Register what builds the row kernel of Relax operators; see `Factory`."""
 
     def register(build: Callable[[Call, Rings], RowKernel]) -> Callable[[Call, Rings], RowKernel]:
         for name in op_names:
-            _FACTORIES[name] = Factory(build, tuple(scalars), streams, tuple(tables))
+            _FACTORIES[name] = Factory(build, tuple(scalars), streams, tuple(tables), tiles)
         return build
 
     return register
@@ -191,6 +257,15 @@ def row_split(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """
     lead = 0 if len(shape) < 2 else max(1, len(shape) - 2)
     return tuple(shape[:lead]), tuple(shape[lead:])
+
+
+def memory_shape(shape: Sequence[int], rows: int | None, width: int | None) -> tuple[int, ...]:
+    """The shape of a tensor's memory: of so many of its rows and columns where it is smaller."""
+    if rows is None and width is None:
+        return tuple(shape)
+    lead, inner = row_split(shape)
+    count = math.prod(lead) if rows is None else rows
+    return (count, *inner) if width is None else (count, width, *inner[1:])
 
 
 def row_indices(row: Expr, lead: Sequence[int]) -> Index:
@@ -257,16 +332,27 @@ class Steps:
 
 
 class _View:
-    """A buffer as an element's expression sees it: its rows are looked up in its ring."""
+    """A buffer as an element's expression sees it: rows and columns are looked up."""
 
-    def __init__(self, buffer: tirx.Var, slot: Callable[[Expr], Expr]) -> None:
-        self._buffer, self._slot = buffer, slot
+    def __init__(
+        self, operand: int, buffer: tirx.Var, rings: Rings, slots: Steps, integers: tirx.Var
+    ) -> None:
+        self._operand, self._buffer, self._rings = operand, buffer, rings
+        self._slots, self._integers = slots, integers
         self._axis = len(row_split([int(d) for d in buffer.shape])[0]) - 1
 
-    def __getitem__(self, index: Sequence[Expr]) -> Expr:
+    def place(self, index: Sequence[Expr]) -> list[Expr]:
+        """Where the element is in memory. Its row is looked up once, before the loops."""
         at = list(index)
-        at[self._axis] = self._slot(at[self._axis])
-        return self._buffer[at]
+        slot = self._rings.slot(self._operand, at[self._axis], self._integers)
+        at[self._axis] = self._slots.keep(slot)
+        if len(at) > self._axis + 2:
+            column = at[self._axis + 1]
+            at[self._axis + 1] = self._rings.column(self._operand, column, self._integers)
+        return at
+
+    def __getitem__(self, index: Sequence[Expr]) -> Expr:
+        return self._buffer[self.place(index)]
 
 
 Value = Callable[[Sequence[Any], Index], Expr]
@@ -285,32 +371,36 @@ def pointwise(
     value: from the input buffers and the output index to the element; it may keep values in
     `steps`. Rows of tensors in `rings` may depend on the row only, not on the column.
     """
-    buffers = [tirx.decl_buffer(s, d, f"in{k}") for k, (s, d) in enumerate(inputs)]
-    shape, dtype = output
-    out = tirx.decl_buffer(shape, dtype, "out")
+    buffers = [_declared(k, s, f"in{k}", rings) for k, s in enumerate(inputs)]
+    out = _declared(OUT, output, "out", rings)
     row = tirx.Var("row", "int32")
-    lead, inner = row_split(shape)
+    lead, inner = row_split(output[0])
     loops = [tirx.Var(f"i{k}", "int32") for k in range(len(inner))]
     index = (*row_indices(row, lead), *loops)
     slots = Steps("slot")
-
-    def ring(operand: int) -> Callable[[Expr], Expr]:
-        # Looked up once, before the loops.
-        return lambda at: slots.keep(rings.slot(operand, at, buffers[-1]))
-
-    def seen(operand: int, buffer: tirx.Var) -> Any:
-        through = operand in rings.operands and not rings.logical
-        return _View(buffer, ring(operand)) if through else buffer
-
-    views = [seen(k, buffer) for k, buffer in enumerate(buffers)]
-    target = list(index)
-    if OUT in rings.operands and not rings.logical:
-        target[len(lead) - 1] = ring(OUT)(row)
+    views = [
+        _View(k, buffer, rings, slots, buffers[-1]) if rings.moves(k) else buffer
+        for k, buffer in enumerate(buffers)
+    ]
+    view = _View(OUT, out, rings, slots, buffers[-1])
+    target = view.place(index) if rings.moves(OUT) else index
     body: tirx.Stmt = tirx.BufferStore(out, value(views, index), target)
     body = steps.before(body) if steps is not None else body
-    for var, extent in reversed(list(zip(loops, inner, strict=True))):
-        body = tirx.For(var, 0, extent, tirx.ForKind.SERIAL, body)
+    spans: list[Any] = [*inner]
+    if inner:
+        spans[0] = rings.span(inner[0], buffers[-1])
+    for var, span in reversed(list(zip(loops, spans, strict=True))):
+        first, extent = span if isinstance(span, tuple) else (0, span)
+        body = tirx.For(var, first, extent, tirx.ForKind.SERIAL, body)
     return tirx.PrimFunc([*buffers, out, row], slots.before(body))
+
+
+def _declared(operand: int, tensor: Spec, name: str, rings: Rings) -> tirx.Var:
+    """The buffer of a tensor, as many columns wide as it has memory for."""
+    shape, dtype = tensor
+    lead, inner = row_split(shape)
+    inner = (rings.pitch(operand, inner[0]), *inner[1:]) if inner else inner
+    return tirx.decl_buffer((*lead, *inner), dtype, name)
 
 
 def row_count(shape: Sequence[int]) -> int:

@@ -2,7 +2,8 @@
 
 A stage's operators are in topological order. As long as anything can run, one event of the last
 operator that is ready runs: what is furthest down consumes rows before more of them are made.
-Nothing is computed twice. A layer is a stage of one operator.
+Nothing is computed twice, but in a patch stage: that does all this for one tile of its results
+after the other (see `tiles`). A layer is a stage of one operator.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 Numbers = tuple[int, ...]
+Range = tuple[int, int]
 ATTRIBUTE = "tvm_tiny.stage"
 
 
@@ -30,13 +32,54 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """How the columns of an operator's tensors belong together.
+
+    count: columns of the result. reads: like `Operator.reads`, the columns of each operand that
+    are read for each column of the result; only there until the tiles are chosen.
+    """
+
+    count: int
+    reads: tuple[Rows | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """In which tiles a stage computes; those of one row share events, of one column columns.
+
+    events: per operator and row of tiles, the first event and the one behind the last. columns:
+    per operator and column of tiles, the same of the columns of its result.
+    """
+
+    events: tuple[tuple[Range, ...], ...]
+    columns: tuple[tuple[Range, ...], ...]
+
+    @property
+    def split(self) -> Range:
+        """Rows and columns of tiles."""
+        return len(self.events[0]), len(self.columns[0])
+
+    def width(self, operator: int) -> int:
+        """Columns of the widest tile of an operator's result."""
+        return max(end - first for first, end in self.columns[operator])
+
+    def computed(self, operator: int) -> int:
+        """Events times columns that an operator computes in all tiles together."""
+        spans = self.events[operator], self.columns[operator]
+        rows, columns = (sum(end - first for first, end in span) for span in spans)
+        return rows * columns
+
+
+@dataclass(frozen=True)
 class Operator:
     """One operator of a stage.
 
     kernel: name of its row kernel. op, tensor: the operator and its result, for people. operands:
     parameters of the stage's function that the kernel takes, in order; result: the one it
     writes. reads: rows of each operand that is a tensor, None for a constant. within: see
-    `Access.within`. accumulates: every event adds to the one row of the result.
+    `Access.within`. accumulates: every event adds to the one row of the result. extra_macs:
+    multiply-accumulates of what several tiles compute, beyond `macs`. columns: None where the
+    kernel computes whole rows only.
     """
 
     kernel: str
@@ -49,11 +92,23 @@ class Operator:
     writes: Rows
     within: tuple[Numbers | None, ...]
     accumulates: bool = False
+    extra_macs: int = 0
+    columns: Columns | None = None
 
     @property
     def events(self) -> int:
         """How often its row kernel runs."""
         return len(self.writes.first)
+
+    def part(self, span: Range) -> Operator:
+        """The operator with some of its events only."""
+        events = slice(*span)
+        reads = (
+            None if rows is None else Rows(rows.first[events], rows.end[events])
+            for rows in self.reads
+        )
+        writes = Rows(self.writes.first[events], self.writes.end[events])
+        return replace(self, reads=tuple(reads), writes=writes)
 
 
 @dataclass(frozen=True)
@@ -63,13 +118,16 @@ class Stage:
     rows: per parameter that is a tensor, all its rows. rings: per parameter, the rows it has
     memory for where those are fewer: row r is at r modulo that number. delays: operators that
     wait although they could run: operator -> (another, its events that must be done before each
-    event), so that their results need not be kept until that other's are there.
+    event), so that their results need not be kept until that other's are there. tiles: of a patch
+    stage. widths: per tensor inside one, the columns of a row that it has memory for.
     """
 
     operators: tuple[Operator, ...]
     rows: dict[int, int]
     rings: dict[int, int]
     delays: dict[int, tuple[int, Numbers]] = field(default_factory=dict)
+    tiles: Tiles | None = None
+    widths: dict[int, int] = field(default_factory=dict)
 
     def producer(self, parameter: int, before: int) -> int | None:
         """The last operator before `before` that writes a parameter; None for inputs.
@@ -89,6 +147,25 @@ class Stage:
                 waits.append((producer, _events_for(self.operators[producer].writes, reads)))
         return [*waits, self.delays[index]] if index in self.delays else waits
 
+    @property
+    def extra_macs(self) -> int:
+        """Multiply-accumulates beyond the model's."""
+        return sum(operator.extra_macs for operator in self.operators)
+
+    def parts(self) -> list[Stage]:
+        """The stage as each row of tiles sees it: with these events only, counted from 0."""
+        if self.tiles is None:
+            return [self]
+        return [self._part(spans) for spans in zip(*self.tiles.events, strict=True)]
+
+    def _part(self, spans: Sequence[Range]) -> Stage:
+        operators = tuple(o.part(span) for o, span in zip(self.operators, spans, strict=True))
+        delays = {
+            k: (other, tuple(max(n - spans[other][0], 0) for n in numbers[slice(*spans[k])]))
+            for k, (other, numbers) in self.delays.items()
+        }
+        return replace(self, operators=operators, delays=delays, tiles=None)
+
     def to_json(self) -> str:
         """As the attribute's text."""
         operators = [_packed(asdict(operator)) for operator in self.operators]
@@ -97,6 +174,8 @@ class Stage:
             "rows": {str(k): v for k, v in sorted(self.rows.items())},
             "rings": {str(k): v for k, v in sorted(self.rings.items())},
             "delays": {str(k): [o, _packed(n)] for k, (o, n) in sorted(self.delays.items())},
+            "tiles": None if self.tiles is None else asdict(self.tiles),
+            "widths": {str(k): v for k, v in sorted(self.widths.items())},
         }
         return json.dumps(fields)
 
@@ -109,11 +188,33 @@ class Stage:
             {int(k): v for k, v in fields["rows"].items()},
             {int(k): v for k, v in fields["rings"].items()},
             {int(k): (o, _numbers(n)) for k, (o, n) in fields["delays"].items()},
+            None if fields["tiles"] is None else _tiles(fields["tiles"]),
+            {int(k): v for k, v in fields["widths"].items()},
         )
 
 
 def order(stage: Stage) -> list[tuple[int, int]]:
     """(operator, event) in the order in which the stage's driver runs them."""
+    return [(operator, event) for _, operator, event in tiled_order(stage)]
+
+
+def tiled_order(stage: Stage) -> list[tuple[int, int, int]]:
+    """(tile, operator, event) in that order."""
+    if stage.tiles is None:
+        return [(0, operator, event) for operator, event in _order(stage)]
+    rows, columns = stage.tiles.split
+    firsts = [[first for first, _ in spans] for spans in zip(*stage.tiles.events, strict=True)]
+    orders = [_order(part) for part in stage.parts()]
+    return [
+        (row * columns + column, k, firsts[row][k] + event)
+        for row in range(rows)
+        for column in range(columns)
+        for k, event in orders[row]
+    ]
+
+
+def _order(stage: Stage) -> list[tuple[int, int]]:
+    """The order in a stage without tiles."""
     operators = stage.operators
     needs = [stage.needs(k) for k in range(len(operators))]
     # After operator k has run, nothing behind it is ready but, perhaps, what reads its result.
@@ -137,13 +238,13 @@ def order(stage: Stage) -> list[tuple[int, int]]:
 
 
 def in_place(
-    operators: Sequence[Operator], sizes: Mapping[int, tuple[int, int]], inside: Collection[int]
+    operators: Sequence[Operator], sizes: Mapping[int, object], inside: Collection[int]
 ) -> dict[int, int]:
     """Tensors that can share the memory of another: parameter -> that of the result over it.
 
-    sizes: (rows, bytes of a row) of tensors; inside: those that nothing outside the stage reads.
-    Such a tensor must die where the result is made, row by row the same row, of the same size,
-    each element read before it is written.
+    sizes: of tensors, such as (rows, bytes of a row); inside: those that nothing outside the
+    stage reads. Such a tensor must die where the result is made, row by row the same row, of the
+    same size, each element read before it is written.
     """
     readers = Counter(p for operator in operators for p in set(operator.operands))
     shared: dict[int, int] = {}
@@ -189,10 +290,15 @@ def ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
 
     When a row is written, all rows from the first that is still to be read on must be there.
     """
+    found = [_ring_rows(part, parameters) for part in stage.parts()]
+    return {p: max(rows[p] for rows in found) for p in parameters}
+
+
+def _ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
     wanted = _readers(stage, parameters)
     done = [0] * len(stage.operators)
     most = dict.fromkeys(parameters, 1)
-    for k, event in order(stage):
+    for k, event in _order(stage):
         written = stage.operators[k].result
         if written in most:
             lowest = min((rows[done[reader]] for reader, rows in wanted[written]), default=NOTHING)
@@ -213,7 +319,8 @@ def fit_rings(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
     rings = ring_rows(stage, sorted(row_bytes))
     for operator, delay in list(_delays(stage)):
         needs = [stage.needs(k) for k in range(len(stage.operators))]
-        if operator in _made_of(needs, delay[0]) or delay[0] in _made_of(needs, operator):
+        circular = operator in _made_of(needs, delay[0]) or delay[0] in _made_of(needs, operator)
+        if circular or stage.operators[operator].result not in row_bytes:
             continue
         other = replace(stage, delays={**stage.delays, operator: delay})
         fewer = ring_rows(other, sorted(row_bytes))
@@ -328,5 +435,13 @@ def _operator(fields: dict[str, Any]) -> Operator:
             "reads": tuple(None if r is None else _rows(r) for r in fields["reads"]),
             "writes": _rows(fields["writes"]),
             "within": tuple(None if w is None else _numbers(w) for w in fields["within"]),
+            "columns": fields["columns"] and Columns(fields["columns"]["count"]),
         }
     )
+
+
+def _tiles(fields: dict[str, Any]) -> Tiles:
+    def ranges(spans: Any) -> tuple[tuple[Range, ...], ...]:
+        return tuple(tuple((first, end) for first, end in line) for line in spans)
+
+    return Tiles(ranges(fields["events"]), ranges(fields["columns"]))

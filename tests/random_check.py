@@ -4,6 +4,8 @@ In tests: `failures(cases, folder)`. From the command line (see scripts/nightly)
 
     python tests/random_check.py tflite 0 500        random graphs, seeds 0 .. 499
     python tests/random_check.py onnx-ops 0 5        every operator alone, seeds 0 .. 4
+    python tests/random_check.py tflite-least 0 500  graphs with the least SRAM
+    python tests/random_check.py tflite-pushed 0 500 graphs that take their input row by row
     python tests/random_check.py tflite-damaged 0 20 mutations of 20 models through the loader
 """
 
@@ -26,7 +28,7 @@ from modelgen import random_onnx, random_tflite
 from modelgen.mutate import mutations
 
 import tvm_tiny
-from tvm_tiny.errors import TvmTinyError
+from tvm_tiny.errors import TvmTinyError, UnsupportedError
 from tvm_tiny.reference import ONNXReference, Rounding, TFLiteReference
 
 GENERATORS = {"tflite": random_tflite, "onnx": random_onnx}
@@ -36,14 +38,19 @@ MUTATIONS, SECONDS = 50, 20
 
 @dataclass(frozen=True)
 class Case:
-    """One model: `format` is "tflite" or "onnx", `operator` is empty for a random graph."""
+    """One model: `format` is "tflite" or "onnx", `operator` is empty for a random graph.
+
+    memory: options of the build; empty for layers.
+    """
 
     format: str
     operator: str
     seed: int
+    memory: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.format} {self.operator or 'graph'} seed {self.seed}"
+        words = (self.format, self.operator or "graph", *self.memory, "seed", self.seed)
+        return " ".join(map(str, words))
 
     @property
     def data(self) -> bytes:
@@ -53,8 +60,11 @@ class Case:
         return generator.random_model(self.seed)
 
 
-def graphs(model_format: str, start: int, count: int) -> list[Case]:
-    return [Case(model_format, "", seed) for seed in range(start, start + count)]
+MEMORY = {"least": ("minimize",), "pushed": ("minimize", "stream_input")}
+
+
+def graphs(model_format: str, start: int, count: int, memory: tuple[str, ...] = ()) -> list[Case]:
+    return [Case(model_format, "", seed, memory) for seed in range(start, start + count)]
 
 
 def single_operators(model_format: str, start: int, count: int) -> list[Case]:
@@ -66,17 +76,25 @@ def single_operators(model_format: str, start: int, count: int) -> list[Case]:
 
 
 def compile_case(case: Case, name: str, folder: Path) -> tvm_tiny.CompiledModel:
-    """Seeds vary the options too: edges folded or not, buffers in the arena or the caller's."""
+    """Seeds vary the options too: edges folded or not, buffers in the arena or the caller's.
+
+    Where an input has no rows to push, it stays whole.
+    """
     path = folder / f"model.{case.format}"
     path.write_bytes(case.data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return tvm_tiny.build(
-            tvm_tiny.from_file(path),
-            name=name,
-            fold_edges=case.seed % 3 != 0,
-            io_in_arena=case.seed % 4 != 0,
-        )
+        mod = tvm_tiny.from_file(path)
+        options = dict.fromkeys(case.memory, True) | {"name": name}
+        options |= {"fold_edges": case.seed % 3 != 0, "io_in_arena": case.seed % 4 != 0}
+        if "stream_input" not in case.memory:
+            return tvm_tiny.build(mod, **options)
+        try:
+            return tvm_tiny.build(mod, **options | {"io_in_arena": True})
+        except UnsupportedError as error:
+            if "streamed input: " not in str(error):
+                raise
+            return tvm_tiny.build(mod, **options | {"stream_input": False})
 
 
 def failures(cases: Iterable[Case], folder: Path) -> Iterator[str]:
@@ -187,7 +205,9 @@ def _first_error(error: BaseException) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="random models: C against the reference")
-    parser.add_argument("what", help="tflite, onnx, or either with -ops or -damaged")
+    parser.add_argument(
+        "what", help="tflite, onnx, or either with -ops, -least, -pushed or -damaged"
+    )
     parser.add_argument("start", type=int)
     parser.add_argument("count", type=int)
     arguments = parser.parse_args()
@@ -198,8 +218,12 @@ def main() -> int:
         if kind == "damaged":
             found = loader_failures(model_format, start, count, folder)
         else:
-            cases = single_operators if kind == "ops" else graphs
-            found = failures(cases(model_format, start, count), folder)
+            cases = (
+                single_operators(model_format, start, count)
+                if kind == "ops"
+                else graphs(model_format, start, count, MEMORY.get(kind, ()))
+            )
+            found = failures(cases, folder)
         problems = 0
         for problem in found:
             problems += 1

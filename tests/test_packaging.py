@@ -37,6 +37,7 @@ LAYERS = {
     "traffic": 6,
     "memory": 7,
     "pool_plan": 8,
+    "patches": 7,
     "partition": 8,
     "passes": 9,
     "transform": 10,

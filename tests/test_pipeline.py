@@ -46,6 +46,18 @@ def test_after_every_integer_pass_the_module_gives_the_reference_bytes(seed, opt
                 np.testing.assert_array_equal(got, want, err_msg=f"after {step.info.name}")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stages": [("a", "b")], "minimize": True}, "leave out minimize"),
+        ({"stream_input": True, "io_in_arena": False}, "leave out --no-io-in-arena"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(options, message):
+    with pytest.raises(DataError, match=message):
+        tvm_tiny.pipeline(**options)
+
+
 @pytest.mark.parametrize("memory", ["sram", "flash"])
 def test_a_budget_too_small_says_what_is_needed(memory):
     mod = from_tflite(random_tflite.single_op_model("CONV_2D", 3))

@@ -89,12 +89,17 @@ class Step:
 
 @dataclass
 class Graph:
-    """Storage, steps in order, and which storage is an input or an output of the model."""
+    """Storage, steps in order, and which storage is an input or an output.
+
+    callers: those of them that may be memory of a caller's, where not all may: the inputs and
+    outputs of a model, but not of a part of it.
+    """
 
     storage: list[Storage] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    callers: set[int] | None = None
 
     @property
     def tensors(self) -> list[Storage]:

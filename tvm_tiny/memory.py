@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 from .graph import Graph, Storage
@@ -82,14 +82,9 @@ def align(value: int, alignment: int = ALIGNMENT) -> int:
     return -(-value // alignment) * alignment
 
 
-def planned_tensors(
-    graph: Graph, io_in_arena: bool, io: Collection[int] | None = None
-) -> list[Storage]:
-    """The tensors that live in the arena: inputs and outputs only if asked.
-
-    io: inputs and outputs of the model, where the graph is a part of it.
-    """
-    callers = {*graph.inputs, *graph.outputs} if io is None else set(io)
+def planned_tensors(graph: Graph, io_in_arena: bool) -> list[Storage]:
+    """The tensors that live in the arena: inputs and outputs only if asked."""
+    callers = {*graph.inputs, *graph.outputs} if graph.callers is None else graph.callers
     outside = graph.pushed if io_in_arena else callers
     return [t for t in graph.tensors if t.index not in outside]
 
@@ -106,22 +101,17 @@ def plan(graph: Graph, *, io_in_arena: bool = True) -> MemoryPlan:
     return MemoryPlan(size, offsets, backward, found.lower_bound, found.optimal)
 
 
-def quick_size(graph: Graph, *, io_in_arena: bool = True, io: Collection[int] | None = None) -> int:
-    """The size of a plan made in a moment; a better one may be smaller.
-
-    io: inputs and outputs of the model, where the graph is a part of it.
-    """
-    tensors, problem = tensors_to_place(graph, io_in_arena, io)
+def quick_size(graph: Graph, *, io_in_arena: bool = True) -> int:
+    """The size of a plan made in a moment; a better one may be smaller."""
+    tensors, problem = tensors_to_place(graph, io_in_arena)
     blocks = [Block(t.name, t.bytes, ALIGNMENT) for t in tensors]
     return align(quick_bytes(blocks, problem.distances, problem.bound))
 
 
-def tensors_to_place(
-    graph: Graph, io_in_arena: bool, io: Collection[int] | None = None
-) -> tuple[list[Storage], Problem]:
+def tensors_to_place(graph: Graph, io_in_arena: bool) -> tuple[list[Storage], Problem]:
     """The tensors that need a place, and what their places must keep; see `planned_tensors`."""
     timeline = read_timeline(graph)
-    tensors = [t for t in planned_tensors(graph, io_in_arena, io) if t.index in timeline.lives]
+    tensors = [t for t in planned_tensors(graph, io_in_arena) if t.index in timeline.lives]
     return tensors, placement_problem(timeline, graph, tensors)
 
 

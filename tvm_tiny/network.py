@@ -16,23 +16,28 @@ from tvm.ir import Expr, IRModule, Tuple, TupleGetItem
 
 from . import graph as graphs
 from .graph import Graph, Step, Storage
-from .passes.emit_stage import describe, ringed_operands
+from .passes.emit_stage import describe, describe_columns, ringed_operands, tiled_operands
 from .passes.rebuild import bindings_of, results_of
 from .schedules import kernel as kernels
-from .schedules.kernel import OUT, row_count, row_split, shape_of
+from .schedules.kernel import OUT, memory_shape, row_count, shape_of
 from .schedules.stage import Operator, Stage, fit_rings, in_place, share
+from .schedules.tiles import divided, tile, tile_sizes
 
 Range = tuple[int, int]
 
 
 @dataclass
 class Tensor:
-    """A tensor in SRAM: its name, shape and type, and whether all its users take rows of a ring."""
+    """A tensor in SRAM: its name, shape and type.
+
+    can_ring, can_tile: whether all its users take rows of a ring, or some columns of a row.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     can_ring: bool = True
+    can_tile: bool = True
     is_input: bool = False
     is_output: bool = False
 
@@ -84,14 +89,31 @@ class Network:
     nodes: list[Node] = field(default_factory=list)
     views: dict[tuple[int, int], int] = field(default_factory=dict)
 
+    @property
+    def made(self) -> dict[int, int]:
+        """Tensor -> the node that makes it, for all but inputs."""
+        return {t: k for k, n in enumerate(self.nodes) if not n.view for t in n.outputs}
+
+    @property
+    def used(self) -> dict[int, int]:
+        """Tensor -> the last node that reads it, one behind the last for outputs."""
+        used = {t: k for k, node in enumerate(self.nodes) for t in node.inputs}
+        return used | {t: len(self.nodes) for t, x in enumerate(self.tensors) if x.is_output}
+
+    def inside(self, first: int, last: int) -> set[int]:
+        """The tensors that nodes `first` to `last` make for themselves only."""
+        used = self.used
+        made = {t for node in self.nodes[first : last + 1] if not node.view for t in node.outputs}
+        return {t for t in made if used.get(t, -1) <= last}
+
     def stages(self, partition: Sequence[Range]) -> list[Range]:
         """The ranges that are stages: more than one operator."""
         return [(first, last) for first, last in partition if last > first]
 
 
-def read_network(mod: IRModule) -> Network:
-    """The network of a main of integer operators."""
-    reader = _Reader()
+def read_network(mod: IRModule, *, patches: bool = False) -> Network:
+    """The network of a main of integer operators; patches: with what patch stages need to know."""
+    reader = _Reader(patches)
     main = mod["main"]
     for param in main.params:
         reader.tensor(param, param.name).is_input = True
@@ -103,8 +125,9 @@ def read_network(mod: IRModule) -> Network:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, patches: bool) -> None:
         self.network = Network()
+        self._patches = patches
         # (variable, position in its tuple) -> tensor; None where it names a constant.
         self._place: dict[tuple[Expr, int], int | None] = {}
 
@@ -142,7 +165,9 @@ class _Reader:
             found = {k: self.find(a) for k, a in enumerate(value.args)}
             places = {k: tensor for k, tensor in found.items() if tensor is not None}
             seen = {k: self._parameter(value.args[k], place) for k, place in places.items()}
-            operator = replace(describe(value, seen, outputs[0]), tensor=var.name)
+            columns = describe_columns(value, seen) if self._patches else None
+            described = describe(value, seen, outputs[0])
+            operator = replace(described, tensor=var.name, columns=columns)
             self._restrict(value, {**places, OUT: outputs[0]})
         self.network.nodes.append(Node(var.name, inputs, outputs, operator))
 
@@ -160,26 +185,29 @@ class _Reader:
         places = self.tensors_of(parts)
         for place in places:
             self.network.tensors[place].can_ring = False
+            self.network.tensors[place].can_tile = False
         self.network.nodes.append(Node(var.name, places, places, None, view=True))
 
     def _restrict(self, call: relax.Call, places: Mapping[int, int]) -> None:
-        ringed = ringed_operands(call)
+        ringed, tiled = ringed_operands(call), tiled_operands(call)
         for position, place in places.items():
-            if position not in ringed:
-                self.network.tensors[place].can_ring = False
+            tensor = self.network.tensors[place]
+            tensor.can_ring = tensor.can_ring and position in ringed
+            tensor.can_tile = tensor.can_tile and position in tiled
 
 
-def sketch(network: Network, partition: Sequence[Range]) -> Graph:
+def sketch(
+    network: Network, partition: Sequence[Range], splits: Mapping[Range, Range] | None = None
+) -> Graph:
     """The graph that lowering these ranges of nodes as steps gives, without constants.
 
     partition: ranges one behind the other; they need not cover the network. Tensors that are
-    needed before or behind them count as inputs and outputs, whole.
+    needed before or behind them count as inputs and outputs, whole. splits: those ranges that are
+    patch stages, with their rows and columns of tiles.
     """
     first, last = partition[0][0], partition[-1][1]
     nodes = network.nodes
-    made = {t: k for k, node in enumerate(nodes) if not node.view for t in node.outputs}
-    used = {t: k for k, node in enumerate(nodes) for t in node.inputs}
-    used |= {t: len(nodes) for t, tensor in enumerate(network.tensors) if tensor.is_output}
+    made, used = network.made, network.used
     graph = Graph(
         [
             Storage(index, t.name, t.shape, t.dtype, -1, -1, rows=t.rows)
@@ -187,16 +215,23 @@ def sketch(network: Network, partition: Sequence[Range]) -> Graph:
         ],
         inputs=[t for t in sorted(used) if made.get(t, -1) < first <= used[t]],
         outputs=[t for t in sorted(used) if made.get(t, -1) <= last < used[t]],
+        callers={k for k, t in enumerate(network.tensors) if t.is_input or t.is_output},
     )
     for begin, end in partition:
         body = [node for node in nodes[begin : end + 1] if not node.view]
-        inside = {t for n in body for t in n.outputs if used.get(t, -1) <= end}
         if body:
-            graph.steps.append(_step(network, graph, body, inside))
+            split = (splits or {}).get((begin, end))
+            graph.steps.append(_step(network, graph, body, network.inside(begin, end), split))
     return graph
 
 
-def _step(network: Network, graph: Graph, body: Sequence[Node], inside: set[int]) -> Step:
+def _step(
+    network: Network,
+    graph: Graph,
+    body: Sequence[Node],
+    inside: set[int],
+    split: Range | None,
+) -> Step:
     inputs = tuple(sorted({t for node in body for t in node.inputs}))
     outputs = tuple(sorted({t for node in body for t in node.outputs}))
     operators = tuple(node.operator for node in body if node.operator is not None)
@@ -205,19 +240,27 @@ def _step(network: Network, graph: Graph, body: Sequence[Node], inside: set[int]
         return step
     ringed = [t for t in sorted(inside) if network.tensors[t].can_ring]
     sizes = {t: network.tensors[t].row_size for t in (*inputs, *outputs)}
-    shared = in_place(operators, sizes, ringed)
-    operators = share(operators, shared)
     rows = {t: network.tensors[t].rows for t in (*inputs, *outputs)}
+    tiles = None
+    if split is not None:
+        tiles = tile(operators, {t: rows[t] for t in outputs if t not in inside}, split)
+    alike = sizes if tiles is None else tile_sizes(operators, tiles, sizes, inside)
+    shared = in_place(operators, alike, ringed)
+    operators = share(operators, shared)
     viewed = {view: tensor for (tensor, _), view in network.views.items()}
     rows |= {view: count for (_, count), view in network.views.items()}
-    row_bytes = {t: sizes[t][1] for t in ringed if t not in shared}
-    stage = fit_rings(Stage(operators, rows, {}), row_bytes)
+    stage = Stage(operators, rows, {})
+    if tiles is not None:
+        stage = divided(stage, tiles, inside - set(shared))
+    for tensor, width in stage.widths.items():
+        graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, None, width)
+    row_bytes = {t: graph.storage[t].row_bytes for t in ringed if t not in shared}
+    stage = fit_rings(stage, row_bytes)
     for tensor, ring in stage.rings.items():
-        storage = graph.storage[tensor]
-        storage.shape = (ring, *row_split(storage.shape)[1])
+        graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, ring, None)
     staged = tuple(
         graphs.Operator(tuple(viewed.get(p, p) for p in o.operands), o.result, o.tensor, o)
-        for o in operators
+        for o in stage.operators
     )
     macs = sum(operator.macs for operator in operators)
     return replace(step, operators=staged, stage=stage, macs=macs)

@@ -35,12 +35,17 @@ def pipeline(
     its first and last operator by the names of their results; see `StreamStages`. pools: the
     memory of a board, for a budget and in place of the one arena.
 
-    Raises DataError for `stages` together with `minimize`, or `pools` together with `sram`.
+    Raises DataError for `stages` together with `minimize`, `pools` together with `sram`, or
+    `stream_input` without `io_in_arena`: outputs lie in the arena that holds the rows.
 
     Every pass leaves a valid module that runs on Relax's virtual machine.
     """
     if pools is not None and sram is not None:
         raise errors.DataError("the memory pools say how much SRAM there is: leave out sram")
+    if stream_input and not io_in_arena:
+        raise errors.DataError(
+            "streamed input: rows and outputs lie in the arena; leave out --no-io-in-arena"
+        )
     return tvm.transform.Sequential(
         [
             *_integers(fold_edges, io_in_arena),

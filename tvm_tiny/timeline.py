@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Graph, Operator, Step, Storage
-from .schedules.stage import Rows, order
+from .schedules.stage import Rows, Stage, tiled_order
 
 _NEVER = 1 << 40
 # Where the bounds of what is read and of what is written are in a list of them.
@@ -27,13 +27,14 @@ _READ, _WRITTEN = 0, 2
 class Event:
     """One run of a row kernel, or of one of TVM's own kernels (operator None).
 
-    position: of the operator in its step.
+    position: of the operator in its step. tile: of a patch stage, counted from 0.
     """
 
     step: Step
     operator: Operator | None
     number: int
     position: int = 0
+    tile: int = 0
 
 
 @dataclass
@@ -99,6 +100,8 @@ def reversible(step: Step, graph: Graph) -> bool:
     """
     if len(step.operators) != 1 or step.operators[0].stage.accumulates:
         return False
+    if step.stage is None or step.stage.tiles is not None:
+        return False
     sources = {s for s in step.operators[0].inputs if not graph.storage[s].is_constant}
     return len(sources) == 1 and not sources & set(graph.outputs)
 
@@ -106,8 +109,18 @@ def reversible(step: Step, graph: Graph) -> bool:
 def _events(step: Step, graph: Graph, backward: bool) -> list[Event]:
     if step.stage is None:
         return [Event(step, None, 0)]
-    events = [Event(step, step.operators[k], event, k) for k, event in order(step.stage)]
+    runs = tiled_order(step.stage)
+    events = [Event(step, step.operators[k], event, k, tile) for tile, k, event in runs]
     return events[::-1] if backward and reversible(step, graph) else events
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """When an operator ran: indices of the timeline, its events, and their tiles."""
+
+    at: np.ndarray
+    events: np.ndarray
+    tiles: np.ndarray
 
 
 class _Uses:
@@ -150,14 +163,14 @@ class _Uses:
         for index, event in enumerate(events, 1):
             position = -1 if event.operator is None else event.position
             runs.setdefault((event.step.index, position), []).append(index)
-        numbers = [event.number for event in events]
+        numbers = np.array([(event.number, event.tile) for event in events]).reshape(-1, 2)
         for (step, position), indices in runs.items():
             at = np.asarray(indices)
             if position < 0:
                 self._note_whole(self._graph.steps[step], at)
             else:
-                events_at = np.asarray(numbers)[at - 1]
-                self._note_operator(self._graph.steps[step], position, at, events_at)
+                ran = _Runs(at, *numbers[at - 1].T)
+                self._note_operator(self._graph.steps[step], position, ran)
 
     def _note_whole(self, step: Step, at: np.ndarray) -> None:
         for storage in step.inputs:
@@ -166,11 +179,11 @@ class _Uses:
         for storage in step.outputs:
             self._note(storage, _WRITTEN, at, 0, self._logical(storage))
 
-    def _note_operator(self, step: Step, position: int, at: np.ndarray, events: np.ndarray) -> None:
+    def _note_operator(self, step: Step, position: int, ran: _Runs) -> None:
         assert step.stage is not None
-        operator, rows = step.operators[position], step.stage.rows
+        operator, at, events = step.operators[position], ran.at, ran.events
         stage = operator.stage
-        written = self._span(operator.output, rows[stage.result], stage.writes, events)
+        written = self._span(step.stage, operator.output, stage.result, stage.writes, ran)
         self._note(operator.output, _WRITTEN, at, *written)
         if stage.accumulates:
             later = events > 0
@@ -179,7 +192,7 @@ class _Uses:
         for k, (storage, reads) in enumerate(zip(operator.inputs, stage.reads, strict=True)):
             if reads is None or self._graph.storage[storage].is_constant:
                 continue
-            read = self._span(storage, rows[stage.operands[k]], reads, events)
+            read = self._span(step.stage, storage, stage.operands[k], reads, ran)
             self._note(storage, _READ, at, *read)
             within = stage.within[k]
             if within is not None:
@@ -187,12 +200,19 @@ class _Uses:
                 self._note_together((storage, operator.output), at, read, written, ahead)
 
     def _span(
-        self, storage: int, rows: int, touched: Rows, events: np.ndarray
+        self, stage: Stage, storage: int, parameter: int, touched: Rows, ran: _Runs
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows as bytes; `rows` of the operand's view, which a reshape may have changed."""
-        size = self._logical(storage) // max(rows, 1)
+        """Rows as bytes; rows of the parameter's view, which a reshape may have changed.
+
+        Each tile has rows of its own of a tensor inside a stage: as if they came one behind the
+        other, in such a way that they find the same places in the tensor's ring.
+        """
+        rows, ring = max(stage.rows[parameter], 1), max(self._graph.storage[storage].ring, 1)
+        apart = -(-rows // ring) * ring if parameter in stage.widths else 0
+        size = self._logical(storage) // rows
         first, end = np.asarray(touched.first), np.asarray(touched.end)
-        return first[events] * size, end[events] * size
+        start = ran.tiles * apart
+        return (start + first[ran.events]) * size, (start + end[ran.events]) * size
 
     def _note_together(
         self,

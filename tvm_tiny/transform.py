@@ -10,6 +10,7 @@ from .passes.lower_to_row_kernels import LowerToRowKernels
 from .passes.materialize_outputs import MaterializeOutputs
 from .passes.memory_aware_schedule import MemoryAwareSchedule
 from .passes.partition_stages import PartitionStages
+from .passes.patch_inference import PatchInference
 from .passes.plan_memory import PlanMemory
 from .passes.running_sums import RunningSums
 from .passes.stream_input import StreamInput
@@ -27,6 +28,7 @@ __all__ = [
     "MaterializeOutputs",
     "MemoryAwareSchedule",
     "PartitionStages",
+    "PatchInference",
     "PlanMemory",
     "RunningSums",
     "StreamInput",

@@ -115,7 +115,7 @@ def _compare(
                 skipped[tensor] = None
                 continue
             compared[tensor] = None
-            values += found.size
+            values += int(np.ma.count(found))
             difference = _difference(found, wanted, step, op, tensor, number)
             differences += [] if difference is None else [difference]
     if not compared:

@@ -28,7 +28,7 @@ def reached(position: Expr, stride: int, extent: int) -> Expr:
     return T.And(inside(position, extent * stride), T.truncmod(position, stride) == 0)
 
 
-@row_kernel("tvm_tiny.qconv2d", scalars=CONVOLUTION_SCALARS, streams=first_operand)
+@row_kernel("tvm_tiny.qconv2d", scalars=CONVOLUTION_SCALARS, streams=first_operand, tiles=True)
 def qconv2d(call: Call, rings: Rings) -> RowKernel:
     """int8 convolution of any kernel, stride, dilation, groups and padding.
 
@@ -48,13 +48,13 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
 
     @T.prim_func(private=True, s_tir=True)
     def row(
-        x: T.Buffer((N, H, W, C), "int8"),
+        x: T.Buffer((N, H, rings.pitch(0, W), C), "int8"),
         w: T.Buffer((O, KH, KW, I), "int8"),
         bias: T.Buffer((O,), "int32"),
         multiplier: T.Buffer((O,), rescale.dtype),
         shift: T.Buffer((S,), "int32"),
         q: T.Buffer((rings.integers,), "int32"),
-        out: T.Buffer((N, OH, OW, O), "int8"),
+        out: T.Buffer((N, OH, rings.pitch(OUT, OW), O), "int8"),
         y: T.int32,
     ):
         with T.sblock("row"):
@@ -62,7 +62,7 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
             for ky in range(KH):
                 lines[ky] = rings.tap(0, line(y) * SH + ky * DH - PT, H, q)
             lines[KH] = rings.slot(OUT, line(y), q)
-            for ox, oc in T.grid(OW, O):
+            for ox, oc in T.grid(rings.span(OW, q), O):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, oc])
                     acc = T.sblock_alloc_buffer((1,), "int32")
@@ -81,7 +81,7 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
                                                     rings.pick(
                                                         line(y) * SH + ky * DH - PT, lines[ky]
                                                     ),
-                                                    vx * SW + kx * DW - PL,
+                                                    rings.column(0, vx * SW + kx * DW - PL, q),
                                                     vc // G * I + ic,
                                                 ],
                                             )
@@ -89,14 +89,16 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
                                         ) * T.Cast("int32", w[vc, ky, kx, ic])
                     scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
                     acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
-                    out[image(y), rings.pick(line(y), lines[KH]), vx, vc] = clamp_int8(
-                        acc[0], q[2], q[3]
+                    out[image(y), rings.pick(line(y), lines[KH]), rings.column(OUT, vx, q), vc] = (
+                        clamp_int8(acc[0], q[2], q[3])
                     )
 
     return RowKernel(row, N * OH)
 
 
-@row_kernel("tvm_tiny.qconv2d_transpose", scalars=CONVOLUTION_SCALARS, streams=first_operand)
+@row_kernel(
+    "tvm_tiny.qconv2d_transpose", scalars=CONVOLUTION_SCALARS, streams=first_operand, tiles=True
+)
 def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
     """int8 transposed convolution, gathered: each output reads the inputs that reach it.
 
@@ -114,13 +116,13 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
 
     @T.prim_func(private=True, s_tir=True)
     def row(
-        x: T.Buffer((N, H, W, C), "int8"),
+        x: T.Buffer((N, H, rings.pitch(0, W), C), "int8"),
         w: T.Buffer((O, KH, KW, C), "int8"),
         bias: T.Buffer((O,), "int32"),
         multiplier: T.Buffer((O,), rescale.dtype),
         shift: T.Buffer((S,), "int32"),
         q: T.Buffer((rings.integers,), "int32"),
-        out: T.Buffer((N, OH, OW, O), "int8"),
+        out: T.Buffer((N, OH, rings.pitch(OUT, OW), O), "int8"),
         y: T.int32,
     ):
         with T.sblock("row"):
@@ -132,7 +134,7 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
                     -1,
                 )
             lines[KH] = rings.slot(OUT, line(y), q)
-            for ox, oc in T.grid(OW, O):
+            for ox, oc in T.grid(rings.span(OW, q), O):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, oc])
                     acc = T.sblock_alloc_buffer((1,), "int32")
@@ -152,7 +154,9 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
                                                         T.truncdiv(line(y) + PT - ky, SH),
                                                         lines[ky],
                                                     ),
-                                                    T.truncdiv(vx + PL - kx, SW),
+                                                    rings.column(
+                                                        0, T.truncdiv(vx + PL - kx, SW), q
+                                                    ),
                                                     ic,
                                                 ],
                                             )
@@ -160,8 +164,8 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
                                         ) * T.Cast("int32", w[vc, ky, kx, ic])
                     scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
                     acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
-                    out[image(y), rings.pick(line(y), lines[KH]), vx, vc] = clamp_int8(
-                        acc[0], q[2], q[3]
+                    out[image(y), rings.pick(line(y), lines[KH]), rings.column(OUT, vx, q), vc] = (
+                        clamp_int8(acc[0], q[2], q[3])
                     )
 
     return RowKernel(row, N * OH)

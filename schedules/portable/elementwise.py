@@ -34,7 +34,7 @@ def _operand(call: Call, which: int, buffers: Buffers, index: Index) -> Expr:
     return i32(buffers[which][broadcast(shape_of(call.args[which]), index)])
 
 
-@row_kernel("tvm_tiny.lut", streams=same_rows)
+@row_kernel("tvm_tiny.lut", streams=same_rows, tiles=True)
 def lut(call: Call, rings: Rings) -> RowKernel:
     """Any function of one 8-bit value as its table of 256, from the lowest value on.
 
@@ -48,7 +48,7 @@ def lut(call: Call, rings: Rings) -> RowKernel:
     return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.copy", "tvm_tiny.push", streams=same_rows)
+@row_kernel("tvm_tiny.copy", "tvm_tiny.push", streams=same_rows, tiles=True)
 def copy(call: Call, rings: Rings) -> RowKernel:
     """The input, in memory of its own. `push` is the row that a caller hands over."""
     return pointwise_kernel(call, rings, lambda buffers, index: buffers[0][index])
@@ -66,7 +66,7 @@ _SUM = (
 )
 
 
-@row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract", scalars=_SUM, streams=same_rows)
+@row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract", scalars=_SUM, streams=same_rows, tiles=True)
 def qadd(call: Call, rings: Rings) -> RowKernel:
     """a + b or a - b: both rescaled to twice the larger scale with 20 bits of headroom."""
     subtract = call.op.name == "tvm_tiny.qsubtract"
@@ -92,7 +92,7 @@ def qadd(call: Call, rings: Rings) -> RowKernel:
 _PRODUCT = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
 
 
-@row_kernel("tvm_tiny.qmultiply", scalars=_PRODUCT, streams=same_rows)
+@row_kernel("tvm_tiny.qmultiply", scalars=_PRODUCT, streams=same_rows, tiles=True)
 def qmultiply(call: Call, rings: Rings) -> RowKernel:
     """a * b, rescaled once."""
     known = int(call.attrs["shift"])
@@ -112,7 +112,7 @@ def qmultiply(call: Call, rings: Rings) -> RowKernel:
 _CLAMP = ("act_min", "act_max")
 
 
-@row_kernel("tvm_tiny.qmaximum", "tvm_tiny.qminimum", scalars=_CLAMP, streams=same_rows)
+@row_kernel("tvm_tiny.qmaximum", "tvm_tiny.qminimum", scalars=_CLAMP, streams=same_rows, tiles=True)
 def qmaximum(call: Call, rings: Rings) -> RowKernel:
     """The larger or smaller of two int8 tensors of one scale, clamped."""
     pick = tirx.max if call.op.name == "tvm_tiny.qmaximum" else tirx.min
@@ -127,7 +127,7 @@ def qmaximum(call: Call, rings: Rings) -> RowKernel:
 _PRELU = ("x_zp", "alpha_zp", "y_zp", "multiplier", "shift", "alpha_multiplier", "alpha_shift")
 
 
-@row_kernel("tvm_tiny.qprelu", scalars=_PRELU, streams=same_rows)
+@row_kernel("tvm_tiny.qprelu", scalars=_PRELU, streams=same_rows, tiles=True)
 def qprelu(call: Call, rings: Rings) -> RowKernel:
     """x where x >= 0, else x * alpha, each with its own multiplier; alpha is broadcast."""
     known = max(int(call.attrs["shift"]), int(call.attrs["alpha_shift"]))
@@ -146,7 +146,7 @@ def qprelu(call: Call, rings: Rings) -> RowKernel:
     return pointwise_kernel(call, rings, value, steps=steps)
 
 
-@row_kernel("tvm_tiny.quantize", streams=same_rows)
+@row_kernel("tvm_tiny.quantize", streams=same_rows, tiles=True)
 def quantize(call: Call, rings: Rings) -> RowKernel:
     """float32 -> int8: x / scale rounded, plus the zero point.
 
@@ -185,7 +185,7 @@ def _away_from_zero(steps: Steps, value: Expr) -> Expr:
     return whole + up - down
 
 
-@row_kernel("tvm_tiny.dequantize", streams=same_rows)
+@row_kernel("tvm_tiny.dequantize", streams=same_rows, tiles=True)
 def dequantize(call: Call, rings: Rings) -> RowKernel:
     """int8 -> float32: scale * (q - zero point)."""
     scale = tirx.const(float(call.attrs["scale"]), "float32")

@@ -22,7 +22,7 @@ from ..requantize import i32
 Buffers = Sequence[tirx.Var]
 
 
-@row_kernel("tvm_tiny.pad", streams=first_operand)
+@row_kernel("tvm_tiny.pad", streams=first_operand, tiles=True)
 def pad(call: Call, rings: Rings) -> RowKernel:
     """Constant padding of any rank; the value is a quantized one."""
     before = [int(v) for v in call.attrs["before"]]
@@ -55,7 +55,7 @@ def transpose(call: Call, rings: Rings) -> RowKernel:
     return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.strided_slice", streams=first_operand)
+@row_kernel("tvm_tiny.strided_slice", streams=first_operand, tiles=True)
 def strided_slice(call: Call, rings: Rings) -> RowKernel:
     """Every strides[k]-th element from begin[k] on, strides of either sign."""
     begin = [int(v) for v in call.attrs["begin"]]
@@ -67,7 +67,7 @@ def strided_slice(call: Call, rings: Rings) -> RowKernel:
     return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.concat", streams=lambda call: tuple(range(len(call.args))))
+@row_kernel("tvm_tiny.concat", streams=lambda call: tuple(range(len(call.args))), tiles=True)
 def concat(call: Call, rings: Rings) -> RowKernel:
     """Tensors of one scale joined along an axis."""
     axis = int(call.attrs["axis"])
@@ -91,7 +91,7 @@ def concat(call: Call, rings: Rings) -> RowKernel:
     return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.resize_nearest", streams=first_operand, tables=(1, 2))
+@row_kernel("tvm_tiny.resize_nearest", streams=first_operand, tables=(1, 2), tiles=True)
 def resize_nearest(call: Call, rings: Rings) -> RowKernel:
     """x [N,H,W,C], rows [OH] and columns [OW] int32: the input line and column of each output."""
 
@@ -102,7 +102,7 @@ def resize_nearest(call: Call, rings: Rings) -> RowKernel:
     return pointwise_kernel(call, rings, value)
 
 
-@row_kernel("tvm_tiny.resize_bilinear", streams=first_operand, tables=(1, 2))
+@row_kernel("tvm_tiny.resize_bilinear", streams=first_operand, tables=(1, 2), tiles=True)
 def resize_bilinear(call: Call, rings: Rings) -> RowKernel:
     """x [N,H,W,C]; rows [OH,4] and columns [OW,4] int32: two source indices, two 10-bit weights.
 

@@ -16,7 +16,9 @@ from ..kernel import (
 from ..requantize import clamp_int8
 
 
-@row_kernel("tvm_tiny.qavg_pool2d", scalars=("act_min", "act_max"), streams=first_operand)
+@row_kernel(
+    "tvm_tiny.qavg_pool2d", scalars=("act_min", "act_max"), streams=first_operand, tiles=True
+)
 def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
     """Average of the taps inside the input, halves away from zero: x [N,H,W,C] int8."""
     attrs = call.attrs
@@ -29,9 +31,9 @@ def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
 
     @T.prim_func(private=True, s_tir=True)
     def row(
-        x: T.Buffer((N, H, W, C), "int8"),
+        x: T.Buffer((N, H, rings.pitch(0, W), C), "int8"),
         q: T.Buffer((rings.integers,), "int32"),
-        out: T.Buffer((N, OH, OW, C), "int8"),
+        out: T.Buffer((N, OH, rings.pitch(OUT, OW), C), "int8"),
         y: T.int32,
     ):
         with T.sblock("row"):
@@ -39,7 +41,7 @@ def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
             for ky in range(KH):
                 lines[ky] = rings.tap(0, line(y) * SH + ky - PT, H, q)
             lines[KH] = rings.slot(OUT, line(y), q)
-            for ox, c in T.grid(OW, C):
+            for ox, c in T.grid(rings.span(OW, q), C):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, c])
                     acc = T.sblock_alloc_buffer((2,), "int32")
@@ -54,7 +56,7 @@ def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
                                         x[
                                             image(y),
                                             rings.pick(line(y) * SH + ky - PT, lines[ky]),
-                                            vx * SW + kx - PL,
+                                            rings.column(0, vx * SW + kx - PL, q),
                                             vc,
                                         ],
                                     )
@@ -63,14 +65,16 @@ def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
                         acc[0] = T.truncdiv(acc[0] + T.truncdiv(acc[1], 2), acc[1])
                     else:
                         acc[0] = T.truncdiv(acc[0] - T.truncdiv(acc[1], 2), acc[1])
-                    out[image(y), rings.pick(line(y), lines[KH]), vx, vc] = clamp_int8(
-                        acc[0], q[0], q[1]
+                    out[image(y), rings.pick(line(y), lines[KH]), rings.column(OUT, vx, q), vc] = (
+                        clamp_int8(acc[0], q[0], q[1])
                     )
 
     return RowKernel(row, N * OH)
 
 
-@row_kernel("tvm_tiny.qmax_pool2d", scalars=("act_min", "act_max"), streams=first_operand)
+@row_kernel(
+    "tvm_tiny.qmax_pool2d", scalars=("act_min", "act_max"), streams=first_operand, tiles=True
+)
 def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
     """Maximum of the taps inside the input: x [N,H,W,C] int8."""
     attrs = call.attrs
@@ -83,9 +87,9 @@ def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
 
     @T.prim_func(private=True, s_tir=True)
     def row(
-        x: T.Buffer((N, H, W, C), "int8"),
+        x: T.Buffer((N, H, rings.pitch(0, W), C), "int8"),
         q: T.Buffer((rings.integers,), "int32"),
-        out: T.Buffer((N, OH, OW, C), "int8"),
+        out: T.Buffer((N, OH, rings.pitch(OUT, OW), C), "int8"),
         y: T.int32,
     ):
         with T.sblock("row"):
@@ -93,7 +97,7 @@ def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
             for ky in range(KH):
                 lines[ky] = rings.tap(0, line(y) * SH + ky - PT, H, q)
             lines[KH] = rings.slot(OUT, line(y), q)
-            for ox, c in T.grid(OW, C):
+            for ox, c in T.grid(rings.span(OW, q), C):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, c])
                     best = T.sblock_alloc_buffer((1,), "int32")
@@ -109,13 +113,13 @@ def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
                                             x[
                                                 image(y),
                                                 rings.pick(line(y) * SH + ky - PT, lines[ky]),
-                                                vx * SW + kx - PL,
+                                                rings.column(0, vx * SW + kx - PL, q),
                                                 vc,
                                             ],
                                         ),
                                     )
-                    out[image(y), rings.pick(line(y), lines[KH]), vx, vc] = clamp_int8(
-                        best[0], q[0], q[1]
+                    out[image(y), rings.pick(line(y), lines[KH]), rings.column(OUT, vx, q), vc] = (
+                        clamp_int8(best[0], q[0], q[1])
                     )
 
     return RowKernel(row, N * OH)

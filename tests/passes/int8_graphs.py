@@ -44,7 +44,8 @@ def conv(
 
 
 def pool(x: relax.Var, size: int, stride: int, kind: str = "qmax_pool2d") -> relax.Call:
-    window = {"pool_size": [size] * 2, "strides": [stride] * 2, "padding": [0, 0, size - 1, size - 1]}
+    padding = [0, 0, size - 1, size - 1]
+    window = {"pool_size": [size] * 2, "strides": [stride] * 2, "padding": padding}
     return ops.call(kind, [x], **window, **LIMITS)
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from .._version import __version__
 from ..errors import DataError
 from ..interface import Port
-from .program import Program
+from .program import Call, Patches, Program
 from .source import ABI_VERSION, generate_sources, render
 
 FORMAT_VERSION = 7
@@ -117,6 +117,7 @@ def _metadata(program: Program, target: str, hashes: Mapping[str, str]) -> dict[
                 "copied_to": program.pools[program.copied[0].pool].name if program.copied else None,
             },
             "macs": program.macs,
+            "extra_macs": program.extra_macs,
             "inputs": _port_entries(program, "input"),
             "outputs": _port_entries(program, "output"),
             "steps": [_step(program, index) for index in range(len(program.calls))],
@@ -181,6 +182,18 @@ def _step(program: Program, index: int) -> dict[str, Any]:
         "offset": result.where if result.location == "arena" else None,
         "pool": program.arena_names[result.pool] if result.location == "arena" else None,
         "macs": call.macs,
+        "extra_macs": call.extra_macs,
+        "patches": None if call.patches is None else _patches(call, call.patches),
+    }
+
+
+def _patches(call: Call, patches: Patches) -> dict[str, Any]:
+    """Of each row of tiles the rows of the result, of each column the columns, that are traced."""
+    return {
+        "rows": patches.events,
+        "columns": patches.columns,
+        "row_bytes": call.row_bytes,
+        "narrow": patches.narrow,
     }
 
 

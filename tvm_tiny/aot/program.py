@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,14 +12,14 @@ import numpy as np
 from tvm.ir import IRModule
 
 from ..errors import DataError
-from ..graph import PUSH, Graph, Step, Storage, read_graph
+from ..graph import PUSH, Graph, Operator, Step, Storage, read_graph
 from ..interface import ATTRIBUTE as INTERFACE
 from ..interface import Interface
 from ..memory import ATTRIBUTE as MEMORY_PLAN
 from ..memory import MemoryPlan, align
 from ..pools import PoolUse
 from ..schedules.kernel import row_split
-from ..schedules.stage import runs
+from ..schedules.stage import Stage, runs
 from .kernels import KernelSource, print_kernels
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -65,12 +66,29 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Patches:
+    """How a call of a patch stage is divided into tiles.
+
+    events: per row of tiles, the first event and the one behind the last. columns: per column of
+    tiles, the first column of the result and the one behind the last. line: of its last input, the
+    elements that each column of tiles has. narrow: whether the result's memory begins with a
+    tile's first column and not with its own.
+    """
+
+    events: tuple[tuple[int, int], ...]
+    columns: tuple[tuple[int, int], ...]
+    line: int
+    narrow: bool
+
+
+@dataclass(frozen=True)
 class Call:
     """One operator: a row kernel that the driver runs `events` times, or a kernel of TVM's own.
 
     outputs: the result, and scratch of TVM's kernels. shape: of the whole result. rows,
     row_bytes, ring: of the result: its rows, the bytes of one, and how many there is memory for.
-    waits: within a stage. backward: from the last row to the first.
+    waits: within a stage. backward: from the last row to the first. patches: in
+    a patch stage; extra_macs: what its tiles compute beyond `macs`.
     """
 
     index: int
@@ -87,6 +105,8 @@ class Call:
     rows: int = 1
     waits: tuple[Wait, ...] = ()
     backward: bool = False
+    patches: Patches | None = None
+    extra_macs: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,8 +163,13 @@ class Program:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference."""
+        """Multiply-accumulates of the model; those of one inference are `extra_macs` more."""
         return sum(call.macs for call in self.calls)
+
+    @property
+    def extra_macs(self) -> int:
+        """Multiply-accumulates of what several tiles of a patch stage compute."""
+        return sum(call.extra_macs for call in self.calls)
 
     @property
     def constant_bytes(self) -> int:
@@ -236,7 +261,6 @@ def _calls(
         return
     for position, operator in enumerate(step.operators):
         result = graph.storage[operator.output]
-        whole = result.ring >= result.rows
         yield Call(
             index=next(counter),
             name=operator.name,
@@ -245,14 +269,34 @@ def _calls(
             macs=operator.stage.macs,
             inputs=tuple(map(places.operand, operator.inputs)),
             outputs=(places.operand(operator.output),),
-            shape=result.shape if whole else (result.rows, *row_split(result.shape)[1]),
+            shape=_whole_shape(result, operator),
             events=operator.stage.events,
             row_bytes=result.row_bytes,
             ring=result.ring,
             rows=result.rows,
             backward=backward,
             waits=tuple(Wait(p, tuple(runs(n))) for p, n in step.stage.needs(position)),
+            patches=_patches(step.stage, position, graph.storage[operator.inputs[-1]]),
+            extra_macs=operator.stage.extra_macs,
         )
+
+
+def _whole_shape(result: Storage, operator: Operator) -> tuple[int, ...]:
+    """The shape of a result of which there may be memory for some rows and columns only."""
+    columns = operator.stage.columns
+    if result.ring >= result.rows and columns is None:
+        return result.shape
+    _, inner = row_split(result.shape)
+    return (result.rows, *inner) if columns is None else (result.rows, columns.count, *inner[1:])
+
+
+def _patches(stage: Stage, position: int, integers: Storage) -> Patches | None:
+    if stage.tiles is None:
+        return None
+    columns = stage.tiles.columns[position]
+    line = math.prod(integers.shape) // len(columns)
+    narrow = stage.operators[position].result in stage.widths
+    return Patches(stage.tiles.events[position], columns, line, narrow)
 
 
 class _Places:

@@ -90,7 +90,9 @@ def _context(program: Program) -> dict[str, Any]:
 
 def _is_layer(program: Program, calls: Sequence[Call]) -> bool:
     """Whether the driver runs the step as a loop over the rows of one operator."""
-    return len(calls) == 1 and calls[0].events is not None and calls[0] is not program.pushed
+    call = calls[0]
+    is_plain = call is not program.pushed and call.patches is None
+    return len(calls) == 1 and call.events is not None and is_plain
 
 
 def _ports(program: Program, kind: str) -> Iterator[dict[str, Any]]:
@@ -168,15 +170,35 @@ def _literal(text: str) -> str:
 
 def _step(program: Program, prefix: str, calls: Sequence[Call]) -> dict[str, Any]:
     """A step of the driver: one call, a loop over rows, or a stage."""
-    filled = [_call(program, prefix, call) | {"position": k} for k, call in enumerate(calls)]
+    filled = [
+        _call(program, prefix, call)
+        | {"position": k, "limit": call.events if call.patches is None else f"end[{k}]"}
+        for k, call in enumerate(calls)
+    ]
     pointers = [argument for call in filled for argument in call["arguments"]]
     pushes = calls[0] is program.pushed
+    is_stage = len(calls) > 1 or calls[0].patches is not None
     return {
         "pushes": pushes,
         "calls": filled,
-        "stage": f"{prefix}_stage_{calls[0].index}" if len(calls) > 1 else None,
+        "stage": f"{prefix}_stage_{calls[0].index}" if is_stage else None,
+        "tiles": _tiles(prefix, calls),
         "pointers": pointers,
         **_stage_interface(program, prefix, pointers, pushes),
+    }
+
+
+def _tiles(prefix: str, calls: Sequence[Call]) -> dict[str, Any] | None:
+    """What the function that runs a patch stage's tiles is filled from."""
+    patches = [call.patches for call in calls if call.patches is not None]
+    if not patches:
+        return None
+    rows = list(zip(*(p.events for p in patches), strict=True))
+    return {
+        "function": f"{prefix}_tile_{calls[0].index}",
+        "columns": len(patches[0].columns),
+        "first": [[first for first, _ in row] for row in rows],
+        "end": [[end for _, end in row] for row in rows],
     }
 
 
@@ -223,6 +245,8 @@ def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
     read = () if call is program.pushed else call.inputs
     inputs = [_pointer(program, prefix, op, const=True) for op in read]
     outputs = [_pointer(program, prefix, op, const=False) for op in call.outputs]
+    if call.patches is not None:
+        inputs[-1] += f" + tile * {call.patches.line}"
     result = call.outputs[0]
     return {
         "index": call.index,

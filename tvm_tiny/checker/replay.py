@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,37 @@ from .kernels import Kernel
 from .memory import Memory, Value
 from .running import Events, KernelEvents, PushedEvents
 from .shadow import COUNTS
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile of a patch stage, or a stage without tiles.
+
+    number: its place in the order. spans: of each operator, the first event and the one behind
+    the last. column, columns: its column of tiles, and how many there are.
+    """
+
+    number: int
+    spans: tuple[tuple[int, int], ...]
+    column: int = 0
+    columns: int = 1
+
+    def line(self, integers: np.ndarray) -> np.ndarray:
+        """The part of a kernel's integers, its last operand, that is this tile's."""
+        return np.ascontiguousarray(integers.reshape(self.columns, -1)[self.column])
+
+
+def tiles(step: Step) -> Iterator[Tile]:
+    """The tiles of a stage, row by row."""
+    assert step.stage is not None, "a kernel of TVM's own has no tiles"
+    if step.stage.tiles is None:
+        yield Tile(0, tuple((0, operator.stage.events) for operator in step.operators))
+        return
+    rows, columns = step.stage.tiles.split
+    for number in range(rows * columns):
+        row, column = divmod(number, columns)
+        spans = tuple(events[row] for events in step.stage.tiles.events)
+        yield Tile(number, spans, column, columns)
 
 
 class Replay:
@@ -46,21 +78,29 @@ class Replay:
         self._read("the caller, who reads the outputs,", self._graph.outputs)
 
     def _stage(self, step: Step) -> None:
-        running = [self._events(step, k, o) for k, o in enumerate(step.operators)]
-        for position, event in self._turns(step):
-            running[position].run(event)
-            self.events += 1
+        for tile in tiles(step):
+            running = [self._events(step, k, o, tile) for k, o in enumerate(step.operators)]
+            for position, event in self._turns(step, tile):
+                running[position].run(event)
+                self.events += 1
 
-    def _events(self, step: Step, position: int, operator: Operator) -> Events:
+    def _events(self, step: Step, position: int, operator: Operator, tile: Tile) -> Events:
         """Of an operator, which reads what the last operators before it have made."""
         if operator.stage.op == PUSH:
             made = self._made(operator, 1)
             return PushedEvents(self._memory, made, self.counts)
         kernel = self._kernels[step.index, position]
         inputs = [self._value(faults.short(operator.name), k) for k in operator.inputs]
-        made = self._made(operator, operator.stage.events + 1 if kernel.reads_own else 1)
+        assert step.stage is not None
+        if tile.number > 0 and operator.stage.result not in step.stage.widths:
+            made = self._values[operator.output]  # whole, of which each tile makes a part
+        else:
+            made = self._made(operator, operator.stage.events + 1 if kernel.reads_own else 1)
         arrays = {k: self._graph.storage[operator.inputs[k]].array for k in kernel.constants}
         constants = {k: array for k, array in arrays.items() if array is not None}
+        if step.stage.tiles is not None:
+            last = len(operator.inputs) - 1
+            constants[last] = tile.line(constants[last])
         values = [*inputs, made]
         return KernelEvents(self._memory, operator, kernel, values, constants, self.counts)
 
@@ -78,9 +118,10 @@ class Replay:
             raise faults.unmade(reader, self._graph.storage[storage].name)
         return self._values[storage]
 
-    def _turns(self, step: Step) -> Iterator[tuple[int, int]]:
-        if len(step.operators) > 1:
-            return turns(step)
+    def _turns(self, step: Step, tile: Tile) -> Iterator[tuple[int, int]]:
+        assert step.stage is not None, "a kernel of TVM's own has no events"
+        if len(step.operators) > 1 or step.stage.tiles is not None:
+            return turns(step, tile)
         events = range(step.operators[0].stage.events)
         backward = step.index in self._memory.plan.backward
         return ((0, event) for event in (reversed(events) if backward else events))
@@ -120,12 +161,11 @@ class Replay:
         self.counts[-1] += storage.bytes
 
 
-def turns(step: Step) -> Iterator[tuple[int, int]]:
-    """(operator, event) of a stage: as long as one is ready, an event of the last such one."""
+def turns(step: Step, tile: Tile) -> Iterator[tuple[int, int]]:
+    """(operator, event) of a tile: as long as one is ready, an event of the last such one."""
     assert step.stage is not None, "a kernel of TVM's own has no events"
     waits = [step.stage.needs(k) for k in range(len(step.operators))]
-    events = [operator.stage.events for operator in step.operators]
-    done = [0] * len(events)
+    done, events = (list(bounds) for bounds in zip(*tile.spans, strict=True))
 
     def ready(k: int) -> bool:
         event = done[k]
@@ -134,6 +174,6 @@ def turns(step: Step) -> Iterator[tuple[int, int]]:
     while (k := next((k for k in reversed(range(len(done))) if ready(k)), None)) is not None:
         yield k, done[k]
         done[k] += 1
-    for operator, number in zip(step.operators, done, strict=True):
-        if number < operator.stage.events:
-            raise faults.stuck(operator.name, number, operator.stage.events)
+    for operator, number, end in zip(step.operators, done, events, strict=True):
+        if number < end:
+            raise faults.stuck(operator.name, number, end)

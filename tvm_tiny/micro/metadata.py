@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,13 +16,48 @@ from tvm_tiny.errors import DataError
 
 
 @dataclass(frozen=True)
+class Patches:
+    """A result that was computed, and is traced, tile by tile.
+
+    rows: of each row of tiles, the first row and the one behind the last; columns: likewise of
+    each column. row_bytes: of a record, which is a row; narrow: it begins with the tile's first
+    column, else with the tensor's.
+    """
+
+    rows: tuple[tuple[int, int], ...]
+    columns: tuple[tuple[int, int], ...]
+    row_bytes: int
+    narrow: bool
+
+    def join(self, data: bytes, tensor: Tensor) -> np.ndarray:
+        """The tensor from its records; a masked array where no tile has computed some of it."""
+        whole = np.zeros((math.prod(tensor.shape[:-2]), *tensor.shape[-2:]), tensor.dtype)
+        unknown = np.ones(whole.shape, bool)
+        elements = np.frombuffer(data, tensor.dtype)
+        records = elements.reshape(-1, self.row_bytes // whole[0, 0].nbytes, tensor.shape[-1])
+        number = 0
+        for (top, bottom), (left, right) in itertools.product(self.rows, self.columns):
+            start = 0 if self.narrow else left
+            tile = records[number : number + bottom - top, start : start + right - left]
+            whole[top:bottom, left:right] = tile
+            unknown[top:bottom, left:right] = False
+            number += bottom - top
+        joined, missing = whole.reshape(tensor.shape), unknown.reshape(tensor.shape)
+        return np.ma.MaskedArray(joined, missing) if missing.any() else joined
+
+
+@dataclass(frozen=True)
 class Tensor:
-    """An input, output or step result in its compiled form; `c_name` is "" for a step."""
+    """An input, output or step result in its compiled form; `c_name` is "" for a step.
+
+    patches: of a step that runs tile by tile.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     c_name: str = ""
+    patches: Patches | None = None
 
     @property
     def nbytes(self) -> int:
@@ -115,4 +151,13 @@ def _tensor(entry: Mapping[str, Any]) -> Tensor:
     c_name = _string(entry["c_name"]) if "c_name" in entry else ""
     dtype = str(entry["dtype"])
     np.dtype(dtype)  # a TypeError names what is not a type
-    return Tensor(str(entry["name"]), tuple(int(extent) for extent in shape), dtype, c_name)
+    patches = _patches(entry["patches"]) if entry.get("patches") else None
+    extents = tuple(int(extent) for extent in shape)
+    return Tensor(str(entry["name"]), extents, dtype, c_name, patches)
+
+
+def _patches(entry: Mapping[str, Any]) -> Patches:
+    rows, columns = (
+        tuple((int(first), int(end)) for first, end in entry[key]) for key in ("rows", "columns")
+    )
+    return Patches(rows, columns, int(entry["row_bytes"]), bool(entry["narrow"]))

@@ -61,7 +61,7 @@ def read_trace(path: Path, steps: Mapping[int, Tensor]) -> list[dict[int, np.nda
     """For each sample the result of each step by its index, in the order they ran.
 
     A step known to the metadata has its dtype and shape, any other is uint8 [bytes]. One that
-    ran row by row has a record for each row.
+    ran row by row has a record for each row, in a patch stage for each row of each tile.
     """
     data = path.read_bytes()
     samples: list[dict[int, bytes]] = []
@@ -82,6 +82,8 @@ def read_trace(path: Path, steps: Mapping[int, Tensor]) -> list[dict[int, np.nda
 
 
 def _array(data: bytes, tensor: Tensor | None) -> np.ndarray:
+    if tensor is not None and tensor.patches is not None:
+        return tensor.patches.join(data, tensor)
     if tensor is None or tensor.nbytes != len(data):
         return np.frombuffer(data, np.uint8)
     return np.frombuffer(data, tensor.dtype).reshape(tensor.shape)

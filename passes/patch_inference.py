@@ -1,0 +1,145 @@
+"""PatchInference: stages that compute their results tile by tile, with narrower tensors inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tvm
+from tvm import relax
+from tvm.ir import IRModule
+
+from tvm_tiny.errors import DataError
+from tvm_tiny.graph import PUSH
+from tvm_tiny.network import read_network
+from tvm_tiny.partition import Partition, Search
+from tvm_tiny.patches import SPLITS
+from tvm_tiny.schedules.kernel import row_count, row_split, shape_of
+from tvm_tiny.schedules.stage import Range
+
+from .emit_stage import factory_of, short_name
+from .lower_to_row_kernels import FORM, SPLIT
+from .rebuild import Binding, bindings_of
+from .running_sums import RunningSums
+from .stream_stages import STREAM, Place, extract_stages, find_ranges, stage_results
+from .subsample_shortcuts import SubsampleShortcuts
+
+
+@tvm.transform.module_pass(opt_level=0, name="tvm_tiny.PatchInference")
+class PatchInference:
+    """Let runs of operators compute tile by tile, and row by row within a tile.
+
+    Before::
+
+        a = tvm_tiny.qconv2d(x, ...); y = tvm_tiny.qconv2d(a, ...)
+
+    After::
+
+        y = stage_0(x)         # a private function of these operators: tvm_tiny.form = "patch",
+                               # tvm_tiny.split = [rows, columns] of tiles
+
+    stages: (first, last) operator of each stage, both included, by the name of their result or
+    by their position in main. split: into how many rows and columns of tiles what a stage makes
+    is divided; sizes differ by one where that does not go evenly. n_patches: (1, n_patches), for
+    rows need no tiles to be computed one after the other.
+
+    Without `stages` the search for the least SRAM chooses all stages of main, with `io_in_arena`
+    or without; some stream, and where that takes less some are in patches, of `split` if given.
+
+    Requires: integer operators in main, in the order in which they are to run.
+    Ensures: the same bytes; LowerToRowKernels keeps of each tensor inside a stage only the rows
+    that are still needed of one tile, at the price that what two tiles need is computed twice.
+    What enters a stage and what leaves it is whole. After MCUNetV2 (Lin et al., 2021).
+    Does nothing when: `stages` is empty, or layer by layer takes least.
+    Raises: DataError for a stage with an unknown end, ends out of order, stages that share an
+    operator, an operator that cannot compute part of a row, or more tiles than rows or columns.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[tuple[Place, Place]] | None = None,
+        split: Range | None = None,
+        n_patches: int | None = None,
+        io_in_arena: bool = True,
+    ) -> None:
+        self.stages = None if stages is None else tuple(stages)
+        self.split = _split(split, n_patches)
+        self.io_in_arena = io_in_arena
+        if stages is not None and self.split is None:
+            raise DataError(
+                "patch stages: say into how many tiles: either split=(1, 2), rows and columns of "
+                "tiles, or n_patches=2"
+            )
+
+    def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
+        """Move operators into functions; the module given is not changed."""
+        if self.stages is None or self.split is None:
+            return self._search(mod)
+        bindings = bindings_of(mod["main"])
+        ranges = find_ranges(self.stages, bindings, "patch")
+        for first, last in ranges:
+            _require_tiles(mod, bindings[first : last + 1], bindings[last + 1 :], self.split)
+        return extract_stages(mod, dict.fromkeys(ranges, _patch(self.split)))
+
+    def _search(self, mod: IRModule) -> IRModule:
+        """The stages of least SRAM, in patches where that takes less."""
+        ready = tvm.transform.Sequential([RunningSums(), SubsampleShortcuts()])(mod)
+        splits = SPLITS if self.split is None else (self.split,)
+        network = read_network(ready, patches=True)
+        found = Search(network, self.io_in_arena, splits).least()
+        is_layers = all(first == last for first, last in found.ranges)
+        return mod if is_layers else make_stages(ready, found)
+
+
+def make_stages(mod: IRModule, partition: Partition) -> IRModule:
+    """A copy of `mod` with a function for each stage of a partition of it."""
+    patches = {stage: _patch(split) for stage, split in partition.splits.items()}
+    stages = [(first, last) for first, last in partition.ranges if last > first]
+    return extract_stages(mod, {stage: patches.get(stage, STREAM) for stage in stages})
+
+
+def _patch(split: Range) -> dict[str, object]:
+    return {FORM: "patch", SPLIT: list(split)}
+
+
+def _split(split: Range | None, n_patches: int | None) -> Range | None:
+    if split is None and n_patches is None:
+        return None
+    if split is not None and n_patches is not None:
+        raise DataError("patch stages: both split and n_patches are given; leave one out")
+    rows, columns = split if split is not None else (1, n_patches or 0)
+    if rows < 1 or columns < 1:
+        raise DataError(f"patch stages: {rows} x {columns} tiles; at least 1 x 1 are needed")
+    return rows, columns
+
+
+def _require_tiles(
+    mod: IRModule, body: Sequence[Binding], rest: Sequence[Binding], split: Range
+) -> None:
+    inside = {b.var for b in body} - set(stage_results(mod, body, rest))
+    for binding in body:
+        _require_part_of_row(binding, inside)
+    last = body[-1]
+    shape = shape_of(last.var)
+    rows, columns = row_count(shape), row_split(shape)[1][0]
+    if rows < split[0] or columns < split[1]:
+        raise DataError(
+            f"patch stage: '{last.var.name}' has {rows} rows of {columns} columns; it cannot be "
+            f"divided into {split[0]} x {split[1]} tiles"
+        )
+
+
+def _require_part_of_row(binding: Binding, inside: set[relax.Var]) -> None:
+    call, name = binding.value, binding.var.name
+    operator = short_name(call)
+    tiled = factory_of(call).tiled(call)
+    if not tiled or operator == PUSH:
+        raise DataError(
+            f"patch stage: '{name}' ({operator}) cannot compute part of a row; begin the stage "
+            "behind it or end it before"
+        )
+    for position, operand in enumerate(call.args):
+        if operand in inside and position not in tiled:
+            raise DataError(
+                f"patch stage: '{name}' ({operator}) reads all of '{operand.name}'; begin the "
+                "stage behind that or end it before"
+            )
