@@ -275,11 +275,13 @@ class _Parts:
     def _in_place(self) -> dict[int, int]:
         operators = [self._operator(var, call) for var, call in self._body]
         inside = [self._made[var] for var in self._inside if self._can_ring(var)]
-        sizes = {p: (row_count(shape_of(v)), row_bytes(v)) for v, p in self._made.items()}
+        forms = {
+            p: (row_count(shape_of(v)), row_bytes(v), spec(v)[1]) for v, p in self._made.items()
+        }
         if self._tiles is not None:
             narrow = [self._made[var] for var in self._inside]
-            return in_place(operators, tile_sizes(operators, self._tiles, sizes, narrow), inside)
-        return in_place(operators, sizes, inside)
+            return in_place(operators, tile_sizes(operators, self._tiles, forms, narrow), inside)
+        return in_place(operators, forms, inside)
 
     def _parameter(self, expr: Expr) -> int:
         if expr in self._made:

@@ -238,13 +238,13 @@ def _order(stage: Stage) -> list[tuple[int, int]]:
 
 
 def in_place(
-    operators: Sequence[Operator], sizes: Mapping[int, object], inside: Collection[int]
+    operators: Sequence[Operator], forms: Mapping[int, object], inside: Collection[int]
 ) -> dict[int, int]:
     """Tensors that can share the memory of another: parameter -> that of the result over it.
 
-    sizes: of tensors, such as (rows, bytes of a row); inside: those that nothing outside the
-    stage reads. Such a tensor must die where the result is made, row by row the same row, of the
-    same size, each element read before it is written.
+    forms: of tensors, such as (rows, bytes of a row, type); inside: those that nothing outside
+    the stage reads. Such a tensor must die where the result is made, row by row the same row, of
+    the same form, each element read before it is written.
     """
     readers = Counter(p for operator in operators for p in set(operator.operands))
     shared: dict[int, int] = {}
@@ -253,7 +253,7 @@ def in_place(
         for position in reversed(range(len(operator.operands))):
             parameter = operator.operands[position]
             alone = parameter in inside and readers[parameter] == 1
-            fits = alone and sizes[parameter] == sizes[operator.result]
+            fits = alone and forms[parameter] == forms[operator.result]
             if fits and _same_rows(operator, position):
                 shared[parameter] = operator.result
                 break

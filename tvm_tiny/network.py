@@ -239,12 +239,13 @@ def _step(
     if not operators:
         return step
     ringed = [t for t in sorted(inside) if network.tensors[t].can_ring]
-    sizes = {t: network.tensors[t].row_size for t in (*inputs, *outputs)}
+    tensors = {t: network.tensors[t] for t in (*inputs, *outputs)}
+    forms = {t: (*tensor.row_size, tensor.dtype) for t, tensor in tensors.items()}
     rows = {t: network.tensors[t].rows for t in (*inputs, *outputs)}
     tiles = None
     if split is not None:
         tiles = tile(operators, {t: rows[t] for t in outputs if t not in inside}, split)
-    alike = sizes if tiles is None else tile_sizes(operators, tiles, sizes, inside)
+    alike = forms if tiles is None else tile_sizes(operators, tiles, forms, inside)
     shared = in_place(operators, alike, ringed)
     operators = share(operators, shared)
     viewed = {view: tensor for (tensor, _), view in network.views.items()}
