@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from modelgen import random_onnx, random_tflite
-from random_check import failures, graphs, loader_failures, single_operators
+from random_check import MEMORY, Case, failures, graphs, loader_failures, single_operators
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -20,6 +20,19 @@ def test_every_operator_alone(model_format, part, tmp_path):
 @pytest.mark.parametrize("model_format", ["tflite", "onnx"])
 def test_random_graphs(model_format, tmp_path):
     assert list(failures(graphs(model_format, 1000, 24), tmp_path)) == []
+
+
+@pytest.mark.parametrize("memory", MEMORY)
+@pytest.mark.parametrize("model_format", ["tflite", "onnx"])
+def test_random_graphs_as_streams(model_format, memory, tmp_path):
+    assert list(failures(graphs(model_format, 2000, 12, MEMORY[memory]), tmp_path)) == []
+
+
+def test_graphs_that_once_failed_as_streams(tmp_path):
+    """Padding before the first pushed row; results over dying tensors of another type."""
+    seeds = {"pushed": (113, 81), "least": (6, 12)}
+    cases = [Case("tflite", "", s, MEMORY[kind]) for kind, of in seeds.items() for s in of]
+    assert list(failures(cases, tmp_path)) == []
 
 
 @pytest.mark.parametrize("model_format", ["tflite", "onnx"])

@@ -18,9 +18,10 @@ from aot.host_library import (
     sources,
     write_model,
 )
-from aot.relax_models import bottleneck, network
+from aot.relax_models import bottleneck, island, module, network
 from aot.test_compilers import OURS
 from aot.test_edge_models import compile_quietly, random_inputs
+from tvm import relax
 
 from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.transform import FoldEdges
@@ -231,3 +232,21 @@ def test_every_row_is_worked_on_as_soon_as_it_is_there(pushed, arena):
     # Pushed rows, the stem a row behind, the depthwise convolution another one.
     assert [d[:3] for d in done[:3]] == [[1, 0, 0], [2, 1, 0], [3, 2, 1]]
     assert done[-1][:3] == [8, 8, 8]
+
+
+def test_rows_that_need_no_input_are_made_before_the_first_row(tmp_path):
+    """As planned: their memory may be where input comes to lie later."""
+
+    def body(emit, x):
+        return [island(emit, lambda value: relax.op.nn.pad(value, (0, 0, 3, 2, 0, 0, 0, 0)), x)]
+
+    mod = module({"x": ((1, 4, 5, 3), "int8")}, body, ["y"])
+    stages = [("x_rows", "y")]
+    model = compile_quietly(mod, name="early", stream_input=True, stages=stages)
+    found = build_library([model], tmp_path)["early"]
+    arena = Arenas(model.program)
+    assert found.begin(arena) == 0
+    state = contents(arena, found)[model.program.state_offset :].view("int32")
+    assert state[1:3].tolist() == [0, 3]
+    x = image(found, 9)
+    np.testing.assert_array_equal(found.run([x])[0], np.pad(x, ((0, 0), (3, 2), (0, 0), (0, 0))))

@@ -237,6 +237,8 @@ def _push(program: Program, prefix: str) -> dict[str, Any] | None:
         "arena": arenas(program)[call.outputs[0].pool],
         "state_offset": program.state_offset,
         "state_words": program.state_words,
+        # Rows that need none of the input's are made before the first of it.
+        "early": any(not any(w.runs[0][1] for w in c.waits) for c in program.steps[0][1:]),
     }
 
 
