@@ -21,6 +21,7 @@ from .occupancy import most_by_operator, read_occupancy
 class OperatorCost:
     """One operator, or one of TVM's own kernels.
 
+    macs: of the model; extra_macs: of what several tiles of a patch stage compute, beyond these.
     step: of the driver; the operators of a stage have the same. kernel: its C function. tensor,
     shape, dtype: of its (first) result. parameter_bytes: constants it reads, each counted at
     every use. activation_bytes: what it reads and writes in SRAM. live_bytes: the most of the
@@ -36,6 +37,7 @@ class OperatorCost:
     shape: tuple[int, ...]
     dtype: str
     macs: int
+    extra_macs: int
     parameter_bytes: int
     activation_bytes: int
     live_bytes: int
@@ -52,6 +54,7 @@ class Analysis:
 
     operators: tuple[OperatorCost, ...]
     macs: int
+    extra_macs: int
     parameter_bytes: int
     arena_bytes: int
     arena_lower_bound: int
@@ -73,6 +76,7 @@ def analyze(model: CompiledModel) -> Analysis:
             _operator(call, step, used) for (step, call), used in zip(calls, live, strict=True)
         ),
         macs=program.macs,
+        extra_macs=program.extra_macs,
         parameter_bytes=program.constant_bytes,
         arena_bytes=program.workspace_bytes,
         arena_lower_bound=occupancy.plan.lower_bound + state,
@@ -91,6 +95,7 @@ def _operator(call: Call, step: int, live_bytes: int) -> OperatorCost:
         shape=call.shape,
         dtype=result.dtype,
         macs=call.macs,
+        extra_macs=call.extra_macs,
         parameter_bytes=sum(op.bytes for op in call.inputs if op.location == "constant"),
         activation_bytes=sum(map(_activation, (*call.inputs, *call.outputs))),
         live_bytes=live_bytes,

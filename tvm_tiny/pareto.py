@@ -1,19 +1,31 @@
-"""The trade between SRAM and work: partitions of which no other is better in both."""
+"""The trade between SRAM and work: partitions of which no other is better in everything."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tvm.ir import IRModule
 
-from .memory import align
+from .graph import Graph
 from .network import read_network
 from .partition import Partition, Search
+from .patches import SPLITS
 from .pipeline import operators_pipeline
+from .pool_plan import state_bytes
+from .schedules.stage import order
 
 # Points closer than this in SRAM tell nothing new, and each costs a search.
 _STEP_PERCENT = 4
+
+
+@dataclass(frozen=True)
+class StageShape:
+    """How many operators a stage runs, and its rows and columns of tiles; (1, 1) if not divided."""
+
+    operators: int
+    tiles: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -21,17 +33,18 @@ class Point:
     """A partition.
 
     bytes: of its arena. rows: how many are computed inside stages, each after asking which
-    operator is ready. stages: how many operators each stage runs.
+    operator is ready. extra_macs: multiply-accumulates of what several tiles compute.
     """
 
     bytes: int
     rows: int
-    stages: tuple[int, ...]
+    extra_macs: int
+    stages: tuple[StageShape, ...]
 
     @property
     def costs(self) -> tuple[int, ...]:
         """What is traded; a point with nothing larger than another's is not worse than it."""
-        return self.bytes, self.rows
+        return self.bytes, self.rows, self.extra_macs
 
 
 def pareto_front(
@@ -42,39 +55,45 @@ def pareto_front(
     stream_input: bool = False,
 ) -> list[Point]:
     """Points of a QDQ Relax module from layer by layer to the least SRAM found."""
-    front = operators_pipeline(
+    lower = operators_pipeline(
         fold_edges=fold_edges, io_in_arena=io_in_arena, stream_input=stream_input
     )
-    return trade(Search(read_network(front(mod)), io_in_arena), pushed=stream_input)
+    operators = lower(mod)
+    streamed = Search(read_network(operators), io_in_arena)
+    divided = Search(read_network(operators, patches=True), io_in_arena, SPLITS)
+    return trade(streamed, divided)
 
 
-def trade(search: Search, *, pushed: bool = False) -> list[Point]:
-    """The points that a search finds, by falling SRAM and rising cost.
-
-    pushed: the input is, so that the first step's progress is kept in the arena, too.
-    """
-    found = [_point(search, partition, pushed) for partition in _candidates(search)]
+def trade(streamed: Search, divided: Search) -> list[Point]:
+    """The points of two searches, by falling SRAM: without patch stages, and below that with."""
+    rest = list(_below(streamed, streamed.layers()))
+    least = min([streamed.least(), *rest], key=lambda partition: partition.bytes)
+    patches = itertools.islice(_below(divided, least), 1, None)
+    found = [_point(streamed.graph(p), p) for p in (*rest, least)]
+    found += [_point(divided.graph(p), p) for p in patches]
     points = {point.costs: point for point in found}.values()
     best = [p for p in points if not any(beats(other, p) for other in points)]
     return sorted(best, key=lambda point: point.costs, reverse=True)
 
 
-def _candidates(search: Search) -> Iterator[Partition]:
-    found: Partition | None = search.layers()
+def _below(search: Search, partition: Partition) -> Iterator[Partition]:
+    """A partition, and others of less and less memory."""
+    found: Partition | None = partition
     while found is not None:
         yield found
         found = search.within(found.bytes * (100 - _STEP_PERCENT) // 100)
-    yield search.least()
 
 
-def _point(search: Search, partition: Partition, pushed: bool) -> Point:
-    stages = [(first, last) for first, last in partition.ranges if last > first]
-    # A word for each operator of the first step, and one more.
-    words = partition.ranges[0][1] + 2 if pushed else 0
+def _point(graph: Graph, partition: Partition) -> Point:
+    stages = [s.stage for s in graph.steps if s.stage is not None and len(s.operators) > 1]
     return Point(
-        bytes=partition.bytes + align(4 * words),
-        rows=sum(search.edge(*stage).overhead for stage in stages),
-        stages=tuple(last - first + 1 for first, last in stages),
+        # The progress of a pushed input is kept behind the plan.
+        bytes=partition.bytes + state_bytes(graph),
+        rows=sum(len(order(stage)) for stage in stages),
+        extra_macs=sum(stage.extra_macs for stage in stages),
+        stages=tuple(
+            StageShape(len(s.operators), s.tiles.split if s.tiles else (1, 1)) for s in stages
+        ),
     )
 
 

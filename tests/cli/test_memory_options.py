@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from modelgen.inverted_residual import inverted_residual
 
@@ -50,12 +52,19 @@ def test_a_smaller_budget_makes_as_many_stages_as_it_takes(compiled):
     assert 0 < sum(document["stages"]) < sum(least["stages"])
 
 
-def test_a_budget_below_the_least_says_what_the_least_is(cli, compiled, network, tmp_path):
-    least = compiled("--minimize", "sram")["arena_bytes"]
-    result = cli("compile", network, "-o", tmp_path / "none.tar", "--sram", least - 1)
+def test_a_budget_that_streaming_misses_takes_tiles(compiled):
+    least = compiled("--minimize", "sram")
+    document = compiled("--sram", least["arena_bytes"] - 100)
+    assert document["arena_bytes"] <= least["arena_bytes"] - 100
+    assert document["extra_macs"] > least["extra_macs"] == 0
+
+
+def test_a_budget_that_nothing_fits_says_what_would(cli, compiled, network, tmp_path):
+    result = cli("compile", network, "-o", tmp_path / "none.tar", "--sram", 1000)
     assert result.code == 5
-    assert f"needs {least} bytes of SRAM" in result.error
+    needed = int(re.search(r"needs (\d+) bytes of SRAM", result.error)[1])
     assert not (tmp_path / "none.tar").exists()
+    assert compiled("--sram", needed)["arena_bytes"] <= needed
 
 
 def test_a_pushed_input_needs_less_still(compiled):
@@ -142,3 +151,31 @@ def test_ir_is_dumped_once_where_stages_are_named(cli, compiled, network, tmp_pa
     compiled("--stages", f"{expansion}..{projection}", "--dump-ir", tmp_path / "ir")
     files = [path.name for path in (tmp_path / "ir").iterdir()]
     assert len([name for name in files if name.endswith("_LowerQDQ.py")]) == 1
+
+
+@pytest.fixture
+def board(tmp_path):
+    path = tmp_path / "board.toml"
+    pools = [f'[[pool]]\nname = "{name}"\nsize = {size}\n' for name, size in POOLS.items()]
+    path.write_text("".join(pools))
+    return path
+
+
+POOLS = {"fast": 3000, "slow": 20_000}
+
+
+def test_pools_of_a_board(cli, check, compiled, network, board):
+    pools = compiled("--pools", board)["pools"]
+    assert {pool["name"]: pool["size"] for pool in pools} == POOLS
+    assert all(0 < pool["bytes"] <= pool["size"] for pool in pools)
+    document = cli("report", network, "--pools", board, "--no-pareto", "--json").json
+    check("report", document)
+    assert document["options"]["pools"] == POOLS
+    assert cli("verify", network, "--pools", board, "--count", 1).code == 0
+    assert "bytes of fast and" in cli("analyze", network, "--pools", board).out
+
+
+def test_what_is_no_board_is_6(cli, network, tmp_path):
+    result = cli("compile", network, "--pools", tmp_path / "none.toml")
+    assert result.code == 6
+    assert "memory file" in result.error

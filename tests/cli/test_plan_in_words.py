@@ -106,3 +106,12 @@ def test_the_model_is_not_overwritten_by_its_report(cli, network):
 
 def test_a_format_needs_a_file(cli, network):
     assert "-o" in cli("report", network, "--format", "html").error
+
+
+def test_stages_in_tiles_are_told(cli, check, network):
+    document = cli("analyze", network, "--sram", "2300", "--json").json
+    check("analyze", document)
+    (stage,) = (step for step in document["plan"]["steps"] if step["tiles"] != [1, 1])
+    assert document["totals"]["extra_macs"] == stage["extra_macs"] > 0
+    check("report", cli("report", network, "--sram", "2300", "--json").json)
+    assert "more in tiles" in cli("analyze", network, "--sram", "2300").out

@@ -18,14 +18,21 @@ def front(network):
 def test_it_goes_from_layers_to_the_least(network, front):
     assert front[0].stages == ()
     assert front[0].rows == 0
-    assert front[-1].bytes == tvm_tiny.build(network, minimize=True).workspace_bytes
+    streamed = [point for point in front if not point.extra_macs]
+    assert streamed[-1].bytes == tvm_tiny.build(network, minimize=True).workspace_bytes
 
 
 def test_less_memory_costs_more_work(front):
     assert len(front) > 2
     for point, other in itertools.pairwise(front):
         assert other.bytes < point.bytes
-        assert other.rows > point.rows
+        assert (other.extra_macs, other.rows) > (point.extra_macs, point.rows)
+
+
+def test_below_what_streaming_needs_tiles_compute_more(front):
+    divided = [point for point in front if point.extra_macs]
+    assert divided == front[-len(divided) :]
+    assert all(any(stage.tiles != (1, 1) for stage in point.stages) for point in divided)
 
 
 def test_every_point_can_be_had_by_its_budget(network, front):
@@ -39,7 +46,7 @@ def test_rows_are_the_events_of_operators_in_stages(network, front):
     point = front[1]
     calls = tvm_tiny.build(network, sram=point.bytes).program.steps
     inside = [call.events for step in calls if len(step) > 1 for call in step]
-    assert len(inside) == sum(point.stages)
+    assert len(inside) == sum(stage.operators for stage in point.stages)
     assert sum(inside) == point.rows
 
 
@@ -51,7 +58,7 @@ def test_a_pushed_input_counts_the_progress_that_is_kept(network):
 
 
 def test_no_point_is_beaten_by_another():
-    better, worse = Point(10, 5, (2,)), Point(10, 7, (3,))
+    better, worse = Point(10, 5, 0, ()), Point(10, 5, 3, ())
     assert beats(better, worse)
     assert not beats(worse, better)
     assert not beats(better, better)

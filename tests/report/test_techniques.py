@@ -10,6 +10,8 @@ from modelgen.tflite_builder import Builder
 
 import tvm_tiny
 from tvm_tiny.frontend.tflite import from_tflite
+from tvm_tiny.pools import BoardMemory, MemoryPool, Weights
+from tvm_tiny.report.page import render_page
 
 # 16x16 rows of 24 channels before and behind the depthwise convolution, and the 4 of the shortcut.
 APART = 16 * 16 * (24 + 24 + 4)
@@ -110,3 +112,42 @@ def test_buffers_of_tvms_kernels_are_scratch(report_on, float_kernel):
 def test_a_search_that_finds_no_stages_is_no_technique(report_on, float_kernel):
     plans = report_on(mod=float_kernel, stream_input=True).plans
     assert [plan.key for plan in plans] == ["apart", "overlap", "pushed"]
+
+
+BOARD = BoardMemory((MemoryPool("fast", 3000), MemoryPool("slow", 20_000)), Weights(copy_to="slow"))
+
+
+@pytest.mark.parametrize("options", [{}, {"minimize": True, "stream_input": True}])
+def test_pools_follow_one_another(network, report_on, options):
+    report = report_on(pools=BOARD, **options)
+    plan = report.chosen
+    assert plan.key == "pools"
+    fast, slow = plan.pools
+    assert (fast.name, slow.name) == ("fast", "slow")
+    assert (fast.first, slow.first) == (0, fast.bytes)
+    assert sum(part.bytes for part in plan.pools) == plan.arena_bytes
+    assert plan.arena_bytes == report.analysis.arena_bytes
+    (weights,) = (block for block in plan.blocks if block.kind == "weights")
+    assert weights.offset == slow.first
+    for block in plan.blocks:
+        inside = [p for p in plan.pools if p.first <= block.offset < p.first + p.bytes]
+        assert block.offset + block.bytes <= inside[0].first + inside[0].bytes
+
+
+def test_stages_in_tiles(network, report_on):
+    """Below what streaming needs; then tensors inside have memory for some columns only."""
+    least = report_on(minimize=True).chosen.arena_bytes
+    report = report_on(sram=least - 100)
+    plan = report.chosen
+    (stage,) = (step for step in plan.steps if step.tiles != (1, 1))
+    assert stage.extra_macs == report.analysis.extra_macs > 0
+    assert stage.peak.tile is not None
+    narrow = [block for block in plan.blocks if block.columns]
+    assert narrow
+    for block in narrow:
+        assert block.kind == "ring"
+        assert block.columns < block.shape[1] == 16
+        assert block.row_bytes == block.columns * block.shape[2]
+    text = render_page(report)
+    assert f"stage of {len(stage.tensors)} in {stage.tiles[0]}x{stage.tiles[1]} tiles" in text
+    assert f"{narrow[0].columns} of 16 columns" in text

@@ -27,6 +27,7 @@ def analyze_model(
     minimize: options.Minimize = None,
     stream_input: options.StreamInput = False,
     stages: options.StageList = None,
+    pools: options.PoolFile = None,
     io_in_arena: options.IoInArena = True,
     float_io: options.FloatIo = False,
     calibrate: options.Calibrate = None,
@@ -40,7 +41,7 @@ def analyze_model(
     """
     printer = Printer("analyze", as_json=as_json)
     edges = {"fold_edges": not float_io, "io_in_arena": io_in_arena}
-    memory = memory_options(sram, minimize, stream_input, stages)
+    memory = memory_options(sram, minimize, stream_input, stages, pools)
     with printer.stage(f"compiling {model.name}"):
         built = build_model(model, target, calibrate, **edges, **memory)
     with printer.stage(f"planning, and measuring code for {target}"):

@@ -58,6 +58,7 @@ def compile_model(
     minimize: options.Minimize = None,
     stream_input: options.StreamInput = False,
     stages: options.StageList = None,
+    pools: options.PoolFile = None,
     flash: Flash = None,
     name: options.ModelName = "default",
     output_format: Format = OutputFormat.MLF,
@@ -75,7 +76,7 @@ def compile_model(
     if the model does not fit.
     """
     printer = Printer("compile", as_json=as_json)
-    memory = memory_options(sram, minimize, stream_input, stages)
+    memory = memory_options(sram, minimize, stream_input, stages, pools)
     path = _output_path(model, output, output_format)
     with printer.stage(f"compiling {model.name}"), ExitStack() as stack:
         if dump_ir is not None:

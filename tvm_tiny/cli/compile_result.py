@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .models import port_entries
-from .printer import amount, shape_text
+from .printer import amount, mac_text, shape_text
 
 if TYPE_CHECKING:
     from tvm_tiny.analysis import Measurement
@@ -24,11 +25,12 @@ def rows(compiled: CompiledModel, measured: Measurement) -> list[tuple[str, str]
         ("model", f"{program.name}, {_steps(program)}, for {compiled.target.name}"),
         *((kind, f"{p.name}: {p.dtype} {shape_text(p.shape)}") for kind, p in ports),
         ("arena", f"{amount(compiled.workspace_bytes)}, {inside}"),
+        *(("pool", f"{p.name}: {p.bytes:,} of {amount(p.size)}") for p in compiled.pools),
         ("weights and tables", amount(compiled.constant_bytes)),
         ("code", amount(measured.code_bytes)),
         ("flash", amount(measured.flash_bytes)),
         ("stack", amount(measured.stack_bytes)),
-        ("MACs", amount(program.macs, "")),
+        ("MACs", mac_text(program.macs, program.extra_macs)),
     ]
 
 
@@ -57,11 +59,13 @@ def cost_fields(compiled: CompiledModel, measured: Measurement) -> dict[str, Any
         "io_in_arena": program.io_in_arena,
         "stages": [len(step) for step in program.steps if len(step) > 1],
         "stream_input": program.pushed is not None,
+        "pools": [asdict(pool) for pool in compiled.pools],
         "constant_bytes": compiled.constant_bytes,
         "code_bytes": measured.code_bytes,
         "flash_bytes": measured.flash_bytes,
         "stack_bytes": measured.stack_bytes,
         "macs": program.macs,
+        "extra_macs": program.extra_macs,
         "steps": len(program.calls),
         "inputs": port_entries(program.interface.inputs),
         "outputs": port_entries(program.interface.outputs),

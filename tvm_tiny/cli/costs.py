@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .printer import amount, listing, shape_text, summary
+from .printer import amount, listing, mac_text, shape_text, summary
 
 if TYPE_CHECKING:
     from tvm_tiny.analysis import Analysis
@@ -50,7 +50,7 @@ def total_table(report: Report) -> Any:
     analysis, measured, target = report.analysis, report.measured, report.target
     return summary(
         [
-            ("MACs", amount(analysis.macs, "")),
+            ("MACs", mac_text(analysis.macs, analysis.extra_macs)),
             ("parameters", f"{amount(analysis.parameter_bytes)}, tables included"),
             ("code", f"{amount(measured.code_bytes)} ({target})"),
             ("flash", f"{amount(measured.flash_bytes)} ({target})"),

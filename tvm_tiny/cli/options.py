@@ -113,6 +113,14 @@ StageList = Annotated[
         "each, by the names of their results or how they begin (`analyze` lists them).",
     ),
 ]
+PoolFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--pools",
+        metavar="BOARD.toml",
+        help="The memory pools of a board, in place of one arena (see docs/memory-pools.md).",
+    ),
+]
 CheckPlan = Annotated[
     bool,
     typer.Option(

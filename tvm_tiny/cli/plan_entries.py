@@ -51,6 +51,8 @@ def _step(step: Step, plan: Plan) -> dict[str, Any]:
         "rings": [_ring(plan.blocks[k]) for k in step.rings],
         "scratch_bytes": sum(plan.blocks[k].bytes for k in step.scratch),
         "backward": step.backward,
+        "tiles": list(step.tiles),
+        "extra_macs": step.extra_macs,
         "peak": _peak(step.peak, plan),
     }
 
@@ -65,6 +67,7 @@ def _peak(peak: Peak, plan: Plan) -> dict[str, Any]:
         "step": peak.step,
         "tensor": peak.tensor,
         "row": peak.row,
+        "tile": peak.tile,
         "live": [
             {"tensor": plan.blocks[s.block].name, "low": s.low, "high": s.high} for s in peak.shares
         ],

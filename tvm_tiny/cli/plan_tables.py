@@ -72,6 +72,13 @@ def _front(report: Report) -> list[Any]:
         return []
     from tvm_tiny.report import words
 
-    headers = [("SRAM", "right"), ("rows in stages", "right"), ("steps", "left")]
-    rows = [(f"{p.bytes:,}", f"{p.rows:,}", words.stages(p)) for p in report.front]
+    headers = [
+        ("SRAM", "right"),
+        ("rows in stages", "right"),
+        ("extra MACs", "right"),
+        ("steps", "left"),
+    ]
+    rows = [
+        (f"{p.bytes:,}", f"{p.rows:,}", f"{p.extra_macs:,}", words.stages(p)) for p in report.front
+    ]
     return ["", "SRAM against work:", listing(headers, rows)]

@@ -126,6 +126,11 @@ def amount(value: int | None, unit: str = "bytes") -> str:
     return "unknown" if value is None else f"{value:,} {unit}".rstrip()
 
 
+def mac_text(macs: int, extra: int) -> str:
+    """`12,345`, and how many more tiles compute."""
+    return f"{macs:,}, and {extra:,} more in tiles" if extra else f"{macs:,}"
+
+
 def shape_text(shape: Sequence[int]) -> str:
     """`1x96x96x3`, or `scalar`."""
     return "x".join(map(str, shape)) or "scalar"

@@ -55,6 +55,7 @@ def report_model(
     minimize: options.Minimize = None,
     stream_input: options.StreamInput = False,
     stages: options.StageList = None,
+    pools: options.PoolFile = None,
     io_in_arena: options.IoInArena = True,
     float_io: options.FloatIo = False,
     calibrate: options.Calibrate = None,
@@ -67,7 +68,7 @@ def report_model(
     """
     printer = Printer("report", as_json=as_json)
     edges = {"fold_edges": not float_io, "io_in_arena": io_in_arena}
-    memory = memory_options(sram, minimize, stream_input, stages)
+    memory = memory_options(sram, minimize, stream_input, stages, pools)
     if output is not None:
         check_output(output, model)
     elif report_format is not None:

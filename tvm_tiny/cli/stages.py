@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tvm_tiny.errors import DataError
 from tvm_tiny.text import did_you_mean
 
 from .options import Minimized
+
+if TYPE_CHECKING:
+    from tvm_tiny.pools import BoardMemory
 
 # Names quoted in messages; converters join the names of all that was fused.
 _SHOWN = 4
@@ -17,11 +21,16 @@ _WIDTH = 60
 
 
 def memory_options(
-    sram: int | None, minimize: Minimized | None, stream_input: bool, stages: str | None
+    sram: int | None,
+    minimize: Minimized | None,
+    stream_input: bool,
+    stages: str | None,
+    pools: Path | None,
 ) -> dict[str, Any]:
     """As keywords of `tvm_tiny.build`; names in `stages` are still as the user wrote them.
 
-    Raises DataError where options contradict each other or --stages is no list of ranges.
+    Raises DataError where options contradict each other, --stages is no list of ranges, or
+    --pools no description of a board's memory.
     """
     if stages is not None and minimize is not None:
         raise DataError("--stages and --minimize: give stages, or let them be searched")
@@ -30,7 +39,14 @@ def memory_options(
         "minimize": minimize is Minimized.SRAM,
         "stream_input": stream_input,
         "stages": [] if stages is None else [_range(part) for part in stages.split(",")],
+        "pools": None if pools is None else _pools(pools),
     }
+
+
+def _pools(path: Path) -> BoardMemory:
+    from tvm_tiny.pools import read_pools  # brings the solver with it
+
+    return read_pools(path)
 
 
 def _range(part: str) -> tuple[str, str]:

@@ -40,6 +40,7 @@ def verify_model(
     minimize: options.Minimize = None,
     stream_input: options.StreamInput = False,
     stages: options.StageList = None,
+    pools: options.PoolFile = None,
     check_plan: options.CheckPlan = False,
     as_json: options.AsJson = False,
     verbose: options.Verbose = False,
@@ -57,7 +58,7 @@ def verify_model(
     from tvm_tiny.verification import verify
 
     printer = Printer("verify", as_json=as_json)
-    memory = memory_options(sram, minimize, stream_input, stages)
+    memory = memory_options(sram, minimize, stream_input, stages, pools)
     chosen = find_board(board)
     arrays = None if samples is None else load_npz(samples)
     with printer.stage(f"compiling {model.name}"):

@@ -14,6 +14,7 @@ _KINDS = {
     "ring": "rows of a tensor inside a stage",
     "scratch": "scratch of one of TVM's kernels",
     "state": "progress of the pushed rows",
+    "weights": "copied at start",
 }
 
 
@@ -36,8 +37,13 @@ def _others(block: Block) -> list[str]:
 
 def kind(block: Block) -> str:
     """What it is, and for a ring how much of the tensor there is."""
-    rows = f" ({block.ring} of {block.rows}, {block.row_bytes:,} bytes each)"
-    return _KINDS[block.kind] + (rows if block.kind == "ring" else "")
+    if block.kind != "ring":
+        return _KINDS[block.kind]
+    columns = f", {block.columns} of {block.shape[1]} columns" if block.columns else ""
+    return (
+        f"{_KINDS[block.kind]} ({block.ring} of {block.rows}{columns}, "
+        f"{block.row_bytes:,} bytes each)"
+    )
 
 
 def shape(extents: Sequence[int]) -> str:

@@ -7,61 +7,88 @@ from itertools import pairwise
 
 import numpy as np
 
-from tvm_tiny.graph import Graph, Storage
+from tvm_tiny.graph import Graph, Operator, Storage
 from tvm_tiny.occupancy import Occupancy
 from tvm_tiny.schedules.kernel import row_split
 from tvm_tiny.timeline import Life
 
-from .data import Block, Run
+from .data import Block, PoolPart, Run
 
 
 def blocks_of(occupancy: Occupancy, shown: np.ndarray) -> dict[int, Block]:
     """Storage index -> its block, by offset. shown: the index of time of every column."""
     graph = occupancy.run
-    holds = _holds(graph)
+    made = _made(graph)
     result = {}
     offsets = {index: occupancy.plan.address(index) for index in occupancy.plan.offsets}
     for index, offset in sorted(offsets.items(), key=lambda item: item[::-1]):
         storage, life = graph.storage[index], occupancy.timeline.lives.get(index)
         if life is not None and storage.bytes:
-            names = holds.get(index, [storage.name])
             runs = tuple(_runs(life, shown, offset))
-            result[index] = _block(storage, _kind(graph, storage), names, offset, runs)
+            kind, operators = _kind(graph, storage), made.get(index, [])
+            result[index] = _block(storage, kind, operators, offset, runs)
     return result
 
 
 def state_block(offset: int, size: int, columns: int) -> Block:
     """What a model whose input is pushed keeps of its progress, all the time."""
-    name = "progress of the pushed rows"
-    runs = (Run(0, columns, offset, offset + size),)
-    return Block(name, "state", (name,), "uint32", (size // 4,), 1, 1, size, size, offset, runs)
+    return _lasting("state", "progress of the pushed rows", offset, size, columns)
+
+
+def weights_block(pool: PoolPart, columns: int) -> Block:
+    """The constants that are copied to a pool at start."""
+    name = f"weights copied to {pool.name}"
+    return _lasting("weights", name, pool.first, pool.constants, columns)
+
+
+def _lasting(kind: str, name: str, offset: int, size: int, columns: int) -> Block:
+    return Block(
+        name=name,
+        kind=kind,
+        holds=(name,),
+        dtype="uint8",
+        shape=(size,),
+        rows=1,
+        ring=1,
+        row_bytes=size,
+        columns=None,
+        bytes=size,
+        offset=offset,
+        runs=(Run(0, columns, offset, offset + size),),
+    )
 
 
 def _block(
-    storage: Storage, kind: str, names: list[str], offset: int, runs: tuple[Run, ...]
+    storage: Storage, kind: str, made: list[Operator], offset: int, runs: tuple[Run, ...]
 ) -> Block:
-    whole = storage.ring >= storage.rows
+    names = tuple(operator.name for operator in made) or (storage.name,)
+    _, inner = row_split(storage.shape)
+    columns = made[-1].stage.columns if made and kind == "ring" else None
+    shape = storage.shape
+    if kind == "ring":
+        shape = (storage.rows, *(inner if columns is None else (columns.count, *inner[1:])))
     return Block(
         name=names[-1],
         kind=kind,
-        holds=tuple(names),
+        holds=names,
         dtype=storage.dtype,
-        shape=storage.shape if whole else (storage.rows, *row_split(storage.shape)[1]),
+        shape=shape,
         rows=storage.rows,
         ring=storage.ring,
         row_bytes=storage.row_bytes,
+        columns=None if columns is None else inner[0],
         bytes=storage.bytes,
         offset=offset,
         runs=runs,
     )
 
 
-def _holds(graph: Graph) -> dict[int, list[str]]:
-    """Names of the results that operators put into the same memory, in order."""
-    found: dict[int, list[str]] = {}
+def _made(graph: Graph) -> dict[int, list[Operator]]:
+    """Operators that put their results into the same memory, in order."""
+    found: dict[int, list[Operator]] = {}
     for step in graph.steps:
         for operator in step.operators:
-            found.setdefault(operator.output, []).append(operator.name)
+            found.setdefault(operator.output, []).append(operator)
     return found
 
 
@@ -72,7 +99,17 @@ def _kind(graph: Graph, storage: Storage) -> str:
         return "output"
     if storage.index in _scratch(graph):
         return "scratch"
-    return "tensor" if storage.ring >= storage.rows else "ring"
+    return "ring" if storage.ring < storage.rows or storage.index in _narrow(graph) else "tensor"
+
+
+def _narrow(graph: Graph) -> set[int]:
+    """Tensors of which there is memory for some columns only."""
+    return {
+        operator.output
+        for step in graph.steps
+        for operator in step.operators
+        if step.stage is not None and operator.stage.result in step.stage.widths
+    }
 
 
 def _scratch(graph: Graph) -> set[int]:

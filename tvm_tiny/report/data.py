@@ -25,9 +25,10 @@ class Block:
     """A tensor's memory.
 
     kind: "input", "output", "tensor" (whole), "ring" (rows of a tensor inside a stage), "scratch"
-    (of TVM's own kernels) or "state" (progress of a pushed model). holds: the tensors in it, one
-    after the other. shape: of the last of them. rows: of it; ring: for how many there is memory,
-    of row_bytes each. offset: in the arena.
+    (of TVM's own kernels), "state" (progress of a pushed model) or "weights" (copied at start).
+    holds: the tensors in it, one after the other. shape: of the last of them. rows: of it; ring:
+    for how many there is memory, of row_bytes each; columns: of how many columns of these, of a
+    tensor inside a patch stage. offset: in the arena.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Block:
     rows: int
     ring: int
     row_bytes: int
+    columns: int | None
     bytes: int
     offset: int
     runs: tuple[Run, ...]
@@ -57,7 +59,7 @@ class Peak:
     """When most bytes are in use, first of such times.
 
     column: of the picture. step, tensor, row: what is computed then; None before and after all
-    steps, and row also in kernels of TVM's own.
+    steps, and row also in kernels of TVM's own. tile: of a patch stage, else None.
     """
 
     bytes: int
@@ -65,6 +67,7 @@ class Peak:
     step: int | None
     tensor: str | None
     row: int | None
+    tile: int | None
     shares: tuple[Share, ...]
 
 
@@ -74,7 +77,8 @@ class Step:
 
     kind: "layer", "stage" or "kernel". tensors, ops: of its operators, in order. first, end:
     columns [first, end) of the picture. events: runs of row kernels. rings, scratch: indices of
-    blocks that are its own. backward: from the last row to the first.
+    blocks that are its own. backward: from the last row to the first. tiles: rows and columns of
+    them, (1, 1) of all but patch stages; extra_macs: what they compute more than once.
     """
 
     index: int
@@ -87,16 +91,34 @@ class Step:
     rings: tuple[int, ...]
     scratch: tuple[int, ...]
     backward: bool
+    tiles: tuple[int, int]
+    extra_macs: int
     peak: Peak
+
+
+@dataclass(frozen=True)
+class PoolPart:
+    """A memory pool of the board; in the picture pools follow one another.
+
+    first: its address there. bytes: used of its size; the first `constants` of them hold copied
+    weights.
+    """
+
+    name: str
+    first: int
+    bytes: int
+    size: int
+    constants: int
 
 
 @dataclass(frozen=True)
 class Plan:
     """One way to plan the model, and its picture.
 
-    key: "apart", "overlap", "stages" or "pushed". proven: no plan of the same steps is smaller
-    than this one's arena. events: runs of row kernels in one inference; a column shows the one of
-    its events with most bytes in use.
+    key: "apart", "overlap", "stages", "pushed" or "pools". arena_bytes: of all pools together,
+    which are none where there is one arena. proven: no plan of the same steps is smaller (in
+    pools: better). events: runs of row kernels in one inference; a column shows the one of its
+    events with most bytes in use.
     """
 
     key: str
@@ -106,6 +128,7 @@ class Plan:
     proven: bool
     events: int
     columns: int
+    pools: tuple[PoolPart, ...]
     blocks: tuple[Block, ...]
     steps: tuple[Step, ...]
     peak: Peak

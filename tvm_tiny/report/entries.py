@@ -16,13 +16,22 @@ def report_entries(report: Report) -> dict[str, Any]:
     return {
         "model": {"file": report.model, "name": report.name},
         "target": report.target,
-        "options": {key: report.options.get(key, value) for key, value in _OPTIONS.items()},
+        "options": {**_options(report), "pools": _pools(report)},
         "totals": total_entries(report),
         "operators": operator_entries(report.analysis),
         "order": asdict(report.order),
         "plans": [asdict(plan) for plan in report.plans],
         "pareto": point_entries(report.front),
     }
+
+
+def _options(report: Report) -> dict[str, Any]:
+    return {key: report.options.get(key, value) for key, value in _OPTIONS.items()}
+
+
+def _pools(report: Report) -> dict[str, int] | None:
+    memory = report.options.get("pools")
+    return None if memory is None else {pool.name: pool.size for pool in memory.pools}
 
 
 # What `build` takes where it is not told.
@@ -41,6 +50,7 @@ def total_entries(report: Report) -> dict[str, Any]:
     analysis, measured = report.analysis, report.measured
     return {
         "macs": analysis.macs,
+        "extra_macs": analysis.extra_macs,
         "parameter_bytes": analysis.parameter_bytes,
         "arena_bytes": analysis.arena_bytes,
         "arena_lower_bound_bytes": analysis.arena_lower_bound,
@@ -63,4 +73,4 @@ def point_entries(points: tuple[Point, ...] | None) -> list[dict[str, Any]] | No
     """The trade between SRAM and work."""
     if points is None:
         return None
-    return [{**asdict(point), "stages": list(point.stages)} for point in points]
+    return [asdict(point) for point in points]

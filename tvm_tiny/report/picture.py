@@ -4,39 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
 from tvm_tiny.graph import Step as GraphStep
+from tvm_tiny.memory import MemoryPlan
 from tvm_tiny.occupancy import Occupancy, row
 
-from .blocks import blocks_of, state_block
+from .blocks import blocks_of, state_block, weights_block
 from .columns import Columns, columns_of
-from .data import Block, Peak, Plan, Share, Step
+from .data import Block, Peak, Plan, PoolPart, Share, Step
 from .techniques import Technique
 
 # About as many columns as a picture has pixels to show them.
 COLUMNS = 600
 
 
-def draw(technique: Technique, columns: int = COLUMNS) -> Plan:
+def draw(technique: Technique, resolution: int = COLUMNS) -> Plan:
     """A plan and its picture of about so many columns."""
-    artist = _Artist(technique, columns_of(technique.occupancy, columns))
-    plan, state = technique.occupancy.plan, technique.state_bytes
-    blocks = list(artist.blocks.values())
-    if state:
-        blocks.append(state_block(plan.workspace_bytes, state, len(artist.columns.shown)))
+    artist = _Artist(technique, columns_of(technique.occupancy, resolution))
+    plan, columns = technique.occupancy.plan, len(artist.columns.shown)
+    pools = _pools(plan)
+    state_bytes = technique.state[1]
+    # Behind the blocks that steps know by their positions.
+    always = [weights_block(pool, columns) for pool in pools if pool.constants]
+    always += [state_block(*technique.state, columns)] if state_bytes else []
     return Plan(
         key=technique.key,
         title=technique.title,
-        arena_bytes=plan.workspace_bytes + state,
-        lower_bound=plan.lower_bound + state,
+        arena_bytes=plan.workspace_bytes,
+        lower_bound=plan.lower_bound + state_bytes,
         proven=plan.optimal,
         events=len(technique.occupancy.events),
-        columns=len(artist.columns.shown),
-        blocks=tuple(blocks),
+        columns=columns,
+        pools=pools,
+        blocks=(*artist.blocks.values(), *always),
         steps=tuple(artist.steps()),
         peak=artist.peak(),
+    )
+
+
+def _pools(plan: MemoryPlan) -> tuple[PoolPart, ...]:
+    starts = accumulate((pool.bytes for pool in plan.pools), initial=0)
+    return tuple(
+        PoolPart(pool.name, start, pool.bytes, pool.size, pool.constants)
+        for start, pool in zip(starts, plan.pools, strict=False)
     )
 
 
@@ -56,7 +69,7 @@ class _Artist:
         self.blocks: Mapping[int, Block] = blocks_of(technique.occupancy, columns.shown)
         self._positions = {index: k for k, index in enumerate(self.blocks)}
         self._occupancy: Occupancy = technique.occupancy
-        self._state_bytes = technique.state_bytes
+        self._kept_bytes = technique.kept_bytes
         self._places = list(map(_Place, columns.starts, columns.parts))
 
     def steps(self) -> Iterator[Step]:
@@ -72,6 +85,8 @@ class _Artist:
                 rings=self._touched(step, "ring"),
                 scratch=self._touched(step, "scratch"),
                 backward=step.index in self._occupancy.plan.backward,
+                tiles=_tiles(step),
+                extra_macs=0 if step.stage is None else step.stage.extra_macs,
                 peak=self._peak(place),
             )
 
@@ -91,11 +106,12 @@ class _Artist:
         event = events[index - 1] if 0 < index <= len(events) else None
         spans = self._occupancy.spans(index)
         return Peak(
-            bytes=int(used[index]) + self._state_bytes,
+            bytes=int(used[index]) + self._kept_bytes,
             column=place.first + column,
             step=None if event is None else event.step.index,
             tensor=None if event is None else (event.operator or event.step).name,
             row=None if event is None else row(event),
+            tile=event.tile if event is not None and _tiles(event.step) != (1, 1) else None,
             shares=tuple(Share(self._positions[s.tensor], s.low, s.high) for s in spans),
         )
 
@@ -104,3 +120,8 @@ def _kind(step: GraphStep) -> str:
     if not step.operators:
         return "kernel"
     return "stage" if len(step.operators) > 1 else "layer"
+
+
+def _tiles(step: GraphStep) -> tuple[int, int]:
+    tiles = None if step.stage is None else step.stage.tiles
+    return (1, 1) if tiles is None else tiles.split

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +13,11 @@ from tvm.ir import IRModule
 
 from tvm_tiny.build import CompiledModel
 from tvm_tiny.graph import Graph, Storage
-from tvm_tiny.memory import ALIGNMENT, MemoryPlan, align, planned_tensors
+from tvm_tiny.memory import ALIGNMENT, MemoryPlan, align, plan, planned_tensors
 from tvm_tiny.occupancy import Occupancy, read_occupancy
 from tvm_tiny.pipeline import pipeline
 from tvm_tiny.placement import Block, place
+from tvm_tiny.pool_plan import state_bytes
 from tvm_tiny.timeline import Life, Timeline, read_timeline
 
 
@@ -24,13 +25,18 @@ from tvm_tiny.timeline import Life, Timeline, read_timeline
 class Technique:
     """A plan that uses one technique more than the one before it.
 
-    state_bytes: behind the plan, for the progress of a model whose input is pushed.
+    state: offset and size of the progress of a model whose input is pushed.
     """
 
     key: str
     title: str
     occupancy: Occupancy
-    state_bytes: int = 0
+    state: tuple[int, int] = (0, 0)
+
+    @property
+    def kept_bytes(self) -> int:
+        """What is in use all the time: that progress, and weights that are copied at start."""
+        return self.state[1] + sum(pool.constants for pool in self.occupancy.plan.pools)
 
 
 def techniques(
@@ -40,7 +46,7 @@ def techniques(
 
     options: those of `build` with which it was compiled.
     """
-    chosen = read_occupancy(compiled.module)
+    chosen = _in_one_arena(read_occupancy(compiled.module), options)
     layers = chosen
     if compiled.program.pushed is not None or stage_count(chosen.graph):
         kept = {key: options[key] for key in _LAYER_OPTIONS if key in options}
@@ -48,12 +54,13 @@ def techniques(
     yield Technique("apart", "every tensor apart", _apart(layers.graph, options))
     yield Technique("overlap", "results over dying inputs", layers)
     if compiled.program.pushed is not None:
-        if not options.get("stages"):
+        if not options.get("stages") and not compiled.pools:
             yield from _staged(read_occupancy(_whole_input(mod, options)))
-        state = compiled.program.workspace_bytes - chosen.plan.workspace_bytes
-        yield Technique("pushed", "input pushed row by row", chosen, state)
+        yield _pushed(chosen)
     elif chosen is not layers:
         yield from _staged(chosen)
+    if compiled.pools:
+        yield _pooled(compiled)
 
 
 _LAYER_OPTIONS = ("fold_edges", "io_in_arena")
@@ -67,8 +74,35 @@ def stage_count(graph: Graph) -> int:
 def _staged(occupancy: Occupancy) -> Iterator[Technique]:
     count = stage_count(occupancy.graph)
     if count:
-        title = f"streamed in {count} stage{'' if count == 1 else 's'}"
+        stages = [step.stage for step in occupancy.graph.steps if step.stage is not None]
+        tiled = sum(stage.tiles is not None for stage in stages)
+        some = f", {tiled} of them in tiles" if tiled else ""
+        title = f"streamed in {count} stage{'' if count == 1 else 's'}{some}"
         yield Technique("stages", title, occupancy)
+
+
+def _in_one_arena(occupancy: Occupancy, options: Mapping[str, Any]) -> Occupancy:
+    """The same steps without pools."""
+    if not occupancy.plan.pools:
+        return occupancy
+    io_in_arena = bool(options.get("io_in_arena", True))
+    return Occupancy(occupancy.graph, plan(occupancy.graph, io_in_arena=io_in_arena))
+
+
+def _pushed(occupancy: Occupancy) -> Technique:
+    offset = occupancy.plan.workspace_bytes
+    size = state_bytes(occupancy.graph)
+    title = "input pushed row by row"
+    whole = replace(occupancy.plan, workspace_bytes=offset + size)
+    return Technique("pushed", title, Occupancy(occupancy.graph, whole), (offset, size))
+
+
+def _pooled(compiled: CompiledModel) -> Technique:
+    program, occupancy = compiled.program, read_occupancy(compiled.module)
+    size = program.workspace_bytes - occupancy.plan.workspace_bytes
+    whole = replace(occupancy.plan, pools=program.pools, workspace_bytes=program.workspace_bytes)
+    state = (program.state_offset or 0, size)
+    return Technique("pools", "in memory pools", Occupancy(occupancy.graph, whole), state)
 
 
 def _whole_input(mod: IRModule, options: Mapping[str, Any]) -> IRModule:

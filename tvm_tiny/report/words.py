@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tvm_tiny.pareto import Point
+from tvm_tiny.pareto import Point, StageShape
 from tvm_tiny.passes.memory_aware_schedule import OrderReport
 
 from .data import Block, Peak, Plan, Report, Step
@@ -35,8 +35,26 @@ def tail(name: str, width: int) -> str:
     return first if len(first) <= width else f"{_ELLIPSIS}{first[1 - width :]}"
 
 
+def memory(plan: Plan) -> str:
+    """`1,234 bytes of SRAM`, or what is used of each pool."""
+    used = [f"{pool.bytes:,} bytes of {pool.name}" for pool in plan.pools if pool.bytes]
+    return " and ".join(used) or f"{plan.arena_bytes:,} bytes of SRAM"
+
+
+def proof(plan: Plan) -> str:
+    """What is known of better plans."""
+    if plan.pools:
+        return "in all pools together"
+    if plan.proven:
+        return "proven: no plan of these steps is smaller"
+    return f"no plan of these steps is below {plan.lower_bound:,}"
+
+
 def arena(plan: Plan) -> str:
     """How good the arena is."""
+    if plan.pools:
+        proof = "proven the best" if plan.proven else "not proven the best"
+        return f"{memory(plan)}, {proof} for these steps"
     size = f"{plan.arena_bytes:,} bytes"
     if plan.proven:
         return f"{size}, proven: no plan of these steps is smaller"
@@ -65,8 +83,15 @@ def peak(found: Peak, plan: Plan) -> str:
     if found.step is None or found.tensor is None:
         when = "before the first step" if found.column < plan.steps[0].first else "at the end"
         return f"{size} {when}"
-    where = f"step {found.step}, '{short(found.tensor)}'"
-    return f"{size} in {where}" if found.row is None else f"{size} in {where}, row {found.row}"
+    where = f"{size} in step {found.step}, '{short(found.tensor)}'"
+    return f"{where}, {place(found)}" if place(found) else where
+
+
+def place(found: Peak) -> str:
+    """`row 3`, or `row 3 of tile 2`."""
+    if found.row is None:
+        return ""
+    return f"row {found.row}" if found.tile is None else f"row {found.row} of tile {found.tile}"
 
 
 def shares(found: Peak, plan: Plan) -> list[str]:
@@ -99,31 +124,43 @@ def band(step: Step, width: float) -> str:
     """What fits on the step's part of the time axis: its number, and how many operators."""
     number = str(step.index)
     full = f"{number}: {step_title(step)}"
-    return next((text for text in (full, number) if 7 * len(text) < width), "")
+    return next((text for text in (full, number) if 7 * len(text) + 4 < width), "")
 
 
 def step_title(step: Step) -> str:
     """`stage of 8`, or the operator."""
     if step.kind == "stage":
-        return f"stage of {len(step.tensors)}"
+        return stage(len(step.tensors), step.tiles)
     return f"{step.ops[0]}, backward" if step.backward else step.ops[0]
+
+
+def stage(operators: int, tiles: tuple[int, int]) -> str:
+    """`stage of 8`, or `stage of 8 in 2x3 tiles`."""
+    text = f"stage of {operators}"
+    return text if tiles == (1, 1) else f"{text} in {tiles[0]}x{tiles[1]} tiles"
 
 
 def moment(step: Step) -> str:
     """Where the step's own peak is: the operator if there are several, and the row."""
-    row = "" if step.peak.row is None else f"row {step.peak.row}"
+    where = place(step.peak)
     if step.kind != "stage" or step.peak.tensor is None:
-        return row
-    return f"{row} of {short(step.peak.tensor)}"
+        return where
+    return f"{where} of {short(step.peak.tensor)}"
 
 
 def stages(point: Point) -> str:
     """`layer by layer`, or `2 stages: 3 + 10 operators`."""
     if not point.stages:
         return "layer by layer"
-    counts = " + ".join(map(str, point.stages))
     noun = "stage" if len(point.stages) == 1 else "stages"
+    counts = " + ".join(map(_count, point.stages))
     return f"{len(point.stages)} {noun}: {counts} operators"
+
+
+def _count(shape: StageShape) -> str:
+    rows, columns = shape.tiles
+    tiles = "" if shape.tiles == (1, 1) else f" ({rows}x{columns} tiles)"
+    return f"{shape.operators}{tiles}"
 
 
 def option_texts(report: Report) -> list[str]:
@@ -136,6 +173,8 @@ def option_texts(report: Report) -> list[str]:
         texts.append("--minimize sram")
     if given.get("stream_input"):
         texts.append("--stream-input")
+    if given.get("pools") is not None:
+        texts.append("--pools")
     if given.get("stages"):
         ranges = ",".join(f"{short(a)}..{short(b)}" for a, b in given["stages"])
         texts.append(f"--stages {ranges}")
