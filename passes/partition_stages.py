@@ -20,6 +20,7 @@ from .patch_inference import make_stages
 from .rebuild import bindings_of
 from .running_sums import RunningSums
 from .stream_input import StreamInput
+from .stream_stages import StreamStages
 from .subsample_shortcuts import SubsampleShortcuts
 
 # Bytes, at most, of the integers that a row kernel takes besides its tensors.
@@ -73,8 +74,10 @@ class PartitionStages:
             accepts = self._accepts(split)
             found = search.within(budget, accepts) or self._patched(split, budget)
         found = found or search.least()
-        is_layers = all(first == last for first, last in found.ranges)
-        return mod if is_layers else make_stages(split, found)
+        if found.splits:
+            return make_stages(split, found)
+        stages = [(first, last) for first, last in found.ranges if last > first]
+        return _run(split, StreamStages(stages)) if stages else mod
 
     def _patched(self, mod: IRModule, budget: int) -> Partition | None:
         """With some stages in patches, which costs work: only where nothing else fits."""
