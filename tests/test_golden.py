@@ -1,6 +1,6 @@
-"""Real models on every board: compiled, run, and compared with recorded outputs.
+"""Real models on every board, layer by layer and streamed, compared with recorded outputs.
 
-As layers, as stages of the least SRAM, and with their input pushed row by row. TFLite models must meet the reference kernels' outputs bit for bit; ONNX models within three steps
+TFLite models must meet the reference kernels' outputs bit for bit; ONNX models within three steps
 of the output's scale, with the same most probable class.
 """
 
