@@ -104,7 +104,7 @@ def _host_cases() -> Iterator[object]:
 
 
 @pytest.mark.models
-@pytest.mark.parametrize(("stem", "form"), _host_cases())
+@pytest.mark.parametrize(("stem", "form"), list(_host_cases()))
 def test_models_on_the_host(stem, form, model_path, golden, tmp_path):
     check(stem, form, "host", 8, model_path, golden, tmp_path)
 
@@ -122,6 +122,6 @@ def _board_cases() -> Iterator[object]:
 
 @pytest.mark.models
 @pytest.mark.qemu
-@pytest.mark.parametrize(("stem", "form", "board", "samples"), _board_cases())
+@pytest.mark.parametrize(("stem", "form", "board", "samples"), list(_board_cases()))
 def test_models_on_boards(stem, form, board, samples, model_path, golden, tmp_path):
     check(stem, form, board, samples, model_path, golden, tmp_path)
