@@ -88,6 +88,8 @@ class _Model:
         solver = cp_model.CpSolver()
         # One worker and no wall clock: the same result on every machine.
         solver.parameters.num_workers = 1
+        # Its handler would leave Ctrl-C to the system's default after the search.
+        solver.parameters.catch_sigint_signal = False
         solver.parameters.random_seed = 0
         solver.parameters.max_deterministic_time = time_limit_s
         status = solver.solve(self._cp)
