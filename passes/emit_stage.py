@@ -52,7 +52,7 @@ OP, MACS, IN_PLACE = "tvm_tiny.op", "tvm_tiny.macs", "tvm_tiny.in_place"
 
 # Reading TVMScript and lowering it is what compiling costs; a model has few distinct kernels.
 _LOWERED: dict[str, tirx.PrimFunc] = {}
-_ACCESSES: dict[tuple[str, bytes], Access] = {}
+_ACCESSES: dict[tuple[str, bytes, tuple[int, ...]], Access] = {}
 
 # An operator of a stage: the variable that stands for its result, and its call.
 Body = Sequence[tuple[relax.Var, Call]]
@@ -95,7 +95,8 @@ def access_of(call: Call) -> Access:
     factory = factory_of(call)
     constants = {k: a.value.numpy() for k, a in enumerate(call.args) if isinstance(a, GenericConst)}
     tables = b"".join(constants[k].tobytes() for k in factory.tables)
-    key = (factory.key(call), tables)
+    # What is read of a constant is not asked, so calls that differ there have other accesses.
+    key = (factory.key(call), tables, tuple(constants))
     if key not in _ACCESSES:
         kernel = factory.build(call, factory.rings(call, logical=True))
         integers = factory.integers(call, factory.whole(call))
@@ -131,7 +132,7 @@ def column_access_of(call: Call) -> Access:
     factory = factory_of(call)
     constants = {k: a.value.numpy() for k, a in enumerate(call.args) if isinstance(a, GenericConst)}
     tables = b"".join(constants[k].tobytes() for k in factory.tables)
-    key = (f"columns {factory.key(call)}", tables)
+    key = (f"columns {factory.key(call)}", tables, tuple(constants))
     if key not in _ACCESSES:
         rings = factory.rings(call, logical=True, pitches={})
         kernel = factory.build(call, rings)

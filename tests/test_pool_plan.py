@@ -9,7 +9,9 @@ from aot.edge_models import EDGE_MODELS
 from aot.pool_models import board
 from aot.test_edge_models import compile_quietly
 from modelgen import random_tflite
+from modelgen.image_graphs import inverted_residuals
 
+from tvm_tiny import transform
 from tvm_tiny.checker import check_plan
 from tvm_tiny.errors import BudgetError
 from tvm_tiny.frontend.tflite import from_tflite
@@ -116,3 +118,15 @@ def test_pushed_rows_keep_a_word_for_each_operator():
     found = graph(minimize=True, stream_input=True)
     assert state_bytes(found) == 40  # a mark and eight operators, to a multiple of 8
     assert state_bytes(graph()) == 0
+
+
+def test_traffic_of_tiles_counts_what_several_compute():
+    mod = transform.FoldEdges(False)(inverted_residuals())
+    whole = by_name(read_graph(transform.LowerToRowKernels()(mod)))
+    stages = transform.PatchInference(io_in_arena=False)(mod)
+    (step,) = (tiled := read_graph(transform.LowerToRowKernels()(stages))).steps
+    assert step.stage.tiles.split == (1, 2)
+    used = by_name(tiled)
+    # Two tiles of 20 columns for 32 of the tensor inside; x and g are shared out among them.
+    assert used["a"] * 32 == whole["a"] * 2 * 20
+    assert (used["x"], used["g"]) == (whole["x"], whole["g"])

@@ -9,8 +9,11 @@ from aot.host_library import build_library
 from aot.pool_models import board, network
 from aot.programs import run_program
 from aot.test_edge_models import compile_quietly, random_inputs
+from aot.test_patches import patched
 from modelgen import random_onnx, random_tflite
+from modelgen.image_graphs import ImageGraph
 
+from tvm_tiny import CompiledModel, aot, transform
 from tvm_tiny.checker import check_plan
 from tvm_tiny.errors import DataError
 from tvm_tiny.frontend.onnx import from_onnx
@@ -81,3 +84,21 @@ def test_pools_are_a_budget_for_the_search_of_stages():
     assert any(len(calls) > 1 for calls in streamed.program.steps)
     with pytest.raises(DataError, match="leave out sram"):
         network("both", (10_000,), sram=4096)
+
+
+def test_tiles_in_pools_compute_the_same_bytes(tmp_path):
+    models = []
+    for seed in range(3):
+        plain = patched(ImageGraph(seed), f"plain{seed}")
+        size = plain.workspace_bytes
+        pools = board((size // 3 + seed, size + seed, 1 << 20), "psram" if seed % 2 else None)
+        mod = transform.PlanMemory(plain.program.io_in_arena, pools)(plain.module)
+        check_plan(mod)
+        program = aot.read_program(mod, f"pools{seed}")
+        models += [plain, CompiledModel(program, mod, plain.target)]
+    library = build_library(models, tmp_path)
+    for seed in range(3):
+        image = [ImageGraph(seed).image(seed)]
+        pair = (library[f"{kind}{seed}"].run(image) for kind in ("plain", "pools"))
+        for mine, other in zip(*pair, strict=True):
+            np.testing.assert_array_equal(mine, other)

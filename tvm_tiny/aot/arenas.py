@@ -80,11 +80,7 @@ def copies(program: Program, prefix: str) -> dict[str, Any] | None:
         "arena": arena,
         "mark": f"0x{mark:08x}u",
         "constants": [
-            {
-                "source": f"{prefix}_constant_{k}",
-                "target": f"{arena.variable} + {operand.where}",
-                "bytes": operand.bytes,
-            }
+            {"source": f"{prefix}_constant_{k}", "offset": operand.where, "bytes": operand.bytes}
             for k, (operand, _) in enumerate(places)
         ],
     }

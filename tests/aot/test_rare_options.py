@@ -1,0 +1,41 @@
+"""Options in rare company: random models that once broke a compilation."""
+
+from __future__ import annotations
+
+import pytest
+from aot.edge_models import EDGE_MODELS
+from aot.host_library import build_library
+from aot.test_edge_models import compile_quietly
+from modelgen import random_onnx, random_tflite
+
+from tvm_tiny.checker import check_plan
+from tvm_tiny.errors import DataError
+from tvm_tiny.frontend.onnx import from_onnx
+from tvm_tiny.frontend.tflite import from_tflite
+
+
+def test_tensors_between_steps_are_not_buffers_of_the_caller():
+    mod = from_onnx(random_onnx.random_model(1007))
+    layers = compile_quietly(mod, io_in_arena=False).workspace_bytes
+    assert compile_quietly(mod, io_in_arena=False, minimize=True).workspace_bytes <= layers
+
+
+def test_a_copy_beside_a_pushed_input_has_a_name_of_its_own(tmp_path):
+    mod = from_tflite(random_tflite.random_model(1006))
+    model = compile_quietly(mod, name="copies", stream_input=True)
+    assert [call.op for call in model.program.calls] == ["push", "copy"]
+    build_library([model], tmp_path)
+
+
+def test_a_pushed_input_needs_outputs_in_the_arena():
+    with pytest.raises(DataError, match="outputs lie in the arena"):
+        compile_quietly(EDGE_MODELS["network"](), stream_input=True, io_in_arena=False)
+
+
+def test_operators_alike_but_for_constant_operands_have_their_own_accesses():
+    """Two additions of equal shapes: the first one's second operand is a constant."""
+    model = compile_quietly(from_onnx(random_onnx.random_model(1163)))
+    additions = [call for call in model.program.calls if call.op == "qadd"]
+    kinds = [[operand.location for operand in call.inputs[:2]] for call in additions]
+    assert kinds == [["arena", "constant"], ["arena", "arena"]]
+    check_plan(model.module)
