@@ -1,0 +1,222 @@
+/*
+ * Kernels' inner loops for cores with SIMD within a register: Armv7E-M and Armv8-M with the DSP
+ * extension (Cortex-M4, M7, M33). Elsewhere the same functions in plain C, with the same results.
+ *
+ * Shapes are constants where these functions are called, and the compiler specialises them.
+ *
+ * Four elements k = 4q .. 4q + 3 stand in the order (0, 2, 1, 3) as int16 in two words: what SXTAB16
+ * and SXTAB16 with a rotation by 8 make of the word of four bytes. quads = ceil(K / 4).
+ *
+ * params, int32 [channels][4]: bias, multiplier in [0, 2^31), offset, shift in [0, 31]. An int32 sum,
+ * |sum| < 2^30, becomes
+ *
+ *     t = (sum * multiplier + 2^30) >> 31
+ *     y = clamp((t + (sum < 0 ? -1 : 0) + offset) >> shift, low, high)
+ *
+ * With shift > 0 and offset = (zero_point << shift) + (1 << (shift - 1)) that is TFLite's rounding
+ * of both steps. It has no form of this kind for shift = 0.
+ *
+ * Words of x may stand at any byte. cols, w of the dot products, and scratch: 4-byte aligned.
+ */
+#ifndef TVM_TINY_DSP_H
+#define TVM_TINY_DSP_H
+
+#include <stdint.h>
+
+#ifndef TVM_TINY_INLINE
+#if defined(__GNUC__) || defined(__clang__)
+#define TVM_TINY_INLINE static inline __attribute__((always_inline, unused))
+#else
+#define TVM_TINY_INLINE static inline
+#endif
+#endif
+
+/* Where element i of four stands. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_slot(int32_t i) { return ((i & 1) << 1) | (i >> 1); }
+
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_clamp(int32_t value, int32_t low, int32_t high) {
+  return (int8_t)(value < low ? low : value > high ? high : value);
+}
+
+/* Element k of the column of output pixel p, see tvm_tiny_dsp_gather. */
+TVM_TINY_INLINE int16_t tvm_tiny_dsp_element(const int8_t* x, const int32_t* lines, int32_t column,
+                                             int32_t zero_point, int32_t width, int32_t channels,
+                                             int32_t kernel_w, int32_t row_bytes, int32_t k) {
+  const int32_t tap = k / channels;
+  const int32_t line = lines[tap / kernel_w];
+  const int32_t at = column + tap % kernel_w;
+  if (line < 0 || at < 0 || at >= width) {
+    return 0;
+  }
+  return (int16_t)(x[line * row_bytes + at * channels + k % channels] - zero_point);
+}
+
+/* Any shape, element by element. */
+TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lines, int16_t* cols,
+                                             int32_t column, int32_t zero_point, int32_t pixels,
+                                             int32_t width, int32_t channels, int32_t kernel_h,
+                                             int32_t kernel_w, int32_t stride_w,
+                                             int32_t row_bytes) {
+  const int32_t size = kernel_h * kernel_w * channels;
+  int32_t p;
+  int32_t k;
+  for (p = 0; p < pixels; p++) {
+    for (k = 0; k < ((size + 3) & ~3); k++) {
+      cols[(k / 4 * pixels + p) * 4 + tvm_tiny_dsp_slot(k % 4)] =
+          k < size ? tvm_tiny_dsp_element(x, lines, column + p * stride_w, zero_point, width,
+                                          channels, kernel_w, row_bytes, k)
+                   : (int16_t)0;
+    }
+  }
+}
+
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_UNALIGNED) && defined(__thumb2__) && \
+    defined(__GNUC__) && defined(__OPTIMIZE__)
+#define TVM_TINY_DSP 1
+#else
+#define TVM_TINY_DSP 0
+#endif
+
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale(int32_t sum, const int32_t* params, int32_t low,
+                                            int32_t high) {
+  const int32_t t = (int32_t)(((int64_t)sum * params[1] + (1 << 30)) >> 31);
+  return tvm_tiny_dsp_clamp((t + (sum >> 31) + params[2]) >> params[3], low, high);
+}
+
+/* acc[p * filters + f] -> out[p * pitch + f], p < pixels, f < channels; channel f has params + 4 f. */
+TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters,
+                                             const int32_t* params, int8_t* out, int32_t pixels,
+                                             int32_t channels, int32_t pitch, int32_t low,
+                                             int32_t high) {
+  int32_t p;
+  int32_t f;
+  for (f = 0; f < channels; f++) {
+    for (p = 0; p < pixels; p++) {
+      out[p * pitch + f] = tvm_tiny_dsp_rescale(acc[p * filters + f], params + 4 * f, low, high);
+    }
+  }
+}
+
+/* acc[p * filters + f] += sum of cols[quad][p][4] times w[quad][f][4]. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot(const int16_t* cols, const int8_t* w, int32_t* acc,
+                                      int32_t quads, int32_t pixels, int32_t filters) {
+  int32_t q;
+  int32_t p;
+  int32_t f;
+  int32_t i;
+  for (q = 0; q < quads; q++) {
+    for (p = 0; p < pixels; p++) {
+      for (f = 0; f < filters; f++) {
+        for (i = 0; i < 4; i++) {
+          acc[p * filters + f] += cols[(q * pixels + p) * 4 + tvm_tiny_dsp_slot(i)] *
+                                  w[(q * filters + f) * 4 + i];
+        }
+      }
+    }
+  }
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2(const int16_t* cols, const int8_t* w, int32_t* acc,
+                                          int32_t quads) {
+  tvm_tiny_dsp_dot(cols, w, acc, quads, 2, 2);
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2(const int16_t* cols, const int8_t* w, int32_t* acc,
+                                          int32_t quads) {
+  tvm_tiny_dsp_dot(cols, w, acc, quads, 1, 2);
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x4(const int16_t* cols, const int8_t* w, int32_t* acc,
+                                          int32_t quads) {
+  tvm_tiny_dsp_dot(cols, w, acc, quads, 1, 4);
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
+                                         int32_t column, int32_t zero_point, int32_t pixels,
+                                         int32_t width, int32_t channels, int32_t kernel_h,
+                                         int32_t kernel_w, int32_t stride_w, int32_t row_bytes) {
+  tvm_tiny_dsp_gather_any(x, lines, cols, column, zero_point, pixels, width, channels, kernel_h,
+                          kernel_w, stride_w, row_bytes);
+}
+
+/* x less its zero point as scratch[c][ky][column] for channels c < block, 0 where there is no x. */
+TVM_TINY_INLINE void tvm_tiny_dsp_window(const int8_t* x, const int32_t* lines, int16_t* scratch,
+                                         int32_t zero_point, int32_t width, int32_t channels,
+                                         int32_t block, int32_t kernel_h, int32_t pad_left,
+                                         int32_t columns) {
+  int32_t c;
+  int32_t ky;
+  int32_t i;
+  for (c = 0; c < block; c++) {
+    for (ky = 0; ky < kernel_h; ky++) {
+      for (i = 0; i < columns; i++) {
+        const int32_t at = i - pad_left;
+        const int inside = lines[ky] >= 0 && at >= 0 && at < width;
+        *scratch++ = inside ? (int16_t)(x[(lines[ky] * width + at) * channels + c] - zero_point)
+                            : (int16_t)0;
+      }
+    }
+  }
+}
+
+/* Output pixel at `column` of the window of one channel. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_window_sum(const int16_t* window, const int8_t* w,
+                                                int32_t columns, int32_t kernel_h,
+                                                int32_t kernel_w) {
+  int32_t sum = 0;
+  int32_t ky;
+  int32_t kx;
+  for (ky = 0; ky < kernel_h; ky++) {
+    for (kx = 0; kx < kernel_w; kx++) {
+      sum += window[ky * columns + kx] * w[ky * ((kernel_w + 3) & ~3) + kx];
+    }
+  }
+  return sum;
+}
+
+/* One output row of a depthwise convolution, NHWC; w [channels][kernel_h][kernel_w up to 4s]. */
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* lines, const int8_t* w,
+                                            const int32_t* params, int8_t* out, int16_t* scratch,
+                                            int32_t zero_point, int32_t low, int32_t high,
+                                            int32_t width, int32_t channels, int32_t kernel_h,
+                                            int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+                                            int32_t out_width) {
+  const int32_t columns = (out_width - 1) * stride_w + kernel_w;
+  const int32_t filter = kernel_h * ((kernel_w + 3) & ~3);
+  int32_t c;
+  int32_t ox;
+  for (c = 0; c < channels; c++) {
+    const int16_t* window = scratch + c % 4 * kernel_h * columns;
+    if (c % 4 == 0) {
+      tvm_tiny_dsp_window(x + c, lines, scratch, zero_point, width, channels,
+                          channels - c < 4 ? channels - c : 4, kernel_h, pad_left, columns);
+    }
+    for (ox = 0; ox < out_width; ox++) {
+      out[ox * channels + c] = tvm_tiny_dsp_rescale(
+          params[4 * c] + tvm_tiny_dsp_window_sum(window + ox * stride_w, w + c * filter, columns,
+                                                  kernel_h, kernel_w),
+          params + 4 * c, low, high);
+    }
+  }
+}
+
+/* value * multiplier / 2^31 / 2^shift, both steps rounded half away from zero as TFLite does. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_scaled(int32_t value, int32_t multiplier, int32_t shift) {
+  const int32_t t = (int32_t)(((int64_t)value * multiplier + (1 << 30)) >> 31);
+  const int32_t half = shift > 0 ? (int32_t)(1u << (shift - 1)) : 0;
+  return (int32_t)(((int64_t)t + (shift > 0 ? t >> 31 : 0) + half) >> shift);
+}
+
+/* TFLite's quantized sum; q: zero points a b y, limits, multipliers a b y, shifts a b y (<= 0). */
+TVM_TINY_INLINE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t* out, int32_t count,
+                                      const int32_t* q) {
+  int32_t i;
+  for (i = 0; i < count; i++) {
+    const int32_t left = tvm_tiny_dsp_scaled((a[i] - q[0]) * (1 << 20), q[5], -q[8]);
+    const int32_t right = tvm_tiny_dsp_scaled((b[i] - q[1]) * (1 << 20), q[6], -q[9]);
+    const int32_t y = tvm_tiny_dsp_scaled(left + right, q[7], -q[10]) + q[2];
+    out[i] = tvm_tiny_dsp_clamp(y, q[3], q[4]);
+  }
+}
+
+#endif /* TVM_TINY_DSP_H */
