@@ -77,10 +77,234 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lin
 #define TVM_TINY_DSP 0
 #endif
 
-TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale(int32_t sum, const int32_t* params, int32_t low,
-                                            int32_t high) {
-  const int32_t t = (int32_t)(((int64_t)sum * params[1] + (1 << 30)) >> 31);
-  return tvm_tiny_dsp_clamp((t + (sum >> 31) + params[2]) >> params[3], low, high);
+#if TVM_TINY_DSP
+
+/* Words of memory that other code sees as bytes or int16. */
+typedef uint32_t __attribute__((may_alias)) tvm_tiny_dsp_word;
+typedef uint32_t __attribute__((may_alias, aligned(1))) tvm_tiny_dsp_unaligned;
+
+/* Assembler where gcc has no intrinsic, or does not fold a rotation into an extension. */
+#define TVM_TINY_DSP_UNARY(name, text)                      \
+  TVM_TINY_INLINE uint32_t tvm_tiny_dsp_##name(uint32_t x) { \
+    uint32_t y;                                             \
+    __asm__(text : "=r"(y) : "r"(x));                       \
+    return y;                                               \
+  }
+#define TVM_TINY_DSP_BINARY(name, text)                                 \
+  TVM_TINY_INLINE uint32_t tvm_tiny_dsp_##name(uint32_t x, uint32_t y) { \
+    uint32_t z;                                                         \
+    __asm__(text : "=r"(z) : "r"(x), "r"(y));                           \
+    return z;                                                           \
+  }
+#define TVM_TINY_DSP_SUM(name)                                                          \
+  TVM_TINY_INLINE int32_t tvm_tiny_dsp_##name(uint32_t x, uint32_t w, int32_t sum) {     \
+    int32_t z;                                                                          \
+    __asm__(#name " %0, %1, %2, %3" : "=r"(z) : "r"(x), "r"(w), "r"(sum));              \
+    return z;                                                                           \
+  }
+TVM_TINY_DSP_UNARY(even, "sxtb16 %0, %1")
+TVM_TINY_DSP_UNARY(odd, "sxtb16 %0, %1, ror #8")
+/* Bytes 0 and 2, and bytes 1 and 3, of y added to the halves of x. */
+TVM_TINY_DSP_BINARY(add_even, "sxtab16 %0, %1, %2")
+TVM_TINY_DSP_BINARY(add_odd, "sxtab16 %0, %1, %2, ror #8")
+/* Lower halves of x and y as one word, and the upper ones. */
+TVM_TINY_DSP_BINARY(lower, "pkhbt %0, %1, %2, lsl #16")
+TVM_TINY_DSP_BINARY(upper, "pkhtb %0, %2, %1, asr #16")
+TVM_TINY_DSP_SUM(smlad)
+TVM_TINY_DSP_SUM(smlabb)
+TVM_TINY_DSP_SUM(smlabt)
+TVM_TINY_DSP_SUM(smlatb)
+TVM_TINY_DSP_SUM(smmlar)
+
+TVM_TINY_INLINE uint32_t tvm_tiny_dsp_load(const int8_t* x) {
+  return *(const tvm_tiny_dsp_unaligned*)(const void*)x;
+}
+
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit(int32_t value, int32_t low, int32_t high) {
+  int32_t y;
+  __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(value));
+  y = low > -128 && y < low ? low : y;
+  return (int8_t)(high < 127 && y > high ? high : y);
+}
+
+/* The sign goes to the offset first: it and t's differ only where t = 0, and there
+ * (offset - 1) >> shift is offset >> shift. */
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale(int32_t sum, int32_t multiplier, int32_t offset,
+                                            int32_t shift, int32_t low, int32_t high) {
+  const int32_t t = tvm_tiny_dsp_smmlar((uint32_t)sum * 2u, (uint32_t)multiplier,
+                                        offset + (sum >> 31));
+  return tvm_tiny_dsp_limit(t >> shift, low, high);
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_requantize_channel(const int32_t* acc, int32_t filters,
+                                                     const int32_t* params, int8_t* out,
+                                                     int32_t pixels, int32_t pitch, int32_t low,
+                                                     int32_t high) {
+  const int32_t multiplier = params[1];
+  const int32_t offset = params[2];
+  const int32_t shift = params[3];
+  if (pixels > 0) {
+    out[0] = tvm_tiny_dsp_rescale(acc[0], multiplier, offset, shift, low, high);
+  }
+  if (pixels > 1) {
+    out[pitch] = tvm_tiny_dsp_rescale(acc[filters], multiplier, offset, shift, low, high);
+  }
+}
+
+/* acc[p * filters + f] -> out[p * pitch + f], p < pixels <= 2, f < channels <= 4; channel f has
+ * params + 4 f. Written out, so that acc stays in registers. */
+TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters,
+                                             const int32_t* params, int8_t* out, int32_t pixels,
+                                             int32_t channels, int32_t pitch, int32_t low,
+                                             int32_t high) {
+#define TVM_TINY_DSP_CHANNEL(f)                                                                   \
+  if (channels > (f)) {                                                                           \
+    tvm_tiny_dsp_requantize_channel(acc + (f), filters, params + 4 * (f), out + (f), pixels, pitch, \
+                                    low, high);                                                   \
+  }
+  TVM_TINY_DSP_CHANNEL(0)
+  TVM_TINY_DSP_CHANNEL(1)
+  TVM_TINY_DSP_CHANNEL(2)
+  TVM_TINY_DSP_CHANNEL(3)
+#undef TVM_TINY_DSP_CHANNEL
+}
+
+/* One quad of two pixels (x) and two filters (w). */
+#define TVM_TINY_DSP_QUAD_2X2                 \
+  "ldmia %[x]!, {r2, r3, r4, r5}\n\t"         \
+  "ldrd %[w0], %[w1], [%[w]], #8\n\t"         \
+  "sxtb16 %[t], %[w0]\n\t"                    \
+  "sxtb16 %[w0], %[w0], ror #8\n\t"           \
+  "smlad %[s00], %[t], r2, %[s00]\n\t"        \
+  "smlad %[s10], %[t], r4, %[s10]\n\t"        \
+  "sxtb16 %[t], %[w1]\n\t"                    \
+  "sxtb16 %[w1], %[w1], ror #8\n\t"           \
+  "smlad %[s00], %[w0], r3, %[s00]\n\t"       \
+  "smlad %[s10], %[w0], r5, %[s10]\n\t"       \
+  "smlad %[s01], %[t], r2, %[s01]\n\t"        \
+  "smlad %[s11], %[t], r4, %[s11]\n\t"        \
+  "smlad %[s01], %[w1], r3, %[s01]\n\t"       \
+  "smlad %[s11], %[w1], r5, %[s11]\n\t"
+#define TVM_TINY_DSP_RUN_2X2(text)                                                              \
+  __asm__ volatile(text                                                                         \
+                   : [x] "+r"(x), [w] "+r"(w), [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), \
+                     [s11] "+r"(s11), [w0] "=&r"(w0), [w1] "=&r"(w1), [t] "=&r"(t)              \
+                   :                                                                            \
+                   : "r2", "r3", "r4", "r5", "memory")
+
+/* acc[p * 2 + f] += sum of cols [quads][p][4] times w [quads][f][4]. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2(const int16_t* x, const int8_t* w, int32_t* acc,
+                                          int32_t quads) {
+  int32_t s00 = acc[0];
+  int32_t s01 = acc[1];
+  int32_t s10 = acc[2];
+  int32_t s11 = acc[3];
+  uint32_t w0;
+  uint32_t w1;
+  uint32_t t;
+  int32_t n;
+  for (n = quads >> 3; n > 0; n--) {
+    TVM_TINY_DSP_RUN_2X2(
+        TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2
+            TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2);
+  }
+  if ((quads & 4) != 0) {
+    TVM_TINY_DSP_RUN_2X2(
+        TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2);
+  }
+  if ((quads & 2) != 0) {
+    TVM_TINY_DSP_RUN_2X2(TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2);
+  }
+  if ((quads & 1) != 0) {
+    TVM_TINY_DSP_RUN_2X2(TVM_TINY_DSP_QUAD_2X2);
+  }
+  acc[0] = s00;
+  acc[1] = s01;
+  acc[2] = s10;
+  acc[3] = s11;
+}
+
+/* Two words of x, r2 and r3, and the four weights of one filter in `w`. */
+#define TVM_TINY_DSP_FILTER(w, s)     \
+  "sxtb16 %[t], " w "\n\t"            \
+  "sxtb16 " w ", " w ", ror #8\n\t"   \
+  "smlad " s ", %[t], r2, " s "\n\t"  \
+  "smlad " s ", " w ", r3, " s "\n\t"
+
+#define TVM_TINY_DSP_QUAD_1X2           \
+  "ldrd r2, r3, [%[x]], #8\n\t"         \
+  "ldrd %[w0], %[w1], [%[w]], #8\n\t"   \
+  TVM_TINY_DSP_FILTER("%[w0]", "%[s0]") \
+  TVM_TINY_DSP_FILTER("%[w1]", "%[s1]")
+#define TVM_TINY_DSP_RUN_1X2(text)                                                    \
+  __asm__ volatile(text                                                               \
+                   : [x] "+r"(x), [w] "+r"(w), [s0] "+r"(s0), [s1] "+r"(s1),          \
+                     [w0] "=&r"(w0), [w1] "=&r"(w1), [t] "=&r"(t)                     \
+                   :                                                                  \
+                   : "r2", "r3", "memory")
+
+/* The same for one pixel: cols [quads][4]. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2(const int16_t* x, const int8_t* w, int32_t* acc,
+                                          int32_t quads) {
+  int32_t s0 = acc[0];
+  int32_t s1 = acc[1];
+  uint32_t w0;
+  uint32_t w1;
+  uint32_t t;
+  int32_t n;
+  for (n = quads >> 2; n > 0; n--) {
+    TVM_TINY_DSP_RUN_1X2(
+        TVM_TINY_DSP_QUAD_1X2 TVM_TINY_DSP_QUAD_1X2 TVM_TINY_DSP_QUAD_1X2 TVM_TINY_DSP_QUAD_1X2);
+  }
+  for (n = quads & 3; n > 0; n--) {
+    TVM_TINY_DSP_RUN_1X2(TVM_TINY_DSP_QUAD_1X2);
+  }
+  acc[0] = s0;
+  acc[1] = s1;
+}
+
+#define TVM_TINY_DSP_QUAD_1X4             \
+  "ldrd r2, r3, [%[x]], #8\n\t"           \
+  "ldmia %[w]!, {r4, r5, r6, r8}\n\t"     \
+  TVM_TINY_DSP_FILTER("r4", "%[s0]")      \
+  TVM_TINY_DSP_FILTER("r5", "%[s1]")      \
+  TVM_TINY_DSP_FILTER("r6", "%[s2]")      \
+  TVM_TINY_DSP_FILTER("r8", "%[s3]")
+#define TVM_TINY_DSP_RUN_1X4(text)                                                              \
+  __asm__ volatile(text                                                                         \
+                   : [x] "+r"(x), [w] "+r"(w), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2),     \
+                     [s3] "+r"(s3), [t] "=&r"(t)                                                \
+                   :                                                                            \
+                   : "r2", "r3", "r4", "r5", "r6", "r8", "memory")
+
+/* One pixel, four filters: acc[f] += sum of cols [quads][4] times w [quads][f][4]. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x4(const int16_t* x, const int8_t* w, int32_t* acc,
+                                          int32_t quads) {
+  int32_t s0 = acc[0];
+  int32_t s1 = acc[1];
+  int32_t s2 = acc[2];
+  int32_t s3 = acc[3];
+  uint32_t t;
+  int32_t n;
+  for (n = quads >> 2; n > 0; n--) {
+    TVM_TINY_DSP_RUN_1X4(
+        TVM_TINY_DSP_QUAD_1X4 TVM_TINY_DSP_QUAD_1X4 TVM_TINY_DSP_QUAD_1X4 TVM_TINY_DSP_QUAD_1X4);
+  }
+  for (n = quads & 3; n > 0; n--) {
+    TVM_TINY_DSP_RUN_1X4(TVM_TINY_DSP_QUAD_1X4);
+  }
+  acc[0] = s0;
+  acc[1] = s1;
+  acc[2] = s2;
+  acc[3] = s3;
+}
+
+#else
+
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale(int32_t sum, int32_t multiplier, int32_t offset,
+                                            int32_t shift, int32_t low, int32_t high) {
+  const int32_t t = (int32_t)(((int64_t)sum * multiplier + (1 << 30)) >> 31);
+  return tvm_tiny_dsp_clamp((t + (sum >> 31) + offset) >> shift, low, high);
 }
 
 /* acc[p * filters + f] -> out[p * pitch + f], p < pixels, f < channels; channel f has params + 4 f. */
@@ -92,7 +316,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters
   int32_t f;
   for (f = 0; f < channels; f++) {
     for (p = 0; p < pixels; p++) {
-      out[p * pitch + f] = tvm_tiny_dsp_rescale(acc[p * filters + f], params + 4 * f, low, high);
+      out[p * pitch + f] = tvm_tiny_dsp_rescale(acc[p * filters + f], params[4 * f + 1],
+                                                params[4 * f + 2], params[4 * f + 3], low, high);
     }
   }
 }
@@ -130,6 +355,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x4(const int16_t* cols, const int8_t* w, 
                                           int32_t quads) {
   tvm_tiny_dsp_dot(cols, w, acc, quads, 1, 4);
 }
+
+#endif /* TVM_TINY_DSP */
 
 TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
                                          int32_t column, int32_t zero_point, int32_t pixels,
@@ -195,7 +422,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* line
       out[ox * channels + c] = tvm_tiny_dsp_rescale(
           params[4 * c] + tvm_tiny_dsp_window_sum(window + ox * stride_w, w + c * filter, columns,
                                                   kernel_h, kernel_w),
-          params + 4 * c, low, high);
+          params[4 * c + 1], params[4 * c + 2], params[4 * c + 3], low, high);
     }
   }
 }
