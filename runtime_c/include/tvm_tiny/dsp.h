@@ -79,6 +79,16 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lin
 
 #if TVM_TINY_DSP
 
+/* Loops of constant counts that must go: what they index is then in registers. */
+#ifdef __clang__
+#define TVM_TINY_DSP_UNROLL _Pragma("unroll")
+#else
+#define TVM_TINY_DSP_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* Largest kernel_h and kernel_w of a depthwise convolution. */
+#define TVM_TINY_DSP_KERNEL 16
+
 /* Words of memory that other code sees as bytes or int16. */
 typedef uint32_t __attribute__((may_alias)) tvm_tiny_dsp_word;
 typedef uint32_t __attribute__((may_alias, aligned(1))) tvm_tiny_dsp_unaligned;
@@ -299,6 +309,245 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x4(const int16_t* x, const int8_t* w, int
   acc[3] = s3;
 }
 
+/* A word of four channels, of which `block` exist. */
+TVM_TINY_INLINE uint32_t tvm_tiny_dsp_channels(const int8_t* x, int32_t block) {
+  uint32_t word;
+  if (block >= 4) {
+    return tvm_tiny_dsp_load(x);
+  }
+  word = (uint8_t)x[0];
+  word |= block > 1 ? (uint32_t)(uint8_t)x[1] << 8 : 0u;
+  return block > 2 ? word | (uint32_t)(uint8_t)x[2] << 16 : word;
+}
+
+/* Words of four bytes a, b -> of each byte the two, less the zero point, as one word. */
+TVM_TINY_INLINE void tvm_tiny_dsp_spread(tvm_tiny_dsp_word* to, int32_t step, uint32_t a,
+                                         uint32_t b, uint32_t minus) {
+  const uint32_t low = tvm_tiny_dsp_lower(a, b);
+  const uint32_t high = tvm_tiny_dsp_upper(a, b);
+  to[0] = tvm_tiny_dsp_add_even(minus, low);
+  to[step] = tvm_tiny_dsp_add_odd(minus, low);
+  to[2 * step] = tvm_tiny_dsp_add_even(minus, high);
+  to[3 * step] = tvm_tiny_dsp_add_odd(minus, high);
+}
+
+/*
+ * The window of four channels in scratch, for each two columns
+ *
+ *     for each two rows   [4 channels][2 columns] words of a column's two elements
+ *     for a last odd row  [4 channels] words of the row's two elements
+ *
+ * so that SMLAD takes two taps at once and a channel reads its words at constant distances.
+ */
+TVM_TINY_INLINE void tvm_tiny_dsp_two_columns(const int8_t* const* rows, tvm_tiny_dsp_word* to,
+                                              int32_t zero_point, int32_t channels, int32_t block,
+                                              int32_t kernel_h, int left, int right) {
+  const uint32_t zeros = (uint32_t)(zero_point & 255) * 0x01010101u;
+  const uint32_t minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
+  uint32_t a;
+  uint32_t b;
+  int32_t r;
+  TVM_TINY_DSP_UNROLL
+  for (r = 0; r + 1 < kernel_h; r += 2) {
+    a = left ? tvm_tiny_dsp_channels(rows[r], block) : zeros;
+    b = left ? tvm_tiny_dsp_channels(rows[r + 1], block) : zeros;
+    tvm_tiny_dsp_spread(to + 4 * r, 2, a, b, minus);
+    a = right ? tvm_tiny_dsp_channels(rows[r] + channels, block) : zeros;
+    b = right ? tvm_tiny_dsp_channels(rows[r + 1] + channels, block) : zeros;
+    tvm_tiny_dsp_spread(to + 4 * r + 1, 2, a, b, minus);
+  }
+  if ((kernel_h & 1) != 0) {
+    a = left ? tvm_tiny_dsp_channels(rows[kernel_h - 1], block) : zeros;
+    b = right ? tvm_tiny_dsp_channels(rows[kernel_h - 1] + channels, block) : zeros;
+    tvm_tiny_dsp_spread(to + 4 * (kernel_h - 1), 1, a, b, minus);
+  }
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_window(const int8_t* x, const int32_t* lines,
+                                         tvm_tiny_dsp_word* to, int32_t zero_point, int32_t width,
+                                         int32_t channels, int32_t block, int32_t kernel_h,
+                                         int32_t pad_left, int32_t columns) {
+  const int32_t first = (pad_left + 1) & ~1;
+  const int8_t* rows[TVM_TINY_DSP_KERNEL];
+  int32_t i;
+  int32_t r;
+  TVM_TINY_DSP_UNROLL
+  for (r = 0; r < kernel_h; r++) {
+    /* A missing row is any row: its weights are 0. */
+    rows[r] = x + ((lines[r] < 0 ? 0 : lines[r]) * width - pad_left) * channels;
+  }
+#define TVM_TINY_DSP_STEP(left, right)                                                         \
+  tvm_tiny_dsp_two_columns(rows, to, zero_point, channels, block, kernel_h, left, right);       \
+  to += 4 * kernel_h;                                                                          \
+  TVM_TINY_DSP_UNROLL                                                                          \
+  for (r = 0; r < kernel_h; r++) {                                                             \
+    rows[r] += 2 * channels;                                                                   \
+  }
+  TVM_TINY_DSP_UNROLL
+  for (i = 0; i < first; i += 2) {
+    TVM_TINY_DSP_STEP(i >= pad_left && i - pad_left < width,
+                      i + 1 >= pad_left && i + 1 - pad_left < width)
+  }
+  for (; i + 1 < columns && i + 1 - pad_left < width; i += 2) {
+    TVM_TINY_DSP_STEP(1, 1)
+  }
+  TVM_TINY_DSP_UNROLL
+  for (; i < columns; i += 2) {
+    TVM_TINY_DSP_STEP(i - pad_left < width, i + 1 - pad_left < width)
+  }
+#undef TVM_TINY_DSP_STEP
+}
+
+/* Weights of one channel: down, of two rows; row, of a last odd row from its element 0 or 1. */
+struct tvm_tiny_dsp_taps {
+  uint32_t down[TVM_TINY_DSP_KERNEL / 2][TVM_TINY_DSP_KERNEL + 1];
+  uint32_t row[TVM_TINY_DSP_KERNEL];
+};
+
+TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(struct tvm_tiny_dsp_taps* taps, const int8_t* w,
+                                            const int32_t* lines, int32_t kernel_h,
+                                            int32_t kernel_w) {
+  const int32_t pitch = (kernel_w + 3) & ~3;
+  int32_t r;
+  int32_t k;
+  TVM_TINY_DSP_UNROLL
+  for (r = 0; r + 1 < kernel_h; r += 2) {
+    TVM_TINY_DSP_UNROLL
+    for (k = 0; k < kernel_w; k += 4) {
+      const uint32_t a = lines[r] < 0 ? 0u : tvm_tiny_dsp_load(w + r * pitch + k);
+      const uint32_t b = lines[r + 1] < 0 ? 0u : tvm_tiny_dsp_load(w + (r + 1) * pitch + k);
+      tvm_tiny_dsp_spread(&taps->down[r / 2][k], 1, a, b, 0);
+    }
+  }
+  if ((kernel_h & 1) != 0) {
+    uint32_t last = 0;
+    TVM_TINY_DSP_UNROLL
+    for (k = 0; k < kernel_w; k += 4) {
+      const uint32_t a = lines[r] < 0 ? 0u : tvm_tiny_dsp_load(w + r * pitch + k);
+      const uint32_t even = tvm_tiny_dsp_even(a);
+      const uint32_t odd = tvm_tiny_dsp_odd(a);
+      taps->row[k] = tvm_tiny_dsp_lower(even, odd);
+      taps->row[k + 2] = tvm_tiny_dsp_upper(even, odd);
+      taps->row[k + 1] = (odd & 0xffffu) | (even & 0xffff0000u);
+      if (k > 0) {
+        taps->row[k - 1] = (last >> 16) | (even << 16);
+      }
+      last = odd;
+    }
+  }
+}
+
+/* acc[j] += the taps of output j of n, which starts at column j * stride of the window. */
+TVM_TINY_INLINE void tvm_tiny_dsp_sums(const tvm_tiny_dsp_word* window,
+                                       const tvm_tiny_dsp_word* row,
+                                       const struct tvm_tiny_dsp_taps* taps, int32_t kernel_h,
+                                       int32_t kernel_w, int32_t stride, int32_t n, int32_t* acc) {
+  const int32_t columns = (n - 1) * stride + kernel_w;
+  int32_t r;
+  int32_t i;
+  int32_t j;
+  TVM_TINY_DSP_UNROLL
+  for (r = 0; r + 1 < kernel_h; r += 2) {
+    TVM_TINY_DSP_UNROLL
+    for (i = 0; i < columns; i++) {
+      const uint32_t x = window[i / 2 * 4 * kernel_h + 4 * r + i % 2];
+      TVM_TINY_DSP_UNROLL
+      for (j = 0; j < n; j++) {
+        const int32_t k = i - j * stride;
+        if (k >= 0 && k < kernel_w) {
+          acc[j] = tvm_tiny_dsp_smlad(x, taps->down[r / 2][k], acc[j]);
+        }
+      }
+    }
+  }
+  if ((kernel_h & 1) != 0) {
+    TVM_TINY_DSP_UNROLL
+    for (i = 0; i < columns; i += 2) {
+      const uint32_t x = row[i / 2 * 4 * kernel_h];
+      TVM_TINY_DSP_UNROLL
+      for (j = 0; j < n; j++) {
+        const int32_t k = i - j * stride;
+        if (k == -1) {
+          acc[j] = tvm_tiny_dsp_smlatb(x, taps->row[0], acc[j]);
+        } else if (k >= 0 && k + 1 < kernel_w) {
+          acc[j] = tvm_tiny_dsp_smlad(x, taps->row[k], acc[j]);
+        } else if (k >= 0 && k < kernel_w) {
+          acc[j] = k == 0 ? tvm_tiny_dsp_smlabb(x, taps->row[0], acc[j])
+                          : tvm_tiny_dsp_smlabt(x, taps->row[k - 1], acc[j]);
+        }
+      }
+    }
+  }
+}
+
+/* n neighbouring outputs of one channel. */
+TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
+                                          const tvm_tiny_dsp_word* row,
+                                          const struct tvm_tiny_dsp_taps* taps,
+                                          const int32_t* params, int8_t* out, int32_t low,
+                                          int32_t high, int32_t channels, int32_t kernel_h,
+                                          int32_t kernel_w, int32_t stride, int32_t n) {
+  int32_t acc[4];
+  int32_t j;
+  TVM_TINY_DSP_UNROLL
+  for (j = 0; j < n; j++) {
+    acc[j] = params[0];
+  }
+  tvm_tiny_dsp_sums(window, row, taps, kernel_h, kernel_w, stride, n, acc);
+  TVM_TINY_DSP_UNROLL
+  for (j = 0; j < n; j++) {
+    out[j * channels] = tvm_tiny_dsp_rescale(acc[j], params[1], params[2], params[3], low, high);
+  }
+}
+
+/* One output row of a depthwise convolution, NHWC; w [channels][kernel_h][kernel_w up to 4s]. */
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* lines, const int8_t* w,
+                                            const int32_t* params, int8_t* out, int16_t* scratch,
+                                            int32_t zero_point, int32_t low, int32_t high,
+                                            int32_t width, int32_t channels, int32_t kernel_h,
+                                            int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+                                            int32_t out_width) {
+  const int32_t columns = (out_width - 1) * stride_w + kernel_w;
+  const int32_t step = 2 * stride_w * 4 * kernel_h;
+  struct tvm_tiny_dsp_taps taps;
+  int32_t own[4];
+  int32_t c;
+  int32_t ox;
+  for (c = 0; c < channels; c++) {
+    const tvm_tiny_dsp_word* window = (const tvm_tiny_dsp_word*)(void*)scratch + c % 4 * 2;
+    const tvm_tiny_dsp_word* row =
+        (const tvm_tiny_dsp_word*)(void*)scratch + 4 * (kernel_h - 1) + c % 4;
+    int8_t* to = out + c;
+    if (c % 4 == 0) {
+      if (channels - c >= 4) {
+      tvm_tiny_dsp_window(x + c, lines, (tvm_tiny_dsp_word*)(void*)scratch, zero_point, width,
+                          channels, 4, kernel_h, pad_left, columns);
+      } else {
+      tvm_tiny_dsp_window(x + c, lines, (tvm_tiny_dsp_word*)(void*)scratch, zero_point, width,
+                          channels, channels % 4, kernel_h, pad_left, columns);
+      }
+    }
+    tvm_tiny_dsp_read_taps(&taps, w, lines, kernel_h, kernel_w);
+    own[0] = params[0];
+    own[1] = params[1];
+    own[2] = params[2];
+    own[3] = params[3];
+    for (ox = 0; ox + 4 <= out_width; ox += 4) {
+      tvm_tiny_dsp_outputs(window, row, &taps, own, to, low, high, channels, kernel_h, kernel_w,
+                           stride_w, 4);
+      window += step;
+      row += step;
+      to += 4 * channels;
+    }
+    if ((out_width & 3) != 0) {
+      tvm_tiny_dsp_outputs(window, row, &taps, own, to, low, high, channels, kernel_h, kernel_w,
+                           stride_w, out_width & 3);
+    }
+    w += kernel_h * ((kernel_w + 3) & ~3);
+    params += 4;
+  }
+}
+
 #else
 
 TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale(int32_t sum, int32_t multiplier, int32_t offset,
@@ -354,16 +603,6 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2(const int16_t* cols, const int8_t* w, 
 TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x4(const int16_t* cols, const int8_t* w, int32_t* acc,
                                           int32_t quads) {
   tvm_tiny_dsp_dot(cols, w, acc, quads, 1, 4);
-}
-
-#endif /* TVM_TINY_DSP */
-
-TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
-                                         int32_t column, int32_t zero_point, int32_t pixels,
-                                         int32_t width, int32_t channels, int32_t kernel_h,
-                                         int32_t kernel_w, int32_t stride_w, int32_t row_bytes) {
-  tvm_tiny_dsp_gather_any(x, lines, cols, column, zero_point, pixels, width, channels, kernel_h,
-                          kernel_w, stride_w, row_bytes);
 }
 
 /* x less its zero point as scratch[c][ky][column] for channels c < block, 0 where there is no x. */
@@ -425,6 +664,16 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* line
           params[4 * c + 1], params[4 * c + 2], params[4 * c + 3], low, high);
     }
   }
+}
+
+#endif /* TVM_TINY_DSP */
+
+TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
+                                         int32_t column, int32_t zero_point, int32_t pixels,
+                                         int32_t width, int32_t channels, int32_t kernel_h,
+                                         int32_t kernel_w, int32_t stride_w, int32_t row_bytes) {
+  tvm_tiny_dsp_gather_any(x, lines, cols, column, zero_point, pixels, width, channels, kernel_h,
+                          kernel_w, stride_w, row_bytes);
 }
 
 /* value * multiplier / 2^31 / 2^shift, both steps rounded half away from zero as TFLite does. */
