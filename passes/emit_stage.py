@@ -11,7 +11,7 @@ from tvm import relax, tirx
 from tvm.ir import Call, Expr, GenericConst, GlobalVar, TupleGetItem
 
 from tvm_tiny.schedules import kernel as kernels
-from tvm_tiny.schedules import portable  # noqa: F401  registers the row kernels
+from tvm_tiny.schedules import packed, portable  # noqa: F401  they register the row kernels
 from tvm_tiny.schedules.access import Access, Span, analyze
 from tvm_tiny.schedules.columns import column_access, keep_columns
 from tvm_tiny.schedules.driver import driver
@@ -26,6 +26,7 @@ from tvm_tiny.schedules.kernel import (
     shape_of,
     spec,
 )
+from tvm_tiny.schedules.packed.tensorize import with_scratch
 from tvm_tiny.schedules.portable.convolution import CONVOLUTION_SCALARS
 from tvm_tiny.schedules.portable.planes import depthwise_planes
 from tvm_tiny.schedules.stage import (
@@ -41,10 +42,14 @@ from tvm_tiny.schedules.stage import (
 from tvm_tiny.schedules.tiles import divided, lines, tile, tile_sizes
 
 from .lower_tir import lower_prim_func, to_pointer_abi
+from .print_c import print_c
 
 # tvm::CallingConv::kCPackedFunc: "has its final C signature already". It keeps TVM's
 # MakePackedAPI from wrapping a function that only other TIR functions call.
 _FINAL_SIGNATURE = 1
+
+# Attribute of a row kernel: the same in calls of micro-kernels, as the C definition of `kernel`.
+IN_C = "tvm_tiny.in_c"
 
 # Attributes of functions that run one operator without row kernels: what it is, and whether its
 # first result is the memory of its first operand.
@@ -68,6 +73,8 @@ def factory_of(call: Call) -> Factory:
 def multiply_accumulates(call: Call) -> int:
     """Multiply-accumulates of an operator, counted for all taps, padded ones included."""
     name = call.op.name.removeprefix("tvm_tiny.")
+    if "macs" in call.attrs:
+        return int(call.attrs["macs"])
     if name in ("qconv2d", "qdense"):
         return math.prod(shape_of(call)) * math.prod(shape_of(call.args[1])[1:])
     if name == "qconv2d_transpose":
@@ -85,9 +92,19 @@ def _lowered(call: Call, pitches: Pitches | None) -> tirx.PrimFunc:
     if key not in _LOWERED:
         rings = factory.rings(call, pitches=pitches)
         kernel = keep_columns(factory.build(call, rings).func, rings)
-        func = to_pointer_abi(lower_prim_func(kernel))
+        wanted = factory.scratch(call) is not None
+        func = to_pointer_abi(lower_prim_func(with_scratch(kernel, wanted=wanted)))
+        if factory.tensorize is not None:
+            micro = to_pointer_abi(lower_prim_func(factory.tensorize(call, rings)))
+            func = func.with_attr(IN_C, print_c({GlobalVar("kernel"): micro}))
         _LOWERED[key] = func.with_attr("calling_conv", _FINAL_SIGNATURE)
     return _LOWERED[key]
+
+
+def _scratch(call: Call) -> tuple[int, str]:
+    """Elements and type of the memory that a row kernel needs while it runs; none of no type."""
+    found = factory_of(call).scratch(call)
+    return (0, "") if found is None else (math.prod(found[0]), found[1])
 
 
 def access_of(call: Call) -> Access:
@@ -113,6 +130,7 @@ def describe(call: Call, places: Mapping[int, int], result: int) -> Operator:
     access = access_of(call)
     writes = _rows(access.writes, call)
     assert writes is not None
+    elements, dtype = _scratch(call)
     return Operator(
         kernel="",
         op=short_name(call),
@@ -124,6 +142,7 @@ def describe(call: Call, places: Mapping[int, int], result: int) -> Operator:
         writes=writes,
         within=tuple(access.within[k] for k in places),
         accumulates=access.own,
+        scratch=elements * np.dtype(dtype).itemsize if elements else 0,
     )
 
 
@@ -243,7 +262,7 @@ def _with_kernels(stage: Stage, kernels_: Sequence[GlobalVar]) -> Stage:
 
 def short_name(call: Call) -> str:
     """The operator's name without its namespace."""
-    return str(call.op.name.removeprefix("tvm_tiny."))
+    return str(call.op.name.rpartition(".")[2])
 
 
 class _Parts:
@@ -301,6 +320,9 @@ class _Parts:
         tensors += [*self._results, *self._inside]
         rows = {self._parameter(t): row_count(shape_of(t)) for t in tensors}
         stage = Stage(operators, rows, {})
+        if self._scratch() is not None:
+            last = len(self._outside) + len(self._with_integers)
+            stage = replace(stage, scratch=last + len(self._results) + len(self._inside))
         if self._tiles is not None:
             stage = divided(stage, self._tiles, [self._made[var] for var in self._inside])
         ringed = {
@@ -358,7 +380,15 @@ class _Parts:
             shape, dtype = spec(var)
             rows, width = (kept.get(self._made[var]) for kept in (stage.rings, stage.widths))
             specs.append((memory_shape(shape, rows, width), dtype))
-        return specs
+        scratch = self._scratch()
+        return specs if scratch is None else [*specs, scratch]
+
+    def _scratch(self) -> Spec | None:
+        """Shape and type of the memory that the kernels need while they run."""
+        wanted = [size for _, call in self._body if (size := _scratch(call))[0]]
+        types = {dtype for _, dtype in wanted}
+        assert len(types) <= 1, "the kernels of an instruction set have scratch of one type"
+        return ((max(n for n, _ in wanted),), types.pop()) if wanted else None
 
 
 def row_bytes(tensor: Expr, width: int | None = None) -> int:

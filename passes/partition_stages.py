@@ -19,6 +19,7 @@ from tvm_tiny.pools import BoardMemory
 from .patch_inference import make_stages
 from .rebuild import bindings_of
 from .running_sums import RunningSums
+from .select_kernels import PORTABLE, SelectKernels
 from .stream_input import StreamInput
 from .stream_stages import StreamStages
 from .subsample_shortcuts import SubsampleShortcuts
@@ -35,11 +36,13 @@ class PartitionStages:
     stages of least overhead with which it fits are taken, none if it fits layer by layer, some in
     patches (`PatchInference`) if it fits in no other way, and those of least memory if it does
     not fit at all. pools: the same of the pools of a board. minimize: take the stages of least
-    memory in any case; none are in patches.
+    memory in any case; none are in patches. kernels: see `SelectKernels`; a module with patches
+    keeps the portable ones, which alone can compute parts of rows.
 
     Requires: integer operators in main, in the order in which they are to run.
-    Ensures: what StreamStages and PatchInference ensure.
-    Does nothing when: there is neither a budget nor `minimize`, or layer by layer fits.
+    Ensures: what SelectKernels, StreamStages and PatchInference ensure.
+    Does nothing but SelectKernels when: there is neither a budget nor `minimize`, or layer by
+    layer fits.
     """
 
     def __init__(
@@ -49,35 +52,39 @@ class PartitionStages:
         io_in_arena: bool = True,
         stream_input: bool = False,
         pools: BoardMemory | None = None,
+        kernels: str = PORTABLE,
     ) -> None:
         self.sram = sram
         self.pools = pools
         self.minimize = minimize
         self.io_in_arena = io_in_arena
         self.stream_input = stream_input
+        self.kernels = SelectKernels(kernels)
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Search and rewrite; the module given is not changed."""
         mod = _run(mod, StreamInput()) if self.stream_input else mod
         budget = None if self.minimize else self._budget(mod)
+        by_layers = _run(mod, self.kernels)
         if budget is None and not self.minimize and not self.stream_input:
-            return mod
+            return by_layers
         if budget is not None:
-            whole = Search(read_network(mod), self.io_in_arena)
+            whole = Search(read_network(by_layers), self.io_in_arena)
             layers = whole.layers()
-            if layers.bytes <= budget and self._accepts(mod)(whole.graph(layers)):
-                return mod
+            if layers.bytes <= budget and self._accepts(by_layers)(whole.graph(layers)):
+                return by_layers
         split = _run(mod, RunningSums(), SubsampleShortcuts())
-        search = Search(read_network(split), self.io_in_arena)
+        streamed = _run(split, self.kernels)
+        search = Search(read_network(streamed), self.io_in_arena)
         found = None
         if budget is not None:
-            accepts = self._accepts(split)
-            found = search.within(budget, accepts) or self._patched(split, budget)
+            found = search.within(budget, self._accepts(streamed))
+            patched = None if found is not None else self._patched(split, budget)
+            if patched is not None:
+                return make_stages(split, patched)
         found = found or search.least()
-        if found.splits:
-            return make_stages(split, found)
         stages = [(first, last) for first, last in found.ranges if last > first]
-        return _run(split, StreamStages(stages)) if stages else mod
+        return _run(streamed, StreamStages(stages)) if stages else by_layers
 
     def _patched(self, mod: IRModule, budget: int) -> Partition | None:
         """With some stages in patches, which costs work: only where nothing else fits."""

@@ -9,7 +9,7 @@ from tvm import s_tir, tirx
 from tvm.ir import Call, Expr, GlobalVar, PrimType
 
 from .kernel import Spec
-from .stage import ATTRIBUTE, Numbers, Operator, Stage, runs
+from .stage import ATTRIBUTE, Numbers, Stage, runs
 
 
 def driver(stage: Stage, kernels: Sequence[GlobalVar], specs: Sequence[Spec]) -> tirx.PrimFunc:
@@ -27,7 +27,7 @@ def driver(stage: Stage, kernels: Sequence[GlobalVar], specs: Sequence[Spec]) ->
 def _layer(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.Var]) -> tirx.Stmt:
     """One operator: all its rows in order."""
     row = tirx.Var("row", "int32")
-    body = _run(stage.operators[0], kernels[0], buffers, row)
+    body = _run(stage, 0, kernels[0], buffers, row)
     return tirx.For(row, 0, stage.operators[0].events, tirx.ForKind.SERIAL, body)
 
 
@@ -36,7 +36,7 @@ def _rows(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.Var
     spans = [(_number(0), _number(operator.events)) for operator in stage.operators]
 
     def run(k: int, event: Expr) -> tirx.Stmt:
-        return _run(stage.operators[k], kernels[k], buffers, event)
+        return _run(stage, k, kernels[k], buffers, event)
 
     return _deepest_first(stage, spans, run)
 
@@ -51,7 +51,7 @@ def _patches(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.
     ]
 
     def run(k: int, event: Expr) -> tirx.Stmt:
-        return _run(stage.operators[k], kernels[k], buffers, event, column)
+        return _run(stage, k, kernels[k], buffers, event, column)
 
     body = _deepest_first(stage, spans, run)
     for var, extent in ((column, stage.tiles.split[1]), (row, stage.tiles.split[0])):
@@ -60,17 +60,22 @@ def _patches(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.
 
 
 def _run(
-    operator: Operator,
+    stage: Stage,
+    k: int,
     kernel: GlobalVar,
     buffers: Sequence[tirx.Var],
     event: Expr,
     line: Expr | None = None,
 ) -> tirx.Stmt:
     """One event of an operator; line: of its integers, its last operand."""
+    operator = stage.operators[k]
     pointers: list[Expr] = [buffers[p].data for p in (*operator.operands, operator.result)]
     if line is not None:
         integers = buffers[operator.operands[-1]]
         pointers[-2] = tirx.address_of(integers[line, 0])
+    if operator.scratch:
+        assert stage.scratch is not None, "a stage has scratch for all of its operators"
+        pointers.append(buffers[stage.scratch].data)
     return tirx.Evaluate(Call(kernel, [*pointers, event], ret_ty=PrimType("int32")))
 
 

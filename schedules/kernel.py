@@ -130,6 +130,9 @@ class Factory:
     streams: the tensor operands of which it reads rows through rings; None: it reads and writes
     whole tensors only. tables: constant operands that say which elements it reads. tiles: whether
     it can compute some columns of a row.
+
+    tensorize: the same kernel in calls of micro-kernels, for C; where it needs memory, `scratch`
+    gives its shape and type, and that is one more parameter behind the output.
     """
 
     build: Callable[[Call, Rings], RowKernel]
@@ -137,6 +140,8 @@ class Factory:
     streams: Callable[[Call], tuple[int, ...]] | None = None
     tables: tuple[int, ...] = ()
     tiles: bool = False
+    scratch: Callable[[Call], Spec | None] = lambda call: None
+    tensorize: Callable[[Call, Rings], tirx.PrimFunc] | None = None
 
     def rings(self, call: Call, *, logical: bool = False, pitches: Pitches | None = None) -> Rings:
         """The rings this call can have: of tensors with more than one row and no batch."""
@@ -208,12 +213,16 @@ def row_kernel(
     streams: Callable[[Call], tuple[int, ...]] | None = None,
     tables: Sequence[int] = (),
     tiles: bool = False,
+    scratch: Callable[[Call], Spec | None] = lambda call: None,
+    tensorize: Callable[[Call, Rings], tirx.PrimFunc] | None = None,
 ) -> Callable[[Callable[[Call, Rings], RowKernel]], Callable[[Call, Rings], RowKernel]]:
     """Register what builds the row kernel of Relax operators; see `Factory`."""
 
     def register(build: Callable[[Call, Rings], RowKernel]) -> Callable[[Call, Rings], RowKernel]:
         for name in op_names:
-            _FACTORIES[name] = Factory(build, tuple(scalars), streams, tuple(tables), tiles)
+            _FACTORIES[name] = Factory(
+                build, tuple(scalars), streams, tuple(tables), tiles, scratch, tensorize
+            )
         return build
 
     return register

@@ -79,7 +79,7 @@ class Operator:
     writes. reads: rows of each operand that is a tensor, None for a constant. within: see
     `Access.within`. accumulates: every event adds to the one row of the result. extra_macs:
     multiply-accumulates of what several tiles compute, beyond `macs`. columns: None where the
-    kernel computes whole rows only.
+    kernel computes whole rows only. scratch: bytes of memory that it needs while it runs.
     """
 
     kernel: str
@@ -94,6 +94,7 @@ class Operator:
     accumulates: bool = False
     extra_macs: int = 0
     columns: Columns | None = None
+    scratch: int = 0
 
     @property
     def events(self) -> int:
@@ -119,7 +120,8 @@ class Stage:
     memory for where those are fewer: row r is at r modulo that number. delays: operators that
     wait although they could run: operator -> (another, its events that must be done before each
     event), so that their results need not be kept until that other's are there. tiles: of a patch
-    stage. widths: per tensor inside one, the columns of a row that it has memory for.
+    stage. widths: per tensor inside one, the columns of a row that it has memory for. scratch:
+    the parameter that is memory for the kernels that need some, one after the other.
     """
 
     operators: tuple[Operator, ...]
@@ -128,6 +130,7 @@ class Stage:
     delays: dict[int, tuple[int, Numbers]] = field(default_factory=dict)
     tiles: Tiles | None = None
     widths: dict[int, int] = field(default_factory=dict)
+    scratch: int | None = None
 
     def producer(self, parameter: int, before: int) -> int | None:
         """The last operator before `before` that writes a parameter; None for inputs.
@@ -176,6 +179,7 @@ class Stage:
             "delays": {str(k): [o, _packed(n)] for k, (o, n) in sorted(self.delays.items())},
             "tiles": None if self.tiles is None else asdict(self.tiles),
             "widths": {str(k): v for k, v in sorted(self.widths.items())},
+            "scratch": self.scratch,
         }
         return json.dumps(fields)
 
@@ -190,6 +194,7 @@ class Stage:
             {int(k): (o, _numbers(n)) for k, (o, n) in fields["delays"].items()},
             None if fields["tiles"] is None else _tiles(fields["tiles"]),
             {int(k): v for k, v in fields["widths"].items()},
+            fields["scratch"],
         )
 
 

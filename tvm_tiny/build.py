@@ -67,21 +67,31 @@ def build(
     stream_input: bool = False,
     stages: Sequence[tuple[str, str]] = (),
     pools: BoardMemory | None = None,
+    kernels: str | None = None,
 ) -> CompiledModel:
     """Compile a QDQ Relax module to C for `target`, a name of `tvm_tiny.micro.targets`.
 
     name: prefix of all symbols, tvmgen_<name>_. sram, flash: budgets in bytes; None is no limit.
     fold_edges, io_in_arena, minimize, stream_input, stages: see `pipeline`. pools: the memory of
-    a board (`tvm_tiny.pools.read_pools`), in place of one arena.
+    a board (`tvm_tiny.pools.read_pools`), in place of one arena. kernels: the micro-kernels, a
+    name of `KERNELS`; None takes those of the target's instruction set.
 
     Raises DataError for an unknown target or a bad name, UnsupportedError for what cannot be
     compiled, BudgetError where the arena exceeds `sram`, the model does not fit the pools or the
     constants exceed `flash`.
     """
     found = find_target(target)
-    options = {"fold_edges": fold_edges, "io_in_arena": io_in_arena}
-    search = {"minimize": minimize, "stream_input": stream_input}
-    lowered = pipeline(**options, sram=sram, **search, stages=stages, pools=pools)(mod)
+    passes = pipeline(
+        fold_edges=fold_edges,
+        io_in_arena=io_in_arena,
+        sram=sram,
+        minimize=minimize,
+        stream_input=stream_input,
+        stages=stages,
+        pools=pools,
+        kernels=kernels_of(found) if kernels is None else kernels,
+    )
+    lowered = passes(mod)
     program = aot.read_program(lowered, name)
     _check_budget("SRAM", "arena", program.workspace_bytes, sram, name)
     what = "weights and tables, before any code"
@@ -91,6 +101,13 @@ def build(
             f"model '{name}' computes in float and needs libm: link with -lm", stacklevel=2
         )
     return CompiledModel(program, lowered, found)
+
+
+def kernels_of(target: Target) -> str:
+    """The micro-kernels that are made for a target."""
+    if "mve" in target.features:
+        return "mve"
+    return "dsp" if "dsp" in target.features else "plain"
 
 
 def _check_budget(memory: str, what: str, needed: int, budget: int | None, name: str) -> None:

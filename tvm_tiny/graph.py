@@ -61,12 +61,16 @@ class Storage:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator of a step, in terms of storage; the rest is what its stage says of it."""
+    """One operator of a step, in terms of storage; the rest is what its stage says of it.
+
+    scratch: the storage that its kernel uses while it runs.
+    """
 
     inputs: tuple[int, ...]
     output: int
     name: str
     stage: stage.Operator
+    scratch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,11 @@ class _Reader:
             # Where operators share memory it goes by the last one's name.
             result.name = operator.tensor or result.name
             inputs = tuple(parameters[p] for p in operator.operands)
-            operators.append(Operator(inputs, result.index, result.name, operator))
+            scratch = None
+            if operator.scratch and plan.scratch is not None:
+                scratch = parameters[plan.scratch]
+                self.graph.storage[scratch].name = f"scratch of {step.name}"
+            operators.append(Operator(inputs, result.index, result.name, operator, scratch))
         single = plan.operators[0].op if len(operators) == 1 else "stage"
         macs = sum(operator.macs for operator in plan.operators)
         return replace(step, op=single, macs=macs, operators=tuple(operators), stage=plan)

@@ -103,6 +103,7 @@ ENSURED: dict[str, tuple[Check, ...]] = {
     "tvm_tiny.StreamInput": (interface_recorded, no_islands),
     "tvm_tiny.StreamStages": (interface_recorded, no_islands),
     "tvm_tiny.InplaceDepthwise": (interface_recorded, no_islands),
+    "tvm_tiny.SelectKernels": (interface_recorded, no_islands),
     "tvm_tiny.SubsampleShortcuts": (interface_recorded, no_islands),
     "tvm_tiny.LowerToRowKernels": (interface_recorded, only_kernels),
     "tvm_tiny.HoistScratch": (interface_recorded, only_kernels),

@@ -257,11 +257,28 @@ def _step(
         graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, None, width)
     row_bytes = {t: graph.storage[t].row_bytes for t in ringed if t not in shared}
     stage = fit_rings(stage, row_bytes)
+    scratch = _add_scratch(graph, operators, body[-1].name)
     for tensor, ring in stage.rings.items():
         graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, ring, None)
     staged = tuple(
-        graphs.Operator(tuple(viewed.get(p, p) for p in o.operands), o.result, o.tensor, o)
+        graphs.Operator(
+            tuple(viewed.get(p, p) for p in o.operands),
+            o.result,
+            o.tensor,
+            o,
+            scratch if o.scratch else None,
+        )
         for o in stage.operators
     )
     macs = sum(operator.macs for operator in operators)
     return replace(step, operators=staged, stage=stage, macs=macs)
+
+
+def _add_scratch(graph: Graph, operators: Sequence[Operator], name: str) -> int | None:
+    """The storage that kernels of a step need while they run; None if none does."""
+    size = max(operator.scratch for operator in operators)
+    if not size:
+        return None
+    index = len(graph.storage)
+    graph.storage.append(Storage(index, f"scratch of {name}", (size,), "int8", -1, -1))
+    return index

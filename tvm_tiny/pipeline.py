@@ -9,6 +9,7 @@ import tvm_ffi
 from tvm.relax.pipeline import register_pipeline
 
 from . import errors, transform
+from .passes.select_kernels import PORTABLE
 from .pools import BoardMemory
 
 # Errors raised inside a pass come back through TVM as what they are.
@@ -25,6 +26,7 @@ def pipeline(
     stream_input: bool = False,
     stages: Sequence[tuple[str, str]] = (),
     pools: BoardMemory | None = None,
+    kernels: str = PORTABLE,
 ) -> tvm.transform.Sequential:
     """The passes from QDQ Relax to a module the C generator takes.
 
@@ -33,7 +35,8 @@ def pipeline(
     sram, minimize: a budget for the arena in bytes, or the least memory; stream_input: take the
     input row by row; see `PartitionStages`. stages: these instead of those it would find, each
     its first and last operator by the names of their results; see `StreamStages`. pools: the
-    memory of a board, for a budget and in place of the one arena.
+    memory of a board, for a budget and in place of the one arena. kernels: of which instruction
+    set the micro-kernels are, see `SelectKernels`.
 
     Raises DataError for `stages` together with `minimize`, `pools` together with `sram`, or
     `stream_input` without `io_in_arena`: outputs lie in the arena that holds the rows.
@@ -50,7 +53,7 @@ def pipeline(
         [
             *_integers(fold_edges, io_in_arena),
             # Phase 3: memory and kernels.
-            *_partition(sram, minimize, io_in_arena, stream_input, stages, pools),
+            *_partition(sram, minimize, io_in_arena, stream_input, stages, pools, kernels),
             transform.LowerToRowKernels(),
             transform.HoistScratch(),
             transform.PlanMemory(io_in_arena, pools),
@@ -93,13 +96,18 @@ def _partition(
     stream_input: bool,
     stages: Sequence[tuple[str, str]],
     pools: BoardMemory | None,
+    kernels: str,
 ) -> list[tvm.transform.Pass]:
     """The passes that make stages: those asked for, or those of a search."""
     if not stages:
-        return [transform.PartitionStages(sram, minimize, io_in_arena, stream_input, pools)]
+        search = transform.PartitionStages(
+            sram, minimize, io_in_arena, stream_input, pools, kernels
+        )
+        return [search]
     if minimize:
         raise errors.DataError("stages are given, so none are searched: leave out minimize")
-    return [*_operators(stream_input), transform.StreamStages(stages)]
+    made = [*_operators(stream_input), transform.SelectKernels(kernels)]
+    return [*made, transform.StreamStages(stages)]
 
 
 @register_pipeline("tvm_tiny")

@@ -183,6 +183,10 @@ class _Uses:
         assert step.stage is not None
         operator, at, events = step.operators[position], ran.at, ran.events
         stage = operator.stage
+        if operator.scratch is not None:
+            # Written and read while each event runs; what is left of it nobody wants.
+            for kind in (_READ, _WRITTEN):
+                self._note(operator.scratch, kind, at, 0, self._logical(operator.scratch))
         written = self._span(step.stage, operator.output, stage.result, stage.writes, ran)
         self._note(operator.output, _WRITTEN, at, *written)
         if stage.accumulates:

@@ -13,6 +13,7 @@ from .passes.partition_stages import PartitionStages
 from .passes.patch_inference import PatchInference
 from .passes.plan_memory import PlanMemory
 from .passes.running_sums import RunningSums
+from .passes.select_kernels import SelectKernels
 from .passes.stream_input import StreamInput
 from .passes.stream_stages import StreamStages
 from .passes.subsample_shortcuts import SubsampleShortcuts
@@ -31,6 +32,7 @@ __all__ = [
     "PatchInference",
     "PlanMemory",
     "RunningSums",
+    "SelectKernels",
     "StreamInput",
     "StreamStages",
     "SubsampleShortcuts",

@@ -60,13 +60,14 @@ def _requantized(steps: Steps, value: Expr, multiplier: Expr, shift: Expr, known
     return steps.keep(scale_down(product, shift, may_shift_left=known > 0))
 
 
-_SUM = (
+# The integer attributes of a sum, in the order in which kernels take them.
+SUM = (
     *("a_zp", "b_zp", "y_zp", "act_min", "act_max"),
     *("a_multiplier", "b_multiplier", "y_multiplier", "a_shift", "b_shift", "y_shift"),
 )
 
 
-@row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract", scalars=_SUM, streams=same_rows, tiles=True)
+@row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract", scalars=SUM, streams=same_rows, tiles=True)
 def qadd(call: Call, rings: Rings) -> RowKernel:
     """a + b or a - b: both rescaled to twice the larger scale with 20 bits of headroom."""
     subtract = call.op.name == "tvm_tiny.qsubtract"

@@ -7,35 +7,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import tvm
 import tvm_ffi
 from tvm import tirx
-from tvm.ir import GlobalVar, IRModule
-from tvm.target import Target
-from tvm.tirx.transform import BindTarget
+from tvm.ir import IRModule
 
 from ..errors import UnsupportedError
+from ..passes.emit_stage import IN_C
 from ..passes.lower_tir import lower_prim_func, to_pointer_abi
+from ..passes.print_c import DEFINITION, print_c
 
-# A definition as the printer writes it; declarations end in ");" and do not match.
-_DEFINITION = re.compile(r"^TVM_DLL void (\w+)\(([^()]*)\) \{$", re.MULTILINE)
-_BANNER = re.compile(r"\A.*?(?=^TVM_DLL void \w+\([^()]*\) \{$)", re.MULTILINE | re.DOTALL)
-_LINKAGE = re.compile(r'^#ifdef __cplusplus\nextern "C"\n#endif\n', re.MULTILINE)
-_DECLARATION = re.compile(r"^TVM_DLL void \w+\([^()]*\);\n", re.MULTILINE)
-# A hint for other compilers than these; unknown pragmas are warnings.
-_PRAGMA = re.compile(r"^ *#pragma unroll.*\n", re.MULTILINE)
 _FLOAT = re.compile(r"\b\d\.\d{6}e[+-]\d+f\b")
 _CALLED = re.compile(r"\b(\w+)\(")
+# A function of runtime_c/include/tvm_tiny/<isa>.h.
+_MICRO_KERNEL = re.compile(r"tvm_tiny_([a-z]+)_\w+$")
 _KEYWORDS = {"for", "if", "return", "while"}
 
 
 @dataclass(frozen=True)
 class KernelSource:
-    """C of all kernels. declarations: prototypes of those the driver calls."""
+    """C of all kernels.
+
+    declarations: prototypes of those the driver calls. headers: of the micro-kernels that they
+    call, below runtime_c/include.
+    """
 
     definitions: str
     declarations: str
     needs_libm: bool
+    headers: tuple[str, ...] = ()
 
 
 def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> KernelSource:
@@ -44,16 +43,25 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
     outputs: for each of them, how many of its last pointers it writes; all others become const.
     Functions of the module that drive kernels are left out: the C driver does that.
     """
-    functions = {
-        var: _prepared(function, outputs[var.name_hint])
+    kernels = {
+        var: function
         for var, function in mod.functions.items()
         if isinstance(function, tirx.PrimFunc) and var.name_hint in outputs
     }
-    if not functions:
+    if not kernels:
         return KernelSource("", "", False)
-    text = _print(functions)
-    text = _exact_floats(_PRAGMA.sub("", _LINKAGE.sub("", text)), functions.values())
-    text = _BANNER.sub("", _DECLARATION.sub("", text), count=1)
+    written = [
+        str(function.attrs[IN_C]).replace(" kernel(", f" {var.name_hint}(", 1)
+        for var, function in kernels.items()
+        if _is_written(function)
+    ]
+    functions = {
+        var: _prepared(function, outputs[var.name_hint])
+        for var, function in kernels.items()
+        if not _is_written(function)
+    }
+    text = _exact_floats(print_c(functions), functions.values()) if functions else ""
+    text += "\n".join(written)
     declarations: list[str] = []
 
     def signature(match: re.Match[str]) -> str:
@@ -66,15 +74,23 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
         declarations.append(f"{head};")
         return f"{head} {{"
 
-    text = _DEFINITION.sub(signature, text)
-    names = sorted((re.escape(var.name_hint) for var in functions), key=len, reverse=True)
+    text = DEFINITION.sub(signature, text)
+    names = sorted((re.escape(var.name_hint) for var in kernels), key=len, reverse=True)
     rename = re.compile(rf"\b({'|'.join(names)})\(")
     definitions = rename.sub(rf"{prefix}\1(", text)
     prototypes = rename.sub(rf"{prefix}\1(", "\n".join(sorted(declarations)))
     # What is neither ours nor C is a function of libm: int8 kernels call nothing else.
-    own = {f"{prefix}{var.name_hint}" for var in functions}
-    foreign = set(_CALLED.findall(definitions)) - own - _KEYWORDS
-    return KernelSource(_sorted(definitions), prototypes, bool(foreign))
+    own = {f"{prefix}{var.name_hint}" for var in kernels}
+    called = set(_CALLED.findall(definitions)) - own - _KEYWORDS
+    micro = {match.group(1) for name in called if (match := _MICRO_KERNEL.match(name))}
+    foreign = {name for name in called if not _MICRO_KERNEL.match(name)}
+    headers = tuple(f"tvm_tiny/{isa}.h" for isa in sorted(micro))
+    return KernelSource(_sorted(definitions), prototypes, bool(foreign), headers)
+
+
+def _is_written(function: tirx.PrimFunc) -> bool:
+    """Whether a kernel says itself what it is in C."""
+    return bool(function.attrs) and IN_C in function.attrs
 
 
 def _prepared(function: tirx.PrimFunc, writes: int) -> tirx.PrimFunc:
@@ -91,16 +107,6 @@ def _prepared(function: tirx.PrimFunc, writes: int) -> tirx.PrimFunc:
     for attribute in ("calling_conv", "tirx.noalias"):
         function = function.without_attr(attribute)
     return function
-
-
-def _print(functions: Mapping[GlobalVar, tirx.PrimFunc]) -> str:
-    """The C printer's text."""
-    target = Target("c")
-    module = IRModule(
-        {var: f.with_attr("global_symbol", var.name_hint) for var, f in functions.items()}
-    )
-    built = tvm.get_global_func("target.build.c")(BindTarget(target)(module), target)
-    return str(built.inspect_source())
 
 
 def _exact_floats(text: str, functions: Iterable[tirx.PrimFunc]) -> str:

@@ -268,7 +268,9 @@ def _calls(
             function=operator.stage.kernel,
             macs=operator.stage.macs,
             inputs=tuple(map(places.operand, operator.inputs)),
-            outputs=(places.operand(operator.output),),
+            outputs=tuple(
+                places.operand(k) for k in (operator.output, operator.scratch) if k is not None
+            ),
             shape=_whole_shape(result, operator),
             events=operator.stage.events,
             row_bytes=result.row_bytes,

@@ -85,6 +85,7 @@ def _context(program: Program) -> dict[str, Any]:
         "declarations": program.kernels.declarations,
         "definitions": program.kernels.definitions,
         "needs_libm": program.kernels.needs_libm,
+        "micro_kernels": program.kernels.headers,
     }
 
 

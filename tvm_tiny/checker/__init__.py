@@ -17,7 +17,7 @@ from ..errors import DataError
 from ..graph import PUSH, Graph, Operator, read_graph
 from ..memory import ATTRIBUTE, MemoryPlan
 from . import faults
-from .kernels import Kernel, build, instrument
+from .kernels import Kernel, build, instrument, own_scratch
 from .memory import Memory
 from .numbers import UnfollowableError
 from .replay import Replay
@@ -91,8 +91,9 @@ def _kernel(mod: IRModule, graph: Graph, operator: Operator) -> Kernel:
     """The checking kernel of an operator, not yet compiled."""
     operands = enumerate((*operator.inputs, operator.output))
     tensors = frozenset(k for k, storage in operands if not graph.storage[storage].is_constant)
+    function = mod[operator.stage.kernel]
     try:
-        return instrument(mod[operator.stage.kernel], tensors)
+        return instrument(function if operator.scratch is None else own_scratch(function), tensors)
     except UnfollowableError as error:
         raise faults.unfollowable(operator.name, str(error)) from error
 

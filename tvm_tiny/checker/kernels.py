@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import tvm
 import tvm_ffi
 from tvm import tirx
-from tvm.ir import IRModule, PointerType, PrimType
+from tvm.ir import Call, IRModule, PointerType, PrimType
 from tvm.target import Target
 
 from .numbers import Numbers
@@ -54,6 +55,25 @@ def instrument(func: tirx.PrimFunc, tensors: frozenset[int]) -> Kernel:
     if key not in _KNOWN:
         _KNOWN[key] = _instrumented(func, tensors)
     return _KNOWN[key]
+
+
+def own_scratch(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """A row kernel with its scratch, its last pointer, as a local buffer.
+
+    What it leaves there no other kernel may want: `Replay` sees to that.
+    """
+    *others, scratch, row = func.params
+
+    def local(declared: tirx.DeclBuffer) -> tirx.Stmt:
+        if isinstance(declared.data, Call) or not declared.data.same_as(scratch):
+            return declared
+        shape, dtype = declared.buffer.shape, str(declared.buffer.dtype)
+        flat = tirx.decl_buffer((math.prod(map(int, shape)),), dtype, declared.buffer.name)
+        view = tirx.DeclBuffer(declared.buffer, data=flat.data)
+        return tirx.SeqStmt([tirx.AllocBuffer(flat), view])
+
+    body = tvm_ffi.structural_map(func.body, [(tirx.DeclBuffer, local)])
+    return tirx.PrimFunc([*others, row], body, None, func.attrs)
 
 
 def build(kernels: Iterable[Kernel]) -> None:

@@ -99,6 +99,10 @@ class Numbers:
             return self.places[buffer] in self._tensors
         return self.locals[buffer] in self._data
 
+    def is_written(self, buffer: tirx.Var) -> bool:
+        """Whether anything is ever stored in a local buffer."""
+        return any(s.target.same_as(self.locals[buffer]) for s in self._stores)
+
     def known(self, expr: Expr) -> bool:
         """Whether the checker can compute an expression: integers that do not depend on data."""
         found: list[Expr] = []

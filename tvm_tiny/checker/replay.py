@@ -81,8 +81,20 @@ class Replay:
         for tile in tiles(step):
             running = [self._events(step, k, o, tile) for k, o in enumerate(step.operators)]
             for position, event in self._turns(step, tile):
+                # A kernel may use its scratch before it reads and after it has written.
+                scratch = step.operators[position].scratch
+                self._spoil(scratch)
                 running[position].run(event)
+                self._spoil(scratch)
                 self.events += 1
+
+    def _spoil(self, scratch: int | None) -> None:
+        """What is in scratch memory is nobody's."""
+        if scratch is None:
+            return
+        if scratch not in self._values:
+            self._values[scratch] = self._memory.new(scratch, self._graph.storage[scratch].name)
+        self._memory.write(self._values[scratch])
 
     def _events(self, step: Step, position: int, operator: Operator, tile: Tile) -> Events:
         """Of an operator, which reads what the last operators before it have made."""

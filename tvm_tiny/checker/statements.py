@@ -54,7 +54,8 @@ class Statements:
         return iter(())
 
     def _allocbuffer(self, stmt: tirx.AllocBuffer) -> Iterator[Item]:
-        if not self._numbers.is_data(stmt.buffer):
+        # What is never written is never read.
+        if self._numbers.is_written(stmt.buffer) and not self._numbers.is_data(stmt.buffer):
             yield from map(tirx.AllocBuffer, self._translation.copies(stmt.buffer))
 
     def _for(self, stmt: tirx.For) -> Iterator[Item]:

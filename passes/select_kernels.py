@@ -1,0 +1,126 @@
+"""SelectKernels: operators become those whose inner loops an instruction set does best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tvm
+from tvm import relax
+from tvm.ir import Call, Expr, GenericConst, IRModule
+
+from tvm_tiny import ops
+from tvm_tiny.schedules.kernel import shape_of
+from tvm_tiny.schedules.packed.depthwise import pack_depthwise
+from tvm_tiny.schedules.packed.isa import ISAS, Isa
+from tvm_tiny.schedules.packed.packing import as_ints, pack_channels, padded
+
+from .rebuild import Binding, emit_named, rebuild_main, results_of
+
+PORTABLE = "portable"
+_CHANNELS = ("x_zp", "y_zp", "act_min", "act_max")
+
+
+@tvm.transform.module_pass(opt_level=0, name="tvm_tiny.SelectKernels")
+class SelectKernels:
+    """Pack the constants of operators for the micro-kernels of an instruction set.
+
+    Before::
+
+        y = tvm_tiny.qconv2d(x, w, bias, multiplier, shift, ...)
+
+    After::
+
+        y = tvm_tiny.packed.qconv2d(x, packed, params, isa="dsp", ...)
+
+    isa: a name of `schedules.packed.isa.ISAS`, or "portable" for none.
+
+    Requires: integer operators in main.
+    Ensures: the same bytes.
+    Does nothing when: no operator is of a kind that has micro-kernels. Operators whose arithmetic
+    does not fit them (dilation, groups, shifts to the left, float32 rounding) stay what they are.
+    """
+
+    def __init__(self, isa: str = PORTABLE) -> None:
+        self.isa = isa
+
+    def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
+        """Rewrite main; the module given is not changed."""
+        if self.isa == PORTABLE:
+            return mod
+        isa, main = ISAS[self.isa], mod["main"]
+
+        def emit(builder: relax.BlockBuilder, binding: Binding, value: Expr) -> Expr | None:
+            packed = _packed(isa, binding.value, value)
+            return None if packed is None else emit_named(builder, binding.var.name, packed)
+
+        env = {param: param for param in main.params}
+        return rebuild_main(mod, list(main.params), env, results_of(main), emit)
+
+
+def _packed(isa: Isa, call: Expr, value: Expr) -> Call | None:
+    """The packed form of an operator; call: with types, value: with its operands replaced."""
+    name = getattr(getattr(call, "op", None), "name", "")
+    if name == "tvm_tiny.qconv2d":
+        return _convolution(isa, call, value)
+    if name == "tvm_tiny.qdense":
+        return _dense(isa, call, value)
+    if name == "tvm_tiny.qadd":
+        return _sum(isa, call, value)
+    return None
+
+
+def _sum(isa: Isa, call: Call, value: Call) -> Call | None:
+    attrs = dict(call.attrs.items())
+    shifts = [int(attrs[name]) for name in ("a_shift", "b_shift", "y_shift")]
+    if any(shape_of(a) != shape_of(call) for a in call.args) or max(shifts) > 0:
+        return None
+    return ops.call("packed.qadd", value.args, **attrs, isa=isa.name)
+
+
+def _convolution(isa: Isa, call: Call, value: Call) -> Call | None:
+    attrs = dict(call.attrs.items())
+    count, *kernel, inputs = shape_of(call.args[1])
+    channels = shape_of(call.args[0])[3]
+    if any(int(d) > 1 for d in attrs["dilation"]) or shape_of(call)[0] > 1:
+        return None
+    windows = {
+        "shape": shape_of(call),
+        "kernel": kernel,
+        "strides": [int(v) for v in attrs["strides"]],
+        "padding": [int(v) for v in attrs["padding"]],
+    }
+    if inputs == 1 < channels == count:
+        return _product(isa, call, value, "packed.qdepthwise", 1, windows)
+    if inputs != channels:
+        return None
+    return _product(isa, call, value, "packed.qconv2d", isa.filters, windows)
+
+
+def _dense(isa: Isa, call: Call, value: Call) -> Call | None:
+    shape = {"shape": shape_of(call)}
+    return _product(isa, call, value, "packed.qdense", isa.dense_filters, shape)
+
+
+def _product(
+    isa: Isa, call: Call, value: Call, name: str, filters: int, extra: Mapping[str, object]
+) -> Call | None:
+    arrays = [a.value.numpy() for a in call.args[1:] if isinstance(a, GenericConst)]
+    if len(arrays) != 4 or str(call.attrs["rounding"]) != "tflite":
+        return None
+    weights, bias, multiplier, shift = arrays
+    filters_ = weights
+    weights = weights.reshape(len(weights), -1)
+    channels = as_ints(dict(call.attrs.items()), _CHANNELS)
+    params = pack_channels(weights, bias, multiplier, shift, channels, folds=not isa.subtracts)
+    if params is None:
+        return None
+    if name == "packed.qdepthwise":
+        packed = pack_depthwise(isa.name, filters_[..., 0])
+    else:
+        packed = isa.pack(weights, filters)
+    operands = [packed, padded(params, filters)]
+    kept = {key: channels[key] for key in ("x_zp", "act_min", "act_max")}
+    constants = [relax.const(array) for array in operands]
+    macs = weights.size * (shape_of(call)[1] * shape_of(call)[2] if "kernel" in extra else 1)
+    attrs = {**extra, **kept, "isa": isa.name, "macs": macs}
+    return ops.call(name, [value.args[0], *constants], **attrs)

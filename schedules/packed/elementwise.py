@@ -1,0 +1,39 @@
+"""Operators on elements of the same index, one micro-kernel a row."""
+
+from __future__ import annotations
+
+import math
+
+from tvm import s_tir, tirx
+from tvm.ir import Call, Expr
+
+from ..kernel import OUT, Rings, RowKernel, row_indices, row_kernel, row_split, same_rows, shape_of
+from ..portable.elementwise import SUM, qadd
+
+
+def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
+    """The kernel as one call: (a, b, integers, out, row)."""
+    shape = shape_of(call)
+    lead, inner = row_split(shape)
+    buffers = [tirx.decl_buffer(shape, "int8", name) for name in ("a", "b")]
+    integers = tirx.decl_buffer((rings.integers,), "int32", "q")
+    out, row = tirx.decl_buffer(shape, "int8", "out"), tirx.Var("row", "int32")
+
+    def address(operand: int, buffer: tirx.Var) -> Expr:
+        index = list(row_indices(row, lead))
+        if index:
+            index[-1] = rings.slot(operand, index[-1], integers)
+        return tirx.address_of(buffer[tuple(index) + (0,) * len(inner)])
+
+    places = [address(k, b) for k, b in zip((0, 1, OUT), (*buffers, out), strict=True)]
+    function = f"tvm_tiny_{call.attrs['isa']}_add"
+    arguments = [*places, math.prod(inner), tirx.address_of(integers[0])]
+    body = tirx.Evaluate(tirx.call_extern("void", function, *arguments))
+    root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", body))
+    return tirx.PrimFunc([*buffers, integers, out, row], root)
+
+
+@row_kernel("tvm_tiny.packed.qadd", scalars=SUM, streams=same_rows, tensorize=tensorize)
+def packed_qadd(call: Call, rings: Rings) -> RowKernel:
+    """a + b of tensors of one shape, none of whose scales shift to the left."""
+    return qadd(call, rings)

@@ -1,0 +1,268 @@
+"""Instruction sets: how each wants its operands packed, and its micro-kernels as TensorIntrins.
+
+A micro-kernel is a C function of runtime_c/include/tvm_tiny/<isa>.h. Its meaning is a TIR block;
+`Schedule.tensorize` puts the call in place of the block.
+"""
+
+# No postponed annotations here: TVMScript reads the buffer shapes from them.
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.s_tir import TensorIntrin
+from tvm.script import tirx as T
+
+from ..requantize import high_mul, i32
+
+Index = tuple[Expr | int, ...]
+
+# Columns of the array of parameters of channels.
+BIAS, MULTIPLIER, OFFSET, SHIFT = range(4)
+
+
+@dataclass(frozen=True)
+class Isa:
+    """A family of micro-kernels.
+
+    pixels, filters: of the tile of results that are computed together; dense_filters: of a fully
+    connected layer, which has one pixel. dtype: of gathered input, `columns`. subtracts: whether
+    gathering takes the input's zero point off; else it is folded into the biases and padding is
+    the zero point. gathers_pointwise: whether 1x1 convolutions gather too.
+    """
+
+    name: str
+    pixels: int
+    filters: int
+    dense_filters: int
+    dtype: str
+    subtracts: bool
+    gathers_pointwise: bool
+    columns: Callable[[int, int], tuple[int, ...]]
+    column: Callable[[Expr, Expr, int], Index]
+    weights: Callable[[int, int], tuple[int, ...]]
+    weight: Callable[[Expr, Expr, int], Index]
+    dot: Callable[[int, int], str]
+    dot_arguments: Callable[[Sequence[Expr], int, int, int], list[Expr | int]]
+
+    def pack(self, weights: np.ndarray, filters: int) -> np.ndarray:
+        """Filters [O, K] int8 in the order in which `dot` takes them: [blocks of them, ...]."""
+        count, size = weights.shape
+        packed = np.zeros((-(-count // filters), *self.weights(filters, size)), "int8")
+        f, k = np.indices((filters, size))
+        places = tuple(np.asarray(i) for i in self.weight(f, k, size))
+        for block in range(len(packed)):
+            part = weights[block * filters : (block + 1) * filters]
+            padded = np.zeros((filters, size), "int8")
+            padded[: len(part)] = part
+            packed[block][places] = padded
+        return packed
+
+
+def _quads(size: int) -> int:
+    return -(-size // 4)
+
+
+def _div(k: Any, by: int, size: int) -> Any:
+    """k // by of an index below `size`, as TVM simplifies it."""
+    return k // by if size > by else k * 0
+
+
+def _mod(k: Any, by: int, size: int) -> Any:
+    return k % by if size > by else k
+
+
+def _half(k: Any, size: int) -> Any:
+    """Which pair of its four k is in the second of."""
+    return _div(_mod(k, 4, size), 2, size)
+
+
+# Within four elements, in the order in which SXTB16 and SXTB16 with a rotation take bytes apart.
+DSP = Isa(
+    name="dsp",
+    pixels=2,
+    filters=2,
+    dense_filters=4,
+    dtype="int16",
+    subtracts=True,
+    gathers_pointwise=True,
+    columns=lambda pixels, size: (_quads(size), pixels, 4),
+    column=lambda p, k, size: (_div(k, 4, size), p, _mod(k, 2, size) * 2 + _half(k, size)),
+    weights=lambda filters, size: (_quads(size), filters, 4),
+    weight=lambda f, k, size: (_div(k, 4, size), f, _mod(k, 4, size)),
+    dot=lambda pixels, filters: f"dot_{pixels}x{filters}",
+    dot_arguments=lambda pointers, pitch, pixels, size: [*pointers, _quads(size)],
+)
+
+
+def _of_bytes(
+    name: str,
+    filters: int,
+    weights: Callable[[int, int], tuple[int, ...]],
+    weight: Callable[[Any, Any, int], Index],
+) -> Isa:
+    """Those that take bytes as they come."""
+    return Isa(
+        name=name,
+        pixels=2,
+        filters=filters,
+        dense_filters=filters,
+        dtype="int8",
+        subtracts=False,
+        gathers_pointwise=False,
+        columns=lambda pixels, size: (pixels, size),
+        column=lambda p, k, size: (p, k),
+        weights=weights,
+        weight=weight,
+        dot=lambda pixels, filters: "dot",
+        dot_arguments=lambda pointers, pitch, pixels, size: [
+            *(pointers[0], pitch, *pointers[1:]),
+            *(pixels, size),
+        ],
+    )
+
+
+MVE = _of_bytes(
+    "mve",
+    4,
+    lambda filters, size: (-(-size // 16), filters, 16),
+    lambda f, k, size: (_div(k, 16, size), f, _mod(k, 16, size)),
+)
+
+PLAIN = _of_bytes("plain", 2, lambda filters, size: (size, filters), lambda f, k, size: (k, f))
+
+ISAS: Mapping[str, Isa] = {isa.name: isa for isa in (DSP, MVE, PLAIN)}
+
+
+def only(index: Expr, extent: int) -> Expr | int:
+    """An index, as TVM simplifies it where there is only one."""
+    return index if extent > 1 else 0
+
+
+def rounded(acc: Expr, multiplier: Expr) -> Expr:
+    """The first half of requantizing, see `high_mul`."""
+    return high_mul(acc, multiplier)
+
+
+def settled(value: Expr, offset: Expr, shift: Expr, low: int, high: int) -> Expr:
+    """The second half: rounds halves away from zero; `offset` holds 2**(shift - 1) and more."""
+    result = (value + (value >> i32(31)) + offset) >> shift
+    return tirx.max(tirx.min(result, i32(high)), i32(low)).astype("int8")
+
+
+def register_dot(isa: Isa, pixels: int, filters: int, size: int, stride: int | None) -> str:
+    """The TensorIntrin that adds up products: acc[p, f] += sum over k of x[p, k] * w[f, k].
+
+    stride: of a tensor read in place, the columns between two pixels; None for gathered input.
+    """
+    direct = stride is not None
+    step = stride if stride is not None else 1
+    a_shape = ((pixels - 1) * step + 1, size) if direct else isa.columns(pixels, size)
+    a_index = (lambda p, k, size: (p * step, k)) if direct else isa.column
+    b_shape, b_index = isa.weights(filters, size), isa.weight
+    dtype = "int8" if direct else isa.dtype
+    name = f"tvm_tiny.{isa.name}.dot_{pixels}x{filters}_{size}_{stride}"
+    function = f"tvm_tiny_{isa.name}_{isa.dot(pixels, filters)}"
+
+    def arguments(*pointers: Expr) -> list[Expr | int]:
+        return isa.dot_arguments(pointers, step * size, pixels, size)
+
+    whole = [[slice(0, extent) for extent in shape] for shape in (a_shape, b_shape)]
+    a_all, b_all = map(tuple, whole)
+
+    @T.prim_func(s_tir=True)
+    def meaning(a: T.handle, b: T.handle, c: T.handle):
+        A = T.match_buffer(a, a_shape, dtype, offset_factor=1)
+        B = T.match_buffer(b, b_shape, "int8", offset_factor=1)
+        C = T.match_buffer(c, (pixels, filters), "int32", offset_factor=1)
+        with T.sblock("root"):
+            T.reads(C[0:pixels, 0:filters], A[a_all], B[b_all])
+            T.writes(C[0:pixels, 0:filters])
+            for e, k in T.grid(pixels * filters, size):
+                with T.sblock("product"):
+                    vp = T.axis.spatial(pixels, e // filters)
+                    vf = T.axis.spatial(filters, e % filters)
+                    vk = T.axis.reduce(size, k)
+                    p1 = T.meta_var(only(vp, pixels))
+                    T.reads(C[p1, vf], A[a_index(p1, vk, size)], B[b_index(vf, vk, size)])
+                    T.writes(C[p1, vf])
+                    C[p1, vf] = C[p1, vf] + T.Cast("int32", A[a_index(p1, vk, size)]) * T.Cast(
+                        "int32", B[b_index(vf, vk, size)]
+                    )
+
+    @T.prim_func(s_tir=True)
+    def call(a: T.handle, b: T.handle, c: T.handle):
+        A = T.match_buffer(a, a_shape, dtype, offset_factor=1)
+        B = T.match_buffer(b, b_shape, "int8", offset_factor=1)
+        C = T.match_buffer(c, (pixels, filters), "int32", offset_factor=1)
+        with T.sblock("root"):
+            T.reads(C[0:pixels, 0:filters], A[a_all], B[b_all])
+            T.writes(C[0:pixels, 0:filters])
+            T.evaluate(
+                T.call_extern(
+                    "void",
+                    function,
+                    *arguments(A.access_ptr("r"), B.access_ptr("r"), C.access_ptr("rw")),
+                )
+            )
+
+    TensorIntrin.register(name, meaning, call, override=True)
+    return name
+
+
+def register_requantize(
+    isa: Isa, pixels: int, filters: int, channels: int, pitch: int, clamp: tuple[int, int]
+) -> str:
+    """The TensorIntrin that takes sums to int8: out[p, f] of `channels` of `filters` channels."""
+    low, high = clamp
+    name = f"tvm_tiny.{isa.name}.requantize_{pixels}x{filters}_{channels}_{pitch}_{low}_{high}"
+    function = f"tvm_tiny_{isa.name}_requantize"
+
+    @T.prim_func(s_tir=True)
+    def meaning(a: T.handle, b: T.handle, c: T.handle):
+        A = T.match_buffer(a, (pixels, channels), "int32", strides=[filters, 1], offset_factor=1)
+        B = T.match_buffer(b, (channels, 4), "int32", offset_factor=1)
+        C = T.match_buffer(c, (pixels, channels), "int8", strides=[pitch, 1], offset_factor=1)
+        with T.sblock("root"):
+            T.reads(A[0:pixels, 0:channels], B[0:channels, 0:4])
+            T.writes(A[0:pixels, 0:channels], C[0:pixels, 0:channels])
+            for e in range(pixels * channels):
+                with T.sblock("result"):
+                    vp = T.axis.spatial(pixels, e // channels)
+                    vf = T.axis.spatial(channels, e % channels)
+                    p1 = T.meta_var(only(vp, pixels))
+                    f1 = T.meta_var(only(vf, channels))
+                    # In place: a matched block may have no buffer of its own.
+                    T.reads(A[p1, f1], B[f1, 0:4])
+                    T.writes(A[p1, f1], C[p1, f1])
+                    A[p1, f1] = rounded(A[p1, f1], B[f1, MULTIPLIER])
+                    C[p1, f1] = settled(A[p1, f1], B[f1, OFFSET], B[f1, SHIFT], low, high)
+
+    @T.prim_func(s_tir=True)
+    def call(a: T.handle, b: T.handle, c: T.handle):
+        A = T.match_buffer(a, (pixels, channels), "int32", strides=[filters, 1], offset_factor=1)
+        B = T.match_buffer(b, (channels, 4), "int32", offset_factor=1)
+        C = T.match_buffer(c, (pixels, channels), "int8", strides=[pitch, 1], offset_factor=1)
+        with T.sblock("root"):
+            T.reads(A[0:pixels, 0:channels], B[0:channels, 0:4])
+            T.writes(A[0:pixels, 0:channels], C[0:pixels, 0:channels])
+            T.evaluate(
+                T.call_extern(
+                    "void",
+                    function,
+                    A.access_ptr("rw"),
+                    filters,
+                    B.access_ptr("r"),
+                    C.access_ptr("w"),
+                    pixels,
+                    channels,
+                    pitch,
+                    low,
+                    high,
+                )
+            )
+
+    TensorIntrin.register(name, meaning, call, override=True)
+    return name
