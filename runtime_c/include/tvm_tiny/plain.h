@@ -32,16 +32,24 @@
 #endif
 #endif
 
+#define TVM_TINY_PLAIN_ROWS 32
+/* Keeps gcc from moving loads through this pointer ahead, where they would fill all registers. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define TVM_TINY_HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
+#else
+#define TVM_TINY_HIDE(pointer) ((void)0)
+#endif
+
 /* (a * multiplier + 2^30) >> 31 for |a| < 2^30 and multipliers that are not negative. */
 TVM_TINY_INLINE int32_t tvm_tiny_plain_scale(int32_t a, int32_t multiplier) {
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
   /* No multiplication to 64 bits. With a signed lower half the middle terms fit into 32 bits. */
   const int32_t low = (int16_t)a;
   const int32_t high = (a - low) >> 16;
-  const int32_t m_low = multiplier & 0xffff;
+  const int32_t m_low = (uint16_t)multiplier;
   const int32_t m_high = multiplier >> 16;
   const int32_t middle = ((low * m_low) >> 16) + low * m_high + high * m_low;
-  return 2 * high * m_high + ((middle + (1 << 14)) >> 15);
+  return 2 * high * m_high + (((middle >> 14) + 1) >> 1);
 #else
   const int64_t product = (int64_t)(a + a) * multiplier;
   return (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
@@ -49,8 +57,16 @@ TVM_TINY_INLINE int32_t tvm_tiny_plain_scale(int32_t a, int32_t multiplier) {
 }
 
 TVM_TINY_INLINE int8_t tvm_tiny_plain_clamp(int32_t value, int32_t low, int32_t high) {
-  const int32_t most = value > high ? high : value;
-  return (int8_t)(most < low ? low : most);
+#if defined(__ARM_FEATURE_SAT) && defined(__GNUC__)
+  if (low == -128 && high == 127) {
+    __asm__("ssat %0, #8, %0" : "+r"(value));
+    return (int8_t)value;
+  }
+#endif
+  if (low == -128 && high == 127) {
+    return (int8_t)(value == (int8_t)value ? value : (value >> 31) ^ 127);
+  }
+  return (int8_t)(value < low ? low : value > high ? high : value);
 }
 
 /* The output of one sum. */
@@ -60,42 +76,273 @@ TVM_TINY_INLINE int8_t tvm_tiny_plain_output(int32_t sum, int32_t multiplier, in
   return tvm_tiny_plain_clamp((t + (t >> 31) + offset) >> shift, low, high);
 }
 
+/* The outputs of one filter. */
+TVM_TINY_INLINE void tvm_tiny_plain_filter(const int32_t* acc, int32_t filters,
+                                           const int32_t* params, int8_t* out, int32_t pixels,
+                                           int32_t pitch, int32_t low, int32_t high) {
+  /* Read before the stores, which might change them for all the compiler knows. */
+  const int32_t m = params[1];
+  const int32_t offset = params[2];
+  const int32_t shift = params[3];
+  int32_t p;
+  out[0] = tvm_tiny_plain_output(acc[0], m, offset, shift, low, high);
+  if (pixels > 1) {
+    out[pitch] = tvm_tiny_plain_output(acc[filters], m, offset, shift, low, high);
+  }
+  if (pixels > 2) {
+    out[2 * pitch] = tvm_tiny_plain_output(acc[2 * filters], m, offset, shift, low, high);
+  }
+  if (pixels > 3) {
+    out[3 * pitch] = tvm_tiny_plain_output(acc[3 * filters], m, offset, shift, low, high);
+  }
+  for (p = 4; p < pixels; p++) {
+    out[p * pitch] = tvm_tiny_plain_output(acc[p * filters], m, offset, shift, low, high);
+  }
+}
+
 /* out[p * pitch + f] of acc[p * filters + f], for p < pixels and f < channels <= filters. */
 TVM_TINY_INLINE void tvm_tiny_plain_requantize(const int32_t* acc, int32_t filters,
                                                const int32_t* params, int8_t* out, int32_t pixels,
                                                int32_t channels, int32_t pitch, int32_t low,
                                                int32_t high) {
   int32_t f;
-  int32_t p;
-  TVM_TINY_UNROLL
-  for (f = 0; f < channels; f++) {
-    /* Read before the stores, which might change them for all the compiler knows. */
-    const int32_t multiplier = params[4 * f + 1];
-    const int32_t offset = params[4 * f + 2];
-    const int32_t shift = params[4 * f + 3];
-    TVM_TINY_UNROLL
-    for (p = 0; p < pixels; p++) {
-      out[p * pitch + f] =
-          tvm_tiny_plain_output(acc[p * filters + f], multiplier, offset, shift, low, high);
-    }
+  /* The first ones by constant indices: what a loop reads stays in memory. */
+  tvm_tiny_plain_filter(acc, filters, params, out, pixels, pitch, low, high);
+  if (channels > 1) {
+    tvm_tiny_plain_filter(acc + 1, filters, params + 4, out + 1, pixels, pitch, low, high);
+  }
+  for (f = 2; f < channels; f++) {
+    tvm_tiny_plain_filter(acc + f, filters, params + 4 * f, out + f, pixels, pitch, low, high);
   }
 }
 
-/* acc[p * 2 + f] += sum over k of x[p * pitch + k] * w[k * 2 + f]; one or two pixels. */
+#if defined(__thumb__) && !defined(__thumb2__) && defined(__GNUC__) && !defined(__clang__) && \
+    defined(__OPTIMIZE__) && !defined(TVM_TINY_PLAIN_NO_ASM)
+/*
+ * Armv6-M loads bytes with their sign by a register's offset alone and multiplies in the lower
+ * eight registers alone: gcc spills, while the sums can stay in the upper ones. The terms are
+ * repeated as text because gcc counts lines to know how far branches reach.
+ */
+#define TVM_TINY_PLAIN_TERM_2            \
+  "ldrsb %[s], [%[x], %[zero]]\n\t"    \
+  "ldrsb %[t], [%[w], %[zero]]\n\t"    \
+  "movs %[u], %[s]\n\t"                \
+  "muls %[u], %[t]\n\t"                \
+  "add %[a], %[u]\n\t"                 \
+  "ldrsb %[u], [%[w], %[one]]\n\t"     \
+  "muls %[s], %[u]\n\t"                \
+  "add %[b], %[s]\n\t"                 \
+  "ldrsb %[s], [%[x], %[pitch]]\n\t"   \
+  "muls %[t], %[s]\n\t"                \
+  "add %[c], %[t]\n\t"                 \
+  "muls %[u], %[s]\n\t"                \
+  "add %[d], %[u]\n\t"                 \
+  "adds %[x], #1\n\t"                  \
+  "adds %[w], #2\n\t"
+
+#define TVM_TINY_PLAIN_TERM_1            \
+  "ldrsb %[s], [%[x], %[zero]]\n\t"    \
+  "ldrsb %[t], [%[w], %[zero]]\n\t"    \
+  "muls %[t], %[s]\n\t"                \
+  "add %[a], %[t]\n\t"                 \
+  "ldrsb %[t], [%[w], %[one]]\n\t"     \
+  "muls %[t], %[s]\n\t"                \
+  "add %[b], %[t]\n\t"                 \
+  "adds %[x], #1\n\t"                  \
+  "adds %[w], #2\n\t"
+
+#define TVM_TINY_PLAIN_LOOP(terms) \
+  __asm__ volatile(".syntax unified\n1:\n\t" terms "cmp %[x], %[end]\n\tbne 1b"
+#define TVM_TINY_PLAIN_8(term) term term term term term term term term
+
+#define TVM_TINY_PLAIN_DOT_2(terms)                                                             \
+  TVM_TINY_PLAIN_LOOP(terms) : [x] "+l"(x), [w] "+l"(w), [a] "+h"(a), [b] "+h"(b), [c] "+h"(c),  \
+                              [d] "+h"(d), [s] "=&l"(s), [t] "=&l"(t), [u] "=&l"(u)             \
+                            : [zero] "l"(0), [one] "l"(1), [pitch] "l"(pitch), [end] "h"(end)   \
+                            : "cc", "memory")
+
+#define TVM_TINY_PLAIN_DOT_1(terms)                                                            \
+  TVM_TINY_PLAIN_LOOP(terms) : [x] "+l"(x), [w] "+l"(w), [a] "+h"(a), [b] "+h"(b), [s] "=&l"(s), \
+                              [t] "=&l"(t)                                                      \
+                            : [zero] "l"(0), [one] "l"(1), [end] "h"(end)                       \
+                            : "cc", "memory")
+
+TVM_TINY_INLINE void tvm_tiny_plain_dot_2(const int8_t* x, int32_t pitch, const int8_t* w,
+                                          int32_t* acc, int32_t times, int32_t count) {
+  const int8_t* const end = x + times * count;
+  int32_t a = acc[0];
+  int32_t b = acc[1];
+  int32_t c = acc[2];
+  int32_t d = acc[3];
+  int32_t s;
+  int32_t t;
+  int32_t u;
+  if (count == 8) {
+    TVM_TINY_PLAIN_DOT_2(TVM_TINY_PLAIN_8(TVM_TINY_PLAIN_TERM_2));
+  } else {
+    TVM_TINY_PLAIN_DOT_2(TVM_TINY_PLAIN_TERM_2);
+  }
+  acc[0] = a;
+  acc[1] = b;
+  acc[2] = c;
+  acc[3] = d;
+}
+
+TVM_TINY_INLINE void tvm_tiny_plain_dot_1(const int8_t* x, const int8_t* w, int32_t* acc,
+                                          int32_t times, int32_t count) {
+  const int8_t* const end = x + times * count;
+  int32_t a = acc[0];
+  int32_t b = acc[1];
+  int32_t s;
+  int32_t t;
+  if (count == 8) {
+    TVM_TINY_PLAIN_DOT_1(TVM_TINY_PLAIN_8(TVM_TINY_PLAIN_TERM_1));
+  } else {
+    TVM_TINY_PLAIN_DOT_1(TVM_TINY_PLAIN_TERM_1);
+  }
+  acc[0] = a;
+  acc[1] = b;
+}
+TVM_TINY_INLINE void tvm_tiny_plain_dot_4(const int8_t* x, int32_t pitch, const int8_t* w,
+                                          int32_t* acc, int32_t times, int32_t count) {
+  tvm_tiny_plain_dot_2(x, pitch, w, acc, times, count);
+  tvm_tiny_plain_dot_2(x + 2 * pitch, pitch, w, acc + 4, times, count);
+}
+
+#define TVM_TINY_PLAIN_COUNT(K) 8
+#else
+/* Terms in a row before a loop goes round: all of a few, else what leaves no rest. */
+#define TVM_TINY_PLAIN_COUNT(K) \
+  ((K) <= 16 ? (K) : (K) % 16 == 0 ? 16 : (K) % 12 == 0 ? 12 : (K) % 9 == 0 ? 9 : 8)
+
+TVM_TINY_INLINE void tvm_tiny_plain_dot_4(const int8_t* x, int32_t pitch, const int8_t* w,
+                                          int32_t* acc, int32_t times, int32_t count) {
+  int32_t a = acc[0];
+  int32_t b = acc[1];
+  int32_t c = acc[2];
+  int32_t d = acc[3];
+  int32_t e = acc[4];
+  int32_t f = acc[5];
+  int32_t g = acc[6];
+  int32_t h = acc[7];
+  int32_t k;
+  for (; times > 0; times--) {
+    TVM_TINY_UNROLL
+    for (k = 0; k < count; k++) {
+      const int32_t first = w[k * 2];
+      const int32_t second = w[k * 2 + 1];
+      TVM_TINY_HIDE(x);
+      a += x[k] * first;
+      b += x[k] * second;
+      c += x[pitch + k] * first;
+      d += x[pitch + k] * second;
+      e += x[2 * pitch + k] * first;
+      f += x[2 * pitch + k] * second;
+      g += x[3 * pitch + k] * first;
+      h += x[3 * pitch + k] * second;
+      TVM_TINY_HIDE(w);
+    }
+    x += count;
+    w += count * 2;
+  }
+  acc[0] = a;
+  acc[1] = b;
+  acc[2] = c;
+  acc[3] = d;
+  acc[4] = e;
+  acc[5] = f;
+  acc[6] = g;
+  acc[7] = h;
+}
+
+/* Sums of two filters over two pixels in scalars: gcc would leave an array in memory. */
+TVM_TINY_INLINE void tvm_tiny_plain_dot_2(const int8_t* x, int32_t pitch, const int8_t* w,
+                                          int32_t* acc, int32_t times, int32_t count) {
+  int32_t a = acc[0];
+  int32_t b = acc[1];
+  int32_t c = acc[2];
+  int32_t d = acc[3];
+  int32_t k;
+  for (; times > 0; times--) {
+    TVM_TINY_UNROLL
+    for (k = 0; k < count; k++) {
+      const int32_t first = w[k * 2];
+      const int32_t second = w[k * 2 + 1];
+      TVM_TINY_HIDE(x);
+      a += x[k] * first;
+      b += x[k] * second;
+      c += x[pitch + k] * first;
+      d += x[pitch + k] * second;
+      TVM_TINY_HIDE(w);
+    }
+    x += count;
+    w += count * 2;
+  }
+  acc[0] = a;
+  acc[1] = b;
+  acc[2] = c;
+  acc[3] = d;
+}
+
+TVM_TINY_INLINE void tvm_tiny_plain_dot_1(const int8_t* x, const int8_t* w, int32_t* acc,
+                                          int32_t times, int32_t count) {
+  int32_t a = acc[0];
+  int32_t b = acc[1];
+  int32_t k;
+  for (; times > 0; times--) {
+    TVM_TINY_UNROLL
+    for (k = 0; k < count; k++) {
+      TVM_TINY_HIDE(x);
+      a += x[k] * w[k * 2];
+      b += x[k] * w[k * 2 + 1];
+      TVM_TINY_HIDE(w);
+    }
+    x += count;
+    w += count * 2;
+  }
+  acc[0] = a;
+  acc[1] = b;
+}
+#endif
+
+TVM_TINY_INLINE void tvm_tiny_plain_dot_n(const int8_t* x, int32_t pitch, const int8_t* w,
+                                          int32_t* acc, int32_t pixels, int32_t times,
+                                          int32_t count) {
+  if (pixels == 1) {
+    tvm_tiny_plain_dot_1(x, w, acc, times, count);
+  } else if (pixels == 2) {
+    tvm_tiny_plain_dot_2(x, pitch, w, acc, times, count);
+  } else {
+    tvm_tiny_plain_dot_4(x, pitch, w, acc, times, count);
+  }
+}
+
+/* acc[p * 2 + f] += sum over k of x[p * pitch + k] * w[k * 2 + f]; 1, 2 or 4 pixels. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot(const int8_t* x, int32_t pitch, const int8_t* w,
                                         int32_t* acc, int32_t pixels, int32_t K) {
-  int32_t p;
-  int32_t k;
+  const int32_t count = TVM_TINY_PLAIN_COUNT(K);
+  const int32_t done = K / count * count;
+  if (done > 0) {
+    tvm_tiny_plain_dot_n(x, pitch, w, acc, pixels, K / count, count);
+  }
+  if (done < K) {
+    tvm_tiny_plain_dot_n(x + done, pitch, w + done * 2, acc, pixels, 1, K - done);
+  }
+}
+
+/* Copies a constant number of bytes; only where the core loads words from any address by words. */
+TVM_TINY_INLINE void tvm_tiny_plain_copy(const int8_t* from, int8_t* to, int32_t bytes) {
+  int32_t k = 0;
+#if defined(__ARM_FEATURE_UNALIGNED) && defined(__GNUC__)
+  for (; k + 4 <= bytes; k += 4) {
+    int32_t word;
+    __builtin_memcpy(&word, from + k, 4);
+    __builtin_memcpy(to + k, &word, 4);
+  }
+#endif
   TVM_TINY_UNROLL
-  for (p = 0; p < pixels; p++) {
-    int32_t first = acc[p * 2];
-    int32_t second = acc[p * 2 + 1];
-    for (k = 0; k < K; k++) {
-      first += x[p * pitch + k] * w[k * 2];
-      second += x[p * pitch + k] * w[k * 2 + 1];
-    }
-    acc[p * 2] = first;
-    acc[p * 2 + 1] = second;
+  for (; k < bytes; k++) {
+    to[k] = from[k];
   }
 }
 
@@ -109,27 +356,112 @@ TVM_TINY_INLINE void tvm_tiny_plain_gather(const int8_t* x, const int32_t* lines
                                            int32_t width, int32_t channels, int32_t kernel_h,
                                            int32_t kernel_w, int32_t stride_w,
                                            int32_t row_bytes) {
+  const int32_t bytes = kernel_w * channels;
   int32_t p;
   int32_t ky;
-  int32_t kx;
-  int32_t c;
   for (p = 0; p < pixels; p++) {
+    const int32_t inside = column >= 0 && column + kernel_w <= width;
     for (ky = 0; ky < kernel_h; ky++) {
-      for (kx = 0; kx < kernel_w; kx++) {
-        const int32_t from = column + p * stride_w + kx;
-        const int inside = lines[ky] >= 0 && from >= 0 && from < width;
-        for (c = 0; c < channels; c++) {
-          *cols++ = inside ? x[lines[ky] * row_bytes + from * channels + c] : (int8_t)zero_point;
+      const int8_t* const row = lines[ky] < 0 ? 0 : x + lines[ky] * row_bytes + column * channels;
+      if (row != 0 && inside) {
+        tvm_tiny_plain_copy(row, cols, bytes);
+      } else {
+        int32_t k;
+        for (k = 0; k < bytes; k++) {
+          const int32_t at = column * channels + k;
+          cols[k] = row != 0 && at >= 0 && at < width * channels ? row[k] : (int8_t)zero_point;
         }
       }
+      cols += bytes;
     }
+    column += stride_w;
+  }
+}
+
+/* Adds the terms of one channel and one row of a window that lies inside the input. */
+TVM_TINY_INLINE int32_t tvm_tiny_plain_taps(int32_t sum, const int8_t* x, const int8_t* w,
+                                            int32_t kernel_w, int32_t channels) {
+  int32_t kx;
+  TVM_TINY_UNROLL
+  for (kx = 0; kx < kernel_w; kx++) {
+    sum += x[kx * channels] * w[kx * channels];
+  }
+  return sum;
+}
+
+/*
+ * The same from window column 0 at `column`, when columns may be missing. Windows begin between
+ * columns `first` and `last`: constants that save most questions.
+ */
+TVM_TINY_INLINE int32_t tvm_tiny_plain_edge_taps(int32_t sum, const int8_t* row, const int8_t* w,
+                                                 int32_t zero_point, int32_t column, int32_t first,
+                                                 int32_t last, int32_t width, int32_t kernel_w,
+                                                 int32_t channels) {
+  int32_t kx;
+  TVM_TINY_UNROLL
+  for (kx = 0; kx < kernel_w; kx++) {
+    const int possible = last + kx >= 0 && first + kx < width;
+    const int not_left = first + kx >= 0 || column + kx >= 0;
+    const int not_right = last + kx < width || column + kx < width;
+    int32_t value = zero_point;
+    if (possible && not_left && not_right) {
+      value = row[(column + kx) * channels];
+    }
+    sum += value * w[kx * channels];
+  }
+  return sum;
+}
+
+/* The same when the whole row is missing. */
+TVM_TINY_INLINE int32_t tvm_tiny_plain_missing_taps(int32_t sum, const int8_t* w,
+                                                    int32_t zero_point, int32_t kernel_w,
+                                                    int32_t channels) {
+  int32_t weights = 0;
+  int32_t kx;
+  TVM_TINY_UNROLL
+  for (kx = 0; kx < kernel_w; kx++) {
+    weights += w[kx * channels];
+  }
+  return sum + zero_point * weights;
+}
+
+/* All channels of the output pixel whose window begins at `column`; `edge` is a constant. */
+TVM_TINY_INLINE void tvm_tiny_plain_depthwise_pixel(
+    const int8_t* const* rows, const int8_t* w, const int32_t* params, int8_t* out,
+    int32_t zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,
+    int32_t kernel_h, int32_t kernel_w, int32_t edge, int32_t column, int32_t first,
+    int32_t last) {
+  int32_t c;
+  for (c = 0; c < channels; c++) {
+    const int32_t* const p = params + 4 * c;
+    const int8_t* weights = w + c;
+    int32_t sum = p[0];
+    int32_t ky;
+    TVM_TINY_UNROLL
+    for (ky = 0; ky < kernel_h; ky++) {
+      if (!edge) {
+        sum = tvm_tiny_plain_taps(sum, rows[ky] + column * channels + c, weights, kernel_w,
+                                  channels);
+      } else if (rows[ky] != 0) {
+        sum = tvm_tiny_plain_edge_taps(sum, rows[ky] + c, weights, zero_point, column, first, last,
+                                       width, kernel_w, channels);
+      } else {
+        sum = tvm_tiny_plain_missing_taps(sum, weights, zero_point, kernel_w, channels);
+      }
+      weights += kernel_w * channels;
+#ifdef __riscv
+      TVM_TINY_HIDE(weights);
+#endif
+    }
+    out[c] = tvm_tiny_plain_output(sum, p[1], p[2], p[3], low, high);
   }
 }
 
 /*
  * One output row [out_width][channels] of a depthwise convolution; w is [kernel_h * kernel_w]
- * [channels], lines as above. An output is written when its own window has been read, pixel by
- * pixel and channel by channel, so that the output may take the place of inputs that are done.
+ * [channels], lines as above, at most TVM_TINY_PLAIN_ROWS of them. An output is written when its
+ * own window has been read, pixel by pixel and channel by channel, so that the output may take the
+ * place of inputs that are done.
  */
 TVM_TINY_INLINE void tvm_tiny_plain_depthwise(const int8_t* x, const int32_t* lines,
                                               const int8_t* w, const int32_t* params, int8_t* out,
@@ -137,24 +469,26 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise(const int8_t* x, const int32_t* li
                                               int32_t width, int32_t channels, int32_t kernel_h,
                                               int32_t kernel_w, int32_t stride_w, int32_t pad_left,
                                               int32_t out_width) {
-  int32_t ox;
-  int32_t c;
+  const int32_t first = -pad_left;
+  const int32_t last = (out_width - 1) * stride_w - pad_left;
+  const int8_t* rows[TVM_TINY_PLAIN_ROWS];
+  int32_t column = first;
+  int32_t missing = 0;
   int32_t ky;
-  int32_t kx;
-  for (ox = 0; ox < out_width; ox++) {
-    for (c = 0; c < channels; c++) {
-      const int32_t* p = params + 4 * c;
-      int32_t sum = p[0];
-      for (ky = 0; ky < kernel_h; ky++) {
-        for (kx = 0; kx < kernel_w; kx++) {
-          const int32_t from = ox * stride_w + kx - pad_left;
-          const int inside = lines[ky] >= 0 && from >= 0 && from < width;
-          sum += w[(ky * kernel_w + kx) * channels + c] *
-                 (inside ? x[(lines[ky] * width + from) * channels + c] : zero_point);
-        }
-      }
-      out[ox * channels + c] = tvm_tiny_plain_output(sum, p[1], p[2], p[3], low, high);
+  TVM_TINY_UNROLL
+  for (ky = 0; ky < kernel_h; ky++) {
+    rows[ky] = lines[ky] < 0 ? 0 : x + lines[ky] * (width * channels);
+    missing |= lines[ky];
+  }
+  for (; column <= last; column += stride_w) {
+    if (missing < 0 || column < 0 || column + kernel_w > width) {
+      tvm_tiny_plain_depthwise_pixel(rows, w, params, out, zero_point, low, high, width, channels,
+                                     kernel_h, kernel_w, 1, column, first, last);
+    } else {
+      tvm_tiny_plain_depthwise_pixel(rows, w, params, out, zero_point, low, high, width, channels,
+                                     kernel_h, kernel_w, 0, column, first, last);
     }
+    out += channels;
   }
 }
 
