@@ -82,8 +82,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lin
 /* Loops of constant counts that must go: what they index is then in registers. */
 #ifdef __clang__
 #define TVM_TINY_DSP_UNROLL _Pragma("unroll")
+#define TVM_TINY_DSP_UNROLL_MORE _Pragma("unroll")
 #else
 #define TVM_TINY_DSP_UNROLL _Pragma("GCC unroll 16")
+#define TVM_TINY_DSP_UNROLL_MORE _Pragma("GCC unroll 64")
 #endif
 
 /* Largest kernel_h and kernel_w of a depthwise convolution. */
@@ -91,6 +93,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lin
 
 /* Words of memory that other code sees as bytes or int16. */
 typedef uint32_t __attribute__((may_alias)) tvm_tiny_dsp_word;
+typedef uint64_t __attribute__((may_alias, aligned(4))) tvm_tiny_dsp_words;
 typedef uint32_t __attribute__((may_alias, aligned(1))) tvm_tiny_dsp_unaligned;
 
 /* Assembler where gcc has no intrinsic, or does not fold a rotation into an extension. */
@@ -109,7 +112,7 @@ typedef uint32_t __attribute__((may_alias, aligned(1))) tvm_tiny_dsp_unaligned;
 #define TVM_TINY_DSP_SUM(name)                                                          \
   TVM_TINY_INLINE int32_t tvm_tiny_dsp_##name(uint32_t x, uint32_t w, int32_t sum) {     \
     int32_t z;                                                                          \
-    __asm__(#name " %0, %1, %2, %3" : "=r"(z) : "r"(x), "r"(w), "r"(sum));              \
+    __asm__ volatile(#name " %0, %1, %2, %3" : "=r"(z) : "r"(x), "r"(w), "r"(sum));              \
     return z;                                                                           \
   }
 TVM_TINY_DSP_UNARY(even, "sxtb16 %0, %1")
@@ -128,6 +131,13 @@ TVM_TINY_DSP_SUM(smmlar)
 
 TVM_TINY_INLINE uint32_t tvm_tiny_dsp_load(const int8_t* x) {
   return *(const tvm_tiny_dsp_unaligned*)(const void*)x;
+}
+
+/* Volatile, as the sums are: in the order written all fits the registers. */
+TVM_TINY_INLINE void tvm_tiny_dsp_load_two(const tvm_tiny_dsp_word* from, uint32_t* to) {
+  __asm__ volatile("ldrd %0, %1, %2"
+                   : "=r"(to[0]), "=r"(to[1])
+                   : "m"(*(const tvm_tiny_dsp_words*)from));
 }
 
 TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit(int32_t value, int32_t low, int32_t high) {
@@ -181,26 +191,26 @@ TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters
 
 /* One quad of two pixels (x) and two filters (w). */
 #define TVM_TINY_DSP_QUAD_2X2                 \
-  "ldmia %[x]!, {r2, r3, r4, r5}\n\t"         \
+  "ldmia %[x]!, {r8, r9, r10, r11}\n\t"         \
   "ldrd %[w0], %[w1], [%[w]], #8\n\t"         \
   "sxtb16 %[t], %[w0]\n\t"                    \
   "sxtb16 %[w0], %[w0], ror #8\n\t"           \
-  "smlad %[s00], %[t], r2, %[s00]\n\t"        \
-  "smlad %[s10], %[t], r4, %[s10]\n\t"        \
+  "smlad %[s00], %[t], r8, %[s00]\n\t"        \
+  "smlad %[s10], %[t], r10, %[s10]\n\t"        \
   "sxtb16 %[t], %[w1]\n\t"                    \
   "sxtb16 %[w1], %[w1], ror #8\n\t"           \
-  "smlad %[s00], %[w0], r3, %[s00]\n\t"       \
-  "smlad %[s10], %[w0], r5, %[s10]\n\t"       \
-  "smlad %[s01], %[t], r2, %[s01]\n\t"        \
-  "smlad %[s11], %[t], r4, %[s11]\n\t"        \
-  "smlad %[s01], %[w1], r3, %[s01]\n\t"       \
-  "smlad %[s11], %[w1], r5, %[s11]\n\t"
+  "smlad %[s00], %[w0], r9, %[s00]\n\t"       \
+  "smlad %[s10], %[w0], r11, %[s10]\n\t"       \
+  "smlad %[s01], %[t], r8, %[s01]\n\t"        \
+  "smlad %[s11], %[t], r10, %[s11]\n\t"        \
+  "smlad %[s01], %[w1], r9, %[s01]\n\t"       \
+  "smlad %[s11], %[w1], r11, %[s11]\n\t"
 #define TVM_TINY_DSP_RUN_2X2(text)                                                              \
   __asm__ volatile(text                                                                         \
                    : [x] "+r"(x), [w] "+r"(w), [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), \
                      [s11] "+r"(s11), [w0] "=&r"(w0), [w1] "=&r"(w1), [t] "=&r"(t)              \
                    :                                                                            \
-                   : "r2", "r3", "r4", "r5", "memory")
+                   : "r8", "r9", "r10", "r11", "memory")
 
 /* acc[p * 2 + f] += sum of cols [quads][p][4] times w [quads][f][4]. */
 TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2(const int16_t* x, const int8_t* w, int32_t* acc,
@@ -238,11 +248,11 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2(const int16_t* x, const int8_t* w, int
 #define TVM_TINY_DSP_FILTER(w, s)     \
   "sxtb16 %[t], " w "\n\t"            \
   "sxtb16 " w ", " w ", ror #8\n\t"   \
-  "smlad " s ", %[t], r2, " s "\n\t"  \
-  "smlad " s ", " w ", r3, " s "\n\t"
+  "smlad " s ", %[t], r8, " s "\n\t"  \
+  "smlad " s ", " w ", r9, " s "\n\t"
 
 #define TVM_TINY_DSP_QUAD_1X2           \
-  "ldrd r2, r3, [%[x]], #8\n\t"         \
+  "ldrd r8, r9, [%[x]], #8\n\t"         \
   "ldrd %[w0], %[w1], [%[w]], #8\n\t"   \
   TVM_TINY_DSP_FILTER("%[w0]", "%[s0]") \
   TVM_TINY_DSP_FILTER("%[w1]", "%[s1]")
@@ -251,7 +261,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2(const int16_t* x, const int8_t* w, int
                    : [x] "+r"(x), [w] "+r"(w), [s0] "+r"(s0), [s1] "+r"(s1),          \
                      [w0] "=&r"(w0), [w1] "=&r"(w1), [t] "=&r"(t)                     \
                    :                                                                  \
-                   : "r2", "r3", "memory")
+                   : "r8", "r9", "memory")
 
 /* The same for one pixel: cols [quads][4]. */
 TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2(const int16_t* x, const int8_t* w, int32_t* acc,
@@ -274,18 +284,18 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2(const int16_t* x, const int8_t* w, int
 }
 
 #define TVM_TINY_DSP_QUAD_1X4             \
-  "ldrd r2, r3, [%[x]], #8\n\t"           \
-  "ldmia %[w]!, {r4, r5, r6, r8}\n\t"     \
-  TVM_TINY_DSP_FILTER("r4", "%[s0]")      \
-  TVM_TINY_DSP_FILTER("r5", "%[s1]")      \
-  TVM_TINY_DSP_FILTER("r6", "%[s2]")      \
-  TVM_TINY_DSP_FILTER("r8", "%[s3]")
+  "ldrd r8, r9, [%[x]], #8\n\t"           \
+  "ldmia %[w]!, {r10, r11, r12, lr}\n\t"     \
+  TVM_TINY_DSP_FILTER("r10", "%[s0]")      \
+  TVM_TINY_DSP_FILTER("r11", "%[s1]")      \
+  TVM_TINY_DSP_FILTER("r12", "%[s2]")      \
+  TVM_TINY_DSP_FILTER("lr", "%[s3]")
 #define TVM_TINY_DSP_RUN_1X4(text)                                                              \
   __asm__ volatile(text                                                                         \
                    : [x] "+r"(x), [w] "+r"(w), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2),     \
                      [s3] "+r"(s3), [t] "=&r"(t)                                                \
                    :                                                                            \
-                   : "r2", "r3", "r4", "r5", "r6", "r8", "memory")
+                   : "r8", "r9", "r10", "r11", "r12", "lr", "memory")
 
 /* One pixel, four filters: acc[f] += sum of cols [quads][4] times w [quads][f][4]. */
 TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x4(const int16_t* x, const int8_t* w, int32_t* acc,
@@ -320,94 +330,212 @@ TVM_TINY_INLINE uint32_t tvm_tiny_dsp_channels(const int8_t* x, int32_t block) {
   return block > 2 ? word | (uint32_t)(uint8_t)x[2] << 16 : word;
 }
 
-/* Words of four bytes a, b -> of each byte the two, less the zero point, as one word. */
-TVM_TINY_INLINE void tvm_tiny_dsp_spread(tvm_tiny_dsp_word* to, int32_t step, uint32_t a,
-                                         uint32_t b, uint32_t minus) {
-  const uint32_t low = tvm_tiny_dsp_lower(a, b);
-  const uint32_t high = tvm_tiny_dsp_upper(a, b);
-  to[0] = tvm_tiny_dsp_add_even(minus, low);
-  to[step] = tvm_tiny_dsp_add_odd(minus, low);
-  to[2 * step] = tvm_tiny_dsp_add_even(minus, high);
-  to[3 * step] = tvm_tiny_dsp_add_odd(minus, high);
+/* Four words to memory, and the place behind them. */
+TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_store(tvm_tiny_dsp_word* to, uint32_t minus,
+                                                      uint32_t a, uint32_t b) {
+  __asm__ volatile(
+      "sxtab16 r8, %[minus], %[a]\n\t"
+      "sxtab16 r9, %[minus], %[b]\n\t"
+      "sxtab16 r10, %[minus], %[a], ror #8\n\t"
+      "sxtab16 r11, %[minus], %[b], ror #8\n\t"
+      "stmia %[to]!, {r8, r9, r10, r11}"
+      : [to] "+r"(to)
+      : [minus] "r"(minus), [a] "r"(a), [b] "r"(b)
+      : "r8", "r9", "r10", "r11", "memory");
+  return to;
 }
 
 /*
- * The window of four channels in scratch, for each two columns
+ * Two columns of the window of four channels. In scratch it has for each two columns
  *
  *     for each two rows   [4 channels][2 columns] words of a column's two elements
- *     for a last odd row  [4 channels] words of the row's two elements
+ *     for a last odd row  [channels 0, 2, 1, 3] words of the row's two elements
  *
  * so that SMLAD takes two taps at once and a channel reads its words at constant distances.
  */
-TVM_TINY_INLINE void tvm_tiny_dsp_two_columns(const int8_t* const* rows, tvm_tiny_dsp_word* to,
-                                              int32_t zero_point, int32_t channels, int32_t block,
-                                              int32_t kernel_h, int left, int right) {
+TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_two_columns(const int8_t* x, const int32_t* rows,
+                                                            tvm_tiny_dsp_word* to,
+                                                            int32_t zero_point, int32_t channels,
+                                                            int32_t block, int32_t kernel_h,
+                                                            int left, int right) {
   const uint32_t zeros = (uint32_t)(zero_point & 255) * 0x01010101u;
   const uint32_t minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
-  uint32_t a;
-  uint32_t b;
+  const int8_t* next = x + channels;
   int32_t r;
   TVM_TINY_DSP_UNROLL
   for (r = 0; r + 1 < kernel_h; r += 2) {
-    a = left ? tvm_tiny_dsp_channels(rows[r], block) : zeros;
-    b = left ? tvm_tiny_dsp_channels(rows[r + 1], block) : zeros;
-    tvm_tiny_dsp_spread(to + 4 * r, 2, a, b, minus);
-    a = right ? tvm_tiny_dsp_channels(rows[r] + channels, block) : zeros;
-    b = right ? tvm_tiny_dsp_channels(rows[r + 1] + channels, block) : zeros;
-    tvm_tiny_dsp_spread(to + 4 * r + 1, 2, a, b, minus);
+    const uint32_t a = left ? tvm_tiny_dsp_channels(x + rows[r], block) : zeros;
+    const uint32_t b = left ? tvm_tiny_dsp_channels(x + rows[r + 1], block) : zeros;
+    const uint32_t c = right ? tvm_tiny_dsp_channels(next + rows[r], block) : zeros;
+    const uint32_t d = right ? tvm_tiny_dsp_channels(next + rows[r + 1], block) : zeros;
+    to = tvm_tiny_dsp_store(to, minus, tvm_tiny_dsp_lower(a, b), tvm_tiny_dsp_lower(c, d));
+    to = tvm_tiny_dsp_store(to, minus, tvm_tiny_dsp_upper(a, b), tvm_tiny_dsp_upper(c, d));
   }
   if ((kernel_h & 1) != 0) {
-    a = left ? tvm_tiny_dsp_channels(rows[kernel_h - 1], block) : zeros;
-    b = right ? tvm_tiny_dsp_channels(rows[kernel_h - 1] + channels, block) : zeros;
-    tvm_tiny_dsp_spread(to + 4 * (kernel_h - 1), 1, a, b, minus);
+    const uint32_t a = left ? tvm_tiny_dsp_channels(x + rows[kernel_h - 1], block) : zeros;
+    const uint32_t b = right ? tvm_tiny_dsp_channels(next + rows[kernel_h - 1], block) : zeros;
+    to = tvm_tiny_dsp_store(to, minus, tvm_tiny_dsp_lower(a, b), tvm_tiny_dsp_upper(a, b));
+  }
+  return to;
+}
+
+/* The word at x, and x moved on by a column. */
+#define TVM_TINY_DSP_NEXT(register, advance) "ldr " register ", [%[x]]" advance "\n\t"
+#define TVM_TINY_DSP_NEAR ", %[c]"
+#define TVM_TINY_DSP_FAR "\n\tadd %[x], %[x], %[c]"
+/* Two columns of two rows, d bytes apart. */
+#define TVM_TINY_DSP_TWO_ROWS(advance)      \
+  "ldr r12, [%[x], %[d]]\n\t"                \
+  TVM_TINY_DSP_NEXT("r8", advance)          \
+  "ldr lr, [%[x], %[d]]\n\t"                \
+  TVM_TINY_DSP_NEXT("r9", advance)          \
+  "pkhbt r10, r8, r12, lsl #16\n\t"           \
+  "pkhbt r11, r9, lr, lsl #16\n\t"           \
+  "pkhtb r12, r12, r8, asr #16\n\t"           \
+  "pkhtb lr, lr, r9, asr #16\n\t"           \
+  "sxtab16 r8, %[minus], r10\n\t"            \
+  "sxtab16 r9, %[minus], r11\n\t"            \
+  "sxtab16 r10, %[minus], r10, ror #8\n\t"    \
+  "sxtab16 r11, %[minus], r11, ror #8\n\t"    \
+  "stmia %[to]!, {r8, r9, r10, r11}\n\t"      \
+  "sxtab16 r10, %[minus], r12\n\t"            \
+  "sxtab16 r11, %[minus], lr\n\t"            \
+  "sxtab16 r12, %[minus], r12, ror #8\n\t"    \
+  "sxtab16 lr, %[minus], lr, ror #8\n\t"    \
+  "stmia %[to]!, {r10, r11, r12, lr}\n\t"
+/* Two columns of one row, from r2 and r3. */
+#define TVM_TINY_DSP_ONE_ROW                \
+  "pkhbt r10, r8, r9, lsl #16\n\t"           \
+  "pkhtb r11, r9, r8, asr #16\n\t"           \
+  "sxtab16 r8, %[minus], r10\n\t"            \
+  "sxtab16 r9, %[minus], r11\n\t"            \
+  "sxtab16 r10, %[minus], r10, ror #8\n\t"    \
+  "sxtab16 r11, %[minus], r11, ror #8\n\t"    \
+  "stmia %[to]!, {r8, r9, r10, r11}\n\t"
+#define TVM_TINY_DSP_COLUMNS(text, ...)                                              \
+  __asm__ volatile("1:\n\t" text                                                     \
+                   "cmp %[to], %[end]\n\t"                                           \
+                   "bne 1b"                                                          \
+                   : [x] "+r"(x), [to] "+r"(to)                                      \
+                   : [minus] "r"(minus), [end] "r"(end), [c] "i"(channels), __VA_ARGS__ \
+                   : "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory")
+
+/* The columns in the middle, two by two, where all is there: `pairs` of them from x on. */
+TVM_TINY_INLINE void tvm_tiny_dsp_middle_two_rows(const int8_t* x, int32_t d,
+                                                  tvm_tiny_dsp_word* to, uint32_t minus,
+                                                  int32_t channels, int32_t kernel_h,
+                                                  int32_t pairs) {
+  const tvm_tiny_dsp_word* end = to + 4 * kernel_h * pairs;
+  if (channels < 256) {
+    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS(TVM_TINY_DSP_NEAR) "add %[to], %[to], %[skip]\n\t",
+                         [d] "r"(d), [skip] "i"(16 * kernel_h - 32));
+  } else {
+    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS(TVM_TINY_DSP_FAR) "add %[to], %[to], %[skip]\n\t",
+                         [d] "r"(d), [skip] "i"(16 * kernel_h - 32));
   }
 }
 
+TVM_TINY_INLINE void tvm_tiny_dsp_middle_one_row(const int8_t* x, tvm_tiny_dsp_word* to,
+                                                 uint32_t minus, int32_t channels,
+                                                 int32_t kernel_h, int32_t pairs) {
+  const tvm_tiny_dsp_word* end = to + 4 * kernel_h * pairs;
+  if (channels < 256) {
+    TVM_TINY_DSP_COLUMNS(
+        TVM_TINY_DSP_NEXT("r8", TVM_TINY_DSP_NEAR) TVM_TINY_DSP_NEXT("r9", TVM_TINY_DSP_NEAR)
+            TVM_TINY_DSP_ONE_ROW "add %[to], %[to], %[skip]\n\t",
+        [skip] "i"(16 * kernel_h - 16));
+  } else {
+    TVM_TINY_DSP_COLUMNS(
+        TVM_TINY_DSP_NEXT("r8", TVM_TINY_DSP_FAR) TVM_TINY_DSP_NEXT("r9", TVM_TINY_DSP_FAR)
+            TVM_TINY_DSP_ONE_ROW "add %[to], %[to], %[skip]\n\t",
+        [skip] "i"(16 * kernel_h - 16));
+  }
+}
+
+/* Three rows, d and e bytes from the first, in one loop. */
+TVM_TINY_INLINE void tvm_tiny_dsp_middle_three_rows(const int8_t* x, int32_t d, int32_t e,
+                                                    tvm_tiny_dsp_word* to, uint32_t minus,
+                                                    int32_t channels, int32_t pairs) {
+  const tvm_tiny_dsp_word* end = to + 12 * pairs;
+  if (channels < 256) {
+    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS(TVM_TINY_DSP_NEAR)
+                         "add r9, %[x], %[e]\n\tldr r8, [r9]\n\tldr r9, [r9, %[c]]\n\t"
+                         TVM_TINY_DSP_ONE_ROW,
+                         [d] "r"(d), [e] "r"(e - 2 * channels));
+  } else {
+    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS(TVM_TINY_DSP_FAR)
+                         "add r9, %[x], %[e]\n\tldr r8, [r9]\n\tldr r9, [r9, %[c]]\n\t"
+                         TVM_TINY_DSP_ONE_ROW,
+                         [d] "r"(d), [e] "r"(e - 2 * channels));
+  }
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_middle(const int8_t* x, const int32_t* rows,
+                                         tvm_tiny_dsp_word* to, int32_t zero_point,
+                                         int32_t channels, int32_t kernel_h, int32_t pairs) {
+  const uint32_t minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
+  int32_t r;
+  if (kernel_h == 3) {
+    tvm_tiny_dsp_middle_three_rows(x + rows[0], rows[1] - rows[0], rows[2] - rows[0], to, minus,
+                                   channels, pairs);
+    return;
+  }
+  TVM_TINY_DSP_UNROLL
+  for (r = 0; r + 1 < kernel_h; r += 2) {
+    tvm_tiny_dsp_middle_two_rows(x + rows[r], rows[r + 1] - rows[r], to + 4 * r, minus, channels,
+                                 kernel_h, pairs);
+  }
+  if ((kernel_h & 1) != 0) {
+    tvm_tiny_dsp_middle_one_row(x + rows[kernel_h - 1], to + 4 * (kernel_h - 1), minus, channels,
+                                kernel_h, pairs);
+  }
+}
+
+/* The window of a whole output row. */
 TVM_TINY_INLINE void tvm_tiny_dsp_window(const int8_t* x, const int32_t* lines,
                                          tvm_tiny_dsp_word* to, int32_t zero_point, int32_t width,
                                          int32_t channels, int32_t block, int32_t kernel_h,
                                          int32_t pad_left, int32_t columns) {
   const int32_t first = (pad_left + 1) & ~1;
-  const int8_t* rows[TVM_TINY_DSP_KERNEL];
+  /* Columns below this one are in x, and their number from `first` on is even. */
+  const int32_t inside = columns < width + pad_left ? columns : width + pad_left;
+  const int32_t pairs = inside > first ? (inside - first) / 2 : 0;
+  int32_t rows[TVM_TINY_DSP_KERNEL];
   int32_t i;
   int32_t r;
   TVM_TINY_DSP_UNROLL
   for (r = 0; r < kernel_h; r++) {
     /* A missing row is any row: its weights are 0. */
-    rows[r] = x + ((lines[r] < 0 ? 0 : lines[r]) * width - pad_left) * channels;
-  }
-#define TVM_TINY_DSP_STEP(left, right)                                                         \
-  tvm_tiny_dsp_two_columns(rows, to, zero_point, channels, block, kernel_h, left, right);       \
-  to += 4 * kernel_h;                                                                          \
-  TVM_TINY_DSP_UNROLL                                                                          \
-  for (r = 0; r < kernel_h; r++) {                                                             \
-    rows[r] += 2 * channels;                                                                   \
+    rows[r] = ((lines[r] < 0 ? 0 : lines[r]) * width - pad_left) * channels;
   }
   TVM_TINY_DSP_UNROLL
   for (i = 0; i < first; i += 2) {
-    TVM_TINY_DSP_STEP(i >= pad_left && i - pad_left < width,
-                      i + 1 >= pad_left && i + 1 - pad_left < width)
+    to = tvm_tiny_dsp_two_columns(x + i * channels, rows, to, zero_point, channels, block, kernel_h,
+                                  i >= pad_left && i - pad_left < width,
+                                  i + 1 >= pad_left && i + 1 - pad_left < width);
   }
-  for (; i + 1 < columns && i + 1 - pad_left < width; i += 2) {
-    TVM_TINY_DSP_STEP(1, 1)
+  if (block == 4 && channels < 2048 && pairs > 0) {
+    tvm_tiny_dsp_middle(x + first * channels, rows, to, zero_point, channels, kernel_h, pairs);
+    to += 4 * kernel_h * pairs;
+  } else {
+    for (i = first; i < first + 2 * pairs; i += 2) {
+      to = tvm_tiny_dsp_two_columns(x + i * channels, rows, to, zero_point, channels, block,
+                                    kernel_h, 1, 1);
+    }
   }
   TVM_TINY_DSP_UNROLL
-  for (; i < columns; i += 2) {
-    TVM_TINY_DSP_STEP(i - pad_left < width, i + 1 - pad_left < width)
+  for (i = first + 2 * pairs; i < columns; i += 2) {
+    to = tvm_tiny_dsp_two_columns(x + i * channels, rows, to, zero_point, channels, block, kernel_h,
+                                  i - pad_left < width, i + 1 - pad_left < width);
   }
-#undef TVM_TINY_DSP_STEP
 }
 
-/* Weights of one channel: down, of two rows; row, of a last odd row from its element 0 or 1. */
-struct tvm_tiny_dsp_taps {
-  uint32_t down[TVM_TINY_DSP_KERNEL / 2][TVM_TINY_DSP_KERNEL + 1];
-  uint32_t row[TVM_TINY_DSP_KERNEL];
-};
-
-TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(struct tvm_tiny_dsp_taps* taps, const int8_t* w,
-                                            const int32_t* lines, int32_t kernel_h,
-                                            int32_t kernel_w) {
+/* Words of weights of one channel: for each two rows, of a column's two; for a last odd row, of
+ * elements k and k + 1. */
+TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, const int32_t* lines,
+                                            int32_t kernel_h, int32_t kernel_w) {
   const int32_t pitch = (kernel_w + 3) & ~3;
+  uint32_t last = 0;
   int32_t r;
   int32_t k;
   TVM_TINY_DSP_UNROLL
@@ -416,87 +544,157 @@ TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(struct tvm_tiny_dsp_taps* taps, cons
     for (k = 0; k < kernel_w; k += 4) {
       const uint32_t a = lines[r] < 0 ? 0u : tvm_tiny_dsp_load(w + r * pitch + k);
       const uint32_t b = lines[r + 1] < 0 ? 0u : tvm_tiny_dsp_load(w + (r + 1) * pitch + k);
-      tvm_tiny_dsp_spread(&taps->down[r / 2][k], 1, a, b, 0);
+      const uint32_t low = tvm_tiny_dsp_lower(a, b);
+      const uint32_t high = tvm_tiny_dsp_upper(a, b);
+      taps[r / 2 * kernel_w + k] = tvm_tiny_dsp_even(low);
+      if (k + 1 < kernel_w) {
+        taps[r / 2 * kernel_w + k + 1] = tvm_tiny_dsp_odd(low);
+      }
+      if (k + 2 < kernel_w) {
+        taps[r / 2 * kernel_w + k + 2] = tvm_tiny_dsp_even(high);
+      }
+      if (k + 3 < kernel_w) {
+        taps[r / 2 * kernel_w + k + 3] = tvm_tiny_dsp_odd(high);
+      }
     }
   }
-  if ((kernel_h & 1) != 0) {
-    uint32_t last = 0;
+  if ((kernel_h & 1) == 0) {
+    return;
+  }
+  taps += kernel_h / 2 * kernel_w;
+  TVM_TINY_DSP_UNROLL
+  for (k = 0; k < kernel_w; k += 4) {
+    const uint32_t a = lines[r] < 0 ? 0u : tvm_tiny_dsp_load(w + r * pitch + k);
+    const uint32_t even = tvm_tiny_dsp_even(a);
+    const uint32_t odd = tvm_tiny_dsp_odd(a);
+    if (k > 0) {
+      taps[k - 1] = tvm_tiny_dsp_upper(last, even << 16);
+    }
+    taps[k] = tvm_tiny_dsp_lower(even, odd);
+    if (k + 1 < kernel_w) {
+      taps[k + 1] = tvm_tiny_dsp_upper(odd << 16, even);
+    }
+    if (k + 2 < kernel_w) {
+      taps[k + 2] = tvm_tiny_dsp_upper(even, odd);
+    }
+    last = odd;
+  }
+}
+
+/* acc[j] += taps `first` to `last` of two rows, of the outputs at columns j * stride, j < n. */
+TVM_TINY_INLINE void tvm_tiny_dsp_two_rows(const tvm_tiny_dsp_word* window, int32_t pitch,
+                                           const tvm_tiny_dsp_word* taps, int32_t first,
+                                           int32_t last, int32_t stride, int32_t n, int32_t* acc) {
+  uint32_t w[TVM_TINY_DSP_KERNEL + 1];
+  uint32_t x[2];
+  int32_t i;
+  int32_t j;
+  TVM_TINY_DSP_UNROLL
+  for (i = first; i < last; i += 2) {
+    if (i + 1 < last) {
+      tvm_tiny_dsp_load_two(taps + i, w + i);
+    } else {
+      w[i] = taps[i];
+    }
+  }
+  TVM_TINY_DSP_UNROLL_MORE
+  for (i = first & ~1; i < (n - 1) * stride + last; i++) {
+    if ((i & 1) == 0) {
+      tvm_tiny_dsp_load_two(window + i / 2 * pitch, x);
+    }
     TVM_TINY_DSP_UNROLL
-    for (k = 0; k < kernel_w; k += 4) {
-      const uint32_t a = lines[r] < 0 ? 0u : tvm_tiny_dsp_load(w + r * pitch + k);
-      const uint32_t even = tvm_tiny_dsp_even(a);
-      const uint32_t odd = tvm_tiny_dsp_odd(a);
-      taps->row[k] = tvm_tiny_dsp_lower(even, odd);
-      taps->row[k + 2] = tvm_tiny_dsp_upper(even, odd);
-      taps->row[k + 1] = (odd & 0xffffu) | (even & 0xffff0000u);
-      if (k > 0) {
-        taps->row[k - 1] = (last >> 16) | (even << 16);
+    for (j = 0; j < n; j++) {
+      const int32_t k = i - j * stride;
+      if (k >= first && k < last) {
+        acc[j] = tvm_tiny_dsp_smlad(x[i & 1], w[k], acc[j]);
       }
-      last = odd;
     }
   }
 }
 
-/* acc[j] += the taps of output j of n, which starts at column j * stride of the window. */
-TVM_TINY_INLINE void tvm_tiny_dsp_sums(const tvm_tiny_dsp_word* window,
-                                       const tvm_tiny_dsp_word* row,
-                                       const struct tvm_tiny_dsp_taps* taps, int32_t kernel_h,
-                                       int32_t kernel_w, int32_t stride, int32_t n, int32_t* acc) {
-  const int32_t columns = (n - 1) * stride + kernel_w;
-  int32_t r;
+/* acc[j] += the taps of the last odd row; `row` has elements 2i and 2i + 1 at i * pitch. */
+TVM_TINY_INLINE void tvm_tiny_dsp_one_row(const tvm_tiny_dsp_word* row, int32_t pitch,
+                                          const tvm_tiny_dsp_word* taps, int32_t kernel_w,
+                                          int32_t stride, int32_t n, int32_t* acc) {
+  const int32_t words = kernel_w > 1 ? kernel_w - 1 : 1;
+  uint32_t w[TVM_TINY_DSP_KERNEL + 1];
   int32_t i;
   int32_t j;
   TVM_TINY_DSP_UNROLL
-  for (r = 0; r + 1 < kernel_h; r += 2) {
+  for (i = 0; i < words; i += 2) {
+    if (i + 1 < words) {
+      tvm_tiny_dsp_load_two(taps + i, w + i);
+    } else {
+      w[i] = taps[i];
+    }
+  }
+  TVM_TINY_DSP_UNROLL_MORE
+  for (i = 0; i < (n - 1) * stride + kernel_w; i += 2) {
+    const uint32_t x = row[i / 2 * pitch];
     TVM_TINY_DSP_UNROLL
-    for (i = 0; i < columns; i++) {
-      const uint32_t x = window[i / 2 * 4 * kernel_h + 4 * r + i % 2];
-      TVM_TINY_DSP_UNROLL
-      for (j = 0; j < n; j++) {
-        const int32_t k = i - j * stride;
-        if (k >= 0 && k < kernel_w) {
-          acc[j] = tvm_tiny_dsp_smlad(x, taps->down[r / 2][k], acc[j]);
-        }
+    for (j = 0; j < n; j++) {
+      const int32_t k = i - j * stride;
+      if (k == -1) {
+        acc[j] = tvm_tiny_dsp_smlatb(x, w[0], acc[j]);
+      } else if (k >= 0 && k + 1 < kernel_w) {
+        acc[j] = tvm_tiny_dsp_smlad(x, w[k], acc[j]);
+      } else if (k >= 0 && k < kernel_w) {
+        acc[j] = k == 0 ? tvm_tiny_dsp_smlabb(x, w[0], acc[j])
+                        : tvm_tiny_dsp_smlabt(x, w[k - 1], acc[j]);
       }
     }
   }
-  if ((kernel_h & 1) != 0) {
+}
+
+/* acc[j] = bias + all taps of output j of n, which starts at column j * stride of the window. */
+TVM_TINY_INLINE void tvm_tiny_dsp_sums(const tvm_tiny_dsp_word* window,
+                                       const tvm_tiny_dsp_word* row, const tvm_tiny_dsp_word* taps,
+                                       int32_t kernel_h, int32_t kernel_w, int32_t stride,
+                                       int32_t n, int32_t bias, int32_t* acc) {
+  /* So many weights fit the registers beside four sums. */
+  const int32_t at_once = kernel_w <= 5 ? 5 : 4;
+  int32_t r;
+  int32_t k;
+  TVM_TINY_DSP_UNROLL
+  for (r = 0; r < n; r++) {
+    acc[r] = bias;
+  }
+  TVM_TINY_DSP_UNROLL
+  for (r = 0; r + 1 < kernel_h; r += 2) {
     TVM_TINY_DSP_UNROLL
-    for (i = 0; i < columns; i += 2) {
-      const uint32_t x = row[i / 2 * 4 * kernel_h];
-      TVM_TINY_DSP_UNROLL
-      for (j = 0; j < n; j++) {
-        const int32_t k = i - j * stride;
-        if (k == -1) {
-          acc[j] = tvm_tiny_dsp_smlatb(x, taps->row[0], acc[j]);
-        } else if (k >= 0 && k + 1 < kernel_w) {
-          acc[j] = tvm_tiny_dsp_smlad(x, taps->row[k], acc[j]);
-        } else if (k >= 0 && k < kernel_w) {
-          acc[j] = k == 0 ? tvm_tiny_dsp_smlabb(x, taps->row[0], acc[j])
-                          : tvm_tiny_dsp_smlabt(x, taps->row[k - 1], acc[j]);
-        }
-      }
+    for (k = 0; k < kernel_w; k += at_once) {
+      tvm_tiny_dsp_two_rows(window + 4 * r, 4 * kernel_h, taps + r / 2 * kernel_w, k,
+                            k + at_once < kernel_w ? k + at_once : kernel_w, stride, n, acc);
     }
+  }
+  if ((kernel_h & 1) != 0) {
+    tvm_tiny_dsp_one_row(row, 4 * kernel_h, taps + kernel_h / 2 * kernel_w, kernel_w, stride, n,
+                         acc);
   }
 }
 
 /* n neighbouring outputs of one channel. */
 TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
-                                          const tvm_tiny_dsp_word* row,
-                                          const struct tvm_tiny_dsp_taps* taps,
+                                          const tvm_tiny_dsp_word* row, const uint32_t* taps,
                                           const int32_t* params, int8_t* out, int32_t low,
                                           int32_t high, int32_t channels, int32_t kernel_h,
                                           int32_t kernel_w, int32_t stride, int32_t n) {
   int32_t acc[4];
+  int32_t multiplier;
+  int32_t offset;
+  int32_t shift;
   int32_t j;
+  /* All weights and parameters do not fit the registers; load them when they are due. */
+  __asm__ volatile("" ::"r"(taps) : "memory");
+  tvm_tiny_dsp_sums(window, row, (const tvm_tiny_dsp_word*)taps, kernel_h, kernel_w, stride, n,
+                    params[0], acc);
+  __asm__ volatile("" ::: "memory");
+  multiplier = params[1];
+  offset = params[2];
+  shift = params[3];
   TVM_TINY_DSP_UNROLL
   for (j = 0; j < n; j++) {
-    acc[j] = params[0];
-  }
-  tvm_tiny_dsp_sums(window, row, taps, kernel_h, kernel_w, stride, n, acc);
-  TVM_TINY_DSP_UNROLL
-  for (j = 0; j < n; j++) {
-    out[j * channels] = tvm_tiny_dsp_rescale(acc[j], params[1], params[2], params[3], low, high);
+    out[j * channels] = tvm_tiny_dsp_rescale(acc[j], multiplier, offset, shift, low, high);
   }
 }
 
@@ -509,38 +707,32 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* line
                                             int32_t out_width) {
   const int32_t columns = (out_width - 1) * stride_w + kernel_w;
   const int32_t step = 2 * stride_w * 4 * kernel_h;
-  struct tvm_tiny_dsp_taps taps;
-  int32_t own[4];
+  tvm_tiny_dsp_word* const all = (tvm_tiny_dsp_word*)(void*)scratch;
+  uint32_t taps[(TVM_TINY_DSP_KERNEL + 1) / 2 * TVM_TINY_DSP_KERNEL];
   int32_t c;
   int32_t ox;
   for (c = 0; c < channels; c++) {
-    const tvm_tiny_dsp_word* window = (const tvm_tiny_dsp_word*)(void*)scratch + c % 4 * 2;
-    const tvm_tiny_dsp_word* row =
-        (const tvm_tiny_dsp_word*)(void*)scratch + 4 * (kernel_h - 1) + c % 4;
+    const int32_t k = c & 3;
+    const tvm_tiny_dsp_word* window = all + 2 * k;
+    const tvm_tiny_dsp_word* row = all + 4 * (kernel_h - 1) + (k == 1 || k == 2 ? k ^ 3 : k);
     int8_t* to = out + c;
-    if (c % 4 == 0) {
-      if (channels - c >= 4) {
-      tvm_tiny_dsp_window(x + c, lines, (tvm_tiny_dsp_word*)(void*)scratch, zero_point, width,
-                          channels, 4, kernel_h, pad_left, columns);
-      } else {
-      tvm_tiny_dsp_window(x + c, lines, (tvm_tiny_dsp_word*)(void*)scratch, zero_point, width,
-                          channels, channels % 4, kernel_h, pad_left, columns);
-      }
+    if (k == 0 && (channels % 4 == 0 || channels - c >= 4)) {
+      tvm_tiny_dsp_window(x + c, lines, all, zero_point, width, channels, 4, kernel_h, pad_left,
+                          columns);
+    } else if (k == 0) {
+      tvm_tiny_dsp_window(x + c, lines, all, zero_point, width, channels, channels % 4, kernel_h,
+                          pad_left, columns);
     }
-    tvm_tiny_dsp_read_taps(&taps, w, lines, kernel_h, kernel_w);
-    own[0] = params[0];
-    own[1] = params[1];
-    own[2] = params[2];
-    own[3] = params[3];
+    tvm_tiny_dsp_read_taps(taps, w, lines, kernel_h, kernel_w);
     for (ox = 0; ox + 4 <= out_width; ox += 4) {
-      tvm_tiny_dsp_outputs(window, row, &taps, own, to, low, high, channels, kernel_h, kernel_w,
+      tvm_tiny_dsp_outputs(window, row, taps, params, to, low, high, channels, kernel_h, kernel_w,
                            stride_w, 4);
       window += step;
       row += step;
       to += 4 * channels;
     }
     if ((out_width & 3) != 0) {
-      tvm_tiny_dsp_outputs(window, row, &taps, own, to, low, high, channels, kernel_h, kernel_w,
+      tvm_tiny_dsp_outputs(window, row, taps, params, to, low, high, channels, kernel_h, kernel_w,
                            stride_w, out_width & 3);
     }
     w += kernel_h * ((kernel_w + 3) & ~3);
