@@ -44,6 +44,14 @@ Pareto = Annotated[
     bool,
     typer.Option(" /--no-pareto", help="Do not search the trade between SRAM and work."),
 ]
+ProfileFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--profile",
+        metavar="FILE",
+        help="Show the instructions that `profile --json FILE` counted of the same model.",
+    ),
+]
 
 
 def report_model(
@@ -60,6 +68,7 @@ def report_model(
     float_io: options.FloatIo = False,
     calibrate: options.Calibrate = None,
     pareto: Pareto = True,
+    profile: ProfileFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Show a model's memory over time, and what each way to plan it saves.
@@ -73,6 +82,10 @@ def report_model(
         check_output(output, model)
     elif report_format is not None:
         raise DataError(f"--format {report_format.value}: say with -o where to write it")
+    if profile is not None:
+        from tvm_tiny.report.profile import read_profile, with_profile
+
+        read_profile(profile)  # before the slow part
     with printer.stage(f"compiling {model.name}"):
         built = build_model(model, target, calibrate, **edges, **memory)
     with printer.stage("planning in other ways, to compare"):
@@ -80,6 +93,8 @@ def report_model(
         from tvm_tiny.report.entries import report_entries
 
         report = collect(*built, model=model.name, front=pareto)
+    if profile is not None:
+        report = with_profile(report, profile)
     for note in report.measured.notes:
         printer.warn(note)
     if output is not None:

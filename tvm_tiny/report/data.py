@@ -135,11 +135,25 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Instructions:
+    """What a profile counted on a board, operator by operator.
+
+    counter: "plugin" or "timer", see `tvm_tiny.micro.profile`. per_mac: None without MACs.
+    """
+
+    board: str
+    counter: str
+    counts: tuple[int, ...]
+    per_mac: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything about one model.
 
     model: its file's name; name: prefix of its C. options: those of `tvm_tiny.build`.
-    plans: from the plainest to the one that was compiled. front: None where it was not asked for.
+    plans: from the plainest to the one that was compiled. front: None where it was not asked for;
+    instructions: None without a profile.
     """
 
     model: str
@@ -151,6 +165,7 @@ class Report:
     order: OrderReport
     plans: tuple[Plan, ...]
     front: tuple[Point, ...] | None
+    instructions: Instructions | None = None
 
     @property
     def chosen(self) -> Plan:
