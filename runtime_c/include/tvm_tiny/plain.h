@@ -32,7 +32,14 @@
 #endif
 #endif
 
+/* Rows of the highest window of tvm_tiny_plain_depthwise. */
 #define TVM_TINY_PLAIN_ROWS 32
+
+/* Cores of 16-bit instructions multiply to 32 bits only. */
+#if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
+#define TVM_TINY_PLAIN_NO_LONG
+#endif
+
 /* Keeps gcc from moving loads through this pointer ahead, where they would fill all registers. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define TVM_TINY_HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
@@ -42,7 +49,7 @@
 
 /* (a * multiplier + 2^30) >> 31 for |a| < 2^30 and multipliers that are not negative. */
 TVM_TINY_INLINE int32_t tvm_tiny_plain_scale(int32_t a, int32_t multiplier) {
-#if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
+#ifdef TVM_TINY_PLAIN_NO_LONG
   /* No multiplication to 64 bits. With a signed lower half the middle terms fit into 32 bits. */
   const int32_t low = (int16_t)a;
   const int32_t high = (a - low) >> 16;
@@ -330,14 +337,25 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot(const int8_t* x, int32_t pitch, const in
   }
 }
 
-/* Copies a constant number of bytes; only where the core loads words from any address by words. */
+/* Copies a constant number of bytes, by words where the core can and it pays. */
 TVM_TINY_INLINE void tvm_tiny_plain_copy(const int8_t* from, int8_t* to, int32_t bytes) {
   int32_t k = 0;
-#if defined(__ARM_FEATURE_UNALIGNED) && defined(__GNUC__)
-  for (; k + 4 <= bytes; k += 4) {
-    int32_t word;
-    __builtin_memcpy(&word, from + k, 4);
-    __builtin_memcpy(to + k, &word, 4);
+#if defined(__GNUC__)
+#if defined(__ARM_FEATURE_UNALIGNED)
+  const int words = 1;
+#else
+  const int words = bytes >= 8 && (((uintptr_t)from | (uintptr_t)to) & 3u) == 0u;
+#endif
+  if (words) {
+    TVM_TINY_UNROLL
+    for (; k + 4 <= bytes; k += 4) {
+#if defined(__ARM_FEATURE_UNALIGNED)
+      __builtin_memcpy(to + k, from + k, 4);
+#else
+      __builtin_memcpy(__builtin_assume_aligned(to + k, 4),
+                       __builtin_assume_aligned(from + k, 4), 4);
+#endif
+    }
   }
 #endif
   TVM_TINY_UNROLL
@@ -356,23 +374,29 @@ TVM_TINY_INLINE void tvm_tiny_plain_gather(const int8_t* x, const int32_t* lines
                                            int32_t width, int32_t channels, int32_t kernel_h,
                                            int32_t kernel_w, int32_t stride_w,
                                            int32_t row_bytes) {
-  const int32_t bytes = kernel_w * channels;
   int32_t p;
   int32_t ky;
   for (p = 0; p < pixels; p++) {
-    const int32_t inside = column >= 0 && column + kernel_w <= width;
+    const int inside = column >= 0 && column + kernel_w <= width;
     for (ky = 0; ky < kernel_h; ky++) {
-      const int8_t* const row = lines[ky] < 0 ? 0 : x + lines[ky] * row_bytes + column * channels;
+      const int8_t* const row = lines[ky] < 0 ? 0 : x + lines[ky] * row_bytes;
       if (row != 0 && inside) {
-        tvm_tiny_plain_copy(row, cols, bytes);
+        tvm_tiny_plain_copy(row + column * channels, cols, kernel_w * channels);
+        cols += kernel_w * channels;
       } else {
-        int32_t k;
-        for (k = 0; k < bytes; k++) {
-          const int32_t at = column * channels + k;
-          cols[k] = row != 0 && at >= 0 && at < width * channels ? row[k] : (int8_t)zero_point;
+        int32_t kx;
+        for (kx = column; kx < column + kernel_w; kx++) {
+          if (row != 0 && kx >= 0 && kx < width) {
+            tvm_tiny_plain_copy(row + kx * channels, cols, channels);
+            cols += channels;
+          } else {
+            int8_t* const end = cols + channels;
+            while (cols != end) {
+              *cols++ = (int8_t)zero_point;
+            }
+          }
         }
       }
-      cols += bytes;
     }
     column += stride_w;
   }
@@ -492,11 +516,40 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise(const int8_t* x, const int32_t* li
   }
 }
 
-/* value / 2^shift, halves away from zero; 0 <= shift <= 31. */
-TVM_TINY_INLINE int32_t tvm_tiny_plain_shift(int32_t value, int32_t shift) {
-  const int32_t half = (int32_t)((1u << shift) >> 1);
-  const int32_t sign = shift > 0 ? value >> 31 : 0;
-  return (value + sign + half) >> shift;
+/* (value * 2^20 * multiplier + 2^30) >> 31 for |value| < 256. */
+TVM_TINY_INLINE int32_t tvm_tiny_plain_scale_byte(int32_t value, int32_t multiplier) {
+#ifdef TVM_TINY_PLAIN_NO_LONG
+  const int32_t low = (value * (uint16_t)multiplier + (1 << 10)) >> 11;
+  return value * (multiplier >> 16) * (1 << 5) + low;
+#else
+  return tvm_tiny_plain_scale(value * (1 << 20), multiplier);
+#endif
+}
+
+/* value / 2^shift, halves away from zero: less one half and a bit where `sign` meets a negative. */
+TVM_TINY_INLINE int32_t tvm_tiny_plain_halve(int32_t value, int32_t shift, int32_t half,
+                                             int32_t sign) {
+  return (value + ((value >> 31) & sign) + half) >> shift;
+}
+
+/*
+ * The addition below when the scale of x is the larger one: its multiplier is 1/2 and exact, which
+ * leaves x * 2^19. `y_half` holds the output's zero point too, as 1 <= y_shift <= 22 allows.
+ */
+TVM_TINY_INLINE void tvm_tiny_plain_add_half(const int8_t* x, const int8_t* v, int8_t* out,
+                                             int32_t count, int32_t x_zp, int32_t v_zp,
+                                             int32_t v_multiplier, int32_t v_shift,
+                                             int32_t y_multiplier, int32_t y_shift,
+                                             int32_t y_half, int32_t low, int32_t high) {
+  const int32_t v_half = (int32_t)((1u << v_shift) >> 1);
+  const int8_t* const end = x + count;
+  while (x != end) {
+    const int32_t second = tvm_tiny_plain_scale_byte(*v++ - v_zp, v_multiplier);
+    const int32_t sum =
+        (*x++ - x_zp) * (1 << 19) + tvm_tiny_plain_halve(second, v_shift, v_half, -1);
+    const int32_t y = tvm_tiny_plain_scale(sum, y_multiplier);
+    *out++ = tvm_tiny_plain_clamp(tvm_tiny_plain_halve(y, y_shift, y_half, -1), low, high);
+  }
 }
 
 /*
@@ -505,13 +558,29 @@ TVM_TINY_INLINE int32_t tvm_tiny_plain_shift(int32_t value, int32_t shift) {
  */
 TVM_TINY_INLINE void tvm_tiny_plain_add(const int8_t* a, const int8_t* b, int8_t* out,
                                         int32_t count, const int32_t* q) {
-  int32_t i;
-  for (i = 0; i < count; i++) {
-    const int32_t first = tvm_tiny_plain_scale((a[i] - q[0]) * (1 << 20), q[5]);
-    const int32_t second = tvm_tiny_plain_scale((b[i] - q[1]) * (1 << 20), q[6]);
-    const int32_t sum = tvm_tiny_plain_shift(first, -q[8]) + tvm_tiny_plain_shift(second, -q[9]);
-    const int32_t y = tvm_tiny_plain_shift(tvm_tiny_plain_scale(sum, q[7]), -q[10]);
-    out[i] = tvm_tiny_plain_clamp(y + q[2], q[3], q[4]);
+  const int a_is_half = q[5] == 1 << 30 && q[8] == 0 && q[9] < 0;
+  const int b_is_half = q[6] == 1 << 30 && q[9] == 0 && q[8] < 0;
+  const int32_t y_shift = -q[10];
+  const int32_t y_half = (int32_t)((1u << y_shift) >> 1);
+  if ((a_is_half || b_is_half) && y_shift >= 1 && y_shift <= 22) {
+    const int32_t half = y_half + q[2] * (1 << y_shift);
+    const int8_t* const x = a_is_half ? a : b;
+    const int8_t* const v = a_is_half ? b : a;
+    tvm_tiny_plain_add_half(x, v, out, count, q[b_is_half], q[a_is_half], q[5 + a_is_half],
+                            -q[8 + a_is_half], q[7], y_shift, half, q[3], q[4]);
+  } else {
+    const int32_t a_half = (int32_t)((1u << -q[8]) >> 1);
+    const int32_t b_half = (int32_t)((1u << -q[9]) >> 1);
+    int32_t i;
+    for (i = 0; i < count; i++) {
+      const int32_t first = tvm_tiny_plain_scale_byte(a[i] - q[0], q[5]);
+      const int32_t second = tvm_tiny_plain_scale_byte(b[i] - q[1], q[6]);
+      const int32_t sum = tvm_tiny_plain_halve(first, -q[8], a_half, -(int32_t)(q[8] < 0)) +
+                          tvm_tiny_plain_halve(second, -q[9], b_half, -(int32_t)(q[9] < 0));
+      const int32_t y = tvm_tiny_plain_scale(sum, q[7]);
+      out[i] = tvm_tiny_plain_clamp(
+          tvm_tiny_plain_halve(y, y_shift, y_half, -(int32_t)(y_shift > 0)) + q[2], q[3], q[4]);
+    }
   }
 }
 
