@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import tvm
@@ -15,6 +16,7 @@ from tvm_tiny.partition import Partition, Search
 from tvm_tiny.patches import SPLITS
 from tvm_tiny.pool_plan import copied_bytes, fits
 from tvm_tiny.pools import BoardMemory
+from tvm_tiny.schedules.packed.choice import Choice
 
 from .patch_inference import make_stages
 from .rebuild import bindings_of
@@ -36,8 +38,8 @@ class PartitionStages:
     stages of least overhead with which it fits are taken, none if it fits layer by layer, some in
     patches (`PatchInference`) if it fits in no other way, and those of least memory if it does
     not fit at all. pools: the same of the pools of a board. minimize: take the stages of least
-    memory in any case; none are in patches. kernels: see `SelectKernels`; a module with patches
-    keeps the portable ones, which alone can compute parts of rows.
+    memory in any case; none are in patches. kernels, choices: see `SelectKernels`; a module with
+    patches keeps the portable ones, which alone can compute parts of rows.
 
     Requires: integer operators in main, in the order in which they are to run.
     Ensures: what SelectKernels, StreamStages and PatchInference ensure.
@@ -53,13 +55,14 @@ class PartitionStages:
         stream_input: bool = False,
         pools: BoardMemory | None = None,
         kernels: str = PORTABLE,
+        choices: Mapping[str, Choice] = MappingProxyType({}),
     ) -> None:
         self.sram = sram
         self.pools = pools
         self.minimize = minimize
         self.io_in_arena = io_in_arena
         self.stream_input = stream_input
-        self.kernels = SelectKernels(kernels)
+        self.kernels = SelectKernels(kernels, choices)
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Search and rewrite; the module given is not changed."""

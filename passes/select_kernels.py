@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import tvm
 from tvm import relax
@@ -10,6 +11,7 @@ from tvm.ir import Call, Expr, GenericConst, IRModule
 
 from tvm_tiny import ops
 from tvm_tiny.schedules.kernel import shape_of
+from tvm_tiny.schedules.packed.choice import Choice
 from tvm_tiny.schedules.packed.depthwise import pack_depthwise
 from tvm_tiny.schedules.packed.isa import ISAS, Isa
 from tvm_tiny.schedules.packed.packing import as_ints, pack_channels, padded
@@ -17,6 +19,7 @@ from tvm_tiny.schedules.packed.packing import as_ints, pack_channels, padded
 from .rebuild import Binding, emit_named, rebuild_main, results_of
 
 PORTABLE = "portable"
+_WINDOW = ("dilation", "groups", "padding", "strides")
 _CHANNELS = ("x_zp", "y_zp", "act_min", "act_max")
 
 
@@ -32,7 +35,8 @@ class SelectKernels:
 
         y = tvm_tiny.packed.qconv2d(x, packed, params, isa="dsp", ...)
 
-    isa: a name of `schedules.packed.isa.ISAS`, or "portable" for none.
+    isa: a name of `schedules.packed.isa.ISAS`, or "portable" for none. choices: `workload` of a
+    product -> how to compute it, where not as the instruction set does by itself.
 
     Requires: integer operators in main.
     Ensures: the same bytes.
@@ -40,8 +44,11 @@ class SelectKernels:
     does not fit them (dilation, groups, shifts to the left, float32 rounding) stay what they are.
     """
 
-    def __init__(self, isa: str = PORTABLE) -> None:
+    def __init__(
+        self, isa: str = PORTABLE, choices: Mapping[str, Choice] = MappingProxyType({})
+    ) -> None:
         self.isa = isa
+        self.choices = choices
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main; the module given is not changed."""
@@ -50,20 +57,26 @@ class SelectKernels:
         isa, main = ISAS[self.isa], mod["main"]
 
         def emit(builder: relax.BlockBuilder, binding: Binding, value: Expr) -> Expr | None:
-            packed = _packed(isa, binding.value, value)
+            packed = _packed(isa, binding.value, value, self.choices)
             return None if packed is None else emit_named(builder, binding.var.name, packed)
 
         env = {param: param for param in main.params}
         return rebuild_main(mod, list(main.params), env, results_of(main), emit)
 
 
-def _packed(isa: Isa, call: Expr, value: Expr) -> Call | None:
+def workload(isa: str, call: Call) -> str:
+    """What a product's best choice depends on: instruction set, shapes, window, padding."""
+    attrs = {k: str(v) for k, v in sorted(call.attrs.items()) if k in _WINDOW}
+    return repr((isa, call.op.name, shape_of(call.args[0]), shape_of(call.args[1]), attrs))
+
+
+def _packed(isa: Isa, call: Expr, value: Expr, choices: Mapping[str, Choice]) -> Call | None:
     """The packed form of an operator; call: with types, value: with its operands replaced."""
     name = getattr(getattr(call, "op", None), "name", "")
     if name == "tvm_tiny.qconv2d":
-        return _convolution(isa, call, value)
+        return _convolution(isa, call, value, choices.get(workload(isa.name, call), isa.choice))
     if name == "tvm_tiny.qdense":
-        return _dense(isa, call, value)
+        return _dense(isa, call, value, choices.get(workload(isa.name, call), isa.dense))
     if name == "tvm_tiny.qadd":
         return _sum(isa, call, value)
     return None
@@ -77,7 +90,7 @@ def _sum(isa: Isa, call: Call, value: Call) -> Call | None:
     return ops.call("packed.qadd", value.args, **attrs, isa=isa.name)
 
 
-def _convolution(isa: Isa, call: Call, value: Call) -> Call | None:
+def _convolution(isa: Isa, call: Call, value: Call, choice: Choice) -> Call | None:
     attrs = dict(call.attrs.items())
     count, *kernel, inputs = shape_of(call.args[1])
     channels = shape_of(call.args[0])[3]
@@ -90,19 +103,24 @@ def _convolution(isa: Isa, call: Call, value: Call) -> Call | None:
         "padding": [int(v) for v in attrs["padding"]],
     }
     if inputs == 1 < channels == count:
-        return _product(isa, call, value, "packed.qdepthwise", 1, windows)
+        return _product(isa, call, value, "packed.qdepthwise", None, windows)
     if inputs != channels:
         return None
-    return _product(isa, call, value, "packed.qconv2d", isa.filters, windows)
+    return _product(isa, call, value, "packed.qconv2d", choice, windows)
 
 
-def _dense(isa: Isa, call: Call, value: Call) -> Call | None:
+def _dense(isa: Isa, call: Call, value: Call, choice: Choice) -> Call | None:
     shape = {"shape": shape_of(call)}
-    return _product(isa, call, value, "packed.qdense", isa.dense_filters, shape)
+    return _product(isa, call, value, "packed.qdense", choice, shape)
 
 
 def _product(
-    isa: Isa, call: Call, value: Call, name: str, filters: int, extra: Mapping[str, object]
+    isa: Isa,
+    call: Call,
+    value: Call,
+    name: str,
+    choice: Choice | None,
+    extra: Mapping[str, object],
 ) -> Call | None:
     arrays = [a.value.numpy() for a in call.args[1:] if isinstance(a, GenericConst)]
     if len(arrays) != 4 or str(call.attrs["rounding"]) != "tflite":
@@ -114,11 +132,11 @@ def _product(
     params = pack_channels(weights, bias, multiplier, shift, channels, folds=not isa.subtracts)
     if params is None:
         return None
-    if name == "packed.qdepthwise":
-        packed = pack_depthwise(isa.name, filters_[..., 0])
+    if choice is None:
+        operands = [pack_depthwise(isa.name, filters_[..., 0]), params]
     else:
-        packed = isa.pack(weights, filters)
-    operands = [packed, padded(params, filters)]
+        operands = [isa.pack(weights, choice.filters), padded(params, choice.filters)]
+        extra = {**extra, **choice.to_attrs()}
     kept = {key: channels[key] for key in ("x_zp", "act_min", "act_max")}
     constants = [relax.const(array) for array in operands]
     macs = weights.size * (shape_of(call)[1] * shape_of(call)[2] if "kernel" in extra else 1)

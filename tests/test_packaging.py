@@ -31,6 +31,7 @@ LAYERS = {
     "passes.rebuild": 4,
     "passes.emit_stage": 4,
     "passes.lower_tir": 4,
+    "passes.print_c": 4,
     "graph": 5,
     "timeline": 6,
     "network": 6,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from tvm.ir import IRModule
 
@@ -15,6 +16,7 @@ from .errors import BudgetError
 from .micro.targets import Target, find_target
 from .pipeline import pipeline
 from .pools import BoardMemory, PoolUse
+from .schedules.packed.choice import Choice
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,15 @@ def build(
     stages: Sequence[tuple[str, str]] = (),
     pools: BoardMemory | None = None,
     kernels: str | None = None,
+    choices: Mapping[str, Choice] = MappingProxyType({}),
 ) -> CompiledModel:
     """Compile a QDQ Relax module to C for `target`, a name of `tvm_tiny.micro.targets`.
 
     name: prefix of all symbols, tvmgen_<name>_. sram, flash: budgets in bytes; None is no limit.
     fold_edges, io_in_arena, minimize, stream_input, stages: see `pipeline`. pools: the memory of
-    a board (`tvm_tiny.pools.read_pools`), in place of one arena. kernels: the micro-kernels, a
-    name of `KERNELS`; None takes those of the target's instruction set.
+    a board (`tvm_tiny.pools.read_pools`), in place of one arena. kernels: the micro-kernels,
+    "dsp", "mve", "plain", or "portable" for none; None takes those of the target's instruction
+    set. choices: how to compute products, by `passes.select_kernels.workload`.
 
     Raises DataError for an unknown target or a bad name, UnsupportedError for what cannot be
     compiled, BudgetError where the arena exceeds `sram`, the model does not fit the pools or the
@@ -90,6 +94,7 @@ def build(
         stages=stages,
         pools=pools,
         kernels=kernels_of(found) if kernels is None else kernels,
+        choices=choices,
     )
     lowered = passes(mod)
     program = aot.read_program(lowered, name)

@@ -95,6 +95,7 @@ ENSURED: dict[str, tuple[Check, ...]] = {
     "tvm_tiny.FoldEdges": (interface_recorded,),
     "tvm_tiny.LowerQDQ": (interface_recorded, no_islands),
     "tvm_tiny.FuseOperators": (interface_recorded, no_islands),
+    "tvm_tiny.FoldConstantChannels": (interface_recorded, no_islands),
     "tvm_tiny.MaterializeOutputs": (interface_recorded, no_islands),
     "tvm_tiny.MemoryAwareSchedule": (interface_recorded, no_islands, ordered),
     "tvm_tiny.PartitionStages": (interface_recorded, no_islands),

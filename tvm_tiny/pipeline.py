@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import tvm
 import tvm_ffi
@@ -11,6 +12,7 @@ from tvm.relax.pipeline import register_pipeline
 from . import errors, transform
 from .passes.select_kernels import PORTABLE
 from .pools import BoardMemory
+from .schedules.packed.choice import Choice
 
 # Errors raised inside a pass come back through TVM as what they are.
 for _error in (errors.TvmTinyError, *errors.TvmTinyError.__subclasses__()):
@@ -27,6 +29,7 @@ def pipeline(
     stages: Sequence[tuple[str, str]] = (),
     pools: BoardMemory | None = None,
     kernels: str = PORTABLE,
+    choices: Mapping[str, Choice] = MappingProxyType({}),
 ) -> tvm.transform.Sequential:
     """The passes from QDQ Relax to a module the C generator takes.
 
@@ -35,8 +38,8 @@ def pipeline(
     sram, minimize: a budget for the arena in bytes, or the least memory; stream_input: take the
     input row by row; see `PartitionStages`. stages: these instead of those it would find, each
     its first and last operator by the names of their results; see `StreamStages`. pools: the
-    memory of a board, for a budget and in place of the one arena. kernels: of which instruction
-    set the micro-kernels are, see `SelectKernels`.
+    memory of a board, for a budget and in place of the one arena. kernels, choices: the
+    micro-kernels, see `SelectKernels`.
 
     Raises DataError for `stages` together with `minimize`, `pools` together with `sram`, or
     `stream_input` without `io_in_arena`: outputs lie in the arena that holds the rows.
@@ -53,7 +56,9 @@ def pipeline(
         [
             *_integers(fold_edges, io_in_arena),
             # Phase 3: memory and kernels.
-            *_partition(sram, minimize, io_in_arena, stream_input, stages, pools, kernels),
+            *_partition(
+                sram, minimize, io_in_arena, stream_input, stages, pools, (kernels, choices)
+            ),
             transform.LowerToRowKernels(),
             transform.HoistScratch(),
             transform.PlanMemory(io_in_arena, pools),
@@ -78,6 +83,7 @@ def _integers(fold_edges: bool, io_in_arena: bool) -> list[tvm.transform.Pass]:
         # Phase 2: integers. From here on every pass keeps every byte.
         transform.LowerQDQ(),
         transform.FuseOperators(),
+        transform.FoldConstantChannels(),
         transform.MaterializeOutputs(),
         transform.MemoryAwareSchedule(io_in_arena),
     ]
@@ -96,17 +102,17 @@ def _partition(
     stream_input: bool,
     stages: Sequence[tuple[str, str]],
     pools: BoardMemory | None,
-    kernels: str,
+    kernels: tuple[str, Mapping[str, Choice]],
 ) -> list[tvm.transform.Pass]:
     """The passes that make stages: those asked for, or those of a search."""
     if not stages:
         search = transform.PartitionStages(
-            sram, minimize, io_in_arena, stream_input, pools, kernels
+            sram, minimize, io_in_arena, stream_input, pools, *kernels
         )
         return [search]
     if minimize:
         raise errors.DataError("stages are given, so none are searched: leave out minimize")
-    made = [*_operators(stream_input), transform.SelectKernels(kernels)]
+    made = [*_operators(stream_input), transform.SelectKernels(*kernels)]
     return [*made, transform.StreamStages(stages)]
 
 

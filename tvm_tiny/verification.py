@@ -14,6 +14,7 @@ import numpy as np
 from .build import CompiledModel
 from .errors import VerificationError
 from .micro.firmware import RunResult, build_firmware
+from .passes.fold_constant_channels import folded_channels
 from .reference import ONNXReference, TFLiteReference
 from .samples import Sample
 
@@ -107,6 +108,7 @@ def _compare(
     skipped: dict[str, None] = {}
     differences: list[Difference] = []
     values = 0
+    channels = folded_channels(model.module)
     for number, sample in enumerate(samples):
         expected = _Expected(reference.run(sample))
         for step, op, tensor, found in _tensors(model, result, number):
@@ -116,7 +118,8 @@ def _compare(
                 continue
             compared[tensor] = None
             values += int(np.ma.count(found))
-            difference = _difference(found, wanted, step, op, tensor, number)
+            left = channels.get(tensor)
+            difference = _difference(found, wanted, step, op, tensor, number, left)
             differences += [] if difference is None else [difference]
     if not compared:
         raise VerificationError(
@@ -163,10 +166,19 @@ def _tensors(
 
 
 def _difference(
-    found: np.ndarray, wanted: np.ndarray, step: int | None, op: str, tensor: str, sample: int
+    found: np.ndarray,
+    wanted: np.ndarray,
+    step: int | None,
+    op: str,
+    tensor: str,
+    sample: int,
+    channels: Sequence[int] | None,
 ) -> Difference | None:
-    """None where some layout of `wanted` equals `found`, else the layout with least to say."""
-    layouts = _layouts(wanted, found.shape)
+    """None where some layout of `wanted` equals `found`, else the layout with least to say.
+
+    channels: those of `wanted` that are in `found`; None for all.
+    """
+    layouts = _layouts(wanted, found.shape, channels)
     if not layouts or found.dtype != wanted.dtype:
         raise VerificationError(
             f"tensor '{tensor}' ({op}) is {found.dtype} {list(found.shape)}, in the reference "
@@ -194,15 +206,19 @@ def _difference(
     )
 
 
-def _layouts(wanted: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
+def _layouts(
+    wanted: np.ndarray, shape: tuple[int, ...], channels: Sequence[int] | None
+) -> list[np.ndarray]:
     """`wanted` in every layout that has the compiled tensor's shape.
 
     A model that changes shapes without moving values may have a tensor of other axes.
     """
     own = tuple(range(wanted.ndim))
     moved = [wanted.transpose(p) for p in _PERMUTATIONS.get(wanted.ndim, (own,))]
+    if channels is not None:
+        moved = [m[..., channels] for m in moved if m.shape[-1] > max(channels)]
     fitting = [array for array in moved if array.shape == shape]
-    if not fitting and wanted.size == int(np.prod(shape, dtype="int64")):
+    if not fitting and channels is None and wanted.size == int(np.prod(shape, dtype="int64")):
         fitting = [array.reshape(shape) for array in moved]
     return fitting
 

@@ -14,6 +14,7 @@ from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
 from ..kernel import OUT, Rings, RowKernel, Spec, first_operand, inside, row_kernel, shape_of
+from .choice import Choice
 from .isa import (
     BIAS,
     ISAS,
@@ -24,6 +25,7 @@ from .isa import (
     only,
     register_dot,
     register_requantize,
+    register_widen,
     rounded,
     settled,
 )
@@ -45,7 +47,7 @@ class Geometry:
     kernel: tuple[int, int]
     strides: tuple[int, int]
     before: tuple[int, int]
-    filters: int
+    choice: Choice
     clamp: tuple[int, int]
 
     @property
@@ -61,7 +63,33 @@ class Geometry:
     @property
     def pixels(self) -> int:
         """Pixels of a tile."""
-        return min(self.isa.pixels, self.out[1])
+        return min(self.choice.pixels, self.out[1])
+
+    @property
+    def filters(self) -> int:
+        """Filters of a tile."""
+        return self.choice.filters
+
+    @property
+    def tiles(self) -> int:
+        """Whole tiles of a row."""
+        return self.out[1] // self.pixels
+
+    @property
+    def chunk(self) -> int:
+        """Tiles that are gathered at once."""
+        return min(self.choice.chunk, self.tiles)
+
+    @property
+    def wide(self) -> bool:
+        """Whether filters are widened for the tiles of a chunk."""
+        return self.chunk > 1
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Of scratch memory: gathered tiles, and behind them widened filters."""
+        blocks = self.chunk + (1 if self.wide else 0)
+        return (blocks, *self.isa.columns(self.pixels, self.size))
 
 
 def geometry(call: Call) -> Geometry:
@@ -69,11 +97,12 @@ def geometry(call: Call) -> Geometry:
     attrs = call.attrs
     isa = ISAS[str(attrs["isa"])]
     clamp = int(attrs["act_min"]), int(attrs["act_max"])
+    choice = Choice(*(int(attrs[name]) for name in ("pixels", "filters", "chunk")))
     if call.op.name == "tvm_tiny.packed.qdense":
         *lead, size = shape_of(call.args[0])
         rows, count = math.prod(lead), shape_of(call)[-1]
         ones = (1, 1), (1, 1), (0, 0)
-        return Geometry(isa, (rows, 1, size), (rows, 1, count), *ones, isa.dense_filters, clamp)
+        return Geometry(isa, (rows, 1, size), (rows, 1, count), *ones, choice, clamp)
 
     def pair(name: str) -> tuple[int, int]:
         first, second, *_ = (int(v) for v in attrs[name])
@@ -83,29 +112,30 @@ def geometry(call: Call) -> Geometry:
     windows = pair("kernel"), pair("strides"), pair("padding")
     _, *out = shape_of(call)
     shapes = (height, width, inputs), (out[0], out[1], out[2])
-    return Geometry(isa, *shapes, *windows, isa.filters, clamp)
+    return Geometry(isa, *shapes, *windows, choice, clamp)
 
 
 def scratch(call: Call) -> Spec | None:
     """(shape, dtype) of the memory for gathered input."""
     g = geometry(call)
-    return None if g.direct else (g.isa.columns(g.pixels, g.size), g.isa.dtype)
+    return None if g.direct else (g.columns, g.isa.dtype)
 
 
 def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
     """The kernel with micro-kernels called: (x, w, params, integers, out, scratch, row)."""
     g = geometry(call)
     stride = g.strides[1] if g.direct else None
-    tiles = [(g.pixels, g.filters), (g.out[1] % g.pixels, g.filters)]
     intrins = {}
-    for pixels, filters in tiles:
-        if not pixels:
-            continue
+    for pixels in {g.pixels, g.out[1] % g.pixels} - {0}:
         # TVM drops loops of one iteration from what a TensorIntrin stands for: those stay TIR.
         if g.size > 1:
-            intrins[f"dot{pixels}"] = register_dot(g.isa, pixels, filters, g.size, stride)
-        for channels in {filters, g.out[2] % filters} - {0}:
-            args = (pixels, filters, channels, g.out[2], g.clamp)
+            tile = pixels, g.filters
+            intrins[f"dot{pixels}"] = register_dot(g.isa, tile, g.size, stride)
+            if g.wide:
+                intrins["widen"] = register_widen(g.isa, g.filters, g.size)
+                intrins[f"wide{pixels}"] = register_dot(g.isa, tile, g.size, stride, wide=True)
+        for channels in {g.filters, g.out[2] % g.filters} - {0}:
+            args = (pixels, g.filters, channels, g.out[2], g.clamp)
             if pixels * channels > 1:
                 intrins[f"requantize{pixels}x{channels}"] = register_requantize(g.isa, *args)
     return tensorized(_kernel(call, rings, calls=True).func, intrins, scratch=not g.direct)
@@ -140,15 +170,21 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
     low, high = g.clamp
     blocks = -(-O // filters)
     padding = 0 if isa.subtracts else None
-    columns = isa.columns(g.pixels, size)
-    origin = (0,) * len(columns)
+    columns = g.columns
+    inside_tile = (0,) * (len(columns) - 1)
     gather = f"tvm_tiny_{isa.name}_gather"
 
     def weight(block: Expr, f: Expr, k: Expr) -> tuple[Expr | int, ...]:
         return (block, *isa.weight(f, k, size))
 
+    def column(slot: Expr | int, p: Expr, k: Expr) -> tuple[Expr | int, ...]:
+        return (slot, *isa.column(p, k, size))
+
+    def corner(slot: Expr | int) -> tuple[Expr | int, ...]:
+        return (slot, *inside_tile)
+
     @T.inline
-    def gathered(pixels, first, x, q, lines, cols, y):
+    def gathered(pixels, slot, first, x, q, lines, cols, y):
         if calls:
             T.evaluate(
                 T.call_extern(
@@ -156,7 +192,7 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
                     gather,
                     T.address_of(x[0, 0, 0, 0]),
                     T.address_of(lines[0]),
-                    T.address_of(cols[origin]),
+                    T.address_of(cols[corner(slot)]),
                     first * SW - PL,
                     q[0],
                     pixels,
@@ -173,57 +209,59 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
                 with T.sblock("gather"):
                     vp, vy, vx, vc = T.axis.remap("SSSS", [p, ky, kx, c])
                     vo = T.axis.spatial(OW, first)
-                    cols[isa.column(vp, (vy * KW + vx) * C + vc, size)] = T.if_then_else(
+                    vs = T.axis.spatial(columns[0], slot)
+                    line = T.meta_var(rings.pick(y * SH + vy - PT, lines[vy]))
+                    at = T.meta_var((vo + vp) * SW + vx - PL)
+                    cols[column(vs, vp, (vy * KW + vx) * C + vc)] = T.if_then_else(
                         T.And(
                             rings.pick(inside(y * SH + vy - PT, H), lines[vy] >= 0),
-                            inside((vo + vp) * SW + vx - PL, W),
+                            inside(at, W),
                         ),
                         T.Cast(
                             isa.dtype,
-                            T.Cast(
-                                "int32",
-                                x[
-                                    0,
-                                    rings.pick(y * SH + vy - PT, lines[vy]),
-                                    (vo + vp) * SW + vx - PL,
-                                    vc,
-                                ],
-                            )
-                            - (q[0] if isa.subtracts else 0),
+                            T.Cast("int32", x[0, line, at, vc]) - (q[0] if isa.subtracts else 0),
                         ),
                         T.Cast(isa.dtype, q[0] if padding is None else padding),
                     )
 
     @T.inline
-    def tile(pixels, channels, first, block, x, w, params, q, lines, cols, out, y):
+    def tile(
+        pixels, channels, widened, slot, first, block, x, w, params, q, lines, cols, wide, out, y
+    ):
         with T.sblock("tile"):
             vo = T.axis.spatial(OW, first)
             vb = T.axis.spatial(blocks, block)
+            vs = T.axis.spatial(columns[0], slot)
             acc = T.sblock_alloc_buffer((pixels, filters), "int32")
             for p, f in T.grid(pixels, filters):
                 with T.sblock("bias"):
                     vp, vf = T.axis.remap("SS", [p, f])
                     acc[vp, vf] = params[vb * filters + vf, BIAS]
-            with T.sblock(f"dot{pixels}"):
+            with T.sblock(f"wide{pixels}" if widened else f"dot{pixels}"):
                 for e, k in T.grid(pixels * filters, size):
                     with T.sblock("product"):
                         vp = T.axis.spatial(pixels, e // filters)
                         vf = T.axis.spatial(filters, e % filters)
                         vk = T.axis.reduce(size, k)
                         p1 = T.meta_var(only(vp, pixels))
+                        line = T.meta_var(rings.pick(y * SH, lines[0]))
                         if g.direct:
                             T.reads(
                                 acc[p1, vf],
-                                x[0, rings.pick(y * SH, lines[0]), (vo + p1) * SW, vk],
+                                x[0, line, (vo + p1) * SW, vk],
                                 w[weight(vb, vf, vk)],
                             )
                             T.writes(acc[p1, vf])
                             acc[p1, vf] = acc[p1, vf] + T.Cast(
-                                "int32", x[0, rings.pick(y * SH, lines[0]), (vo + p1) * SW, vk]
+                                "int32", x[0, line, (vo + p1) * SW, vk]
                             ) * T.Cast("int32", w[weight(vb, vf, vk)])
+                        elif widened:
+                            acc[p1, vf] = acc[p1, vf] + T.Cast(
+                                "int32", cols[column(vs, p1, vk)]
+                            ) * T.Cast("int32", wide[isa.column(vf, vk, size)])
                         else:
                             acc[p1, vf] = acc[p1, vf] + T.Cast(
-                                "int32", cols[isa.column(p1, vk, size)]
+                                "int32", cols[column(vs, p1, vk)]
                             ) * T.Cast("int32", w[weight(vb, vf, vk)])
             with T.sblock(f"requantize{pixels}x{channels}"):
                 for e in range(pixels * channels):
@@ -242,13 +280,41 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
                         )
 
     @T.inline
-    def pixels_of(pixels, first, x, w, params, q, lines, cols, out, y):
+    def one_tile(pixels, first, x, w, params, q, lines, cols, wide, out, y):
         if not g.direct:
-            gathered(pixels, first, x, q, lines, cols, y)
+            gathered(pixels, 0, first, x, q, lines, cols, y)
         for block in range(O // filters):
-            tile(pixels, filters, first, block, x, w, params, q, lines, cols, out, y)
+            tile(
+                pixels, filters, False, 0, first, block, x, w, params, q, lines, cols, wide, out, y
+            )
         if O % filters > 0:
-            tile(pixels, O % filters, first, O // filters, x, w, params, q, lines, cols, out, y)
+            rest = T.meta_var(O % filters)
+            last = T.meta_var(O // filters)
+            tile(pixels, rest, False, 0, first, last, x, w, params, q, lines, cols, wide, out, y)
+
+    @T.inline
+    def block_of_chunk(count, channels, first, block, x, w, params, q, lines, cols, wide, out, y):
+        with T.sblock("filters"):
+            vb = T.axis.spatial(blocks, block)
+            with T.sblock("widen"):
+                for f, k in T.grid(filters, size):
+                    with T.sblock("weight"):
+                        vf, vk = T.axis.remap("SS", [f, k])
+                        wide[isa.column(vf, vk, size)] = T.Cast(isa.dtype, w[weight(vb, vf, vk)])
+        for s in range(count):
+            at = T.meta_var((first + s) * g.pixels)
+            tile(g.pixels, channels, True, s, at, block, x, w, params, q, lines, cols, wide, out, y)
+
+    @T.inline
+    def chunk_of(count, first, x, w, params, q, lines, cols, wide, out, y):
+        for s in range(count):
+            gathered(g.pixels, s, (first + s) * g.pixels, x, q, lines, cols, y)
+        for block in range(O // filters):
+            block_of_chunk(count, filters, first, block, x, w, params, q, lines, cols, wide, out, y)
+        if O % filters > 0:
+            rest = T.meta_var(O % filters)
+            last = T.meta_var(O // filters)
+            block_of_chunk(count, rest, first, last, x, w, params, q, lines, cols, wide, out, y)
 
     @T.prim_func(private=True, s_tir=True)
     def row(
@@ -262,12 +328,21 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
         with T.sblock("row"):
             lines = T.sblock_alloc_buffer((KH + 1,), "int32")
             cols = T.sblock_alloc_buffer(columns, isa.dtype)
+            wide = T.sblock_alloc_buffer(isa.columns(filters, size), isa.dtype)
             for ky in range(KH):
                 lines[ky] = rings.tap(0, y * SH + ky - PT, H, q)
             lines[KH] = rings.slot(OUT, y, q)
-            for t in range(OW // g.pixels):
-                pixels_of(g.pixels, t * g.pixels, x, w, params, q, lines, cols, out, y)
+            if g.wide:
+                for t in range(g.tiles // g.chunk):
+                    chunk_of(g.chunk, t * g.chunk, x, w, params, q, lines, cols, wide, out, y)
+                if g.tiles % g.chunk > 0:
+                    rest = T.meta_var(g.tiles % g.chunk)
+                    chunk_of(rest, g.tiles - rest, x, w, params, q, lines, cols, wide, out, y)
+            else:
+                for t in range(g.tiles):
+                    one_tile(g.pixels, t * g.pixels, x, w, params, q, lines, cols, wide, out, y)
             if OW % g.pixels > 0:
-                pixels_of(OW % g.pixels, OW - OW % g.pixels, x, w, params, q, lines, cols, out, y)
+                rest = T.meta_var(OW % g.pixels)
+                one_tile(rest, OW - rest, x, w, params, q, lines, cols, wide, out, y)
 
     return RowKernel(row, OH)

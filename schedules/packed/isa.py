@@ -16,6 +16,7 @@ from tvm.s_tir import TensorIntrin
 from tvm.script import tirx as T
 
 from ..requantize import high_mul, i32
+from .choice import Choice
 
 Index = tuple[Expr | int, ...]
 
@@ -27,16 +28,20 @@ BIAS, MULTIPLIER, OFFSET, SHIFT = range(4)
 class Isa:
     """A family of micro-kernels.
 
-    pixels, filters: of the tile of results that are computed together; dense_filters: of a fully
-    connected layer, which has one pixel. dtype: of gathered input, `columns`. subtracts: whether
-    gathering takes the input's zero point off; else it is folded into the biases and padding is
-    the zero point. gathers_pointwise: whether 1x1 convolutions gather too.
+    choice: how products are computed where nothing else is asked for; dense: the same of a fully
+    connected layer, which has one pixel. tiles: pixels and filters that `dot` can do. widens: the
+    tile for which it takes filters of 16 bits too, if there is one.
+
+    dtype: of gathered input, `columns`. subtracts: whether gathering takes the input's zero point
+    off; else it is folded into the biases and padding is the zero point. gathers_pointwise:
+    whether 1x1 convolutions gather too.
     """
 
     name: str
-    pixels: int
-    filters: int
-    dense_filters: int
+    choice: Choice
+    dense: Choice
+    tiles: tuple[tuple[int, int], ...]
+    widens: tuple[int, int] | None
     dtype: str
     subtracts: bool
     gathers_pointwise: bool
@@ -82,9 +87,10 @@ def _half(k: Any, size: int) -> Any:
 # Within four elements, in the order in which SXTB16 and SXTB16 with a rotation take bytes apart.
 DSP = Isa(
     name="dsp",
-    pixels=2,
-    filters=2,
-    dense_filters=4,
+    choice=Choice(2, 2),
+    dense=Choice(1, 4),
+    tiles=((2, 2), (1, 2), (1, 4)),
+    widens=(2, 2),
     dtype="int16",
     subtracts=True,
     gathers_pointwise=True,
@@ -106,9 +112,10 @@ def _of_bytes(
     """Those that take bytes as they come."""
     return Isa(
         name=name,
-        pixels=2,
-        filters=filters,
-        dense_filters=filters,
+        choice=Choice(2, filters),
+        dense=Choice(1, filters),
+        tiles=((2, filters), (1, filters)),
+        widens=None,
         dtype="int8",
         subtracts=False,
         gathers_pointwise=False,
@@ -152,19 +159,26 @@ def settled(value: Expr, offset: Expr, shift: Expr, low: int, high: int) -> Expr
     return tirx.max(tirx.min(result, i32(high)), i32(low)).astype("int8")
 
 
-def register_dot(isa: Isa, pixels: int, filters: int, size: int, stride: int | None) -> str:
+def register_dot(
+    isa: Isa, tile: tuple[int, int], size: int, stride: int | None, *, wide: bool = False
+) -> str:
     """The TensorIntrin that adds up products: acc[p, f] += sum over k of x[p, k] * w[f, k].
 
     stride: of a tensor read in place, the columns between two pixels; None for gathered input.
+    wide: the filters have been widened, and lie like gathered input.
     """
+    pixels, filters = tile
     direct = stride is not None
     step = stride if stride is not None else 1
     a_shape = ((pixels - 1) * step + 1, size) if direct else isa.columns(pixels, size)
     a_index = (lambda p, k, size: (p * step, k)) if direct else isa.column
     b_shape, b_index = isa.weights(filters, size), isa.weight
+    if wide:
+        b_shape, b_index = isa.columns(filters, size), isa.column
     dtype = "int8" if direct else isa.dtype
-    name = f"tvm_tiny.{isa.name}.dot_{pixels}x{filters}_{size}_{stride}"
-    function = f"tvm_tiny_{isa.name}_{isa.dot(pixels, filters)}"
+    b_dtype = isa.dtype if wide else "int8"
+    name = f"tvm_tiny.{isa.name}.dot_{pixels}x{filters}_{size}_{stride}_{wide}"
+    function = f"tvm_tiny_{isa.name}_{isa.dot(pixels, filters)}{'w' if wide else ''}"
 
     def arguments(*pointers: Expr) -> list[Expr | int]:
         return isa.dot_arguments(pointers, step * size, pixels, size)
@@ -175,7 +189,7 @@ def register_dot(isa: Isa, pixels: int, filters: int, size: int, stride: int | N
     @T.prim_func(s_tir=True)
     def meaning(a: T.handle, b: T.handle, c: T.handle):
         A = T.match_buffer(a, a_shape, dtype, offset_factor=1)
-        B = T.match_buffer(b, b_shape, "int8", offset_factor=1)
+        B = T.match_buffer(b, b_shape, b_dtype, offset_factor=1)
         C = T.match_buffer(c, (pixels, filters), "int32", offset_factor=1)
         with T.sblock("root"):
             T.reads(C[0:pixels, 0:filters], A[a_all], B[b_all])
@@ -195,7 +209,7 @@ def register_dot(isa: Isa, pixels: int, filters: int, size: int, stride: int | N
     @T.prim_func(s_tir=True)
     def call(a: T.handle, b: T.handle, c: T.handle):
         A = T.match_buffer(a, a_shape, dtype, offset_factor=1)
-        B = T.match_buffer(b, b_shape, "int8", offset_factor=1)
+        B = T.match_buffer(b, b_shape, b_dtype, offset_factor=1)
         C = T.match_buffer(c, (pixels, filters), "int32", offset_factor=1)
         with T.sblock("root"):
             T.reads(C[0:pixels, 0:filters], A[a_all], B[b_all])
@@ -263,6 +277,39 @@ def register_requantize(
                     high,
                 )
             )
+
+    TensorIntrin.register(name, meaning, call, override=True)
+    return name
+
+
+def register_widen(isa: Isa, filters: int, size: int) -> str:
+    """The TensorIntrin that widens a block of filters: wide[f, k] = w[f, k]."""
+    name = f"tvm_tiny.{isa.name}.widen_{filters}_{size}"
+    function = f"tvm_tiny_{isa.name}_widen"
+    shape, wide = isa.weights(filters, size), isa.columns(filters, size)
+    all_of, all_wide = (tuple(slice(0, extent) for extent in s) for s in (shape, wide))
+    quads = shape[0]
+
+    @T.prim_func(s_tir=True)
+    def meaning(a: T.handle, b: T.handle):
+        A = T.match_buffer(a, shape, "int8", offset_factor=1)
+        B = T.match_buffer(b, wide, isa.dtype, offset_factor=1)
+        with T.sblock("root"):
+            T.reads(A[all_of])
+            T.writes(B[all_wide])
+            for f, k in T.grid(filters, size):
+                with T.sblock("weight"):
+                    vf, vk = T.axis.remap("SS", [f, k])
+                    B[isa.column(vf, vk, size)] = T.Cast(isa.dtype, A[isa.weight(vf, vk, size)])
+
+    @T.prim_func(s_tir=True)
+    def call(a: T.handle, b: T.handle):
+        A = T.match_buffer(a, shape, "int8", offset_factor=1)
+        B = T.match_buffer(b, wide, isa.dtype, offset_factor=1)
+        with T.sblock("root"):
+            T.reads(A[all_of])
+            T.writes(B[all_wide])
+            T.evaluate(T.call_extern("void", function, A.access_ptr("r"), B.access_ptr("w"), quads))
 
     TensorIntrin.register(name, meaning, call, override=True)
     return name

@@ -10,7 +10,8 @@ import numpy as np
 _INT32 = range(-(1 << 31), 1 << 31)
 # Sums must be in here: the micro-kernels double them.
 _SUMS = range(-(1 << 30), 1 << 30)
-# What always gives one value: no product, half of twice the value.
+# What always gives one value: no product, half of twice the value and a bit more, as micro-kernels
+# may take one off where a sum is negative.
 _CONSTANT_SHIFT = 1
 
 
@@ -45,12 +46,12 @@ class Channel:
         first, last = map(self.exact, self.sums)
         if first == last:
             # The result grows with the sum, so it is the same for all of them.
-            return 0, first << _CONSTANT_SHIFT, _CONSTANT_SHIFT
+            return 0, (first << _CONSTANT_SHIFT) + 1, _CONSTANT_SHIFT
         half = (1 << self.shift) >> 1
         offset = half + (self.zero_point << self.shift)
         lowest, highest = map(self.scaled, self.sums)
-        # Without a shift nothing is rounded, but negative products become one less.
-        harmless = self.shift > 0 or lowest >= 0 or self.clamp[0] >= self.zero_point
+        # Without a shift nothing is rounded, but what is negative becomes one less.
+        harmless = self.shift > 0 or self.sums[0] >= 0 or self.clamp[0] >= self.zero_point
         exact = (
             harmless
             and all(value in _SUMS for value in self.sums)

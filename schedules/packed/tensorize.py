@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tvm_ffi
 from tvm import s_tir, tirx
-from tvm.ir import IRModule
+from tvm.ir import Expr, IRModule, Range, TensorLoad, TensorRegion
 from tvm.s_tir import Schedule
 
-# The name of the buffer in a row kernel that is memory of the planner's.
-SCRATCH = "cols"
+# Names of the buffers in a row kernel that are memory of the planner's: gathered input, and
+# widened filters, which have the place behind its last tile.
+SCRATCH, BEHIND = "cols", "wide"
 
 
 def tensorized(
@@ -45,21 +46,49 @@ def _blocks(func: tirx.PrimFunc) -> list[str]:
 
 
 def with_scratch(func: tirx.PrimFunc, *, wanted: bool = True) -> tirx.PrimFunc:
-    """`func` with the buffer `SCRATCH`, if it has one, as its last parameter but the row.
+    """`func` with its scratch, if it has any, as its last parameter but the row.
 
     wanted: else nothing uses it, and it goes.
     """
-    found: list[tirx.Var] = []
+    found: dict[str, tirx.Var] = {}
 
     def take(block: s_tir.SBlock) -> s_tir.SBlock:
-        kept = [b for b in block.alloc_buffers if b.name != SCRATCH]
-        found.extend(b for b in block.alloc_buffers if b.name == SCRATCH)
-        if len(kept) == len(block.alloc_buffers):
+        own = [b for b in block.alloc_buffers if b.name in (SCRATCH, BEHIND)]
+        if not own:
             return block
+        found.update({b.name: b for b in own})
+        kept = [b for b in block.alloc_buffers if b not in own]
         parts = (block.iter_vars, block.reads, block.writes, block.name_hint, block.body)
         rest = (block.init, kept, block.match_buffers, block.annotations)
         return s_tir.SBlock(*parts, *rest)
 
     body = tvm_ffi.structural_map(func.body, [(s_tir.SBlock, take)])
     *buffers, row = func.params
-    return tirx.PrimFunc([*buffers, *(found if wanted else ()), row], body, None, func.attrs)
+    if BEHIND in found:
+        body = _behind(body, found[BEHIND], found[SCRATCH])
+    scratch = [found[SCRATCH]] if wanted and found else []
+    return tirx.PrimFunc([*buffers, *scratch, row], body, None, func.attrs)
+
+
+def _behind(body: tirx.Stmt, buffer: tirx.Var, room: tirx.Var) -> tirx.Stmt:
+    """`body` with the last part of `room` in place of a buffer."""
+    last = tirx.const(int(room.shape[0]) - 1, "int32")
+
+    def at(indices: Sequence[Expr]) -> list[Expr]:
+        return [last, *indices]
+
+    def load(found: TensorLoad) -> Expr:
+        same = found.source.same_as(buffer)
+        return tirx.BufferLoad(room, at(found.indices)) if same else found
+
+    def store(found: tirx.BufferStore) -> tirx.Stmt:
+        same = found.buffer.same_as(buffer)
+        return tirx.BufferStore(room, found.value, at(found.indices)) if same else found
+
+    def region(found: TensorRegion) -> TensorRegion:
+        if not found.source.same_as(buffer):
+            return found
+        return tirx.BufferRegion(room, [Range.from_min_extent(last, 1), *found.region])
+
+    rules = [(TensorLoad, load), (tirx.BufferStore, store), (TensorRegion, region)]
+    return tvm_ffi.structural_map(body, rules)

@@ -1,0 +1,33 @@
+"""What can be chosen of a kernel without changing its results: what tuning searches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Choice:
+    """How a product is computed.
+
+    pixels, filters: of a tile, the sums that are in registers together. chunk: tiles of a row of
+    which the input is gathered before any is computed; where there are several, the filters of
+    each block are widened to 16 bits once for all of them. More of them take more scratch.
+    """
+
+    pixels: int
+    filters: int
+    chunk: int = 1
+
+    def to_attrs(self) -> dict[str, int]:
+        """As attributes of a packed operator."""
+        return asdict(self)
+
+
+def divisors_and_more(count: int) -> Iterator[int]:
+    """1, 2, 4, ... below `count`, and `count`: how many tiles of so many make a chunk."""
+    size = 1
+    while size < count:
+        yield size
+        size *= 2
+    yield max(count, 1)
