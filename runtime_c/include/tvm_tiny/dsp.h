@@ -38,35 +38,113 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_clamp(int32_t value, int32_t low, int32_t hi
   return (int8_t)(value < low ? low : value > high ? high : value);
 }
 
-/* Element k of the column of output pixel p, see tvm_tiny_dsp_gather. */
-TVM_TINY_INLINE int16_t tvm_tiny_dsp_element(const int8_t* x, const int32_t* lines, int32_t column,
-                                             int32_t zero_point, int32_t width, int32_t channels,
-                                             int32_t kernel_w, int32_t row_bytes, int32_t k) {
-  const int32_t tap = k / channels;
-  const int32_t line = lines[tap / kernel_w];
-  const int32_t at = column + tap % kernel_w;
-  if (line < 0 || at < 0 || at >= width) {
-    return 0;
+/* One output pixel of any shape, element by element; its quads are `step` int16 apart. */
+TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lines, int16_t* cols,
+                                             int32_t step, int32_t column, int32_t zero_point,
+                                             int32_t width, int32_t channels, int32_t kernel_h,
+                                             int32_t kernel_w, int32_t row_bytes) {
+  int32_t k = 0;
+  int32_t ky;
+  int32_t at;
+  int32_t c;
+  for (ky = 0; ky < kernel_h; ky++) {
+    for (at = column; at < column + kernel_w; at++) {
+      const int inside = lines[ky] >= 0 && at >= 0 && at < width;
+      const int8_t* from = inside ? x + lines[ky] * row_bytes + at * channels : x;
+      for (c = 0; c < channels; c++, k++) {
+        cols[(k >> 2) * step + tvm_tiny_dsp_slot(k & 3)] =
+            inside ? (int16_t)(from[c] - zero_point) : (int16_t)0;
+      }
+    }
   }
-  return (int16_t)(x[line * row_bytes + at * channels + k % channels] - zero_point);
+  for (; (k & 3) != 0; k++) {
+    cols[(k >> 2) * step + tvm_tiny_dsp_slot(k & 3)] = 0;
+  }
 }
 
-/* Any shape, element by element. */
-TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lines, int16_t* cols,
-                                             int32_t column, int32_t zero_point, int32_t pixels,
-                                             int32_t width, int32_t channels, int32_t kernel_h,
-                                             int32_t kernel_w, int32_t stride_w,
-                                             int32_t row_bytes) {
-  const int32_t size = kernel_h * kernel_w * channels;
-  int32_t p;
-  int32_t k;
-  for (p = 0; p < pixels; p++) {
-    for (k = 0; k < ((size + 3) & ~3); k++) {
-      cols[(k / 4 * pixels + p) * 4 + tvm_tiny_dsp_slot(k % 4)] =
-          k < size ? tvm_tiny_dsp_element(x, lines, column + p * stride_w, zero_point, width,
-                                          channels, kernel_w, row_bytes, k)
-                   : (int16_t)0;
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale_any(int32_t sum, int32_t multiplier, int32_t offset,
+                                            int32_t shift, int32_t low, int32_t high) {
+  const int32_t t = (int32_t)(((int64_t)sum * multiplier + (1 << 30)) >> 31);
+  return tvm_tiny_dsp_clamp((t + (sum >> 31) + offset) >> shift, low, high);
+}
+
+/* x less its zero point as scratch[c][ky][column] for channels c < block, 0 where there is no x. */
+TVM_TINY_INLINE void tvm_tiny_dsp_window_any(const int8_t* x, const int32_t* lines, int16_t* scratch,
+                                         int32_t zero_point, int32_t width, int32_t channels,
+                                         int32_t block, int32_t kernel_h, int32_t pad_left,
+                                         int32_t columns) {
+  int32_t c;
+  int32_t ky;
+  int32_t i;
+  for (c = 0; c < block; c++) {
+    for (ky = 0; ky < kernel_h; ky++) {
+      for (i = 0; i < columns; i++) {
+        const int32_t at = i - pad_left;
+        const int inside = lines[ky] >= 0 && at >= 0 && at < width;
+        *scratch++ = inside ? (int16_t)(x[(lines[ky] * width + at) * channels + c] - zero_point)
+                            : (int16_t)0;
+      }
     }
+  }
+}
+
+/* Output pixel at `column` of the window of one channel. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_window_sum(const int16_t* window, const int8_t* w,
+                                                int32_t columns, int32_t kernel_h,
+                                                int32_t kernel_w) {
+  int32_t sum = 0;
+  int32_t ky;
+  int32_t kx;
+  for (ky = 0; ky < kernel_h; ky++) {
+    for (kx = 0; kx < kernel_w; kx++) {
+      sum += window[ky * columns + kx] * w[ky * ((kernel_w + 3) & ~3) + kx];
+    }
+  }
+  return sum;
+}
+
+/* tvm_tiny_dsp_depthwise for any kernel. */
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(const int8_t* x, const int32_t* lines, const int8_t* w,
+                                            const int32_t* params, int8_t* out, int16_t* scratch,
+                                            int32_t zero_point, int32_t low, int32_t high,
+                                            int32_t width, int32_t channels, int32_t kernel_h,
+                                            int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+                                            int32_t out_width) {
+  const int32_t columns = (out_width - 1) * stride_w + kernel_w;
+  const int32_t filter = kernel_h * ((kernel_w + 3) & ~3);
+  int32_t c;
+  int32_t ox;
+  for (c = 0; c < channels; c++) {
+    const int16_t* window = scratch + c % 4 * kernel_h * columns;
+    if (c % 4 == 0) {
+      tvm_tiny_dsp_window_any(x + c, lines, scratch, zero_point, width, channels,
+                          channels - c < 4 ? channels - c : 4, kernel_h, pad_left, columns);
+    }
+    for (ox = 0; ox < out_width; ox++) {
+      out[ox * channels + c] = tvm_tiny_dsp_rescale_any(
+          params[4 * c] + tvm_tiny_dsp_window_sum(window + ox * stride_w, w + c * filter, columns,
+                                                  kernel_h, kernel_w),
+          params[4 * c + 1], params[4 * c + 2], params[4 * c + 3], low, high);
+    }
+  }
+}
+
+/* value * multiplier / 2^31 / 2^shift, both steps rounded half away from zero as TFLite does. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_scaled(int32_t value, int32_t multiplier, int32_t shift) {
+  const int32_t t = (int32_t)(((int64_t)value * multiplier + (1 << 30)) >> 31);
+  const int32_t half = shift > 0 ? (int32_t)(1u << (shift - 1)) : 0;
+  return (int32_t)(((int64_t)t + (shift > 0 ? t >> 31 : 0) + half) >> shift);
+}
+
+/* tvm_tiny_dsp_add for any q. */
+TVM_TINY_INLINE void tvm_tiny_dsp_add_any(const int8_t* a, const int8_t* b, int8_t* out,
+                                          int32_t count, const int32_t* q) {
+  int32_t i;
+  for (i = 0; i < count; i++) {
+    const int32_t left = tvm_tiny_dsp_scaled((a[i] - q[0]) * (1 << 20), q[5], -q[8]);
+    const int32_t right = tvm_tiny_dsp_scaled((b[i] - q[1]) * (1 << 20), q[6], -q[9]);
+    const int32_t y = tvm_tiny_dsp_scaled(left + right, q[7], -q[10]) + q[2];
+    out[i] = tvm_tiny_dsp_clamp(y, q[3], q[4]);
   }
 }
 
@@ -143,8 +221,13 @@ TVM_TINY_INLINE void tvm_tiny_dsp_load_two(const tvm_tiny_dsp_word* from, uint32
 TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit(int32_t value, int32_t low, int32_t high) {
   int32_t y;
   __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(value));
-  y = low > -128 && y < low ? low : y;
-  return (int8_t)(high < 127 && y > high ? high : y);
+  if (!__builtin_constant_p(low) || low > -128) {
+    y = y < low ? low : y;
+  }
+  if (!__builtin_constant_p(high) || high < 127) {
+    y = y > high ? high : y;
+  }
+  return (int8_t)y;
 }
 
 /* The sign goes to the offset first: it and t's differ only where t = 0, and there
@@ -345,11 +428,26 @@ TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_store(tvm_tiny_dsp_word* to, uin
   return to;
 }
 
+/* The same in the order of a row. */
+TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_store_row(tvm_tiny_dsp_word* to, uint32_t minus,
+                                                          uint32_t a, uint32_t b) {
+  __asm__ volatile(
+      "sxtab16 r8, %[minus], %[a]\n\t"
+      "sxtab16 r9, %[minus], %[a], ror #8\n\t"
+      "sxtab16 r10, %[minus], %[b]\n\t"
+      "sxtab16 r11, %[minus], %[b], ror #8\n\t"
+      "stmia %[to]!, {r8, r9, r10, r11}"
+      : [to] "+r"(to)
+      : [minus] "r"(minus), [a] "r"(a), [b] "r"(b)
+      : "r8", "r9", "r10", "r11", "memory");
+  return to;
+}
+
 /*
  * Two columns of the window of four channels. In scratch it has for each two columns
  *
  *     for each two rows   [4 channels][2 columns] words of a column's two elements
- *     for a last odd row  [channels 0, 2, 1, 3] words of the row's two elements
+ *     for a last odd row  [4 channels] words of the row's two elements
  *
  * so that SMLAD takes two taps at once and a channel reads its words at constant distances.
  */
@@ -374,7 +472,7 @@ TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_two_columns(const int8_t* x, con
   if ((kernel_h & 1) != 0) {
     const uint32_t a = left ? tvm_tiny_dsp_channels(x + rows[kernel_h - 1], block) : zeros;
     const uint32_t b = right ? tvm_tiny_dsp_channels(next + rows[kernel_h - 1], block) : zeros;
-    to = tvm_tiny_dsp_store(to, minus, tvm_tiny_dsp_lower(a, b), tvm_tiny_dsp_upper(a, b));
+    to = tvm_tiny_dsp_store_row(to, minus, tvm_tiny_dsp_lower(a, b), tvm_tiny_dsp_upper(a, b));
   }
   return to;
 }
@@ -406,11 +504,11 @@ TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_two_columns(const int8_t* x, con
 /* Two columns of one row, from r2 and r3. */
 #define TVM_TINY_DSP_ONE_ROW                \
   "pkhbt r10, r8, r9, lsl #16\n\t"           \
-  "pkhtb r11, r9, r8, asr #16\n\t"           \
-  "sxtab16 r8, %[minus], r10\n\t"            \
-  "sxtab16 r9, %[minus], r11\n\t"            \
-  "sxtab16 r10, %[minus], r10, ror #8\n\t"    \
-  "sxtab16 r11, %[minus], r11, ror #8\n\t"    \
+  "pkhtb r11, r9, r8, asr #16\n\t"          \
+  "sxtab16 r8, %[minus], r10\n\t"           \
+  "sxtab16 r9, %[minus], r10, ror #8\n\t"   \
+  "sxtab16 r10, %[minus], r11\n\t"          \
+  "sxtab16 r11, %[minus], r11, ror #8\n\t"  \
   "stmia %[to]!, {r8, r9, r10, r11}\n\t"
 #define TVM_TINY_DSP_COLUMNS(text, ...)                                              \
   __asm__ volatile("1:\n\t" text                                                     \
@@ -530,9 +628,22 @@ TVM_TINY_INLINE void tvm_tiny_dsp_window(const int8_t* x, const int32_t* lines,
   }
 }
 
+/* The same; `block` is a constant where all channels are in blocks of 4. */
+TVM_TINY_INLINE void tvm_tiny_dsp_fill(const int8_t* x, const int32_t* lines,
+                                       tvm_tiny_dsp_word* to, int32_t zero_point, int32_t width,
+                                       int32_t channels, int32_t block, int32_t kernel_h,
+                                       int32_t pad_left, int32_t columns) {
+  if (block == 4) {
+    tvm_tiny_dsp_window(x, lines, to, zero_point, width, channels, 4, kernel_h, pad_left, columns);
+  } else {
+    tvm_tiny_dsp_window(x, lines, to, zero_point, width, channels, channels % 4, kernel_h, pad_left,
+                        columns);
+  }
+}
+
 /* Words of weights of one channel: for each two rows, of a column's two; for a last odd row, of
- * elements k and k + 1. */
-TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, const int32_t* lines,
+ * elements k and k + 1. there[r] is all ones, or 0 where there is no row r. */
+TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, const uint32_t* there,
                                             int32_t kernel_h, int32_t kernel_w) {
   const int32_t pitch = (kernel_w + 3) & ~3;
   uint32_t last = 0;
@@ -542,8 +653,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, con
   for (r = 0; r + 1 < kernel_h; r += 2) {
     TVM_TINY_DSP_UNROLL
     for (k = 0; k < kernel_w; k += 4) {
-      const uint32_t a = lines[r] < 0 ? 0u : tvm_tiny_dsp_load(w + r * pitch + k);
-      const uint32_t b = lines[r + 1] < 0 ? 0u : tvm_tiny_dsp_load(w + (r + 1) * pitch + k);
+      const uint32_t a = tvm_tiny_dsp_load(w + r * pitch + k) & there[r];
+      const uint32_t b = tvm_tiny_dsp_load(w + (r + 1) * pitch + k) & there[r + 1];
       const uint32_t low = tvm_tiny_dsp_lower(a, b);
       const uint32_t high = tvm_tiny_dsp_upper(a, b);
       taps[r / 2 * kernel_w + k] = tvm_tiny_dsp_even(low);
@@ -564,7 +675,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, con
   taps += kernel_h / 2 * kernel_w;
   TVM_TINY_DSP_UNROLL
   for (k = 0; k < kernel_w; k += 4) {
-    const uint32_t a = lines[r] < 0 ? 0u : tvm_tiny_dsp_load(w + r * pitch + k);
+    const uint32_t a = tvm_tiny_dsp_load(w + r * pitch + k) & there[r];
     const uint32_t even = tvm_tiny_dsp_even(a);
     const uint32_t odd = tvm_tiny_dsp_odd(a);
     if (k > 0) {
@@ -698,7 +809,57 @@ TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
   }
 }
 
-/* One output row of a depthwise convolution, NHWC; w [channels][kernel_h][kernel_w up to 4s]. */
+/* One output row of one channel; there and taps in memory, 4 bytes a row and a word of weights. */
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_channel(
+    const tvm_tiny_dsp_word* window, const tvm_tiny_dsp_word* row, const int8_t* w,
+    const int32_t* params, int8_t* out, const uint32_t* there, uint32_t* taps, int32_t low,
+    int32_t high, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+    int32_t out_width) {
+  int32_t n;
+  tvm_tiny_dsp_read_taps(taps, w, there, kernel_h, kernel_w);
+  for (n = out_width >> 2; n > 0; n--) {
+    tvm_tiny_dsp_outputs(window, row, taps, params, out, low, high, channels, kernel_h, kernel_w,
+                         stride_w, 4);
+    window += 8 * stride_w * kernel_h;
+    row += 8 * stride_w * kernel_h;
+    out += 4 * channels;
+  }
+  if ((out_width & 3) != 0) {
+    tvm_tiny_dsp_outputs(window, row, taps, params, out, low, high, channels, kernel_h, kernel_w,
+                         stride_w, out_width & 3);
+  }
+}
+
+/* Its work memory depends on the kernel. */
+#define TVM_TINY_DSP_DEPTHWISE(rows, words)                                                       \
+  uint32_t there[rows];                                                                           \
+  uint32_t taps[words];                                                                           \
+  int32_t c;                                                                                      \
+  int32_t k;                                                                                      \
+  TVM_TINY_DSP_UNROLL                                                                             \
+  for (k = 0; k < kernel_h; k++) {                                                                \
+    there[k] = lines[k] < 0 ? 0u : ~(uint32_t)0;                                                  \
+  }                                                                                               \
+  for (c = 0; c < channels; c += 4) {                                                             \
+    const int32_t block = channels % 4 == 0 || channels - c >= 4 ? 4 : channels % 4;              \
+    const tvm_tiny_dsp_word* window = all;                                                        \
+    const tvm_tiny_dsp_word* row = all + 4 * (kernel_h - 1);                                      \
+    tvm_tiny_dsp_fill(x, lines, all, zero_point, width, channels, block, kernel_h, pad_left,      \
+                      columns);                                                                   \
+    x += 4;                                                                                       \
+    for (k = 0; k < block; k++) {                                                                 \
+      tvm_tiny_dsp_depthwise_channel(window, row++, w, params, out++, there, taps, low, high,     \
+                                     channels, kernel_h, kernel_w, stride_w, out_width);          \
+      window += 2;                                                                                \
+      w += kernel_h * ((kernel_w + 3) & ~3);                                                      \
+      params += 4;                                                                                \
+    }                                                                                             \
+  }
+
+/* One output row of a depthwise convolution, NHWC: input rows lines[kernel_h] (< 0: no row), w
+ * [channels][kernel_h][kernel_w up to 4s], zeros behind. scratch is 4 * kernel_h * 4 *
+ * ceil(((out_width - 1) * stride_w + kernel_w) / 4) int16. Four channels are read before they are
+ * written. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* lines, const int8_t* w,
                                             const int32_t* params, int8_t* out, int16_t* scratch,
                                             int32_t zero_point, int32_t low, int32_t high,
@@ -706,47 +867,360 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* line
                                             int32_t kernel_w, int32_t stride_w, int32_t pad_left,
                                             int32_t out_width) {
   const int32_t columns = (out_width - 1) * stride_w + kernel_w;
-  const int32_t step = 2 * stride_w * 4 * kernel_h;
   tvm_tiny_dsp_word* const all = (tvm_tiny_dsp_word*)(void*)scratch;
-  uint32_t taps[(TVM_TINY_DSP_KERNEL + 1) / 2 * TVM_TINY_DSP_KERNEL];
+  if (kernel_h <= 3 && kernel_w <= 3) {
+    TVM_TINY_DSP_DEPTHWISE(3, 6)
+  } else if (kernel_h <= 5 && kernel_w <= 5) {
+    TVM_TINY_DSP_DEPTHWISE(5, 15)
+  } else if (kernel_h <= 7 && kernel_w <= 7) {
+    TVM_TINY_DSP_DEPTHWISE(7, 28)
+  } else if (kernel_h <= TVM_TINY_DSP_KERNEL && kernel_w <= TVM_TINY_DSP_KERNEL) {
+    TVM_TINY_DSP_DEPTHWISE(TVM_TINY_DSP_KERNEL, TVM_TINY_DSP_KERNEL * TVM_TINY_DSP_KERNEL / 2)
+  } else {
+    tvm_tiny_dsp_depthwise_any(x, lines, w, params, out, scratch, zero_point, low, high, width,
+                               channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
+  }
+}
+
+/* n quads of one pixel; its quads are `step` words apart. */
+TVM_TINY_INLINE void tvm_tiny_dsp_expand(const int8_t* x, tvm_tiny_dsp_word* to, uint32_t minus,
+                                         int32_t n, int32_t step) {
+  for (; n > 0; n--) {
+    const uint32_t word = tvm_tiny_dsp_load(x);
+    to[0] = tvm_tiny_dsp_add_even(minus, word);
+    to[1] = tvm_tiny_dsp_add_odd(minus, word);
+    to += step;
+    x += 4;
+  }
+}
+
+/* Two words from r9 and r11. */
+#define TVM_TINY_DSP_EXPAND               \
+  "sxtab16 r8, %[minus], r9\n\t"          \
+  "sxtab16 r9, %[minus], r9, ror #8\n\t"  \
+  "sxtab16 r10, %[minus], r11\n\t"        \
+  "sxtab16 r11, %[minus], r11, ror #8\n\t" \
+  "stmia %[to]!, {r8, r9, r10, r11}\n\t"
+#define TVM_TINY_DSP_ACROSS "ldr r11, [%[x], %[d]]\n\tldr r9, [%[x]], #4\n\t" TVM_TINY_DSP_EXPAND
+#define TVM_TINY_DSP_ALONG "ldr r9, [%[x]], #4\n\tldr r11, [%[x]], #4\n\t" TVM_TINY_DSP_EXPAND
+#define TVM_TINY_DSP_RUN(text)                                         \
+  __asm__ volatile(text                                                \
+                   : [x] "+r"(x), [to] "+r"(to)                        \
+                   : [minus] "r"(minus), [d] "r"(d)                    \
+                   : "r8", "r9", "r10", "r11", "memory")
+/* The text n times. */
+#define TVM_TINY_DSP_TIMES(text, n)             \
+  for (i = (n) >> 2; i > 0; i--) {              \
+    TVM_TINY_DSP_RUN(text text text text);      \
+  }                                             \
+  if (((n) & 2) != 0) {                         \
+    TVM_TINY_DSP_RUN(text text);                \
+  }                                             \
+  if (((n) & 1) != 0) {                         \
+    TVM_TINY_DSP_RUN(text);                     \
+  }
+
+/* n quads of each of `pixels` pixels, d bytes apart. */
+TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_expand_run(const int8_t* x, tvm_tiny_dsp_word* to,
+                                                           uint32_t minus, int32_t n,
+                                                           int32_t pixels, int32_t d) {
+  int32_t i;
+  if (pixels == 2) {
+    TVM_TINY_DSP_TIMES(TVM_TINY_DSP_ACROSS, n)
+  } else {
+    TVM_TINY_DSP_TIMES(TVM_TINY_DSP_ALONG, n >> 1)
+    tvm_tiny_dsp_expand(x, to, minus, n & 1, 2);
+    to += 2 * (n & 1);
+  }
+  return to;
+}
+
+/* Four elements from k on of a row of a window that is partly outside; zeros is the zero point. */
+TVM_TINY_INLINE uint32_t tvm_tiny_dsp_edge(const int8_t* x, uint32_t zeros, int32_t column,
+                                           int32_t width, int32_t channels, int32_t k) {
+  uint32_t word = 0;
+  int32_t i;
+  TVM_TINY_DSP_UNROLL
+  for (i = 0; i < 4; i++) {
+    const int32_t at = column + (k + i) / channels;
+    const uint32_t byte = at >= 0 && at < width ? (uint8_t)x[k + i] : zeros & 255u;
+    word |= byte << (8 * i);
+  }
+  return word;
+}
+
+/* A row of the window, of whole quads, of one pixel that is partly outside. */
+TVM_TINY_INLINE void tvm_tiny_dsp_expand_edge(const int8_t* x, tvm_tiny_dsp_word* to, uint32_t minus,
+                                              uint32_t zeros, int32_t column, int32_t width,
+                                              int32_t channels, int32_t kernel_w, int32_t step) {
+  int32_t k;
+  for (k = 0; k < kernel_w * channels; k += channels % 4 == 0 ? channels : 4) {
+    const int32_t at = column + k / channels;
+    if (channels % 4 == 0 && at >= 0 && at < width) {
+      tvm_tiny_dsp_expand(x + k, to + k / 4 * step, minus, channels / 4, step);
+    } else if (channels % 4 == 0) {
+      int32_t i;
+      for (i = 0; i < channels / 4; i++) {
+        to[(k / 4 + i) * step] = 0;
+        to[(k / 4 + i) * step + 1] = 0;
+      }
+    } else {
+      const uint32_t word = tvm_tiny_dsp_edge(x, zeros, column, width, channels, k);
+      to[k / 4 * step] = tvm_tiny_dsp_add_even(minus, word);
+      to[k / 4 * step + 1] = tvm_tiny_dsp_add_odd(minus, word);
+    }
+  }
+}
+
+/* n quads of 0. */
+TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_blank(tvm_tiny_dsp_word* to, int32_t n) {
+  for (; n > 0; n--) {
+    *to++ = 0;
+    *to++ = 0;
+  }
+  return to;
+}
+
+/* Rows of the window are whole quads. */
+TVM_TINY_INLINE void tvm_tiny_dsp_gather_rows(const int8_t* x, const int32_t* lines,
+                                              tvm_tiny_dsp_word* to, int32_t column,
+                                              int32_t zero_point, int32_t pixels, int32_t width,
+                                              int32_t channels, int32_t kernel_h, int32_t kernel_w,
+                                              int32_t stride_w, int32_t row_bytes) {
+  const uint32_t zeros = (uint32_t)(zero_point & 255);
+  const uint32_t minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
+  const int32_t n = kernel_w * channels / 4;
+  const int inside = column >= 0 && column + (pixels - 1) * stride_w + kernel_w <= width;
+  int32_t ky;
+  int32_t p;
+  x += column * channels;
+  if (inside) {
+    for (ky = 0; ky < kernel_h; ky++) {
+      const int32_t line = lines[ky];
+      to = line < 0 ? tvm_tiny_dsp_blank(to, pixels * n)
+                    : tvm_tiny_dsp_expand_run(x + line * row_bytes, to, minus, n, pixels,
+                                              stride_w * channels);
+    }
+    return;
+  }
+  for (ky = 0; ky < kernel_h; ky++, to += 2 * pixels * n) {
+    const int8_t* from = x + lines[ky] * row_bytes;
+    if (lines[ky] < 0) {
+      (void)tvm_tiny_dsp_blank(to, pixels * n);
+      continue;
+    }
+    for (p = 0; p < pixels; p++) {
+      tvm_tiny_dsp_expand_edge(from + p * stride_w * channels, to + 2 * p, minus, zeros,
+                               column + p * stride_w, width, channels, kernel_w, 2 * pixels);
+    }
+  }
+}
+
+/* Bytes k .. k + 3 of rows of `run` bytes, the zero point behind `size` of them: constants but x,
+ * so that nothing is left but loads and shifts. */
+TVM_TINY_INLINE uint32_t tvm_tiny_dsp_bytes(const int8_t* const* rows, uint32_t zeros, int32_t run,
+                                            int32_t size, int32_t k) {
+  const int8_t* from = rows[k / run] + k % run;
+  const int32_t left = run - k % run;
+  uint32_t word;
+  int32_t i;
+  if (left >= 4) {
+    return tvm_tiny_dsp_load(from);
+  }
+  if (run < 4) {
+    word = 0;
+    TVM_TINY_DSP_UNROLL
+    for (i = 0; i < 4; i++) {
+      const int32_t at = k + i < size ? k + i : 0;
+      word |= (k + i < size ? (uint8_t)rows[at / run][at % run] : zeros & 255u) << (8 * i);
+    }
+    return word;
+  }
+  word = left == 1   ? (uint8_t)from[0]
+         : left == 2 ? (uint8_t)from[0] | (uint32_t)(uint8_t)from[1] << 8
+                     : tvm_tiny_dsp_load(from - 1) >> 8;
+  return word | (k + left < size ? tvm_tiny_dsp_load(rows[k / run + 1]) : zeros) << (8 * left);
+}
+
+/* What is unrolled, and the longest row of a window of that kind. */
+enum { TVM_TINY_DSP_QUADS = 40, TVM_TINY_DSP_BLANK = 32 };
+
+/* Rows of the window are not whole quads; all its columns are there, and it is small. */
+TVM_TINY_INLINE void tvm_tiny_dsp_gather_small(const int8_t* x, const int32_t* lines,
+                                               tvm_tiny_dsp_word* to, int32_t zero_point,
+                                               int32_t channels, int32_t kernel_h,
+                                               int32_t kernel_w, int32_t row_bytes, int32_t step) {
+  const uint32_t zeros = (uint32_t)(zero_point & 255) * 0x01010101u;
+  const uint32_t minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
+  const int32_t size = kernel_h * kernel_w * channels;
+  const int8_t* rows[TVM_TINY_DSP_KERNEL + 1];
+  tvm_tiny_dsp_word blank[TVM_TINY_DSP_BLANK / 4];
+  int32_t k;
+  TVM_TINY_DSP_UNROLL
+  for (k = 0; k < kernel_w * channels; k += 4) {
+    blank[k / 4] = zeros;
+  }
+  TVM_TINY_DSP_UNROLL
+  for (k = 0; k < kernel_h; k++) {
+    rows[k] = lines[k] < 0 ? (const int8_t*)(void*)blank : x + lines[k] * row_bytes;
+  }
+  TVM_TINY_DSP_UNROLL_MORE
+  for (k = 0; k < size; k += 4) {
+    const uint32_t word = tvm_tiny_dsp_bytes(rows, zeros, kernel_w * channels, size, k);
+    to[k / 4 * step] = tvm_tiny_dsp_add_even(minus, word);
+    to[k / 4 * step + 1] = tvm_tiny_dsp_add_odd(minus, word);
+  }
+}
+
+/* One output pixel that is partly outside, of any shape; its quads are `step` words apart. */
+TVM_TINY_INLINE void tvm_tiny_dsp_gather_edge(const int8_t* x, const int32_t* lines,
+                                              tvm_tiny_dsp_word* to, int32_t step, int32_t column,
+                                              int32_t zero_point, int32_t width, int32_t channels,
+                                              int32_t kernel_h, int32_t kernel_w,
+                                              int32_t row_bytes) {
+  const uint32_t minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
+  const int32_t quads = (kernel_h * kernel_w * channels + 3) / 4;
+  const int8_t blank = (int8_t)zero_point;
+  uint32_t word = 0;
+  int32_t n = 0;
+  int32_t ky;
+  int32_t at;
   int32_t c;
-  int32_t ox;
-  for (c = 0; c < channels; c++) {
-    const int32_t k = c & 3;
-    const tvm_tiny_dsp_word* window = all + 2 * k;
-    const tvm_tiny_dsp_word* row = all + 4 * (kernel_h - 1) + (k == 1 || k == 2 ? k ^ 3 : k);
-    int8_t* to = out + c;
-    if (k == 0 && (channels % 4 == 0 || channels - c >= 4)) {
-      tvm_tiny_dsp_window(x + c, lines, all, zero_point, width, channels, 4, kernel_h, pad_left,
-                          columns);
-    } else if (k == 0) {
-      tvm_tiny_dsp_window(x + c, lines, all, zero_point, width, channels, channels % 4, kernel_h,
-                          pad_left, columns);
+  for (ky = 0; ky <= kernel_h; ky++) {
+    for (at = column; at < column + kernel_w; at++) {
+      /* One row more, of nothing, fills the last quad. */
+      const int inside = ky < kernel_h && lines[ky] >= 0 && at >= 0 && at < width;
+      const int8_t* from = inside ? x + lines[ky] * row_bytes + at * channels : &blank;
+      for (c = 0; c < channels; c++, from += inside) {
+        word = word >> 8 | (uint32_t)*from << 24;
+        n++;
+        if ((n & 3) == 0) {
+          to[0] = tvm_tiny_dsp_add_even(minus, word);
+          to[1] = tvm_tiny_dsp_add_odd(minus, word);
+          to += step;
+          if (n == 4 * quads) {
+            return;
+          }
+        }
+      }
     }
-    tvm_tiny_dsp_read_taps(taps, w, lines, kernel_h, kernel_w);
-    for (ox = 0; ox + 4 <= out_width; ox += 4) {
-      tvm_tiny_dsp_outputs(window, row, taps, params, to, low, high, channels, kernel_h, kernel_w,
-                           stride_w, 4);
-      window += step;
-      row += step;
-      to += 4 * channels;
+  }
+}
+
+/* Columns of a convolution (im2col): `pixels` neighbouring output pixels, the first one's window at
+ * `column`, of input rows lines[kernel_h] (< 0: no row). Element k = (ky * kernel_w + kx) * channels
+ * + c of pixel p goes to cols[quad][p][4], less the zero point, 0 where there is no input and behind
+ * the last. */
+TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
+                                         int32_t column, int32_t zero_point, int32_t pixels,
+                                         int32_t width, int32_t channels, int32_t kernel_h,
+                                         int32_t kernel_w, int32_t stride_w, int32_t row_bytes) {
+  const int small = kernel_h * kernel_w * channels <= 4 * TVM_TINY_DSP_QUADS &&
+                    kernel_h <= TVM_TINY_DSP_KERNEL && kernel_w * channels <= TVM_TINY_DSP_BLANK;
+  int32_t i;
+  if (kernel_w * channels % 4 == 0) {
+    tvm_tiny_dsp_gather_rows(x, lines, (tvm_tiny_dsp_word*)(void*)cols, column, zero_point, pixels,
+                             width, channels, kernel_h, kernel_w, stride_w, row_bytes);
+    return;
+  }
+  for (i = 0; i < pixels; i++) {
+    const int32_t at = column + i * stride_w;
+    if (small && at >= 0 && at + kernel_w <= width) {
+      tvm_tiny_dsp_gather_small(x + at * channels, lines,
+                                (tvm_tiny_dsp_word*)(void*)(cols + 4 * i), zero_point, channels,
+                                kernel_h, kernel_w, row_bytes, 2 * pixels);
+    } else {
+      tvm_tiny_dsp_gather_edge(x, lines, (tvm_tiny_dsp_word*)(void*)(cols + 4 * i), 2 * pixels, at,
+                               zero_point, width, channels, kernel_h, kernel_w, row_bytes);
     }
-    if ((out_width & 3) != 0) {
-      tvm_tiny_dsp_outputs(window, row, taps, params, to, low, high, channels, kernel_h, kernel_w,
-                           stride_w, out_width & 3);
+  }
+}
+
+/* Of much code and no constants. */
+#define TVM_TINY_DSP_ONCE static __attribute__((noinline, unused))
+
+/* What tvm_tiny_dsp_add needs of q: x is the operand of the larger scale, whose part of the sum is
+ * (x - zero point) * 2^19 exactly; y the other. */
+struct tvm_tiny_dsp_scales {
+  int32_t x_zero;
+  int32_t y_zero;
+  int32_t y_multiplier;
+  int32_t y_shift;
+  int32_t y_half;
+  int32_t multiplier;
+  int32_t shift;
+  int32_t offset;
+};
+
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_add_one(int32_t x, int32_t y,
+                                             const struct tvm_tiny_dsp_scales* s, int equal) {
+  int32_t sum = y * (1 << 20) - s->y_zero;
+  if (!equal) {
+    const int32_t t = y * (1 << 21) - s->y_zero;
+    sum = tvm_tiny_dsp_smmlar((uint32_t)t, (uint32_t)s->y_multiplier, s->y_half + (t >> 31));
+    sum = (sum >> s->y_shift) * 2 - s->x_zero;
+  }
+  sum += x * (1 << 20);
+  return tvm_tiny_dsp_smmlar((uint32_t)sum, (uint32_t)s->multiplier, s->offset + (sum >> 31)) >>
+         s->shift;
+}
+
+/* `whole`: the limits are those of int8; `equal`: so are the scales. */
+TVM_TINY_INLINE void tvm_tiny_dsp_add_all(const int8_t* x, const int8_t* y, int8_t* out,
+                                          int32_t count, const struct tvm_tiny_dsp_scales* s,
+                                          const int32_t* q, int whole, int equal) {
+  const int32_t low = whole ? -128 : q[3];
+  const int32_t high = whole ? 127 : q[4];
+  int32_t i;
+  for (i = count >> 2; i > 0; i--) {
+    out[0] = tvm_tiny_dsp_limit(tvm_tiny_dsp_add_one(x[0], y[0], s, equal), low, high);
+    out[1] = tvm_tiny_dsp_limit(tvm_tiny_dsp_add_one(x[1], y[1], s, equal), low, high);
+    out[2] = tvm_tiny_dsp_limit(tvm_tiny_dsp_add_one(x[2], y[2], s, equal), low, high);
+    out[3] = tvm_tiny_dsp_limit(tvm_tiny_dsp_add_one(x[3], y[3], s, equal), low, high);
+    x += 4;
+    y += 4;
+    out += 4;
+  }
+  for (i = 0; i < (count & 3); i++) {
+    out[i] = tvm_tiny_dsp_limit(tvm_tiny_dsp_add_one(x[i], y[i], s, equal), low, high);
+  }
+}
+
+/* TFLite's quantized sum; q: zero points a b y, limits, multipliers a b y, shifts a b y (<= 0). The
+ * operand of the larger scale, or both, have multiplier 2^30 and shift 0. */
+TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t* out, int32_t count,
+                                      const int32_t* q) {
+  const int a_exact = q[8] == 0 && q[5] == 1 << 30;
+  const int b_exact = q[9] == 0 && q[6] == 1 << 30;
+  const int32_t other = a_exact ? 1 : 0;
+  struct tvm_tiny_dsp_scales s;
+  if (!(a_exact || b_exact) || q[10] >= 0 || q[10] < -22 || (!(a_exact && b_exact) && q[8 + other] == 0)) {
+    tvm_tiny_dsp_add_any(a, b, out, count, q);
+    return;
+  }
+  s.x_zero = q[1 - other] * (1 << 20);
+  s.y_zero = q[other] * (1 << 21);
+  s.y_multiplier = q[5 + other];
+  s.y_shift = -q[8 + other];
+  s.y_half = (int32_t)(1u << (s.y_shift - 1));
+  s.multiplier = q[7];
+  s.shift = -q[10];
+  s.offset = q[2] * (1 << s.shift) + (1 << (s.shift - 1));
+  if (a_exact && b_exact) {
+    s.y_zero = (q[0] + q[1]) * (1 << 20);
+    if (q[3] == -128 && q[4] == 127) {
+      tvm_tiny_dsp_add_all(a, b, out, count, &s, q, 1, 1);
+    } else {
+      tvm_tiny_dsp_add_all(a, b, out, count, &s, q, 0, 1);
     }
-    w += kernel_h * ((kernel_w + 3) & ~3);
-    params += 4;
+  } else if (q[3] == -128 && q[4] == 127) {
+    tvm_tiny_dsp_add_all(a_exact ? a : b, a_exact ? b : a, out, count, &s, q, 1, 0);
+  } else {
+    tvm_tiny_dsp_add_all(a_exact ? a : b, a_exact ? b : a, out, count, &s, q, 0, 0);
   }
 }
 
 #else
-
-TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale(int32_t sum, int32_t multiplier, int32_t offset,
-                                            int32_t shift, int32_t low, int32_t high) {
-  const int32_t t = (int32_t)(((int64_t)sum * multiplier + (1 << 30)) >> 31);
-  return tvm_tiny_dsp_clamp((t + (sum >> 31) + offset) >> shift, low, high);
-}
 
 /* acc[p * filters + f] -> out[p * pitch + f], p < pixels, f < channels; channel f has params + 4 f. */
 TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters,
@@ -757,7 +1231,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters
   int32_t f;
   for (f = 0; f < channels; f++) {
     for (p = 0; p < pixels; p++) {
-      out[p * pitch + f] = tvm_tiny_dsp_rescale(acc[p * filters + f], params[4 * f + 1],
+      out[p * pitch + f] = tvm_tiny_dsp_rescale_any(acc[p * filters + f], params[4 * f + 1],
                                                 params[4 * f + 2], params[4 * f + 3], low, high);
     }
   }
@@ -797,94 +1271,41 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x4(const int16_t* cols, const int8_t* w, 
   tvm_tiny_dsp_dot(cols, w, acc, quads, 1, 4);
 }
 
-/* x less its zero point as scratch[c][ky][column] for channels c < block, 0 where there is no x. */
-TVM_TINY_INLINE void tvm_tiny_dsp_window(const int8_t* x, const int32_t* lines, int16_t* scratch,
-                                         int32_t zero_point, int32_t width, int32_t channels,
-                                         int32_t block, int32_t kernel_h, int32_t pad_left,
-                                         int32_t columns) {
-  int32_t c;
-  int32_t ky;
-  int32_t i;
-  for (c = 0; c < block; c++) {
-    for (ky = 0; ky < kernel_h; ky++) {
-      for (i = 0; i < columns; i++) {
-        const int32_t at = i - pad_left;
-        const int inside = lines[ky] >= 0 && at >= 0 && at < width;
-        *scratch++ = inside ? (int16_t)(x[(lines[ky] * width + at) * channels + c] - zero_point)
-                            : (int16_t)0;
-      }
-    }
+/* Columns of a convolution (im2col): `pixels` neighbouring output pixels, the first one's window at
+ * `column`, of input rows lines[kernel_h] (< 0: no row). Element k = (ky * kernel_w + kx) * channels
+ * + c of pixel p goes to cols[quad][p][4], less the zero point, 0 where there is no input and behind
+ * the last. */
+TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
+                                         int32_t column, int32_t zero_point, int32_t pixels,
+                                         int32_t width, int32_t channels, int32_t kernel_h,
+                                         int32_t kernel_w, int32_t stride_w, int32_t row_bytes) {
+  int32_t p;
+  for (p = 0; p < pixels; p++) {
+    tvm_tiny_dsp_gather_any(x, lines, cols + 4 * p, 4 * pixels, column + p * stride_w, zero_point,
+                            width, channels, kernel_h, kernel_w, row_bytes);
   }
 }
 
-/* Output pixel at `column` of the window of one channel. */
-TVM_TINY_INLINE int32_t tvm_tiny_dsp_window_sum(const int16_t* window, const int8_t* w,
-                                                int32_t columns, int32_t kernel_h,
-                                                int32_t kernel_w) {
-  int32_t sum = 0;
-  int32_t ky;
-  int32_t kx;
-  for (ky = 0; ky < kernel_h; ky++) {
-    for (kx = 0; kx < kernel_w; kx++) {
-      sum += window[ky * columns + kx] * w[ky * ((kernel_w + 3) & ~3) + kx];
-    }
-  }
-  return sum;
-}
-
-/* One output row of a depthwise convolution, NHWC; w [channels][kernel_h][kernel_w up to 4s]. */
+/* One output row of a depthwise convolution, NHWC: input rows lines[kernel_h] (< 0: no row), w
+ * [channels][kernel_h][kernel_w up to 4s], zeros behind. scratch is 4 * kernel_h * 4 *
+ * ceil(((out_width - 1) * stride_w + kernel_w) / 4) int16. Four channels are read before they are
+ * written. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* lines, const int8_t* w,
                                             const int32_t* params, int8_t* out, int16_t* scratch,
                                             int32_t zero_point, int32_t low, int32_t high,
                                             int32_t width, int32_t channels, int32_t kernel_h,
                                             int32_t kernel_w, int32_t stride_w, int32_t pad_left,
                                             int32_t out_width) {
-  const int32_t columns = (out_width - 1) * stride_w + kernel_w;
-  const int32_t filter = kernel_h * ((kernel_w + 3) & ~3);
-  int32_t c;
-  int32_t ox;
-  for (c = 0; c < channels; c++) {
-    const int16_t* window = scratch + c % 4 * kernel_h * columns;
-    if (c % 4 == 0) {
-      tvm_tiny_dsp_window(x + c, lines, scratch, zero_point, width, channels,
-                          channels - c < 4 ? channels - c : 4, kernel_h, pad_left, columns);
-    }
-    for (ox = 0; ox < out_width; ox++) {
-      out[ox * channels + c] = tvm_tiny_dsp_rescale(
-          params[4 * c] + tvm_tiny_dsp_window_sum(window + ox * stride_w, w + c * filter, columns,
-                                                  kernel_h, kernel_w),
-          params[4 * c + 1], params[4 * c + 2], params[4 * c + 3], low, high);
-    }
-  }
-}
-
-#endif /* TVM_TINY_DSP */
-
-TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
-                                         int32_t column, int32_t zero_point, int32_t pixels,
-                                         int32_t width, int32_t channels, int32_t kernel_h,
-                                         int32_t kernel_w, int32_t stride_w, int32_t row_bytes) {
-  tvm_tiny_dsp_gather_any(x, lines, cols, column, zero_point, pixels, width, channels, kernel_h,
-                          kernel_w, stride_w, row_bytes);
-}
-
-/* value * multiplier / 2^31 / 2^shift, both steps rounded half away from zero as TFLite does. */
-TVM_TINY_INLINE int32_t tvm_tiny_dsp_scaled(int32_t value, int32_t multiplier, int32_t shift) {
-  const int32_t t = (int32_t)(((int64_t)value * multiplier + (1 << 30)) >> 31);
-  const int32_t half = shift > 0 ? (int32_t)(1u << (shift - 1)) : 0;
-  return (int32_t)(((int64_t)t + (shift > 0 ? t >> 31 : 0) + half) >> shift);
+  tvm_tiny_dsp_depthwise_any(x, lines, w, params, out, scratch, zero_point, low, high, width,
+                             channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
 }
 
 /* TFLite's quantized sum; q: zero points a b y, limits, multipliers a b y, shifts a b y (<= 0). */
 TVM_TINY_INLINE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t* out, int32_t count,
                                       const int32_t* q) {
-  int32_t i;
-  for (i = 0; i < count; i++) {
-    const int32_t left = tvm_tiny_dsp_scaled((a[i] - q[0]) * (1 << 20), q[5], -q[8]);
-    const int32_t right = tvm_tiny_dsp_scaled((b[i] - q[1]) * (1 << 20), q[6], -q[9]);
-    const int32_t y = tvm_tiny_dsp_scaled(left + right, q[7], -q[10]) + q[2];
-    out[i] = tvm_tiny_dsp_clamp(y, q[3], q[4]);
-  }
+  tvm_tiny_dsp_add_any(a, b, out, count, q);
 }
+
+#endif /* TVM_TINY_DSP */
 
 #endif /* TVM_TINY_DSP_H */
