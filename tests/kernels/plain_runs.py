@@ -21,6 +21,7 @@ SUPPORT = {
     "host": ("host/files.c",),
 }
 MAIN = """\
+#include "tvm_tiny/options.h"
 #include "tvm_tiny/plain.h"
 #include "files.h"
 int main(void);
@@ -86,7 +87,10 @@ def check(cases: Sequence[Case], folder: Path) -> None:
 
 
 def program(cases: Sequence[Case]) -> str:
-    """All cases as one C source; each array is an object of its own, for the sanitizers."""
+    """All cases as one C source.
+
+    Each array is an object of its own, for the sanitizers, and aligned, so that words are copied.
+    """
     numbered = list(enumerate(cases))
     texts = [_case(k, case) for k, case in numbered]
     return MAIN.format(
@@ -105,7 +109,7 @@ def _case(k: int, case: Case) -> str:
 
 def _array(declaration: str, values: np.ndarray) -> str:
     flat = values.reshape(-1)
-    return f"static {declaration}[{flat.size}] = {{{', '.join(map(str, flat))}}};"
+    return f"TVM_TINY_ALIGN(4) static {declaration}[{flat.size}] = {{{', '.join(map(str, flat))}}};"
 
 
 def build(board: Board, source: Path, folder: Path, flags: Sequence[str]) -> Path:

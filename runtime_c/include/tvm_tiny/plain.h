@@ -17,19 +17,17 @@
 
 #ifndef TVM_TINY_INLINE
 #if defined(__GNUC__) || defined(__clang__)
-#define TVM_TINY_INLINE static inline __attribute__((always_inline))
+#define TVM_TINY_INLINE static inline __attribute__((always_inline, unused))
 #else
 #define TVM_TINY_INLINE static inline
 #endif
 #endif
 
-/* At -O2 gcc unrolls no loop that would grow, and without it sums stay in memory. */
-#ifndef TVM_TINY_UNROLL
+/* At -O2 gcc unrolls no loop that would grow. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define TVM_TINY_UNROLL _Pragma("GCC unroll 16")
+#define TVM_TINY_PLAIN_UNROLL _Pragma("GCC unroll 16")
 #else
-#define TVM_TINY_UNROLL
-#endif
+#define TVM_TINY_PLAIN_UNROLL
 #endif
 
 /* Rows of the highest window of tvm_tiny_plain_depthwise. */
@@ -42,9 +40,9 @@
 
 /* Keeps gcc from moving loads through this pointer ahead, where they would fill all registers. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define TVM_TINY_HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
+#define TVM_TINY_PLAIN_HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
 #else
-#define TVM_TINY_HIDE(pointer) ((void)0)
+#define TVM_TINY_PLAIN_HIDE(pointer) ((void)0)
 #endif
 
 /* (a * multiplier + 2^30) >> 31 for |a| < 2^30 and multipliers that are not negative. */
@@ -124,56 +122,60 @@ TVM_TINY_INLINE void tvm_tiny_plain_requantize(const int32_t* acc, int32_t filte
 }
 
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__GNUC__) && !defined(__clang__) && \
-    defined(__OPTIMIZE__) && !defined(TVM_TINY_PLAIN_NO_ASM)
+    defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__) && !defined(TVM_TINY_PLAIN_NO_ASM)
 /*
  * Armv6-M loads bytes with their sign by a register's offset alone and multiplies in the lower
- * eight registers alone: gcc spills, while the sums can stay in the upper ones. The terms are
+ * eight registers alone: gcc spills, while the sums can stay in the upper ones. r7 may be gcc's
+ * frame pointer, so it is lent and given back; with -Os gcc has no upper registers. The terms are
  * repeated as text because gcc counts lines to know how far branches reach.
  */
-#define TVM_TINY_PLAIN_TERM_2            \
-  "ldrsb %[s], [%[x], %[zero]]\n\t"    \
-  "ldrsb %[t], [%[w], %[zero]]\n\t"    \
-  "movs %[u], %[s]\n\t"                \
-  "muls %[u], %[t]\n\t"                \
-  "add %[a], %[u]\n\t"                 \
-  "ldrsb %[u], [%[w], %[one]]\n\t"     \
-  "muls %[s], %[u]\n\t"                \
-  "add %[b], %[s]\n\t"                 \
-  "ldrsb %[s], [%[x], %[pitch]]\n\t"   \
-  "muls %[t], %[s]\n\t"                \
-  "add %[c], %[t]\n\t"                 \
-  "muls %[u], %[s]\n\t"                \
-  "add %[d], %[u]\n\t"                 \
-  "adds %[x], #1\n\t"                  \
+#define TVM_TINY_PLAIN_TERM_2         \
+  "ldrsb %[s], [%[x], %[zero]]\n\t"   \
+  "ldrsb %[t], [%[w], %[zero]]\n\t"   \
+  "movs %[u], %[s]\n\t"               \
+  "muls %[u], %[t]\n\t"               \
+  "add %[a], %[u]\n\t"                \
+  "ldrsb %[u], [%[w], r7]\n\t"        \
+  "muls %[s], %[u]\n\t"               \
+  "add %[b], %[s]\n\t"                \
+  "ldrsb %[s], [%[x], %[pitch]]\n\t"  \
+  "muls %[t], %[s]\n\t"               \
+  "add %[c], %[t]\n\t"                \
+  "muls %[u], %[s]\n\t"               \
+  "add %[d], %[u]\n\t"                \
+  "adds %[x], #1\n\t"                 \
   "adds %[w], #2\n\t"
 
-#define TVM_TINY_PLAIN_TERM_1            \
-  "ldrsb %[s], [%[x], %[zero]]\n\t"    \
-  "ldrsb %[t], [%[w], %[zero]]\n\t"    \
-  "muls %[t], %[s]\n\t"                \
-  "add %[a], %[t]\n\t"                 \
-  "ldrsb %[t], [%[w], %[one]]\n\t"     \
-  "muls %[t], %[s]\n\t"                \
-  "add %[b], %[t]\n\t"                 \
-  "adds %[x], #1\n\t"                  \
+#define TVM_TINY_PLAIN_TERM_1        \
+  "ldrsb %[s], [%[x], %[zero]]\n\t"  \
+  "ldrsb %[t], [%[w], %[zero]]\n\t"  \
+  "muls %[t], %[s]\n\t"              \
+  "add %[a], %[t]\n\t"               \
+  "ldrsb %[t], [%[w], %[one]]\n\t"   \
+  "muls %[t], %[s]\n\t"              \
+  "add %[b], %[t]\n\t"               \
+  "adds %[x], #1\n\t"                \
   "adds %[w], #2\n\t"
 
-#define TVM_TINY_PLAIN_LOOP(terms) \
-  __asm__ volatile(".syntax unified\n1:\n\t" terms "cmp %[x], %[end]\n\tbne 1b"
 #define TVM_TINY_PLAIN_8(term) term term term term term term term term
+#define TVM_TINY_PLAIN_LOOP(terms) "1:\n\t" terms "cmp %[x], %[end]\n\tbne 1b\n\t"
 
-#define TVM_TINY_PLAIN_DOT_2(terms)                                                             \
-  TVM_TINY_PLAIN_LOOP(terms) : [x] "+l"(x), [w] "+l"(w), [a] "+h"(a), [b] "+h"(b), [c] "+h"(c),  \
-                              [d] "+h"(d), [s] "=&l"(s), [t] "=&l"(t), [u] "=&l"(u)             \
-                            : [zero] "l"(0), [one] "l"(1), [pitch] "l"(pitch), [end] "h"(end)   \
-                            : "cc", "memory")
+#define TVM_TINY_PLAIN_DOT_2(terms)                                                         \
+  __asm__ volatile(".syntax unified\n\tmov lr, r7\n\tmovs r7, #1\n" TVM_TINY_PLAIN_LOOP(  \
+                       terms) "mov r7, lr"                                                  \
+                   : [x] "+l"(xs), [w] "+l"(ws), [a] "+h"(a), [b] "+h"(b), [c] "+h"(c),     \
+                     [d] "+h"(d), [s] "=&l"(s), [t] "=&l"(t), [u] "=&l"(u)                  \
+                   : [zero] "l"(zero), [pitch] "l"(step), [end] "h"(end)                    \
+                   : "lr", "cc", "memory")
 
-#define TVM_TINY_PLAIN_DOT_1(terms)                                                            \
-  TVM_TINY_PLAIN_LOOP(terms) : [x] "+l"(x), [w] "+l"(w), [a] "+h"(a), [b] "+h"(b), [s] "=&l"(s), \
-                              [t] "=&l"(t)                                                      \
-                            : [zero] "l"(0), [one] "l"(1), [end] "h"(end)                       \
-                            : "cc", "memory")
+#define TVM_TINY_PLAIN_DOT_1(terms)                                                   \
+  __asm__ volatile(".syntax unified\n" TVM_TINY_PLAIN_LOOP(terms)                     \
+                   : [x] "+l"(x), [w] "+l"(w), [a] "+h"(a), [b] "+h"(b), [s] "=&l"(s), \
+                     [t] "=&l"(t)                                                     \
+                   : [zero] "l"(0), [one] "l"(1), [end] "h"(end)                      \
+                   : "cc", "memory")
 
+/* Adds `times` times `count` (8, or 1 to 7) terms of two filters over two pixels. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot_2(const int8_t* x, int32_t pitch, const int8_t* w,
                                           int32_t* acc, int32_t times, int32_t count) {
   const int8_t* const end = x + times * count;
@@ -181,9 +183,13 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_2(const int8_t* x, int32_t pitch, const 
   int32_t b = acc[1];
   int32_t c = acc[2];
   int32_t d = acc[3];
-  int32_t s;
-  int32_t t;
-  int32_t u;
+  register const int8_t* xs __asm__("r0") = x;
+  register const int8_t* ws __asm__("r1") = w;
+  register int32_t step __asm__("r2") = pitch;
+  register int32_t zero __asm__("r3") = 0;
+  register int32_t s __asm__("r4");
+  register int32_t t __asm__("r5");
+  register int32_t u __asm__("r6");
   if (count == 8) {
     TVM_TINY_PLAIN_DOT_2(TVM_TINY_PLAIN_8(TVM_TINY_PLAIN_TERM_2));
   } else {
@@ -195,6 +201,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_2(const int8_t* x, int32_t pitch, const 
   acc[3] = d;
 }
 
+/* The same over one pixel. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot_1(const int8_t* x, const int8_t* w, int32_t* acc,
                                           int32_t times, int32_t count) {
   const int8_t* const end = x + times * count;
@@ -210,6 +217,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_1(const int8_t* x, const int8_t* w, int3
   acc[0] = a;
   acc[1] = b;
 }
+
 TVM_TINY_INLINE void tvm_tiny_plain_dot_4(const int8_t* x, int32_t pitch, const int8_t* w,
                                           int32_t* acc, int32_t times, int32_t count) {
   tvm_tiny_plain_dot_2(x, pitch, w, acc, times, count);
@@ -234,11 +242,11 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_4(const int8_t* x, int32_t pitch, const 
   int32_t h = acc[7];
   int32_t k;
   for (; times > 0; times--) {
-    TVM_TINY_UNROLL
+    TVM_TINY_PLAIN_UNROLL
     for (k = 0; k < count; k++) {
       const int32_t first = w[k * 2];
       const int32_t second = w[k * 2 + 1];
-      TVM_TINY_HIDE(x);
+      TVM_TINY_PLAIN_HIDE(x);
       a += x[k] * first;
       b += x[k] * second;
       c += x[pitch + k] * first;
@@ -247,7 +255,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_4(const int8_t* x, int32_t pitch, const 
       f += x[2 * pitch + k] * second;
       g += x[3 * pitch + k] * first;
       h += x[3 * pitch + k] * second;
-      TVM_TINY_HIDE(w);
+      TVM_TINY_PLAIN_HIDE(w);
     }
     x += count;
     w += count * 2;
@@ -271,16 +279,16 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_2(const int8_t* x, int32_t pitch, const 
   int32_t d = acc[3];
   int32_t k;
   for (; times > 0; times--) {
-    TVM_TINY_UNROLL
+    TVM_TINY_PLAIN_UNROLL
     for (k = 0; k < count; k++) {
       const int32_t first = w[k * 2];
       const int32_t second = w[k * 2 + 1];
-      TVM_TINY_HIDE(x);
+      TVM_TINY_PLAIN_HIDE(x);
       a += x[k] * first;
       b += x[k] * second;
       c += x[pitch + k] * first;
       d += x[pitch + k] * second;
-      TVM_TINY_HIDE(w);
+      TVM_TINY_PLAIN_HIDE(w);
     }
     x += count;
     w += count * 2;
@@ -297,12 +305,12 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_1(const int8_t* x, const int8_t* w, int3
   int32_t b = acc[1];
   int32_t k;
   for (; times > 0; times--) {
-    TVM_TINY_UNROLL
+    TVM_TINY_PLAIN_UNROLL
     for (k = 0; k < count; k++) {
-      TVM_TINY_HIDE(x);
+      TVM_TINY_PLAIN_HIDE(x);
       a += x[k] * w[k * 2];
       b += x[k] * w[k * 2 + 1];
-      TVM_TINY_HIDE(w);
+      TVM_TINY_PLAIN_HIDE(w);
     }
     x += count;
     w += count * 2;
@@ -347,7 +355,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_copy(const int8_t* from, int8_t* to, int32_t
   const int words = bytes >= 8 && (((uintptr_t)from | (uintptr_t)to) & 3u) == 0u;
 #endif
   if (words) {
-    TVM_TINY_UNROLL
+    TVM_TINY_PLAIN_UNROLL
     for (; k + 4 <= bytes; k += 4) {
 #if defined(__ARM_FEATURE_UNALIGNED)
       __builtin_memcpy(to + k, from + k, 4);
@@ -358,7 +366,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_copy(const int8_t* from, int8_t* to, int32_t
     }
   }
 #endif
-  TVM_TINY_UNROLL
+  TVM_TINY_PLAIN_UNROLL
   for (; k < bytes; k++) {
     to[k] = from[k];
   }
@@ -406,7 +414,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_gather(const int8_t* x, const int32_t* lines
 TVM_TINY_INLINE int32_t tvm_tiny_plain_taps(int32_t sum, const int8_t* x, const int8_t* w,
                                             int32_t kernel_w, int32_t channels) {
   int32_t kx;
-  TVM_TINY_UNROLL
+  TVM_TINY_PLAIN_UNROLL
   for (kx = 0; kx < kernel_w; kx++) {
     sum += x[kx * channels] * w[kx * channels];
   }
@@ -422,7 +430,7 @@ TVM_TINY_INLINE int32_t tvm_tiny_plain_edge_taps(int32_t sum, const int8_t* row,
                                                  int32_t last, int32_t width, int32_t kernel_w,
                                                  int32_t channels) {
   int32_t kx;
-  TVM_TINY_UNROLL
+  TVM_TINY_PLAIN_UNROLL
   for (kx = 0; kx < kernel_w; kx++) {
     const int possible = last + kx >= 0 && first + kx < width;
     const int not_left = first + kx >= 0 || column + kx >= 0;
@@ -442,7 +450,7 @@ TVM_TINY_INLINE int32_t tvm_tiny_plain_missing_taps(int32_t sum, const int8_t* w
                                                     int32_t channels) {
   int32_t weights = 0;
   int32_t kx;
-  TVM_TINY_UNROLL
+  TVM_TINY_PLAIN_UNROLL
   for (kx = 0; kx < kernel_w; kx++) {
     weights += w[kx * channels];
   }
@@ -461,7 +469,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise_pixel(
     const int8_t* weights = w + c;
     int32_t sum = p[0];
     int32_t ky;
-    TVM_TINY_UNROLL
+    TVM_TINY_PLAIN_UNROLL
     for (ky = 0; ky < kernel_h; ky++) {
       if (!edge) {
         sum = tvm_tiny_plain_taps(sum, rows[ky] + column * channels + c, weights, kernel_w,
@@ -474,7 +482,8 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise_pixel(
       }
       weights += kernel_w * channels;
 #ifdef __riscv
-      TVM_TINY_HIDE(weights);
+      /* Or gcc loads whole windows before it multiplies; Arm's compilers do not. */
+      TVM_TINY_PLAIN_HIDE(weights);
 #endif
     }
     out[c] = tvm_tiny_plain_output(sum, p[1], p[2], p[3], low, high);
@@ -499,7 +508,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise(const int8_t* x, const int32_t* li
   int32_t column = first;
   int32_t missing = 0;
   int32_t ky;
-  TVM_TINY_UNROLL
+  TVM_TINY_PLAIN_UNROLL
   for (ky = 0; ky < kernel_h; ky++) {
     rows[ky] = lines[ky] < 0 ? 0 : x + lines[ky] * (width * channels);
     missing |= lines[ky];
