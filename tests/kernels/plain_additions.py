@@ -21,6 +21,9 @@ def adds(rng: Rng) -> Iterator[Case]:
         # Small multipliers: an error of one anywhere shows.
         (1, 2, -3, -128, 127, 1000, half, most, 0, -22, 0),
         (9, 2, 0, -128, 127, half, 1000, most, -21, 0, -1),
+        # The same where one operand is halved: one in eight is its zero point.
+        (127, 2, 3, -128, 127, half, 1000, most, 0, -1, -1),
+        (2, -128, -100, -128, 127, most, half, most, -1, 0, -27),
     ]
     for k, q in enumerate(quantizations):
         a, b = bytes_(rng, 203), bytes_(rng, 203)
