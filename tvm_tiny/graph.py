@@ -168,6 +168,18 @@ class _Reader:
                 self.place[var, position] = self.find(item)
         else:
             self.place[var, 0] = self.find(value)
+            if isinstance(value, TupleGetItem):
+                self._rename(self.place[var, 0], str(var.name))
+
+    def _rename(self, storage: int, name: str) -> None:
+        """A layer with scratch has two results: its own goes by the name it gets in main."""
+        step = self.graph.steps[-1]
+        if len(step.operators) == 1 and step.operators[0].output == storage:
+            operator = replace(step.operators[0], name=name)
+            self.graph.steps[-1] = replace(step, name=name, operators=(operator,))
+            self.graph.storage[storage].name = name
+            if operator.scratch is not None:
+                self.graph.storage[operator.scratch].name = f"scratch of {name}"
 
     def _step(self, var: relax.Var, call: Call) -> None:
         index = len(self.graph.steps)

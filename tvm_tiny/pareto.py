@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import tvm
 from tvm.ir import IRModule
 
 from .graph import Graph
 from .network import read_network
 from .partition import Partition, Search
+from .passes.select_kernels import PORTABLE, SelectKernels
 from .patches import SPLITS
 from .pipeline import operators_pipeline
 from .pool_plan import state_bytes
@@ -53,13 +55,18 @@ def pareto_front(
     fold_edges: bool = True,
     io_in_arena: bool = True,
     stream_input: bool = False,
+    kernels: str = PORTABLE,
 ) -> list[Point]:
-    """Points of a QDQ Relax module from layer by layer to the least SRAM found."""
+    """Points of a QDQ Relax module from layer by layer to the least SRAM found.
+
+    kernels: see `SelectKernels`; patch stages have portable ones.
+    """
     lower = operators_pipeline(
         fold_edges=fold_edges, io_in_arena=io_in_arena, stream_input=stream_input
     )
     operators = lower(mod)
-    streamed = Search(read_network(operators), io_in_arena)
+    selected = tvm.transform.Sequential([SelectKernels(kernels)])(operators)
+    streamed = Search(read_network(selected), io_in_arena)
     divided = Search(read_network(operators, patches=True), io_in_arena, SPLITS)
     return trade(streamed, divided)
 

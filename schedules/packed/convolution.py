@@ -180,6 +180,17 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
     def column(slot: Expr | int, p: Expr, k: Expr) -> tuple[Expr | int, ...]:
         return (slot, *isa.column(p, k, size))
 
+    def whole(shape: tuple[int, ...]) -> tuple[slice, ...]:
+        return tuple(slice(0, extent) for extent in shape)
+
+    def whole_tile(slot: Expr, pixels: int) -> tuple[Expr | slice, ...]:
+        return (slot, *whole(isa.columns(pixels, size)))
+
+    def whole_block(block: Expr) -> tuple[Expr | slice, ...]:
+        return (block, *whole(isa.weights(filters, size)))
+
+    whole_filters = whole(isa.columns(filters, size))
+
     def corner(slot: Expr | int) -> tuple[Expr | int, ...]:
         return (slot, *inside_tile)
 
@@ -238,6 +249,23 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
                     vp, vf = T.axis.remap("SS", [p, f])
                     acc[vp, vf] = params[vb * filters + vf, BIAS]
             with T.sblock(f"wide{pixels}" if widened else f"dot{pixels}"):
+                # All that the micro-kernel is given, the zeros behind included.
+                if g.direct:
+                    from_row = T.meta_var(rings.pick(y * SH, lines[0]))
+                    T.reads(
+                        acc[0:pixels, 0:filters],
+                        x[0, from_row, vo * SW : (vo + pixels - 1) * SW + 1, 0:size],
+                        w[whole_block(vb)],
+                    )
+                elif widened:
+                    T.reads(
+                        acc[0:pixels, 0:filters], cols[whole_tile(vs, pixels)], wide[whole_filters]
+                    )
+                else:
+                    T.reads(
+                        acc[0:pixels, 0:filters], cols[whole_tile(vs, pixels)], w[whole_block(vb)]
+                    )
+                T.writes(acc[0:pixels, 0:filters])
                 for e, k in T.grid(pixels * filters, size):
                     with T.sblock("product"):
                         vp = T.axis.spatial(pixels, e // filters)
@@ -297,6 +325,8 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
         with T.sblock("filters"):
             vb = T.axis.spatial(blocks, block)
             with T.sblock("widen"):
+                T.reads(w[whole_block(vb)])
+                T.writes(wide[whole_filters])
                 for f, k in T.grid(filters, size):
                     with T.sblock("weight"):
                         vf, vk = T.axis.remap("SS", [f, k])

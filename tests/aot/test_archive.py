@@ -52,6 +52,7 @@ def test_layout(network):
         "parameters/default.params.npz",
         "runtime/include/tvm_tiny/errors.h",
         "runtime/include/tvm_tiny/options.h",
+        "runtime/include/tvm_tiny/plain.h",
         "runtime/include/tvm_tiny/version.h",
         "src/relax.txt",
     ]

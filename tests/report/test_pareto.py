@@ -12,7 +12,7 @@ from tvm_tiny.pareto import Point, beats, pareto_front
 
 @pytest.fixture(scope="module")
 def front(network):
-    return pareto_front(network)
+    return pareto_front(network, kernels="plain")
 
 
 def test_it_goes_from_layers_to_the_least(network, front):
@@ -51,7 +51,7 @@ def test_rows_are_the_events_of_operators_in_stages(network, front):
 
 
 def test_a_pushed_input_counts_the_progress_that_is_kept(network):
-    front = pareto_front(network, stream_input=True)
+    front = pareto_front(network, stream_input=True, kernels="plain")
     # The search keeps room for the progress of all operators.
     compiled = tvm_tiny.build(network, stream_input=True, sram=front[0].bytes + 64)
     assert compiled.workspace_bytes == front[0].bytes

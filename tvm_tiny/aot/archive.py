@@ -29,13 +29,14 @@ from .program import Call, Patches, Program
 from .source import ABI_VERSION, generate_sources, render
 
 FORMAT_VERSION = 7
+_HEADERS = tuple(f"tvm_tiny/{name}.h" for name in ("errors", "options", "version"))
 
 
 def archive_files(program: Program, relax_text: str, target: str) -> dict[str, bytes]:
     """Every file of the archive, path -> contents, sorted by path."""
     sources = {f"codegen/host/{path}": text for path, text in generate_sources(program).items()}
     files = {path: text.encode() for path, text in sources.items()}
-    files |= {f"runtime/{path}": data for path, data in _runtime_headers().items()}
+    files |= {f"runtime/{path}": data for path, data in _runtime_headers(program).items()}
     files["src/relax.txt"] = relax_text.encode()
     files["parameters/default.params.npz"] = _parameters(program)
     context = {
@@ -50,9 +51,12 @@ def archive_files(program: Program, relax_text: str, target: str) -> dict[str, b
     return dict(sorted(files.items()))
 
 
-def _runtime_headers() -> dict[str, bytes]:
+def _runtime_headers(program: Program) -> dict[str, bytes]:
+    """The headers of every model, and of the micro-kernels that this one calls."""
     root = resources.files("tvm_tiny.runtime_c") / "include"
-    return {f"include/{path}": item.read_bytes() for path, item in _walk(root, "")}
+    needed = {*_HEADERS, *program.kernels.headers}
+    found = {path: item for path, item in _walk(root, "") if path in needed}
+    return {f"include/{path}": item.read_bytes() for path, item in found.items()}
 
 
 def _walk(folder: Any, prefix: str) -> list[tuple[str, Any]]:

@@ -88,7 +88,8 @@ class Call:
     outputs: the result, and scratch of TVM's kernels. shape: of the whole result. rows,
     row_bytes, ring: of the result: its rows, the bytes of one, and how many there is memory for.
     waits: within a stage. backward: from the last row to the first. patches: in
-    a patch stage; extra_macs: what its tiles compute beyond `macs`.
+    a patch stage; extra_macs: what its tiles compute beyond `macs`. scratch: memory of a row
+    kernel's, while it runs.
     """
 
     index: int
@@ -107,6 +108,12 @@ class Call:
     backward: bool = False
     patches: Patches | None = None
     extra_macs: int = 0
+    scratch: Operand | None = None
+
+    @property
+    def written(self) -> tuple[Operand, ...]:
+        """What the function writes: its last pointers."""
+        return self.outputs if self.scratch is None else (*self.outputs, self.scratch)
 
 
 @dataclass(frozen=True)
@@ -212,7 +219,7 @@ def read_program(mod: IRModule, name: str) -> Program:
     steps = tuple(
         tuple(_calls(step, graph, places, counter, step.index in backward)) for step in graph.steps
     )
-    writes = {c.function: len(c.outputs) for step in steps for c in step if c.op != PUSH}
+    writes = {c.function: len(c.written) for step in steps for c in step if c.op != PUSH}
     program = Program(
         name=name,
         interface=interface,
@@ -268,9 +275,8 @@ def _calls(
             function=operator.stage.kernel,
             macs=operator.stage.macs,
             inputs=tuple(map(places.operand, operator.inputs)),
-            outputs=tuple(
-                places.operand(k) for k in (operator.output, operator.scratch) if k is not None
-            ),
+            outputs=(places.operand(operator.output),),
+            scratch=None if operator.scratch is None else places.operand(operator.scratch),
             shape=_whole_shape(result, operator),
             events=operator.stage.events,
             row_bytes=result.row_bytes,

@@ -247,7 +247,7 @@ def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
     # A pushed row comes from the caller: no kernel reads it.
     read = () if call is program.pushed else call.inputs
     inputs = [_pointer(program, prefix, op, const=True) for op in read]
-    outputs = [_pointer(program, prefix, op, const=False) for op in call.outputs]
+    outputs = [_pointer(program, prefix, op, const=False) for op in call.written]
     if call.patches is not None:
         inputs[-1] += f" + tile * {call.patches.line}"
     result = call.outputs[0]

@@ -12,7 +12,7 @@ _KINDS = {
     "output": "output of the model",
     "tensor": "whole tensor",
     "ring": "rows of a tensor inside a stage",
-    "scratch": "scratch of one of TVM's kernels",
+    "scratch": "scratch of a kernel",
     "state": "progress of the pushed rows",
     "weights": "copied at start",
 }

@@ -113,10 +113,11 @@ def _narrow(graph: Graph) -> set[int]:
 
 
 def _scratch(graph: Graph) -> set[int]:
-    """What TVM's own kernels write and nothing reads."""
+    """Memory of kernels while they run, and what TVM's own write and nothing reads."""
     read = {index for step in graph.steps for index in step.inputs}
     made = {index for step in graph.steps if step.stage is None for index in step.outputs}
-    return made - read - set(graph.outputs)
+    own = {o.scratch for step in graph.steps for o in step.operators if o.scratch is not None}
+    return own | (made - read - set(graph.outputs))
 
 
 def _runs(life: Life, shown: np.ndarray, offset: int) -> Iterator[Run]:

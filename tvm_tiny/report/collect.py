@@ -8,7 +8,7 @@ from typing import Any
 from tvm.ir import IRModule
 
 from tvm_tiny.analysis import analyze, measure
-from tvm_tiny.build import CompiledModel
+from tvm_tiny.build import CompiledModel, kernels_of
 from tvm_tiny.pareto import pareto_front
 from tvm_tiny.passes.memory_aware_schedule import ATTRIBUTE, OrderReport
 
@@ -33,6 +33,7 @@ def collect(
     search the trade between SRAM and work, which takes as long as `minimize` or longer.
     """
     kept = {key: options[key] for key in _FRONT_OPTIONS if key in options}
+    kept["kernels"] = options.get("kernels") or kernels_of(compiled.target)
     order = OrderReport.from_json(str(compiled.module["main"].attrs[ATTRIBUTE]))
     return Report(
         model=model,
