@@ -4,7 +4,7 @@
  * For each case inputs.bin has the number of buffers, then of each its bytes and contents; outputs.bin
  * has damaged guards, counter ticks and polls, then the contents of all buffers after the call.
  * Buffers are of exact size: an address sanitizer sees what is read or written beyond them. On the
- * board the first two end where memory ends (a fault), the others have guards.
+ * board the first two end at a fence (a fault), the others have guards.
  */
 #include "dsp_cases.h"
 #include "files.h"
@@ -21,9 +21,28 @@ struct buffers {
 };
 
 #ifdef __ARM_ARCH
-/* Where two memories of MPS2 with AN386 end. */
-static uint8_t* const memory_end[2] = {(uint8_t*)0x20400000u, (uint8_t*)0x22000000u};
+/* Armv7-M Architecture Reference Manual, B3.5: the memory protection unit. */
+#define MPU_CTRL (*(volatile uint32_t*)(uintptr_t)0xe000ed94u)
+#define MPU_RBAR (*(volatile uint32_t*)(uintptr_t)0xe000ed9cu)
+#define MPU_RASR (*(volatile uint32_t*)(uintptr_t)0xe000eda0u)
+#define MPU_RBAR_VALID 0x10u
+#define MPU_RASR_NO_ACCESS_32_BYTES 0x9u
+#define MPU_CTRL_ENABLE_WITH_DEFAULT_MAP 0x5u
+
+enum { ROOM = 1 << 15, FENCE = 32 };
+
+static uint8_t fenced[2][ROOM + FENCE] __attribute__((aligned(FENCE)));
 static uint8_t pool[1u << 18] __attribute__((aligned(16)));
+
+static void fence(void) {
+  uint32_t k;
+  for (k = 0; k < 2; k++) {
+    MPU_RBAR = (uint32_t)(uintptr_t)&fenced[k][ROOM] | MPU_RBAR_VALID | k;
+    MPU_RASR = MPU_RASR_NO_ACCESS_32_BYTES;
+  }
+  MPU_CTRL = MPU_CTRL_ENABLE_WITH_DEFAULT_MAP;
+  __asm__ volatile("dsb\n\tisb" ::: "memory");
+}
 
 static uint32_t span(uint32_t bytes) { return (bytes + GUARD + 7u) & ~7u; }
 
@@ -35,7 +54,7 @@ static void place(struct buffers* b) {
     pool[i] = PATTERN;
   }
   for (k = 0; k < b->count; k++) {
-    b->at[k] = k < 2 ? memory_end[k] - b->bytes[k] : &pool[GUARD + used];
+    b->at[k] = k < 2 ? &fenced[k][ROOM - b->bytes[k]] : &pool[GUARD + used];
     used += k < 2 ? 0 : span(b->bytes[k]);
   }
 }
@@ -56,6 +75,9 @@ static uint32_t damaged(const struct buffers* b) {
 static void drop(struct buffers* b) { (void)b; }
 #else
 #include <stdlib.h>
+
+static void fence(void) {}
+
 static void place(struct buffers* b) {
   uint32_t k;
   for (k = 0; k < b->count; k++) {
@@ -113,6 +135,7 @@ int main(void) {
   if (from < 0 || to < 0) {
     return 1;
   }
+  fence();
   for (i = 0; i < (uint32_t)(sizeof(dsp_cases) / sizeof(dsp_cases[0])); i++) {
     run_case(i, from, to);
   }

@@ -72,7 +72,7 @@ def run_on_board(cases: Sequence[Case], folder: Path) -> list[Outcome]:
     boards = RUNTIME / "boards"
     names = ("common/semihosting.c", "common/report.c", "cortex_m/startup.c")
     sources = [Path(__file__).parent / "dsp_main.c", *(boards / name for name in names)]
-    flags = (*WARNINGS, *_includes(folder, "cortex_m"))
+    flags = (*WARNINGS, *board_includes(folder))
     units = [compiler.Unit(source, flags) for source in sources]
     objects = compiler.compile_units(BOARD.target, units, folder)
     template = jinja2.Template((boards / "common/memory.ld.j2").read_text())
@@ -120,6 +120,10 @@ def _includes(folder: Path, platform: str) -> list[str]:
     boards = RUNTIME / "boards"
     places = (folder, boards / "common", boards / platform, RUNTIME / "include")
     return [f"-I{place}" for place in places]
+
+
+def board_includes(folder: Path) -> list[str]:
+    return _includes(folder, "cortex_m")
 
 
 def _check(command: Sequence[str], folder: Path | None = None) -> None:

@@ -4,19 +4,20 @@
  *
  * Shapes are constants where these functions are called, and the compiler specialises them.
  *
- * Four elements k = 4q .. 4q + 3 stand in the order (0, 2, 1, 3) as int16 in two words: what SXTAB16
- * and SXTAB16 with a rotation by 8 make of the word of four bytes. quads = ceil(K / 4).
+ * Four elements k = 4q .. 4q + 3 stand in the order (0, 2, 1, 3) as int16 in two words: what
+ * SXTAB16 and SXTAB16 with a rotation by 8 make of the word of four bytes. quads = ceil(K / 4).
  *
- * params, int32 [channels][4]: bias, multiplier in [0, 2^31), offset, shift in [0, 31]. An int32 sum,
- * |sum| < 2^30, becomes
+ * params, int32 [channels][4]: bias, multiplier in [0, 2^31), offset, shift in [0, 31]. An int32
+ * sum, |sum| < 2^30, becomes
  *
  *     t = (sum * multiplier + 2^30) >> 31
  *     y = clamp((t + (sum < 0 ? -1 : 0) + offset) >> shift, low, high)
  *
  * With shift > 0 and offset = (zero_point << shift) + (1 << (shift - 1)) that is TFLite's rounding
- * of both steps. It has no form of this kind for shift = 0.
+ * of both steps; with shift = 0 it is one less for negative sums.
  *
- * Words of x may stand at any byte. cols, w of the dot products, and scratch: 4-byte aligned.
+ * Words of x may stand at any byte. cols, scratch and the w of dot products: 4-byte aligned. Not a
+ * byte more than what is given is read or written.
  */
 #ifndef TVM_TINY_DSP_H
 #define TVM_TINY_DSP_H
@@ -69,10 +70,10 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale_any(int32_t sum, int32_t multiplier,
 }
 
 /* x less its zero point as scratch[c][ky][column] for channels c < block, 0 where there is no x. */
-TVM_TINY_INLINE void tvm_tiny_dsp_window_any(const int8_t* x, const int32_t* lines, int16_t* scratch,
-                                         int32_t zero_point, int32_t width, int32_t channels,
-                                         int32_t block, int32_t kernel_h, int32_t pad_left,
-                                         int32_t columns) {
+TVM_TINY_INLINE void tvm_tiny_dsp_window_any(const int8_t* x, const int32_t* lines,
+                                             int16_t* scratch, int32_t zero_point, int32_t width,
+                                             int32_t channels, int32_t block, int32_t kernel_h,
+                                             int32_t pad_left, int32_t columns) {
   int32_t c;
   int32_t ky;
   int32_t i;
@@ -104,12 +105,11 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_window_sum(const int16_t* window, const int
 }
 
 /* tvm_tiny_dsp_depthwise for any kernel. */
-TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(const int8_t* x, const int32_t* lines, const int8_t* w,
-                                            const int32_t* params, int8_t* out, int16_t* scratch,
-                                            int32_t zero_point, int32_t low, int32_t high,
-                                            int32_t width, int32_t channels, int32_t kernel_h,
-                                            int32_t kernel_w, int32_t stride_w, int32_t pad_left,
-                                            int32_t out_width) {
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
+    int16_t* scratch, int32_t zero_point, int32_t low, int32_t high, int32_t width,
+    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+    int32_t out_width) {
   const int32_t columns = (out_width - 1) * stride_w + kernel_w;
   const int32_t filter = kernel_h * ((kernel_w + 3) & ~3);
   int32_t c;
@@ -260,10 +260,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters
                                              const int32_t* params, int8_t* out, int32_t pixels,
                                              int32_t channels, int32_t pitch, int32_t low,
                                              int32_t high) {
-#define TVM_TINY_DSP_CHANNEL(f)                                                                   \
-  if (channels > (f)) {                                                                           \
-    tvm_tiny_dsp_requantize_channel(acc + (f), filters, params + 4 * (f), out + (f), pixels, pitch, \
-                                    low, high);                                                   \
+#define TVM_TINY_DSP_CHANNEL(f)                                                          \
+  if (channels > (f)) {                                                                  \
+    tvm_tiny_dsp_requantize_channel(acc + (f), filters, params + 4 * (f), out + (f), pixels, \
+                                    pitch, low, high);                                   \
   }
   TVM_TINY_DSP_CHANNEL(0)
   TVM_TINY_DSP_CHANNEL(1)
@@ -295,6 +295,21 @@ TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters
                    :                                                                            \
                    : "r8", "r9", "r10", "r11", "memory")
 
+/* The text for each quad. */
+#define TVM_TINY_DSP_EACH_QUAD(run, text, quads)      \
+  for (n = (quads) >> 3; n > 0; n--) {                \
+    run(text text text text text text text text);     \
+  }                                                   \
+  if (((quads) & 4) != 0) {                           \
+    run(text text text text);                         \
+  }                                                   \
+  if (((quads) & 2) != 0) {                           \
+    run(text text);                                   \
+  }                                                   \
+  if (((quads) & 1) != 0) {                           \
+    run(text);                                        \
+  }
+
 /* acc[p * 2 + f] += sum of cols [quads][p][4] times w [quads][f][4]. */
 TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2(const int16_t* x, const int8_t* w, int32_t* acc,
                                           int32_t quads) {
@@ -306,28 +321,112 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2(const int16_t* x, const int8_t* w, int
   uint32_t w1;
   uint32_t t;
   int32_t n;
-  for (n = quads >> 3; n > 0; n--) {
-    TVM_TINY_DSP_RUN_2X2(
-        TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2
-            TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2);
-  }
-  if ((quads & 4) != 0) {
-    TVM_TINY_DSP_RUN_2X2(
-        TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2);
-  }
-  if ((quads & 2) != 0) {
-    TVM_TINY_DSP_RUN_2X2(TVM_TINY_DSP_QUAD_2X2 TVM_TINY_DSP_QUAD_2X2);
-  }
-  if ((quads & 1) != 0) {
-    TVM_TINY_DSP_RUN_2X2(TVM_TINY_DSP_QUAD_2X2);
-  }
+  TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_2X2, TVM_TINY_DSP_QUAD_2X2, quads)
   acc[0] = s00;
   acc[1] = s01;
   acc[2] = s10;
   acc[3] = s11;
 }
 
-/* Two words of x, r2 and r3, and the four weights of one filter in `w`. */
+#define TVM_TINY_DSP_WIDEN                  \
+  "ldrd r9, r11, [%[w]], #8\n\t"            \
+  "sxtb16 r8, r9\n\t"                       \
+  "sxtb16 r9, r9, ror #8\n\t"               \
+  "sxtb16 r10, r11\n\t"                     \
+  "sxtb16 r11, r11, ror #8\n\t"             \
+  "stmia %[wide]!, {r8, r9, r10, r11}\n\t"
+#define TVM_TINY_DSP_RUN_WIDEN(text)                 \
+  __asm__ volatile(text                              \
+                   : [w] "+r"(w), [wide] "+r"(wide)  \
+                   :                                 \
+                   : "r8", "r9", "r10", "r11", "memory")
+
+/* Filters as they are for dot_2x2 -> int16 [quads][f][4] in the order of cols. */
+TVM_TINY_INLINE void tvm_tiny_dsp_widen(const int8_t* w, int16_t* wide, int32_t quads) {
+  int32_t n;
+  TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_WIDEN, TVM_TINY_DSP_WIDEN, quads)
+}
+
+#define TVM_TINY_DSP_QUAD_2X2W                \
+  "ldmia %[x]!, {r8, r9, r10, r11}\n\t"       \
+  "ldrd %[w0], %[w1], [%[w]], #8\n\t"         \
+  "smlad %[s00], %[w0], r8, %[s00]\n\t"       \
+  "smlad %[s10], %[w0], r10, %[s10]\n\t"      \
+  "smlad %[s00], %[w1], r9, %[s00]\n\t"       \
+  "smlad %[s10], %[w1], r11, %[s10]\n\t"      \
+  "ldrd %[w0], %[w1], [%[w]], #8\n\t"         \
+  "smlad %[s01], %[w0], r8, %[s01]\n\t"       \
+  "smlad %[s11], %[w0], r10, %[s11]\n\t"      \
+  "smlad %[s01], %[w1], r9, %[s01]\n\t"       \
+  "smlad %[s11], %[w1], r11, %[s11]\n\t"
+#define TVM_TINY_DSP_RUN_2X2W(text)                                                             \
+  __asm__ volatile(text                                                                         \
+                   : [x] "+r"(x), [w] "+r"(w), [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), \
+                     [s11] "+r"(s11), [w0] "=&r"(w0), [w1] "=&r"(w1)                            \
+                   :                                                                            \
+                   : "r8", "r9", "r10", "r11", "memory")
+
+/* tvm_tiny_dsp_dot_2x2 of widened filters. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2w(const int16_t* x, const int16_t* w, int32_t* acc,
+                                           int32_t quads) {
+  int32_t s00 = acc[0];
+  int32_t s01 = acc[1];
+  int32_t s10 = acc[2];
+  int32_t s11 = acc[3];
+  uint32_t w0;
+  uint32_t w1;
+  int32_t n;
+  TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_2X2W, TVM_TINY_DSP_QUAD_2X2W, quads)
+  acc[0] = s00;
+  acc[1] = s01;
+  acc[2] = s10;
+  acc[3] = s11;
+}
+
+#define TVM_TINY_DSP_QUAD_2X2P                \
+  "ldmia %[x]!, {r8, r9, r10, r11}\n\t"       \
+  "ldrd %[w0], %[w1], [%[w]], #8\n\t"         \
+  "sxtb16 %[t], %[w0]\n\t"                    \
+  "smlad %[s01], %[w0], r8, %[s01]\n\t"       \
+  "smlad %[s11], %[w0], r10, %[s11]\n\t"      \
+  "smlad %[s00], %[t], r8, %[s00]\n\t"        \
+  "smlad %[s10], %[t], r10, %[s10]\n\t"       \
+  "sxtb16 %[t], %[w1]\n\t"                    \
+  "smlad %[s01], %[w1], r9, %[s01]\n\t"       \
+  "smlad %[s11], %[w1], r11, %[s11]\n\t"      \
+  "smlad %[s00], %[t], r9, %[s00]\n\t"        \
+  "smlad %[s10], %[t], r11, %[s10]\n\t"
+
+/* Paired filters: w int16 [quads][4] = filter 0 + 256 * filter 1, in the order of cols. Filter 1's
+ * sum is what is left of both less that of filter 0: half the extensions. Both must fit: not -128
+ * in filter 1 beside a negative weight in filter 0. 64 quads' sums are below 2^23, whatever they
+ * are made of. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2p(const int16_t* x, const int16_t* w, int32_t* acc,
+                                           int32_t quads) {
+  int32_t s00 = acc[0];
+  int32_t s10 = acc[2];
+  int32_t left;
+  for (left = quads; left > 0; left -= 64) {
+    /* Sums of both wrap around; the difference comes out right. */
+    int32_t s01 = s00;
+    int32_t s11 = s10;
+    uint32_t w0;
+    uint32_t w1;
+    uint32_t t;
+    int32_t n;
+    if (left > 64) {
+      TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_2X2, TVM_TINY_DSP_QUAD_2X2P, 64)
+    } else {
+      TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_2X2, TVM_TINY_DSP_QUAD_2X2P, ((quads - 1) & 63) + 1)
+    }
+    acc[1] += (int32_t)((uint32_t)s01 - (uint32_t)s00) >> 8;
+    acc[3] += (int32_t)((uint32_t)s11 - (uint32_t)s10) >> 8;
+  }
+  acc[0] = s00;
+  acc[2] = s10;
+}
+
+/* Two words of x, r8 and r9, and the four weights of one filter in `w`. */
 #define TVM_TINY_DSP_FILTER(w, s)     \
   "sxtb16 %[t], " w "\n\t"            \
   "sxtb16 " w ", " w ", ror #8\n\t"   \
@@ -501,7 +600,7 @@ TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_two_columns(const int8_t* x, con
   "sxtab16 r12, %[minus], r12, ror #8\n\t"    \
   "sxtab16 lr, %[minus], lr, ror #8\n\t"    \
   "stmia %[to]!, {r10, r11, r12, lr}\n\t"
-/* Two columns of one row, from r2 and r3. */
+/* Two columns of one row, from r8 and r9. */
 #define TVM_TINY_DSP_ONE_ROW                \
   "pkhbt r10, r8, r9, lsl #16\n\t"           \
   "pkhtb r11, r9, r8, asr #16\n\t"          \
@@ -796,7 +895,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
   int32_t shift;
   int32_t j;
   /* All weights and parameters do not fit the registers; load them when they are due. */
-  __asm__ volatile("" ::"r"(taps) : "memory");
+  __asm__ volatile("" ::: "memory");
   tvm_tiny_dsp_sums(window, row, (const tvm_tiny_dsp_word*)taps, kernel_h, kernel_w, stride, n,
                     params[0], acc);
   __asm__ volatile("" ::: "memory");
@@ -809,6 +908,73 @@ TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
   }
 }
 
+/* tvm_tiny_dsp_outputs for 3x3 and stride 1, four outputs `count` times: the same in the order that
+ * needs the fewest registers, pointers moved on by the loads. */
+TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word* window,
+                                            const tvm_tiny_dsp_word* row, const uint32_t* taps,
+                                            const int32_t* params, int8_t* out, int32_t low,
+                                            int32_t high, int32_t channels, int32_t count) {
+  const tvm_tiny_dsp_word* const end = window + 24 * count;
+  if (count == 0) {
+    return;
+  }
+  do {
+    const int32_t bias = params[0];
+    int32_t s0;
+    int32_t s1;
+    int32_t s2;
+    int32_t s3;
+    uint32_t x0;
+    uint32_t x1;
+    int32_t multiplier;
+    int32_t offset;
+    int32_t shift;
+    __asm__ volatile(
+        "ldrd r8, r9, %[w01]\n\t"
+        "ldr r10, %[w2]\n\t"
+        "ldrd %[x0], %[x1], [%[window]], #48\n\t"
+        "smlad %[s0], %[x0], r8, %[bias]\n\t"
+        "smlad %[s0], %[x1], r9, %[s0]\n\t"
+        "smlad %[s1], %[x1], r8, %[bias]\n\t"
+        "ldrd %[x0], %[x1], [%[window]], #48\n\t"
+        "smlad %[s0], %[x0], r10, %[s0]\n\t"
+        "smlad %[s1], %[x0], r9, %[s1]\n\t"
+        "smlad %[s2], %[x0], r8, %[bias]\n\t"
+        "smlad %[s1], %[x1], r10, %[s1]\n\t"
+        "smlad %[s2], %[x1], r9, %[s2]\n\t"
+        "smlad %[s3], %[x1], r8, %[bias]\n\t"
+        "ldrd %[x0], %[x1], [%[window]]\n\t"
+        "smlad %[s2], %[x0], r10, %[s2]\n\t"
+        "smlad %[s3], %[x0], r9, %[s3]\n\t"
+        "smlad %[s3], %[x1], r10, %[s3]\n\t"
+        "ldrd r8, r9, %[row01]\n\t"
+        "ldr %[x0], [%[row]], #48\n\t"
+        "ldr %[x1], [%[row]], #48\n\t"
+        "ldr r10, [%[row]]\n\t"
+        "smlad %[s0], %[x0], r8, %[s0]\n\t"
+        "smlatb %[s1], %[x0], r8, %[s1]\n\t"
+        "smlabt %[s0], %[x1], r9, %[s0]\n\t"
+        "smlad %[s1], %[x1], r9, %[s1]\n\t"
+        "smlad %[s2], %[x1], r8, %[s2]\n\t"
+        "smlatb %[s3], %[x1], r8, %[s3]\n\t"
+        "smlabt %[s2], r10, r9, %[s2]\n\t"
+        "smlad %[s3], r10, r9, %[s3]"
+        : [window] "+r"(window), [row] "+r"(row), [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2),
+          [s3] "=&r"(s3), [x0] "=&r"(x0), [x1] "=&r"(x1)
+        : [bias] "r"(bias), [w01] "m"(*(const tvm_tiny_dsp_words*)taps), [w2] "m"(taps[2]),
+          [row01] "m"(*(const tvm_tiny_dsp_words*)(taps + 3))
+        : "r8", "r9", "r10", "memory");
+    multiplier = params[1];
+    offset = params[2];
+    shift = params[3];
+    out[0] = tvm_tiny_dsp_rescale(s0, multiplier, offset, shift, low, high);
+    out[channels] = tvm_tiny_dsp_rescale(s1, multiplier, offset, shift, low, high);
+    out[2 * channels] = tvm_tiny_dsp_rescale(s2, multiplier, offset, shift, low, high);
+    out[3 * channels] = tvm_tiny_dsp_rescale(s3, multiplier, offset, shift, low, high);
+    out += 4 * channels;
+  } while (window != end);
+}
+
 /* One output row of one channel; there and taps in memory, 4 bytes a row and a word of weights. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_channel(
     const tvm_tiny_dsp_word* window, const tvm_tiny_dsp_word* row, const int8_t* w,
@@ -817,6 +983,14 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_channel(
     int32_t out_width) {
   int32_t n;
   tvm_tiny_dsp_read_taps(taps, w, there, kernel_h, kernel_w);
+  __asm__ volatile("" ::"r"(taps) : "memory");
+  if (kernel_h == 3 && kernel_w == 3 && stride_w == 1 && out_width >= 8) {
+    tvm_tiny_dsp_fours_3x3(window, row, taps, params, out, low, high, channels, out_width >> 2);
+    window += 24 * (out_width >> 2);
+    row += 24 * (out_width >> 2);
+    out += (out_width & ~3) * channels;
+    out_width &= 3;
+  }
   for (n = out_width >> 2; n > 0; n--) {
     tvm_tiny_dsp_outputs(window, row, taps, params, out, low, high, channels, kernel_h, kernel_w,
                          stride_w, 4);
@@ -950,9 +1124,10 @@ TVM_TINY_INLINE uint32_t tvm_tiny_dsp_edge(const int8_t* x, uint32_t zeros, int3
 }
 
 /* A row of the window, of whole quads, of one pixel that is partly outside. */
-TVM_TINY_INLINE void tvm_tiny_dsp_expand_edge(const int8_t* x, tvm_tiny_dsp_word* to, uint32_t minus,
-                                              uint32_t zeros, int32_t column, int32_t width,
-                                              int32_t channels, int32_t kernel_w, int32_t step) {
+TVM_TINY_INLINE void tvm_tiny_dsp_expand_edge(const int8_t* x, tvm_tiny_dsp_word* to,
+                                              uint32_t minus, uint32_t zeros, int32_t column,
+                                              int32_t width, int32_t channels,
+                                              int32_t kernel_w, int32_t step) {
   int32_t k;
   for (k = 0; k < kernel_w * channels; k += channels % 4 == 0 ? channels : 4) {
     const int32_t at = column + k / channels;
@@ -1107,10 +1282,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_edge(const int8_t* x, const int32_t* li
   }
 }
 
-/* Columns of a convolution (im2col): `pixels` neighbouring output pixels, the first one's window at
- * `column`, of input rows lines[kernel_h] (< 0: no row). Element k = (ky * kernel_w + kx) * channels
- * + c of pixel p goes to cols[quad][p][4], less the zero point, 0 where there is no input and behind
- * the last. */
+/* Columns of a convolution (im2col): `pixels` neighbouring output pixels, the first one's window
+ * at `column`, of input rows lines[kernel_h] (< 0: no row). Element k = (ky * kernel_w + kx) *
+ * channels + c of pixel p goes to cols[quad][p][4], less the zero point, 0 where there is no input
+ * and behind the last. */
 TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
                                          int32_t column, int32_t zero_point, int32_t pixels,
                                          int32_t width, int32_t channels, int32_t kernel_h,
@@ -1188,13 +1363,14 @@ TVM_TINY_INLINE void tvm_tiny_dsp_add_all(const int8_t* x, const int8_t* y, int8
 
 /* TFLite's quantized sum; q: zero points a b y, limits, multipliers a b y, shifts a b y (<= 0). The
  * operand of the larger scale, or both, have multiplier 2^30 and shift 0. */
-TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t* out, int32_t count,
-                                      const int32_t* q) {
+TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t* out,
+                                        int32_t count, const int32_t* q) {
   const int a_exact = q[8] == 0 && q[5] == 1 << 30;
   const int b_exact = q[9] == 0 && q[6] == 1 << 30;
   const int32_t other = a_exact ? 1 : 0;
+  const int equal = a_exact && b_exact;
   struct tvm_tiny_dsp_scales s;
-  if (!(a_exact || b_exact) || q[10] >= 0 || q[10] < -22 || (!(a_exact && b_exact) && q[8 + other] == 0)) {
+  if (!(a_exact || b_exact) || q[10] >= 0 || q[10] < -22 || (!equal && q[8 + other] == 0)) {
     tvm_tiny_dsp_add_any(a, b, out, count, q);
     return;
   }
@@ -1202,11 +1378,11 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t
   s.y_zero = q[other] * (1 << 21);
   s.y_multiplier = q[5 + other];
   s.y_shift = -q[8 + other];
-  s.y_half = (int32_t)(1u << (s.y_shift - 1));
+  s.y_half = equal ? 0 : (int32_t)(1u << (s.y_shift - 1));
   s.multiplier = q[7];
   s.shift = -q[10];
   s.offset = q[2] * (1 << s.shift) + (1 << (s.shift - 1));
-  if (a_exact && b_exact) {
+  if (equal) {
     s.y_zero = (q[0] + q[1]) * (1 << 20);
     if (q[3] == -128 && q[4] == 127) {
       tvm_tiny_dsp_add_all(a, b, out, count, &s, q, 1, 1);
@@ -1222,7 +1398,8 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t
 
 #else
 
-/* acc[p * filters + f] -> out[p * pitch + f], p < pixels, f < channels; channel f has params + 4 f. */
+/* acc[p * filters + f] -> out[p * pitch + f], p < pixels, f < channels; channel f has params + 4 f.
+ */
 TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters,
                                              const int32_t* params, int8_t* out, int32_t pixels,
                                              int32_t channels, int32_t pitch, int32_t low,
@@ -1261,6 +1438,43 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2(const int16_t* cols, const int8_t* w, 
   tvm_tiny_dsp_dot(cols, w, acc, quads, 2, 2);
 }
 
+/* Filters as they are for dot_2x2 -> int16 [quads][f][4] in the order of cols. */
+TVM_TINY_INLINE void tvm_tiny_dsp_widen(const int8_t* w, int16_t* wide, int32_t quads) {
+  int32_t i;
+  for (i = 0; i < 8 * quads; i++) {
+    wide[(i & ~3) + tvm_tiny_dsp_slot(i & 3)] = w[i];
+  }
+}
+
+/* tvm_tiny_dsp_dot_2x2 of widened filters. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2w(const int16_t* cols, const int16_t* w, int32_t* acc,
+                                           int32_t quads) {
+  int32_t i;
+  int32_t s;
+  for (i = 0; i < 4 * quads; i++) {
+    for (s = 0; s < 4; s++) {
+      acc[s] += cols[((i >> 2) * 2 + (s >> 1)) * 4 + (i & 3)] *
+                w[((i >> 2) * 2 + (s & 1)) * 4 + (i & 3)];
+    }
+  }
+}
+
+/* Paired filters: w int16 [quads][4] = filter 0 + 256 * filter 1, in the order of cols. Both must
+ * fit: not -128 in filter 1 beside a negative weight in filter 0. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2p(const int16_t* cols, const int16_t* w, int32_t* acc,
+                                           int32_t quads) {
+  int32_t i;
+  int32_t p;
+  for (i = 0; i < 4 * quads; i++) {
+    const int32_t high = (w[i] + 128) >> 8;
+    for (p = 0; p < 2; p++) {
+      const int32_t x = cols[((i >> 2) * 2 + p) * 4 + (i & 3)];
+      acc[2 * p] += x * (w[i] - 256 * high);
+      acc[2 * p + 1] += x * high;
+    }
+  }
+}
+
 TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2(const int16_t* cols, const int8_t* w, int32_t* acc,
                                           int32_t quads) {
   tvm_tiny_dsp_dot(cols, w, acc, quads, 1, 2);
@@ -1271,10 +1485,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x4(const int16_t* cols, const int8_t* w, 
   tvm_tiny_dsp_dot(cols, w, acc, quads, 1, 4);
 }
 
-/* Columns of a convolution (im2col): `pixels` neighbouring output pixels, the first one's window at
- * `column`, of input rows lines[kernel_h] (< 0: no row). Element k = (ky * kernel_w + kx) * channels
- * + c of pixel p goes to cols[quad][p][4], less the zero point, 0 where there is no input and behind
- * the last. */
+/* Columns of a convolution (im2col): `pixels` neighbouring output pixels, the first one's window
+ * at `column`, of input rows lines[kernel_h] (< 0: no row). Element k = (ky * kernel_w + kx) *
+ * channels + c of pixel p goes to cols[quad][p][4], less the zero point, 0 where there is no input
+ * and behind the last. */
 TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
                                          int32_t column, int32_t zero_point, int32_t pixels,
                                          int32_t width, int32_t channels, int32_t kernel_h,

@@ -1,0 +1,119 @@
+"""Columns of convolutions, and depthwise convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from dsp_reference import FULL, ORDER, channel_params, columns, int8, noise, quads, requantized
+from dsp_run import Case
+
+
+def gather(rng, pixels, width, channels, kernel_h, kernel_w, stride, column, lines, zp) -> Case:
+    rows = max(kernel_h, 2)
+    x = int8(rng, rows, width, channels)
+    lines = np.array(lines, np.int32)
+    pixel = [columns(x, lines, column + p * stride, zp, kernel_w) for p in range(pixels)]
+    want = quads(np.array(pixel))[..., ORDER].astype(np.int16)
+    call = f"""\
+  tvm_tiny_dsp_gather((const int8_t*)at[0], (const int32_t*)(void*)at[1], (int16_t*)(void*)at[2],
+    ((const int32_t*)(void*)at[3])[0], ((const int32_t*)(void*)at[3])[1], {pixels}, {width},
+    {channels}, {kernel_h}, {kernel_w}, {stride}, {width * channels});
+"""
+    where = np.array([column, zp], np.int32)
+    name = f"gather {pixels} of {width}x{channels}, {kernel_h}x{kernel_w} s{stride} at {column}"
+    buffers = [x, lines, noise("int16", want.size).reshape(want.shape), where]
+    return Case(f"{name}, lines {lines}", call, buffers, [x, lines, want, where])
+
+
+def depthwise(
+    rng, width, channels, kernel, stride, pad, lines, limits=FULL, out_width=None
+) -> Case:
+    kernel_h, kernel_w = kernel
+    if out_width is None:
+        out_width = -(-width // stride)
+    x = int8(rng, kernel_h + 1, width, channels)
+    w = np.zeros((channels, kernel_h, -(-kernel_w // 4) * 4), np.int8)
+    w[..., :kernel_w] = int8(rng, channels, kernel_h, kernel_w)
+    params = channel_params(rng, channels, 128 * 64 * kernel_h * kernel_w // 2)
+    lines = np.array(lines, np.int32)
+    zp = int(rng.choice([-128, 127, rng.integers(-128, 128)]))
+    taps = w[..., :kernel_w].reshape(channels, -1).astype(np.int64)
+    sums = np.zeros((out_width, channels), np.int64)
+    for ox in range(out_width):
+        window = columns(x, lines, ox * stride - pad, zp, kernel_w).reshape(-1, channels)
+        sums[ox] = params[:, 0] + np.einsum("kc,ck->c", window, taps)
+    want = requantized(sums, params, *limits)
+    span = (out_width - 1) * stride + kernel_w
+    scratch = noise("int16", 4 * kernel_h * 4 * (-(-span // 4)))
+    call = f"""\
+  tvm_tiny_dsp_depthwise((const int8_t*)at[0], (const int32_t*)(void*)at[3], (const int8_t*)at[1],
+    (const int32_t*)(void*)at[2], (int8_t*)at[4], (int16_t*)(void*)at[5],
+    ((const int32_t*)(void*)at[6])[0], {limits[0]}, {limits[1]}, {width}, {channels}, {kernel_h},
+    {kernel_w}, {stride}, {pad}, {out_width});
+"""
+    out = noise("int8", *want.shape).reshape(want.shape)
+    zero = np.array([zp], np.int32)
+    buffers = [x, w, params, lines, out, scratch, zero]
+    name = f"depthwise {kernel_h}x{kernel_w} s{stride} of {width}x{channels}, lines {lines}"
+    return Case(name, call, buffers, [x, w, params, lines, want, None, zero])
+
+
+def gathers(rng: np.random.Generator) -> Iterator[Case]:
+    for channels in (8, 16, 64, 3, 10, 1):
+        yield gather(rng, 2, 6, channels, 1, 1, 1, 2, [1], -128)
+        yield gather(rng, 1, 6, channels, 1, 1, 1, 5, [0], 127)
+    yield gather(rng, 2, 7, 24, 1, 1, 2, 2, [1], 5)
+    for width, channels, kernel, stride, zp in (
+        (9, 3, (3, 3), 2, -1),
+        (6, 16, (3, 3), 1, -128),
+        (12, 1, (10, 4), 2, 83),
+        (8, 1, (3, 3), 1, 127),
+        (7, 5, (2, 3), 1, 0),
+        (7, 10, (5, 5), 1, -7),
+        (9, 4, (5, 3), 3, 11),
+        (2, 3, (3, 3), 2, -128),
+    ):
+        kernel_h, kernel_w = kernel
+        inner = list(rng.permutation(max(kernel_h, 2))[:kernel_h])
+        for pixels in (1, 2):
+            for column in (-1, 1, width - kernel_w - (pixels - 1) * stride, width - 2):
+                yield gather(rng, pixels, width, channels, *kernel, stride, column, inner, zp)
+            for lines in ([-1, *inner[1:]], [*inner[:-1], -1]):
+                yield gather(rng, pixels, width, channels, *kernel, stride, 1, lines, zp)
+                yield gather(rng, pixels, width, channels, *kernel, stride, -2, lines, zp)
+
+
+DEPTHWISE = (
+    *((width, 4, (3, 3), 1, 1) for width in (48, 40, 24, 20, 12, 10, 6, 5, 3, 1)),
+    (48, 4, (3, 3), 2, 0),
+    (49, 4, (3, 3), 2, 1),
+    (12, 4, (3, 3), 2, 0),
+    (10, 4, (5, 5), 1, 2),
+    (10, 8, (5, 5), 2, 1),
+    (20, 4, (7, 7), 2, 2),
+    (10, 4, (7, 7), 2, 3),
+    (5, 4, (7, 7), 1, 3),
+    (3, 4, (7, 7), 1, 3),
+)
+
+
+def depthwises(rng: np.random.Generator) -> Iterator[Case]:
+    for width, channels, kernel, stride, pad in DEPTHWISE:
+        lines = list(rng.permutation(kernel[0]))
+        yield depthwise(rng, width, channels, kernel, stride, pad, lines)
+    for channels in (1, 3, 5, 6, 7, 16):
+        yield depthwise(rng, 9, channels, (3, 3), 1, 1, [2, 3, 1])
+        yield depthwise(rng, 4, channels, (3, 3), 1, 1, [-1, 0, 2], (-7, 50))
+        yield depthwise(rng, 9, channels, (4, 3), 2, 1, [0, -1, 1, -1])
+    yield depthwise(rng, 9, 4, (3, 3), 1, 1, [-1, 0, 1])
+    yield depthwise(rng, 9, 4, (3, 3), 1, 1, [0, 1, -1])
+    yield depthwise(rng, 9, 4, (3, 3), 1, 1, [-1, 1, -1])
+    yield depthwise(rng, 9, 4, (3, 3), 1, 1, [-1, -1, -1])
+    yield depthwise(rng, 10, 4, (5, 5), 1, 2, [-1, -1, 1, 2, 3], (-128, 20))
+    yield depthwise(rng, 10, 4, (5, 5), 1, 2, [1, 2, 3, -1, -1], (10, 127))
+    yield depthwise(rng, 7, 4, (1, 5), 1, 2, [1])
+    yield depthwise(rng, 7, 4, (2, 2), 2, 0, [1, 0], out_width=3)
+    yield depthwise(rng, 11, 8, (3, 1), 1, 0, [1, 0, 2])
+    yield depthwise(rng, 11, 4, (5, 4), 3, 2, [1, 0, 2, 3, 4], out_width=4)
+    yield depthwise(rng, 8, 260, (3, 3), 1, 1, [1, 0, 2])
