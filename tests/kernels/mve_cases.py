@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from kernels import plain_cases as plain
+from kernels import plain_depthwises as plain
+from kernels.plain_additions import adds
+from kernels.plain_convolutions import line_numbers, padded
+from kernels.plain_reference import LIMITS, Rng, bytes_, channel_params, guarded, output
+from kernels.plain_requantizations import requantizations
 from kernels.plain_runs import Case
 
 FILTERS = 4
@@ -18,13 +22,13 @@ FILTERS = 4
 def all_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     alike = [
-        *plain.requantizations(rng),
+        *requantizations(rng),
         *plain.depthwises(rng),
         *plain.in_place(rng),
-        *plain.adds(rng),
+        *adds(rng),
     ]
     renamed = [replace(case, body=case.body.replace("_plain_", "_mve_")) for case in alike]
-    return [*renamed, *convolutions(rng)]
+    return [*renamed, *convolutions(rng), *fused(rng), *depthwises(rng), *in_place(rng)]
 
 
 def packed(w: np.ndarray) -> np.ndarray:
@@ -32,6 +36,20 @@ def packed(w: np.ndarray) -> np.ndarray:
     count, K = w.shape
     full = np.pad(w, ((0, -count % FILTERS), (0, -K % 16)))
     return full.reshape(-1, FILTERS, full.shape[1] // 16, 16).transpose(0, 2, 1, 3)
+
+
+def blocks(params: np.ndarray) -> np.ndarray:
+    """[channels][bias, multiplier, offset, shift] -> [blocks][bias, ..., -shift][4 channels]."""
+    full = np.pad(params, ((0, -len(params) % FILTERS), (0, 0))) * [1, 1, 1, -1]
+    return full.astype("int32").reshape(-1, FILTERS, 4).transpose(0, 2, 1)
+
+
+def packed_depthwise(w: np.ndarray) -> np.ndarray:
+    """[KH][KW][C] -> [C / 4][KH / 4][KW / 4][4 channels][4 columns][4 rows], zeros behind all."""
+    full = np.pad(w, [(0, -extent % 4) for extent in w.shape])
+    rows, columns, channels = (extent // 4 for extent in full.shape)
+    parts = full.reshape(rows, 4, columns, 4, channels, 4)
+    return np.ascontiguousarray(parts.transpose(4, 0, 2, 5, 3, 1))
 
 
 def conv_body(
@@ -53,20 +71,20 @@ def conv_body(
     return "".join(blocks)
 
 
-def convolutions(rng: plain.Rng) -> Iterator[Case]:
+def convolutions(rng: Rng) -> Iterator[Case]:
     for case, (K, count) in enumerate(
         [(1, 4), (3, 4), (8, 12), (15, 5), (16, 8), (27, 4), (37, 2), (64, 4), (144, 7), (300, 4)]
     ):
-        yield pointwise(rng, K, count, 4 + case % 2, plain.LIMITS[case % 2])
+        yield pointwise(rng, K, count, 4 + case % 2, LIMITS[case % 2])
     yield windows(rng, channels=3, kernel=(3, 3), stride=2, left=1, width=9)
     yield windows(rng, channels=4, kernel=(2, 5), stride=1, left=2, width=4)
     yield windows(rng, channels=1, kernel=(10, 4), stride=2, left=1, width=7)
     yield windows(rng, channels=16, kernel=(3, 3), stride=1, left=0, width=6)
 
 
-def filters(rng: plain.Rng, count: int, K: int) -> np.ndarray:
+def filters(rng: Rng, count: int, K: int) -> np.ndarray:
     """[count][K]; the last filter all -128, the worst there is."""
-    w = plain.bytes_(rng, count, K)
+    w = bytes_(rng, count, K)
     w[-1] = -128
     return w
 
@@ -75,12 +93,12 @@ def sums_of(columns: np.ndarray, w: np.ndarray, params: np.ndarray) -> np.ndarra
     return columns.astype("int64") @ w.T.astype("int64") + params[:, 0]
 
 
-def pointwise(rng: plain.Rng, K: int, M: int, pixels: int, limits: tuple[int, int]) -> Case:
-    x, w = plain.bytes_(rng, pixels, K), filters(rng, M, K)
-    params = plain.channel_params(rng, M, K << 14)
+def pointwise(rng: Rng, K: int, M: int, pixels: int, limits: tuple[int, int]) -> Case:
+    x, w = bytes_(rng, pixels, K), filters(rng, M, K)
+    params = channel_params(rng, M, K << 14)
     x[0] = -128
-    want = plain.guarded(pixels * M)
-    want[:-8] = plain.output(sums_of(x, w, params), params, *limits).reshape(-1)
+    want = guarded(pixels * M)
+    want[:-8] = output(sums_of(x, w, params), params, *limits).reshape(-1)
     body = f"""
   const int8_t* from = at_end(x, {x.size});
   int32_t p;
@@ -89,22 +107,118 @@ def pointwise(rng: plain.Rng, K: int, M: int, pixels: int, limits: tuple[int, in
   for (; p < {pixels}; p++) {{{conv_body(K, M, 1, f"from + p * {K}", limits, K)}
   }}"""
     arrays = {"x": x, "w": packed(w), "params": params}
-    return Case(f"pointwise {K} {M}", arrays, plain.guarded(pixels * M), body, want)
+    return Case(f"pointwise {K} {M}", arrays, guarded(pixels * M), body, want)
+
+
+def fused(rng: Rng) -> Iterator[Case]:
+    """All channels of a pair of pixels in one call."""
+    sizes = [(1, 4), (8, 12), (16, 8), (17, 3), (27, 16), (32, 4), (37, 6), (64, 8), (100, 5)]
+    long = [
+        (128, 4),
+        (144, 8),
+        (239, 4),
+        (240, 4),
+        (241, 5),
+        (256, 4),
+        (304, 8),
+        (360, 4),
+        (640, 4),
+    ]
+    for case, (K, count) in enumerate(sizes + long):
+        yield pixels_at_once(rng, K, count, 3 + case % 2, LIMITS[case % 2])
+
+
+def pixels_at_once(rng: Rng, K: int, M: int, pixels: int, limits: tuple[int, int]) -> Case:
+    whole = pointwise(rng, K, M, pixels, limits)
+    rest = f"{K}, {M}, {limits[0]}, {limits[1]}"
+    body = f"""
+  const int8_t* from = at_end(x, {whole.arrays["x"].size});
+  int32_t p;
+  for (p = 0; p + 2 <= {pixels}; p += 2) {{
+    tvm_tiny_mve_conv(from + p * {K}, {K}, w, params, out + p * {M}, {M}, 2, {rest});
+  }}
+  for (; p < {pixels}; p++) {{
+    tvm_tiny_mve_conv(from + p * {K}, {K}, w, params, out + p * {M}, {M}, 1, {rest});
+  }}"""
+    arrays = whole.arrays | {"params": blocks(whole.arrays["params"])}
+    return replace(whole, name=f"fused {K} {M}", arrays=arrays, body=body)
+
+
+# channels, kernel_h, kernel_w, stride, pad_left, pad_right, width, missing rows
+DEPTHWISE = (
+    (8, 3, 3, 1, 1, 1, 12, 0),
+    (16, 3, 3, 1, 1, 1, 6, 1),
+    (64, 3, 3, 1, 1, 1, 5, -1),
+    (24, 3, 3, 2, 0, 1, 10, 0),
+    (40, 3, 3, 2, 1, 1, 9, 1),
+    (128, 3, 3, 1, 1, 1, 3, 0),
+    (136, 3, 3, 1, 1, 1, 6, -1),
+    (127, 3, 3, 2, 1, 1, 4, 0),
+    (5, 3, 3, 1, 1, 1, 3, 2),
+    (17, 3, 3, 1, 1, 1, 1, 0),
+    (18, 2, 2, 2, 0, 0, 8, 0),
+    (20, 4, 4, 1, 1, 2, 8, 1),
+    (12, 1, 3, 3, 1, 1, 9, 0),
+    (16, 5, 5, 1, 2, 2, 10, 0),
+    (21, 5, 5, 2, 1, 2, 10, -2),
+    (16, 7, 7, 2, 2, 3, 20, 3),
+    (33, 7, 7, 1, 3, 3, 5, 0),
+    (132, 7, 7, 1, 3, 3, 3, -3),
+    (4, 10, 4, 2, 1, 1, 9, 1),
+    (16, 12, 1, 1, 0, 0, 4, 0),
+    (16, 1, 9, 1, 4, 4, 11, 0),
+    (3, 13, 2, 1, 0, 1, 4, 0),
+)
+
+
+def depthwises(rng: Rng) -> Iterator[Case]:
+    for sizes in DEPTHWISE:
+        yield in_blocks(plain.depthwise(rng, *sizes), sizes)
+
+
+def in_place(rng: Rng) -> Iterator[Case]:
+    """As close below their oldest input row as the order of accesses allows."""
+    for case, sizes in zip(
+        plain.in_place(rng), [(6, 3, 1), (5, 3, 2), (4, 5, 1), (3, 7, 1)], strict=True
+    ):
+        channels, kernel, stride = sizes
+        yield in_blocks(case, (channels, kernel, kernel, stride))
+
+
+def in_blocks(case: Case, sizes: tuple[int, ...]) -> Case:
+    """A case of the plain kernel with what Helium's takes; scratch ends where memory ends."""
+    channels, kernel_h, kernel_w, stride = sizes[:4]
+    columns = stride + -(-kernel_w // 4) * 4
+    if kernel_h > 4 or kernel_w > 4:
+        columns += -columns % 4
+    words = 16 * -(-kernel_h // 4) * columns + (channels + -channels % 4) // 2
+    body = case.body.replace("tvm_tiny_plain_depthwise(", "tvm_tiny_mve_depthwise_blocks(")
+    body = body.replace(", params, out,", ", params, out, scratch,")
+    body = (
+        f"  static int32_t room[{words}];\n  int32_t* scratch = last_words(room, {words});\n{body}"
+    )
+    if "x" in case.arrays:
+        body = body.replace("(x,", f"(at_end(x, {case.arrays['x'].size}),")
+    arrays = case.arrays | {
+        "w": packed_depthwise(case.arrays["w"]),
+        "params": blocks(case.arrays["params"]),
+    }
+    return replace(case, name=f"{case.name} C{channels}", arrays=arrays, body=body)
 
 
 def windows(
-    rng: plain.Rng, *, channels: int, kernel: tuple[int, int], stride: int, left: int, width: int
+    rng: Rng, *, channels: int, kernel: tuple[int, int], stride: int, left: int, width: int
 ) -> Case:
     """A row of a convolution with windows gathered in pairs, and what is in the columns."""
     KH, KW = kernel
     K, M, pixels = KH * KW * channels, 4, (width + 2 * left - KW) // stride + 1
-    x, w = plain.bytes_(rng, KH, width, channels), filters(rng, M, K)
-    params = plain.channel_params(rng, M, K << 14)
-    zero_point, lines = int(rng.integers(-128, 128)), plain.line_numbers(rng, KH, channels % 2)
-    rows = plain.padded(x, lines, left, left, zero_point)
+    x, w = bytes_(rng, KH, width, channels), filters(rng, M, K)
+    params = channel_params(rng, M, K << 14)
+    zero_point, lines = int(rng.integers(-128, 128)), line_numbers(rng, KH, channels % 2)
+    rows = padded(x, lines, left, left, zero_point)
     columns = np.stack([rows[:, p * stride : p * stride + KW].reshape(-1) for p in range(pixels)])
-    want = plain.guarded(pixels * (M + K))
-    outputs = plain.output(sums_of(columns, w, params), params, -128, 127)
+    want = guarded(pixels * (M + K))
+    outputs = output(sums_of(columns, w, params), params, -128, 127)
     want[:-8] = np.concatenate([outputs.reshape(-1), columns.reshape(-1)])
     gather = f"tvm_tiny_mve_gather(from, lines, cols, p * {stride} - {left}, {zero_point}, "
     sizes = f", {width}, {channels}, {KH}, {KW}, {stride}, {width * channels});"
@@ -120,5 +234,5 @@ def windows(
     {gather}1{sizes}{conv_body(K, M, 1, "cols", (-128, 127), K)}
   }}"""
     arrays = {"x": x, "w": packed(w), "params": params, "lines": np.array(lines, "int32")}
-    before = plain.guarded(want.size - 8)
+    before = guarded(want.size - 8)
     return Case(f"windows {channels} {kernel}", arrays, before, body, want)
