@@ -40,17 +40,19 @@ MUTATIONS, SECONDS = 50, 20
 class Case:
     """One model: `format` is "tflite" or "onnx", `operator` is empty for a random graph.
 
-    memory: options of the build; empty for layers.
+    memory: options of the build; empty for layers. kernels: "dsp" and so on, empty for the
+    host's.
     """
 
     format: str
     operator: str
     seed: int
     memory: tuple[str, ...] = ()
+    kernels: str = ""
 
     def __str__(self) -> str:
-        words = (self.format, self.operator or "graph", *self.memory, "seed", self.seed)
-        return " ".join(map(str, words))
+        words = (self.format, self.operator or "graph", *self.memory, self.kernels)
+        return " ".join([*filter(None, words), "seed", str(self.seed)])
 
     @property
     def data(self) -> bytes:
@@ -63,8 +65,10 @@ class Case:
 MEMORY = {"least": ("minimize",), "pushed": ("minimize", "stream_input")}
 
 
-def graphs(model_format: str, start: int, count: int, memory: tuple[str, ...] = ()) -> list[Case]:
-    return [Case(model_format, "", seed, memory) for seed in range(start, start + count)]
+def graphs(
+    model_format: str, start: int, count: int, memory: tuple[str, ...] = (), kernels: str = ""
+) -> list[Case]:
+    return [Case(model_format, "", seed, memory, kernels) for seed in range(start, start + count)]
 
 
 def single_operators(model_format: str, start: int, count: int) -> list[Case]:
@@ -86,6 +90,7 @@ def compile_case(case: Case, name: str, folder: Path) -> tvm_tiny.CompiledModel:
         warnings.simplefilter("ignore")
         mod = tvm_tiny.from_file(path)
         options = dict.fromkeys(case.memory, True) | {"name": name}
+        options |= {"kernels": case.kernels or None}
         options |= {"fold_edges": case.seed % 3 != 0, "io_in_arena": case.seed % 4 != 0}
         if "stream_input" not in case.memory:
             return tvm_tiny.build(mod, **options)

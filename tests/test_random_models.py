@@ -28,6 +28,12 @@ def test_random_graphs_as_streams(model_format, memory, tmp_path):
     assert list(failures(graphs(model_format, 2000, 12, MEMORY[memory]), tmp_path)) == []
 
 
+@pytest.mark.parametrize("kernels", ["dsp", "mve", "portable"])
+def test_random_graphs_with_other_kernels(kernels, tmp_path):
+    """The micro-kernels' portable forms; the host's own are `plain`."""
+    assert list(failures(graphs("tflite", 3000, 24, kernels=kernels), tmp_path)) == []
+
+
 def test_graphs_that_once_failed_as_streams(tmp_path):
     """Padding before the first pushed row; results over dying tensors of another type."""
     seeds = {"pushed": (113, 81), "least": (6, 12)}

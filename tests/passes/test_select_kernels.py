@@ -1,0 +1,130 @@
+"""SelectKernels: operators with packed constants give the same bytes, whatever the tiles are."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import tvm
+from int8_graphs import ADD, CONVOLUTION, add, conv
+from islands import Machine, calls, module, names
+from tvm import relax
+
+from tvm_tiny import ops
+from tvm_tiny.passes.select_kernels import workload
+from tvm_tiny.schedules.kernel import shape_of
+from tvm_tiny.schedules.packed.choice import Choice
+from tvm_tiny.schedules.packed.isa import ISAS
+from tvm_tiny.transform import SelectKernels, StreamStages
+
+SHAPE = (1, 7, 5, 6)
+
+
+def same_bytes(mod, selected, shape=SHAPE):
+    assert tvm.relax.analysis.check_well_formed(selected)
+    rng = np.random.default_rng(0)
+    extremes = [np.full(shape, v, "int8") for v in (-128, 127)]
+    before, after = Machine(mod), Machine(selected)
+    for x in (*extremes, *(rng.integers(-128, 128, shape, "int8") for _ in range(3))):
+        np.testing.assert_array_equal(after(x)[0], before(x)[0])
+
+
+def dense(x, outputs=7):
+    rng = np.random.default_rng(3)
+    arrays = (
+        rng.integers(-128, 128, (outputs, shape_of(x)[-1]), "int8"),
+        rng.integers(-500, 500, outputs).astype("int32"),
+        rng.integers(1 << 30, 1 << 31, outputs).astype("int32"),
+        np.full(1, -9, "int32"),
+    )
+    return ops.call("qdense", [x, *map(relax.const, arrays)], **CONVOLUTION)
+
+
+SUM = {**ADD, "a_shift": -1, "b_shift": 0, "y_shift": -19}
+PRODUCTS = {
+    "3x3": lambda x: conv(x, 5),
+    "3x3, strided": lambda x: conv(x, 4, stride=2),
+    "1x1": lambda x: conv(x, 9, kernel=1),
+    "1x1, strided": lambda x: conv(x, 8, kernel=1, stride=2),
+    "depthwise": lambda x: conv(x, 6, groups=6),
+    "depthwise 5x5, strided": lambda x: conv(x, 6, kernel=5, stride=2, groups=6),
+    "dense": dense,
+}
+PACKED = {"depthwise": "packed.qdepthwise", "dense": "packed.qdense"}
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_are_packed(name, isa):
+    mod = module(lambda emit, x: emit(PRODUCTS[name](x), name_hint="y"), SHAPE)
+    selected = SelectKernels(isa)(mod)
+    assert names(selected) == [PACKED.get(name.split()[0], "packed.qconv2d")]
+    same_bytes(mod, selected)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_sums_are_packed(isa):
+    mod = module(lambda emit, x: emit(ops.call("qadd", [x, x], **SUM), name_hint="y"), SHAPE)
+    selected = SelectKernels(isa)(mod)
+    assert names(selected) == ["packed.qadd"]
+    same_bytes(mod, selected)
+
+
+def choices():
+    for isa in ISAS.values():
+        for (pixels, filters), chunk in itertools.product(isa.tiles, (1, 2, 3)):
+            if chunk == 1 or (pixels, filters) == isa.widens:
+                yield isa.name, Choice(pixels, filters, chunk)
+
+
+@pytest.mark.parametrize("name", ["3x3", "1x1"])
+@pytest.mark.parametrize(("isa", "choice"), list(choices()), ids=str)
+def test_every_choice_gives_the_same_bytes(isa, choice, name):
+    """Seven rows of five columns, nine filters: all tiles have something left over."""
+    mod = module(lambda emit, x: emit(PRODUCTS[name](x), name_hint="y"), SHAPE)
+    selected = SelectKernels(isa, {workload(isa, calls(mod)[0]): choice})(mod)
+    attrs = calls(selected)[0].attrs
+    assert [int(attrs[k]) for k in ("pixels", "filters", "chunk")] == list(
+        choice.to_attrs().values()
+    )
+    same_bytes(mod, selected)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_what_does_not_fit_stays(isa):
+    def grouped(x):
+        return conv(x, 6, groups=3)
+
+    def to_the_left(x):
+        call = conv(x, 4)
+        constants = [*call.args[1:4], relax.const(np.full(4, 1, "int32"))]
+        return ops.call("qconv2d", [x, *constants], **dict(call.attrs) | {"shifts_left": 1})
+
+    def in_floats(x):
+        call = conv(x, 4)
+        multiplier = relax.const(np.full(4, 0.01, "float32"))
+        arrays = [*call.args[1:3], multiplier, call.args[4]]
+        return ops.call("qconv2d", [x, *arrays], **dict(call.attrs) | {"rounding": "float32"})
+
+    for build in (grouped, to_the_left, in_floats, lambda x: add(x, x)):
+        mod = module(lambda emit, x, build=build: emit(build(x), name_hint="y"), SHAPE)
+        assert names(SelectKernels(isa)(mod)) == names(mod)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_they_run_in_stages(isa):
+    def build(emit, x):
+        a = emit(conv(x, 6, kernel=1), name_hint="a")
+        b = emit(conv(a, 6, groups=6, seed=1), name_hint="b")
+        c = emit(conv(b, 6, seed=2), name_hint="c")
+        return emit(ops.call("qadd", [c, x], **SUM), name_hint="y")
+
+    mod = module(build, SHAPE)
+    staged = StreamStages([("a", "y")])(SelectKernels(isa)(mod))
+    same_bytes(mod, staged)
+
+
+def test_portable_selects_nothing():
+    mod = module(lambda emit, x: emit(conv(x, 5), name_hint="y"), SHAPE)
+    assert SelectKernels()(mod).same_as(mod)
