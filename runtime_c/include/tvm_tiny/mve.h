@@ -10,6 +10,10 @@
  *     clamp((t + (t >> 31) + offset) >> shift, low, high)      0 <= shift <= 31
  *
  * which is TFLite's rounding of a scaled sum with the output's zero point inside `offset`.
+ *
+ * conv and depthwise_blocks do most in the fewest instructions, but take params in blocks of four
+ * channels, int32 [ceil(channels / 4)][4][4]: four biases, multipliers, offsets, and shifts times
+ * -1. What is behind the last channel may be anything. All words must be aligned.
  */
 #ifndef TVM_TINY_MVE_H
 #define TVM_TINY_MVE_H
@@ -101,12 +105,26 @@ TVM_TINY_INLINE void tvm_tiny_mve_fill(int8_t* to, int32_t value, int32_t count)
 #endif
 }
 
-/* A row of a window that is inside its line; long ones without asking when to end. */
+/* A row of a window that is inside its line: without a loop, but for long ones. */
 TVM_TINY_INLINE void tvm_tiny_mve_gather_inside(int8_t* to, const int8_t* from, int32_t count) {
 #if TVM_TINY_MVE
-  if (count < 16) {
-    const mve_pred16_t some = vctp8q((uint32_t)count);
-    vstrbq_p_s8(to, vldrbq_z_s8(from, some), some);
+  if (count <= 256) {
+    int32_t k;
+#pragma GCC unroll 16
+    for (k = 0; k + 16 <= count; k += 16) {
+      vstrbq_s8(to + k, vldrbq_s8(from + k));
+    }
+    if (k < count) {
+      mve_pred16_t some;
+      __asm__ volatile(
+          "vctp.8 %[count]\n\t"
+          "vpstt\n\t"
+          "vldrbt.u8 q0, [%[from]]\n\t"
+          "vstrbt.8 q0, [%[to]]\n\t"
+          : "=Up"(some)
+          : [from] "r"(from + k), [to] "r"(to + k), [count] "r"(count - k)
+          : "q0", "memory");
+    }
     return;
   }
 #endif
@@ -145,16 +163,19 @@ TVM_TINY_INLINE void tvm_tiny_mve_gather(const int8_t* x, const int32_t* lines, 
   int32_t ky;
   for (ky = 0; ky < kernel_h; ky++) {
     const int8_t* row = lines[ky] < 0 ? 0 : x + lines[ky] * row_bytes;
-    int8_t* to = cols + ky * span;
-    for (p = 0; p < pixels; p++) {
-      const int32_t first = column + p * stride_w;
-      if (inside && row != 0) {
-        tvm_tiny_mve_gather_inside(to, row + first * channels, span);
-      } else {
-        tvm_tiny_mve_gather_edge(to, row, first, zero_point, width, channels, kernel_w);
+    if (inside && lines[ky] >= 0) {
+      tvm_tiny_mve_gather_inside(cols, row + column * channels, span);
+      for (p = 1; p < pixels; p++) {
+        tvm_tiny_mve_gather_inside(cols + p * kernel_h * span,
+                                   row + (column + p * stride_w) * channels, span);
       }
-      to += kernel_h * span;
+    } else {
+      for (p = 0; p < pixels; p++) {
+        tvm_tiny_mve_gather_edge(cols + p * kernel_h * span, row,
+                                 column + p * stride_w, zero_point, width, channels, kernel_w);
+      }
     }
+    cols += span;
   }
 }
 
@@ -400,8 +421,8 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise(const int8_t* x, const int32_t* line
   "subs r11, r11, #1\n\t"      \
   "bne 1b\n\t"
 
-/* What the loops load r1, r3, r5, r7, r9, r11 with: x, x of the second pixel or out, w, params, out,
- * blocks of channels. */
+/* What the loops load r1, r3, r5, r7, r9, r11 with. `second`: x of the second pixel; out if there is
+ * only one. */
 struct tvm_tiny_mve_operands {
   const int8_t* x;
   const void* second;
@@ -411,12 +432,12 @@ struct tvm_tiny_mve_operands {
   int32_t blocks;
 };
 
-/* r7 may be the frame pointer, which gcc does not give away. */
+/* r7 may be the frame pointer, which gcc does not give away; `some` tells it of the predicates. */
 #define TVM_TINY_MVE_ASM(text, ...)                                \
   __asm__ volatile("push {r7}\n\t"                                 \
                    "ldm r0, {r1, r3, r5, r7, r9, r11}\n\t" text    \
                    "pop {r7}\n\t"                                  \
-                   : "+r"(all)                                     \
+                   : "+r"(all), "=Up"(some)                        \
                    : __VA_ARGS__                                   \
                    : TVM_TINY_MVE_CLOBBERS)
 
@@ -424,6 +445,7 @@ struct tvm_tiny_mve_operands {
 TVM_TINY_INLINE void tvm_tiny_mve_conv_2(const struct tvm_tiny_mve_operands* from, int32_t K,
                                          int32_t pitch, int32_t low, int32_t high) {
   register const struct tvm_tiny_mve_operands* all __asm__("r0") = from;
+  mve_pred16_t some;
   TVM_TINY_MVE_ASM(
       TVM_TINY_MVE_OFFSETS_2
       TVM_TINY_MVE_SOME("%c[K] & 15")
@@ -448,6 +470,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_2(const struct tvm_tiny_mve_operands* fro
 TVM_TINY_INLINE void tvm_tiny_mve_conv_1(const struct tvm_tiny_mve_operands* from, int32_t K,
                                          int32_t low, int32_t high) {
   register const struct tvm_tiny_mve_operands* all __asm__("r0") = from;
+  mve_pred16_t some;
   TVM_TINY_MVE_ASM(
       TVM_TINY_MVE_SOME("%c[K] & 15")
       TVM_TINY_MVE_LOAD(1, "q1", "", "0")
@@ -476,6 +499,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_1(const struct tvm_tiny_mve_operands* fro
 TVM_TINY_INLINE void tvm_tiny_mve_conv_2_long(const struct tvm_tiny_mve_operands* from, int32_t K,
                                               int32_t pitch, int32_t low, int32_t high) {
   register const struct tvm_tiny_mve_operands* all __asm__("r0") = from;
+  mve_pred16_t some;
   TVM_TINY_MVE_ASM(
       TVM_TINY_MVE_OFFSETS_2
       TVM_TINY_MVE_SOME("%c[K] & 15")
@@ -508,6 +532,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_2_long(const struct tvm_tiny_mve_operands
 TVM_TINY_INLINE void tvm_tiny_mve_conv_1_long(const struct tvm_tiny_mve_operands* from, int32_t K,
                                               int32_t low, int32_t high) {
   register const struct tvm_tiny_mve_operands* all __asm__("r0") = from;
+  mve_pred16_t some;
   TVM_TINY_MVE_ASM(
       TVM_TINY_MVE_SOME("%c[K] & 15")
       "movw r8, #%c[K] / 64\n\t"
@@ -613,7 +638,8 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_columns(int32_t kernel_h, int32_t kernel_w,
 #if TVM_TINY_MVE
 /* Row k of four: of `lanes` channels, then to the next column. */
 #define TVM_TINY_MVE_ROW(k, a)                                                                 \
-  TVM_TINY_MVE_IF("%c[lanes] < 16 && %c[C] < 128", "vpst\n\tvldrbt.u8 q" k ", [" a "], #%c[C]\n\t") \
+  TVM_TINY_MVE_IF("%c[lanes] < 16 && %c[C] < 128",                                             \
+                  "vpst\n\tvldrbt.u8 q" k ", [" a "], #%c[C]\n\t")                             \
   TVM_TINY_MVE_IF("%c[lanes] < 16 && %c[C] >= 128",                                            \
                   "vpst\n\tvldrbt.u8 q" k ", [" a "]\n\tadd " a ", " a ", r12\n\t")            \
   TVM_TINY_MVE_IF("%c[lanes] > 15 && %c[C] < 128", "vldrb.u8 q" k ", [" a "], #%c[C]\n\t")     \
@@ -724,7 +750,7 @@ struct tvm_tiny_mve_table {
   uint16x8_t offsets;
 };
 
-/* What the loop loads r1, r3, r5, r7, r9, r11 with. `at`: byte of rows that the first column has. */
+/* What the loop loads r1, r3, r5, r7, r9, r11 with. `at`: byte of rows where columns begin. */
 struct tvm_tiny_mve_blocks {
   int32_t at;
   int8_t* out;
@@ -740,6 +766,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_2(const struct tvm_tiny_mve_blocks* 
                                               int32_t KH, int32_t KV, int32_t V, int32_t N,
                                               int32_t SW) {
   register const struct tvm_tiny_mve_blocks* all __asm__("r0") = from;
+  mve_pred16_t some;
   TVM_TINY_MVE_ASM(TVM_TINY_MVE_DEPTHWISE(2), [lanes] "i"(lanes), [low] "i"(low), [high] "i"(high),
                    [C] "i"(C), [KH] "i"(KH), [KV] "i"(KV), [V] "i"(V), [N] "i"(N), [SW] "i"(SW));
 }
@@ -748,6 +775,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_1(const struct tvm_tiny_mve_blocks* 
                                               int32_t lanes, int32_t low, int32_t high, int32_t C,
                                               int32_t KH, int32_t KV, int32_t V, int32_t N) {
   register const struct tvm_tiny_mve_blocks* all __asm__("r0") = from;
+  mve_pred16_t some;
   TVM_TINY_MVE_ASM(TVM_TINY_MVE_DEPTHWISE(1), [lanes] "i"(lanes), [low] "i"(low), [high] "i"(high),
                    [C] "i"(C), [KH] "i"(KH), [KV] "i"(KV), [V] "i"(V), [N] "i"(N));
 }
@@ -833,8 +861,8 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_pixels(
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_fast(const int8_t* x, const int32_t* lines,
                                                  const int8_t* w, const int32_t* params,
                                                  int8_t* out, int32_t* scratch, int32_t zero_point,
-                                                 int32_t low, int32_t high, int32_t width, int32_t C,
-                                                 int32_t KH, int32_t KW, int32_t SW, int32_t first,
+                                                 int32_t low, int32_t high, int32_t width,
+                                                 int32_t C, int32_t KH, int32_t KW, int32_t SW, int32_t first,
                                                  int32_t out_width) {
   struct tvm_tiny_mve_table table;
   int32_t ox;
@@ -926,6 +954,35 @@ TVM_TINY_INLINE int32x4_t tvm_tiny_mve_scaled(int32x4_t value, int32_t multiplie
 }
 #endif
 
+#if TVM_TINY_MVE
+/* (a - zero point) * 2^20 of the even ones of eight, and of the odd ones. */
+TVM_TINY_INLINE int32x4x2_t tvm_tiny_mve_centred(const int8_t* a, int32_t zero_point) {
+  const int16x8_t part = vmlasq_n_s16(vldrbq_s16(a), vdupq_n_s16(16), (int16_t)(-16 * zero_point));
+  int32x4x2_t both;
+  both.val[0] = vshllbq_n_s16(part, 16);
+  both.val[1] = vshlltq_n_s16(part, 16);
+  return both;
+}
+
+TVM_TINY_INLINE int32x4_t tvm_tiny_mve_sum(int32x4_t a, int32x4_t b, const int32_t* q) {
+  const int32x4_t sum =
+      vaddq_s32(tvm_tiny_mve_scaled(a, q[5], q[8]), tvm_tiny_mve_scaled(b, q[6], q[9]));
+  return tvm_tiny_mve_scaled(sum, q[7], q[10]);
+}
+
+TVM_TINY_INLINE void tvm_tiny_mve_add_8(const int8_t* a, const int8_t* b, int8_t* out,
+                                        const int32_t* q) {
+  const int32x4x2_t first = tvm_tiny_mve_centred(a, q[0]);
+  const int32x4x2_t second = tvm_tiny_mve_centred(b, q[1]);
+  const int32x4_t even = tvm_tiny_mve_sum(first.val[0], second.val[0], q);
+  const int32x4_t odd = tvm_tiny_mve_sum(first.val[1], second.val[1], q);
+  int16x8_t y = vqmovntq_s32(vqmovnbq_s32(vdupq_n_s16(0), even), odd);
+  y = vqaddq_n_s16(y, (int16_t)q[2]);
+  y = vmaxq_s16(vminq_s16(y, vdupq_n_s16((int16_t)q[4])), vdupq_n_s16((int16_t)q[3]));
+  vstrbq_s16(out, y);
+}
+#endif
+
 /*
  * TFLite's addition of `count` elements, in order; q = {a_zp, b_zp, y_zp, act_min, act_max,
  * a_multiplier, b_multiplier, y_multiplier, a_shift, b_shift, y_shift}, no shift positive.
@@ -934,6 +991,10 @@ TVM_TINY_INLINE void tvm_tiny_mve_add(const int8_t* a, const int8_t* b, int8_t* 
                                       const int32_t* q) {
   int32_t i = 0;
 #if TVM_TINY_MVE
+  const int32_t limits[11] = {q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7], q[8], q[9], q[10]};
+  for (; i + 8 <= count; i += 8) {
+    tvm_tiny_mve_add_8(a + i, b + i, out + i, limits);
+  }
   for (; i < count; i += 4) {
     const mve_pred16_t some = vctp32q((uint32_t)(count - i));
     const int32x4_t first = vsubq_n_s32(vldrbq_z_s32(a + i, some), q[0]);
