@@ -421,8 +421,8 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise(const int8_t* x, const int32_t* line
   "subs r11, r11, #1\n\t"      \
   "bne 1b\n\t"
 
-/* What the loops load r1, r3, r5, r7, r9, r11 with. `second`: x of the second pixel; out if there is
- * only one. */
+/* What the loops load r1, r3, r5, r7, r9, r11 with. `second`: x of the second pixel, or `out` if
+ * there is only one. */
 struct tvm_tiny_mve_operands {
   const int8_t* x;
   const void* second;
@@ -862,8 +862,8 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_fast(const int8_t* x, const int32_t*
                                                  const int8_t* w, const int32_t* params,
                                                  int8_t* out, int32_t* scratch, int32_t zero_point,
                                                  int32_t low, int32_t high, int32_t width,
-                                                 int32_t C, int32_t KH, int32_t KW, int32_t SW, int32_t first,
-                                                 int32_t out_width) {
+                                                 int32_t C, int32_t KH, int32_t KW, int32_t SW,
+                                                 int32_t first, int32_t out_width) {
   struct tvm_tiny_mve_table table;
   int32_t ox;
   int32_t ky;
