@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from dsp_reference import FULL, ORDER, channel_params, int8, noise, quads, requantized
+from dsp_reference import (
+    FULL,
+    ORDER,
+    channel_params,
+    int8,
+    noise,
+    quads,
+    requantized,
+    some_zero_point,
+)
 from dsp_run import Case
 
 
@@ -67,13 +76,14 @@ def widen(rng, count) -> Case:
 
 
 def requantize(rng, filters, pixels, channels, pitch, low, high, reach) -> Case:
-    params = channel_params(rng, channels, reach)
+    zero_point = some_zero_point(rng)
+    params = channel_params(rng, channels, reach, zero_point)
     acc = rng.integers(-reach, reach + 1, (pixels, filters)).astype(np.int32)
     acc.flat[rng.integers(acc.size)] = rng.choice([-1, 0, 1])
     out = noise("int8", (pixels - 1) * pitch + channels).copy()
     want = out.copy()
     for p in range(pixels):
-        values = requantized(acc[p, :channels].astype(np.int64), params, low, high)
+        values = requantized(acc[p, :channels].astype(np.int64), params, zero_point, low, high)
         want[p * pitch : p * pitch + channels] = values
     call = f"""\
   const int32_t* from = (const int32_t*)(void*)at[1];
@@ -81,9 +91,9 @@ def requantize(rng, filters, pixels, channels, pitch, low, high, reach) -> Case:
   int32_t i;
   for (i = 0; i < {pixels * filters}; i++) acc[i] = from[i];
   tvm_tiny_dsp_requantize(acc, {filters}, (const int32_t*)(void*)at[0], (int8_t*)at[2], {pixels},
-    {channels}, {pitch}, {low}, {high});
+    {channels}, {pitch}, {zero_point}, {low}, {high});
 """
-    name = f"requantize {pixels}x{channels} of {filters}, pitch {pitch}, {low}..{high}"
+    name = f"requantize {pixels}x{channels} of {filters}, {zero_point}, {low}..{high}"
     return Case(name, call, [params, acc, out], [params, acc, want])
 
 
@@ -92,9 +102,10 @@ def convolution(rng, size, outputs, pixels) -> Case:
     count = -(-size // 4)
     w = int8(rng, outputs, size)
     x = rng.integers(-255, 256, (pixels, size))
-    params = channel_params(rng, outputs, 128 * 64 * size // 4)
-    sums = params[:, 0] + x @ w.T.astype(np.int64)
-    want = requantized(sums, params, *FULL)
+    zero_point = some_zero_point(rng)
+    params = channel_params(rng, outputs, 128 * 64 * size // 4, zero_point)
+    sums = (params[:, 0] >> 8) + x @ w.T.astype(np.int64)
+    want = requantized(sums, params, zero_point, *FULL)
     pairs = pixels // 2
     cols = np.array([quads(pair) for pair in x.reshape(pairs, 2, size)])[..., ORDER]
     weights = np.array([quads(pair) for pair in w.reshape(outputs // 2, 2, size)])
@@ -107,15 +118,15 @@ def convolution(rng, size, outputs, pixels) -> Case:
   int32_t ob;
   for (pair = 0; pair < {pairs}; pair++) {{
     for (ob = 0; ob < {outputs // 2}; ob++) {{
-      const int32_t* params = all + 8 * ob;
+      const int32_t* params = all + 4 * ob;
       int32_t acc[4];
-      acc[0] = params[0];
-      acc[1] = params[4];
-      acc[2] = params[0];
-      acc[3] = params[4];
+      acc[0] = params[0] >> 8;
+      acc[1] = params[2] >> 8;
+      acc[2] = params[0] >> 8;
+      acc[3] = params[2] >> 8;
       tvm_tiny_dsp_dot_2x2(cols + pair * {count * 8}, w + ob * {count * 8}, acc, {count});
       tvm_tiny_dsp_requantize(acc, 2, params, out + pair * {2 * outputs} + ob * 2, 2, 2, {outputs},
-                              -128, 127);
+                              {zero_point}, -128, 127);
     }}
   }}
 """

@@ -30,27 +30,33 @@ def high_mul(value: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
     return (value.astype(np.int64) * multiplier + (1 << 30)) >> 31
 
 
-def channel_params(rng: np.random.Generator, channels: int, reach: int) -> np.ndarray:
-    """Parameters that spread sums of +-`reach` over int8 and beyond; some channels extreme."""
-    params = np.zeros((channels, 4), np.int32)
-    zero_point = rng.integers(-128, 128, channels)
-    shift = rng.integers(1, max(2, int(np.log2(max(reach, 256) / 128))) + 2, channels)
-    params[:, 0] = rng.integers(-reach, reach + 1, channels)
-    params[:, 1] = rng.integers(1 << 30, 1 << 31, channels)
-    params[:, 2] = (zero_point << shift) + (1 << (shift - 1))
-    params[:, 3] = shift
-    # A multiplier of nothing; the least; the largest shift.
-    params[rng.random(channels) < 0.03, 1] = 0
-    params[rng.random(channels) < 0.05, 1] = 1 << 30
-    params[rng.random(channels) < 0.05, 2:] = (1 << 30, 31)
-    return params
+def channel_params(
+    rng: np.random.Generator, channels: int, reach: int, zero_point: int
+) -> np.ndarray:
+    """[channels, 2] that spread sums of +-`reach` over int8 and beyond; some channels extreme."""
+    bias = rng.integers(-min(reach, 1 << 23), min(reach + 1, 1 << 23), channels)
+    shift = rng.integers(0, max(1, int(np.log2(max(reach, 256) / 128))) + 1, channels)
+    multiplier = rng.integers(1 << 30, 1 << 31, channels)
+    # A multiplier of nothing; the least; the largest shift; the extremes of biases.
+    multiplier[rng.random(channels) < 0.03] = 0
+    multiplier[rng.random(channels) < 0.05] = 1 << 30
+    shift[rng.random(channels) < 0.05] = 30 - (abs(2 * zero_point + 1) - 1).bit_length()
+    if reach >= 1 << 23:
+        bias[rng.random(channels) < 0.1] = -(1 << 23)
+        bias[rng.random(channels) < 0.1] = (1 << 23) - 1
+    return np.stack([bias * 256 + shift, multiplier], 1).astype(np.int32)
 
 
-def requantized(sums: np.ndarray, params: np.ndarray, low: int, high: int) -> np.ndarray:
-    """TFLite's: sums int64 [..., channels] -> int8; the zero point is taken out of the offset."""
-    shift = params[:, 3].astype(np.int64)
-    zero_point = (params[:, 2] - (np.int64(1) << (shift - 1))) >> shift
+def some_zero_point(rng: np.random.Generator) -> int:
+    return int(rng.choice([-128, 127, 0, -1, rng.integers(-128, 128)]))
+
+
+def requantized(
+    sums: np.ndarray, params: np.ndarray, zero_point: int, low: int, high: int
+) -> np.ndarray:
+    """TFLite's: sums int64 [..., channels] -> int8."""
     t = high_mul(sums, params[:, 1].astype(np.int64))
+    shift = (params[:, 0] & 255).astype(np.int64) + 1
     return np.clip(rounding_shift(t, shift) + zero_point, low, high).astype(np.int8)
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from dsp_reference import FULL, ORDER, channel_params, columns, int8, noise, quads, requantized
+from dsp_reference import (
+    FULL,
+    ORDER,
+    channel_params,
+    columns,
+    int8,
+    noise,
+    quads,
+    requantized,
+    some_zero_point,
+)
 from dsp_run import Case
 
 
@@ -33,24 +43,24 @@ def depthwise(
     if out_width is None:
         out_width = -(-width // stride)
     x = int8(rng, kernel_h + 1, width, channels)
-    w = np.zeros((channels, kernel_h, -(-kernel_w // 4) * 4), np.int8)
-    w[..., :kernel_w] = int8(rng, channels, kernel_h, kernel_w)
-    params = channel_params(rng, channels, 128 * 64 * kernel_h * kernel_w // 2)
+    filters = int8(rng, channels, kernel_h * kernel_w)
+    w = np.append(filters, noise("int8", 3))
+    y_zp = some_zero_point(rng)
+    params = channel_params(rng, channels, 128 * 64 * kernel_h * kernel_w // 2, y_zp)
     lines = np.array(lines, np.int32)
-    zp = int(rng.choice([-128, 127, rng.integers(-128, 128)]))
-    taps = w[..., :kernel_w].reshape(channels, -1).astype(np.int64)
+    zp = some_zero_point(rng)
     sums = np.zeros((out_width, channels), np.int64)
     for ox in range(out_width):
         window = columns(x, lines, ox * stride - pad, zp, kernel_w).reshape(-1, channels)
-        sums[ox] = params[:, 0] + np.einsum("kc,ck->c", window, taps)
-    want = requantized(sums, params, *limits)
+        sums[ox] = (params[:, 0] >> 8) + np.einsum("kc,ck->c", window, filters.astype(np.int64))
+    want = requantized(sums, params, y_zp, *limits)
     span = (out_width - 1) * stride + kernel_w
     scratch = noise("int16", 4 * kernel_h * 4 * (-(-span // 4)))
     call = f"""\
   tvm_tiny_dsp_depthwise((const int8_t*)at[0], (const int32_t*)(void*)at[3], (const int8_t*)at[1],
     (const int32_t*)(void*)at[2], (int8_t*)at[4], (int16_t*)(void*)at[5],
-    ((const int32_t*)(void*)at[6])[0], {limits[0]}, {limits[1]}, {width}, {channels}, {kernel_h},
-    {kernel_w}, {stride}, {pad}, {out_width});
+    ((const int32_t*)(void*)at[6])[0], {y_zp}, {limits[0]}, {limits[1]}, {width}, {channels},
+    {kernel_h}, {kernel_w}, {stride}, {pad}, {out_width});
 """
     out = noise("int8", *want.shape).reshape(want.shape)
     zero = np.array([zp], np.int32)

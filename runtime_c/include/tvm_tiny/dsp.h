@@ -7,14 +7,14 @@
  * Four elements k = 4q .. 4q + 3 stand in the order (0, 2, 1, 3) as int16 in two words: what
  * SXTAB16 and SXTAB16 with a rotation by 8 make of the word of four bytes. quads = ceil(K / 4).
  *
- * params, int32 [channels][4]: bias, multiplier in [0, 2^31), offset, shift in [0, 31]. An int32
- * sum, |sum| < 2^30, becomes
+ * params, int32 [channels][2]: bias * 256 + s and multiplier, the bias of 24 bits, s in [0, 30] and
+ * the multiplier in [0, 2^31). An int32 sum, |sum| < 2^30, becomes
  *
  *     t = (sum * multiplier + 2^30) >> 31
- *     y = clamp((t + (sum < 0 ? -1 : 0) + offset) >> shift, low, high)
+ *     y = clamp((((t + (t < 0 ? -1 : 0) + ((2 * zero_point + 1) << s)) >> s) >> 1), low, high)
  *
- * With shift > 0 and offset = (zero_point << shift) + (1 << (shift - 1)) that is TFLite's rounding
- * of both steps; with shift = 0 it is one less for negative sums.
+ * TFLite's rounding of both steps, of which the second shifts by s + 1. Nothing on the way leaves
+ * int32.
  *
  * Words of x may stand at any byte. cols, scratch and the w of dot products: 4-byte aligned. Not a
  * byte more than what is given is read or written.
@@ -63,10 +63,14 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lin
   }
 }
 
-TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale_any(int32_t sum, int32_t multiplier, int32_t offset,
-                                            int32_t shift, int32_t low, int32_t high) {
-  const int32_t t = (int32_t)(((int64_t)sum * multiplier + (1 << 30)) >> 31);
-  return tvm_tiny_dsp_clamp((t + (sum >> 31) + offset) >> shift, low, high);
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_bias(const int32_t* params) { return params[0] >> 8; }
+
+/* params: those of the channel. */
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale_any(int32_t sum, const int32_t* params,
+                                                int32_t zero_point, int32_t low, int32_t high) {
+  const int32_t s = params[0] & 255;
+  const int32_t t = (int32_t)(((int64_t)sum * params[1] + (1 << 30)) >> 31);
+  return tvm_tiny_dsp_clamp((t + (t >> 31) + (2 * zero_point + 1) * (1 << s)) >> s >> 1, low, high);
 }
 
 /* x less its zero point as scratch[c][ky][column] for channels c < block, 0 where there is no x. */
@@ -98,7 +102,7 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_window_sum(const int16_t* window, const int
   int32_t kx;
   for (ky = 0; ky < kernel_h; ky++) {
     for (kx = 0; kx < kernel_w; kx++) {
-      sum += window[ky * columns + kx] * w[ky * ((kernel_w + 3) & ~3) + kx];
+      sum += window[ky * columns + kx] * w[ky * kernel_w + kx];
     }
   }
   return sum;
@@ -107,24 +111,25 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_window_sum(const int16_t* window, const int
 /* tvm_tiny_dsp_depthwise for any kernel. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
-    int16_t* scratch, int32_t zero_point, int32_t low, int32_t high, int32_t width,
-    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
-    int32_t out_width) {
+    int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
+    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+    int32_t pad_left, int32_t out_width) {
   const int32_t columns = (out_width - 1) * stride_w + kernel_w;
-  const int32_t filter = kernel_h * ((kernel_w + 3) & ~3);
+  const int32_t filter = kernel_h * kernel_w;
   int32_t c;
   int32_t ox;
   for (c = 0; c < channels; c++) {
     const int16_t* window = scratch + c % 4 * kernel_h * columns;
     if (c % 4 == 0) {
-      tvm_tiny_dsp_window_any(x + c, lines, scratch, zero_point, width, channels,
+      tvm_tiny_dsp_window_any(x + c, lines, scratch, x_zero_point, width, channels,
                           channels - c < 4 ? channels - c : 4, kernel_h, pad_left, columns);
     }
     for (ox = 0; ox < out_width; ox++) {
       out[ox * channels + c] = tvm_tiny_dsp_rescale_any(
-          params[4 * c] + tvm_tiny_dsp_window_sum(window + ox * stride_w, w + c * filter, columns,
-                                                  kernel_h, kernel_w),
-          params[4 * c + 1], params[4 * c + 2], params[4 * c + 3], low, high);
+          tvm_tiny_dsp_bias(params + 2 * c) +
+              tvm_tiny_dsp_window_sum(window + ox * stride_w, w + c * filter, columns, kernel_h,
+                                      kernel_w),
+          params + 2 * c, y_zero_point, low, high);
     }
   }
 }
@@ -201,6 +206,9 @@ TVM_TINY_DSP_BINARY(add_odd, "sxtab16 %0, %1, %2, ror #8")
 /* Lower halves of x and y as one word, and the upper ones. */
 TVM_TINY_DSP_BINARY(lower, "pkhbt %0, %1, %2, lsl #16")
 TVM_TINY_DSP_BINARY(upper, "pkhtb %0, %2, %1, asr #16")
+/* Registers' low bytes are what they shift by. */
+TVM_TINY_DSP_BINARY(shift_left, "lsl %0, %1, %2")
+TVM_TINY_DSP_BINARY(shift_right, "asr %0, %1, %2")
 TVM_TINY_DSP_SUM(smlad)
 TVM_TINY_DSP_SUM(smlabb)
 TVM_TINY_DSP_SUM(smlabt)
@@ -218,9 +226,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_load_two(const tvm_tiny_dsp_word* from, uint32
                    : "m"(*(const tvm_tiny_dsp_words*)from));
 }
 
-TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit(int32_t value, int32_t low, int32_t high) {
+/* Half of the value, rounded down, within limits. */
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit_half(int32_t value, int32_t low, int32_t high) {
   int32_t y;
-  __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(value));
+  __asm__("ssat %0, #8, %1, asr #1" : "=r"(y) : "r"(value));
   if (!__builtin_constant_p(low) || low > -128) {
     y = y < low ? low : y;
   }
@@ -230,40 +239,56 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit(int32_t value, int32_t low, int32_t hi
   return (int8_t)y;
 }
 
-/* The sign goes to the offset first: it and t's differ only where t = 0, and there
- * (offset - 1) >> shift is offset >> shift. */
-TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale(int32_t sum, int32_t multiplier, int32_t offset,
-                                            int32_t shift, int32_t low, int32_t high) {
-  const int32_t t = tvm_tiny_dsp_smmlar((uint32_t)sum * 2u, (uint32_t)multiplier,
-                                        offset + (sum >> 31));
-  return tvm_tiny_dsp_limit(t >> shift, low, high);
+/* What all sums of a channel are rescaled by; word: the first of its parameters. */
+struct tvm_tiny_dsp_scale {
+  uint32_t word;
+  uint32_t multiplier;
+  int32_t offset;
+};
+
+TVM_TINY_INLINE struct tvm_tiny_dsp_scale tvm_tiny_dsp_scale(const int32_t* params,
+                                                             int32_t zero_point) {
+  struct tvm_tiny_dsp_scale scale;
+  scale.word = (uint32_t)params[0];
+  scale.multiplier = (uint32_t)params[1];
+  scale.offset = (int32_t)tvm_tiny_dsp_shift_left((uint32_t)(2 * zero_point + 1), scale.word);
+  return scale;
+}
+
+/* The sign goes to the offset first: it and t's differ only where t = 0, and there the offset, an
+ * odd multiple of 2^s, less one comes to the same. */
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale(int32_t sum, struct tvm_tiny_dsp_scale scale,
+                                            int32_t low, int32_t high) {
+  const int32_t t =
+      tvm_tiny_dsp_smmlar((uint32_t)sum * 2u, scale.multiplier, scale.offset + (sum >> 31));
+  return tvm_tiny_dsp_limit_half((int32_t)tvm_tiny_dsp_shift_right((uint32_t)t, scale.word), low,
+                                 high);
 }
 
 TVM_TINY_INLINE void tvm_tiny_dsp_requantize_channel(const int32_t* acc, int32_t filters,
                                                      const int32_t* params, int8_t* out,
-                                                     int32_t pixels, int32_t pitch, int32_t low,
+                                                     int32_t pixels, int32_t pitch,
+                                                     int32_t zero_point, int32_t low,
                                                      int32_t high) {
-  const int32_t multiplier = params[1];
-  const int32_t offset = params[2];
-  const int32_t shift = params[3];
+  const struct tvm_tiny_dsp_scale scale = tvm_tiny_dsp_scale(params, zero_point);
   if (pixels > 0) {
-    out[0] = tvm_tiny_dsp_rescale(acc[0], multiplier, offset, shift, low, high);
+    out[0] = tvm_tiny_dsp_rescale(acc[0], scale, low, high);
   }
   if (pixels > 1) {
-    out[pitch] = tvm_tiny_dsp_rescale(acc[filters], multiplier, offset, shift, low, high);
+    out[pitch] = tvm_tiny_dsp_rescale(acc[filters], scale, low, high);
   }
 }
 
 /* acc[p * filters + f] -> out[p * pitch + f], p < pixels <= 2, f < channels <= 4; channel f has
- * params + 4 f. Written out, so that acc stays in registers. */
+ * params + 2 f. Written out, so that acc stays in registers. */
 TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters,
                                              const int32_t* params, int8_t* out, int32_t pixels,
-                                             int32_t channels, int32_t pitch, int32_t low,
-                                             int32_t high) {
-#define TVM_TINY_DSP_CHANNEL(f)                                                          \
-  if (channels > (f)) {                                                                  \
-    tvm_tiny_dsp_requantize_channel(acc + (f), filters, params + 4 * (f), out + (f), pixels, \
-                                    pitch, low, high);                                   \
+                                             int32_t channels, int32_t pitch, int32_t zero_point,
+                                             int32_t low, int32_t high) {
+#define TVM_TINY_DSP_CHANNEL(f)                                                              \
+  if (channels > (f)) {                                                                      \
+    tvm_tiny_dsp_requantize_channel(acc + (f), filters, params + 2 * (f), out + (f), pixels, \
+                                    pitch, zero_point, low, high);                           \
   }
   TVM_TINY_DSP_CHANNEL(0)
   TVM_TINY_DSP_CHANNEL(1)
@@ -741,10 +766,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_fill(const int8_t* x, const int32_t* lines,
 }
 
 /* Words of weights of one channel: for each two rows, of a column's two; for a last odd row, of
- * elements k and k + 1. there[r] is all ones, or 0 where there is no row r. */
+ * elements k and k + 1, as far as both exist: what is loaded behind a row goes unused. there[r] is
+ * all ones, or 0 where there is no row r. */
 TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, const uint32_t* there,
                                             int32_t kernel_h, int32_t kernel_w) {
-  const int32_t pitch = (kernel_w + 3) & ~3;
   uint32_t last = 0;
   int32_t r;
   int32_t k;
@@ -752,8 +777,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, con
   for (r = 0; r + 1 < kernel_h; r += 2) {
     TVM_TINY_DSP_UNROLL
     for (k = 0; k < kernel_w; k += 4) {
-      const uint32_t a = tvm_tiny_dsp_load(w + r * pitch + k) & there[r];
-      const uint32_t b = tvm_tiny_dsp_load(w + (r + 1) * pitch + k) & there[r + 1];
+      const uint32_t a = tvm_tiny_dsp_load(w + r * kernel_w + k) & there[r];
+      const uint32_t b = tvm_tiny_dsp_load(w + (r + 1) * kernel_w + k) & there[r + 1];
       const uint32_t low = tvm_tiny_dsp_lower(a, b);
       const uint32_t high = tvm_tiny_dsp_upper(a, b);
       taps[r / 2 * kernel_w + k] = tvm_tiny_dsp_even(low);
@@ -774,7 +799,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, con
   taps += kernel_h / 2 * kernel_w;
   TVM_TINY_DSP_UNROLL
   for (k = 0; k < kernel_w; k += 4) {
-    const uint32_t a = tvm_tiny_dsp_load(w + r * pitch + k) & there[r];
+    const uint32_t a = tvm_tiny_dsp_load(w + r * kernel_w + k) & there[r];
     const uint32_t even = tvm_tiny_dsp_even(a);
     const uint32_t odd = tvm_tiny_dsp_odd(a);
     if (k > 0) {
@@ -886,25 +911,22 @@ TVM_TINY_INLINE void tvm_tiny_dsp_sums(const tvm_tiny_dsp_word* window,
 /* n neighbouring outputs of one channel. */
 TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
                                           const tvm_tiny_dsp_word* row, const uint32_t* taps,
-                                          const int32_t* params, int8_t* out, int32_t low,
-                                          int32_t high, int32_t channels, int32_t kernel_h,
-                                          int32_t kernel_w, int32_t stride, int32_t n) {
+                                          const int32_t* params, int8_t* out,
+                                          int32_t zero_point, int32_t low, int32_t high,
+                                          int32_t channels, int32_t kernel_h, int32_t kernel_w,
+                                          int32_t stride, int32_t n) {
+  struct tvm_tiny_dsp_scale scale;
   int32_t acc[4];
-  int32_t multiplier;
-  int32_t offset;
-  int32_t shift;
   int32_t j;
   /* All weights and parameters do not fit the registers; load them when they are due. */
   __asm__ volatile("" ::: "memory");
   tvm_tiny_dsp_sums(window, row, (const tvm_tiny_dsp_word*)taps, kernel_h, kernel_w, stride, n,
-                    params[0], acc);
+                    tvm_tiny_dsp_bias(params), acc);
   __asm__ volatile("" ::: "memory");
-  multiplier = params[1];
-  offset = params[2];
-  shift = params[3];
+  scale = tvm_tiny_dsp_scale(params, zero_point);
   TVM_TINY_DSP_UNROLL
   for (j = 0; j < n; j++) {
-    out[j * channels] = tvm_tiny_dsp_rescale(acc[j], multiplier, offset, shift, low, high);
+    out[j * channels] = tvm_tiny_dsp_rescale(acc[j], scale, low, high);
   }
 }
 
@@ -912,23 +934,22 @@ TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
  * needs the fewest registers, pointers moved on by the loads. */
 TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word* window,
                                             const tvm_tiny_dsp_word* row, const uint32_t* taps,
-                                            const int32_t* params, int8_t* out, int32_t low,
-                                            int32_t high, int32_t channels, int32_t count) {
+                                            const int32_t* params, int8_t* out,
+                                            int32_t zero_point, int32_t low, int32_t high,
+                                            int32_t channels, int32_t count) {
   const tvm_tiny_dsp_word* const end = window + 24 * count;
   if (count == 0) {
     return;
   }
   do {
-    const int32_t bias = params[0];
+    const int32_t bias = tvm_tiny_dsp_bias(params);
+    struct tvm_tiny_dsp_scale scale;
     int32_t s0;
     int32_t s1;
     int32_t s2;
     int32_t s3;
     uint32_t x0;
     uint32_t x1;
-    int32_t multiplier;
-    int32_t offset;
-    int32_t shift;
     __asm__ volatile(
         "ldrd r8, r9, %[w01]\n\t"
         "ldr r10, %[w2]\n\t"
@@ -964,13 +985,11 @@ TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word* window,
         : [bias] "r"(bias), [w01] "m"(*(const tvm_tiny_dsp_words*)taps), [w2] "m"(taps[2]),
           [row01] "m"(*(const tvm_tiny_dsp_words*)(taps + 3))
         : "r8", "r9", "r10", "memory");
-    multiplier = params[1];
-    offset = params[2];
-    shift = params[3];
-    out[0] = tvm_tiny_dsp_rescale(s0, multiplier, offset, shift, low, high);
-    out[channels] = tvm_tiny_dsp_rescale(s1, multiplier, offset, shift, low, high);
-    out[2 * channels] = tvm_tiny_dsp_rescale(s2, multiplier, offset, shift, low, high);
-    out[3 * channels] = tvm_tiny_dsp_rescale(s3, multiplier, offset, shift, low, high);
+    scale = tvm_tiny_dsp_scale(params, zero_point);
+    out[0] = tvm_tiny_dsp_rescale(s0, scale, low, high);
+    out[channels] = tvm_tiny_dsp_rescale(s1, scale, low, high);
+    out[2 * channels] = tvm_tiny_dsp_rescale(s2, scale, low, high);
+    out[3 * channels] = tvm_tiny_dsp_rescale(s3, scale, low, high);
     out += 4 * channels;
   } while (window != end);
 }
@@ -978,29 +997,30 @@ TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word* window,
 /* One output row of one channel; there and taps in memory, 4 bytes a row and a word of weights. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_channel(
     const tvm_tiny_dsp_word* window, const tvm_tiny_dsp_word* row, const int8_t* w,
-    const int32_t* params, int8_t* out, const uint32_t* there, uint32_t* taps, int32_t low,
-    int32_t high, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-    int32_t out_width) {
+    const int32_t* params, int8_t* out, const uint32_t* there, uint32_t* taps, int32_t zero_point,
+    int32_t low, int32_t high, int32_t channels, int32_t kernel_h, int32_t kernel_w,
+    int32_t stride_w, int32_t out_width) {
   int32_t n;
   tvm_tiny_dsp_read_taps(taps, w, there, kernel_h, kernel_w);
   __asm__ volatile("" ::"r"(taps) : "memory");
   if (kernel_h == 3 && kernel_w == 3 && stride_w == 1 && out_width >= 8) {
-    tvm_tiny_dsp_fours_3x3(window, row, taps, params, out, low, high, channels, out_width >> 2);
+    tvm_tiny_dsp_fours_3x3(window, row, taps, params, out, zero_point, low, high, channels,
+                           out_width >> 2);
     window += 24 * (out_width >> 2);
     row += 24 * (out_width >> 2);
     out += (out_width & ~3) * channels;
     out_width &= 3;
   }
   for (n = out_width >> 2; n > 0; n--) {
-    tvm_tiny_dsp_outputs(window, row, taps, params, out, low, high, channels, kernel_h, kernel_w,
-                         stride_w, 4);
+    tvm_tiny_dsp_outputs(window, row, taps, params, out, zero_point, low, high, channels, kernel_h,
+                         kernel_w, stride_w, 4);
     window += 8 * stride_w * kernel_h;
     row += 8 * stride_w * kernel_h;
     out += 4 * channels;
   }
   if ((out_width & 3) != 0) {
-    tvm_tiny_dsp_outputs(window, row, taps, params, out, low, high, channels, kernel_h, kernel_w,
-                         stride_w, out_width & 3);
+    tvm_tiny_dsp_outputs(window, row, taps, params, out, zero_point, low, high, channels, kernel_h,
+                         kernel_w, stride_w, out_width & 3);
   }
 }
 
@@ -1018,28 +1038,28 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_channel(
     const int32_t block = channels % 4 == 0 || channels - c >= 4 ? 4 : channels % 4;              \
     const tvm_tiny_dsp_word* window = all;                                                        \
     const tvm_tiny_dsp_word* row = all + 4 * (kernel_h - 1);                                      \
-    tvm_tiny_dsp_fill(x, lines, all, zero_point, width, channels, block, kernel_h, pad_left,      \
+    tvm_tiny_dsp_fill(x, lines, all, x_zero_point, width, channels, block, kernel_h, pad_left,    \
                       columns);                                                                   \
     x += 4;                                                                                       \
     for (k = 0; k < block; k++) {                                                                 \
-      tvm_tiny_dsp_depthwise_channel(window, row++, w, params, out++, there, taps, low, high,     \
-                                     channels, kernel_h, kernel_w, stride_w, out_width);          \
+      tvm_tiny_dsp_depthwise_channel(window, row++, w, params, out++, there, taps, y_zero_point,  \
+                                     low, high, channels, kernel_h, kernel_w, stride_w,           \
+                                     out_width);                                                  \
       window += 2;                                                                                \
-      w += kernel_h * ((kernel_w + 3) & ~3);                                                      \
-      params += 4;                                                                                \
+      w += kernel_h * kernel_w;                                                                   \
+      params += 2;                                                                                \
     }                                                                                             \
   }
 
 /* One output row of a depthwise convolution, NHWC: input rows lines[kernel_h] (< 0: no row), w
- * [channels][kernel_h][kernel_w up to 4s], zeros behind. scratch is 4 * kernel_h * 4 *
+ * [channels][kernel_h][kernel_w] and 3 bytes more. scratch is 4 * kernel_h * 4 *
  * ceil(((out_width - 1) * stride_w + kernel_w) / 4) int16. Four channels are read before they are
  * written. */
-TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* lines, const int8_t* w,
-                                            const int32_t* params, int8_t* out, int16_t* scratch,
-                                            int32_t zero_point, int32_t low, int32_t high,
-                                            int32_t width, int32_t channels, int32_t kernel_h,
-                                            int32_t kernel_w, int32_t stride_w, int32_t pad_left,
-                                            int32_t out_width) {
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
+    int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
+    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+    int32_t pad_left, int32_t out_width) {
   const int32_t columns = (out_width - 1) * stride_w + kernel_w;
   tvm_tiny_dsp_word* const all = (tvm_tiny_dsp_word*)(void*)scratch;
   if (kernel_h <= 3 && kernel_w <= 3) {
@@ -1051,8 +1071,9 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* line
   } else if (kernel_h <= TVM_TINY_DSP_KERNEL && kernel_w <= TVM_TINY_DSP_KERNEL) {
     TVM_TINY_DSP_DEPTHWISE(TVM_TINY_DSP_KERNEL, TVM_TINY_DSP_KERNEL * TVM_TINY_DSP_KERNEL / 2)
   } else {
-    tvm_tiny_dsp_depthwise_any(x, lines, w, params, out, scratch, zero_point, low, high, width,
-                               channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
+    tvm_tiny_dsp_depthwise_any(x, lines, w, params, out, scratch, x_zero_point, y_zero_point, low,
+                               high, width, channels, kernel_h, kernel_w, stride_w, pad_left,
+                               out_width);
   }
 }
 
@@ -1327,6 +1348,7 @@ struct tvm_tiny_dsp_scales {
   int32_t offset;
 };
 
+/* Twice the sum of two elements, with a fraction of one bit. */
 TVM_TINY_INLINE int32_t tvm_tiny_dsp_add_one(int32_t x, int32_t y,
                                              const struct tvm_tiny_dsp_scales* s, int equal) {
   int32_t sum = y * (1 << 20) - s->y_zero;
@@ -1348,16 +1370,16 @@ TVM_TINY_INLINE void tvm_tiny_dsp_add_all(const int8_t* x, const int8_t* y, int8
   const int32_t high = whole ? 127 : q[4];
   int32_t i;
   for (i = count >> 2; i > 0; i--) {
-    out[0] = tvm_tiny_dsp_limit(tvm_tiny_dsp_add_one(x[0], y[0], s, equal), low, high);
-    out[1] = tvm_tiny_dsp_limit(tvm_tiny_dsp_add_one(x[1], y[1], s, equal), low, high);
-    out[2] = tvm_tiny_dsp_limit(tvm_tiny_dsp_add_one(x[2], y[2], s, equal), low, high);
-    out[3] = tvm_tiny_dsp_limit(tvm_tiny_dsp_add_one(x[3], y[3], s, equal), low, high);
+    out[0] = tvm_tiny_dsp_limit_half(tvm_tiny_dsp_add_one(x[0], y[0], s, equal), low, high);
+    out[1] = tvm_tiny_dsp_limit_half(tvm_tiny_dsp_add_one(x[1], y[1], s, equal), low, high);
+    out[2] = tvm_tiny_dsp_limit_half(tvm_tiny_dsp_add_one(x[2], y[2], s, equal), low, high);
+    out[3] = tvm_tiny_dsp_limit_half(tvm_tiny_dsp_add_one(x[3], y[3], s, equal), low, high);
     x += 4;
     y += 4;
     out += 4;
   }
   for (i = 0; i < (count & 3); i++) {
-    out[i] = tvm_tiny_dsp_limit(tvm_tiny_dsp_add_one(x[i], y[i], s, equal), low, high);
+    out[i] = tvm_tiny_dsp_limit_half(tvm_tiny_dsp_add_one(x[i], y[i], s, equal), low, high);
   }
 }
 
@@ -1380,8 +1402,8 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t
   s.y_shift = -q[8 + other];
   s.y_half = equal ? 0 : (int32_t)(1u << (s.y_shift - 1));
   s.multiplier = q[7];
-  s.shift = -q[10];
-  s.offset = q[2] * (1 << s.shift) + (1 << (s.shift - 1));
+  s.shift = -q[10] - 1;
+  s.offset = (2 * q[2] + 1) * (1 << s.shift);
   if (equal) {
     s.y_zero = (q[0] + q[1]) * (1 << 20);
     if (q[3] == -128 && q[4] == 127) {
@@ -1398,18 +1420,18 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t
 
 #else
 
-/* acc[p * filters + f] -> out[p * pitch + f], p < pixels, f < channels; channel f has params + 4 f.
+/* acc[p * filters + f] -> out[p * pitch + f], p < pixels, f < channels; channel f has params + 2 f.
  */
 TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters,
                                              const int32_t* params, int8_t* out, int32_t pixels,
-                                             int32_t channels, int32_t pitch, int32_t low,
-                                             int32_t high) {
+                                             int32_t channels, int32_t pitch, int32_t zero_point,
+                                             int32_t low, int32_t high) {
   int32_t p;
   int32_t f;
   for (f = 0; f < channels; f++) {
     for (p = 0; p < pixels; p++) {
-      out[p * pitch + f] = tvm_tiny_dsp_rescale_any(acc[p * filters + f], params[4 * f + 1],
-                                                params[4 * f + 2], params[4 * f + 3], low, high);
+      out[p * pitch + f] = tvm_tiny_dsp_rescale_any(acc[p * filters + f], params + 2 * f,
+                                                    zero_point, low, high);
     }
   }
 }
@@ -1501,17 +1523,17 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, 
 }
 
 /* One output row of a depthwise convolution, NHWC: input rows lines[kernel_h] (< 0: no row), w
- * [channels][kernel_h][kernel_w up to 4s], zeros behind. scratch is 4 * kernel_h * 4 *
+ * [channels][kernel_h][kernel_w] and 3 bytes more. scratch is 4 * kernel_h * 4 *
  * ceil(((out_width - 1) * stride_w + kernel_w) / 4) int16. Four channels are read before they are
  * written. */
-TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* lines, const int8_t* w,
-                                            const int32_t* params, int8_t* out, int16_t* scratch,
-                                            int32_t zero_point, int32_t low, int32_t high,
-                                            int32_t width, int32_t channels, int32_t kernel_h,
-                                            int32_t kernel_w, int32_t stride_w, int32_t pad_left,
-                                            int32_t out_width) {
-  tvm_tiny_dsp_depthwise_any(x, lines, w, params, out, scratch, zero_point, low, high, width,
-                             channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
+    int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
+    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+    int32_t pad_left, int32_t out_width) {
+  tvm_tiny_dsp_depthwise_any(x, lines, w, params, out, scratch, x_zero_point, y_zero_point, low,
+                             high, width, channels, kernel_h, kernel_w, stride_w, pad_left,
+                             out_width);
 }
 
 /* TFLite's quantized sum; q: zero points a b y, limits, multipliers a b y, shifts a b y (<= 0). */
