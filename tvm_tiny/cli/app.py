@@ -14,7 +14,7 @@ import typer
 from tvm_tiny._version import __version__
 from tvm_tiny.errors import TvmTinyError
 
-from . import analyze, compile_model, demo, profile, report_model, run, supported, verify
+from . import analyze, compile_model, demo, profile, report_model, run, supported, tune, verify
 from .printer import error_entry, print_error, print_json
 from .streams import native_output_hidden
 
@@ -65,6 +65,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "report": report_model.report_model,
     "run": run.run_model,
     "profile": profile.profile_archive,
+    "tune": tune.tune_model,
     "verify": verify.verify_model,
     "supported-ops": supported.supported_ops,
     "demo": demo.run_demo,

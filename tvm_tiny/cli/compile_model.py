@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from .compile_result import cost_fields, model_fields, rows
 from .models import build_model, proof_entry, prove_plan
 from .printer import Printer, summary
 from .stages import memory_options
+from .tuned import with_choices
 
 
 class OutputFormat(str, Enum):
@@ -65,6 +67,7 @@ def compile_model(
     io_in_arena: options.IoInArena = True,
     float_io: options.FloatIo = False,
     calibrate: options.Calibrate = None,
+    tuning_log: options.TuningLogs = None,
     dump_ir: DumpIr = None,
     check_plan: options.CheckPlan = False,
     as_json: options.AsJson = False,
@@ -83,7 +86,8 @@ def compile_model(
             from .dump_ir import dumping
 
             stack.enter_context(dumping(dump_ir))
-        compiled = build_model(
+        build = partial(
+            build_model,
             model,
             target,
             calibrate,
@@ -92,6 +96,10 @@ def compile_model(
             fold_edges=not float_io,
             io_in_arena=io_in_arena,
             **memory,
+        )
+        least = minimize is not None
+        compiled = with_choices(
+            build, tuning_log or [], target, printer, least_memory=least
         ).compiled
     proof = prove_plan(printer, compiled) if check_plan else None
     with printer.stage(f"measuring code for {target}"):

@@ -121,6 +121,14 @@ PoolFile = Annotated[
         help="The memory pools of a board, in place of one arena (see docs/memory-pools.md).",
     ),
 ]
+TuningLogs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--tuning-log",
+        metavar="LOG.json",
+        help="Compute products as `tune` found best; may be given several times.",
+    ),
+]
 CheckPlan = Annotated[
     bool,
     typer.Option(

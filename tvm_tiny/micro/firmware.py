@@ -100,7 +100,9 @@ class Firmware:
         on_host = self.board.machine is None
         return RunResult(
             outputs=outputs,
-            instructions=None if on_host else tuple(self._count(m, empty) for m in measured),
+            instructions=None
+            if on_host
+            else tuple(instructions(self.board, m, empty) for m in measured),
             stack_bytes=None if on_host else _stack(measured),
             arena_bytes=self.model.workspace_bytes,
             flash_bytes=self.size.flash,
@@ -109,15 +111,17 @@ class Firmware:
             trace=steps,
         )
 
-    def _count(self, line: report.Line, empty: report.Line) -> int:
-        """Instructions of one call beyond those of an empty function."""
-        return self._raw_count(line) - self._raw_count(empty)
 
-    def _raw_count(self, line: report.Line) -> int:
-        """Ticks from edge to edge, less what was polled away waiting for the later edge."""
-        assert self.board.machine is not None
-        ticks = line.fields["ticks"] * self.board.machine.instructions_per_tick
-        return round(ticks) - _POLL_INSTRUCTIONS * line.fields["polls"]
+def instructions(board: Board, line: report.Line, empty: report.Line) -> int:
+    """Instructions of one measured call beyond those of an empty function."""
+    return _raw_count(board, line) - _raw_count(board, empty)
+
+
+def _raw_count(board: Board, line: report.Line) -> int:
+    """Ticks from edge to edge, less what was polled away waiting for the later edge."""
+    assert board.machine is not None
+    ticks = line.fields["ticks"] * board.machine.instructions_per_tick
+    return round(ticks) - _POLL_INSTRUCTIONS * line.fields["polls"]
 
 
 def _stack(measured: Sequence[report.Line]) -> int:
@@ -157,10 +161,7 @@ def build_firmware(
         model_units = _model_units(mlf_dir, chosen, runtime, (*flags, *_sections(model)), trace)
         units = [*model_units, *_board_units(mlf_dir, chosen, runtime, folder, flags, trace)]
         objects = compiler.compile_units(chosen.target, units, folder)
-        link_flags = [*extra_cflags, *compiler.link_flags(chosen.target)]
-        if chosen.machine is not None:
-            script = boards / "common" / "sections.ld"
-            link_flags += [f"-L{folder}", f"-T{script}", "-Wl,--gc-sections"]
+        link_flags = [*extra_cflags, *board_link_flags(chosen, boards, folder)]
         path = folder / "firmware.elf"
         try:
             compiler.link(chosen.target, objects, link_flags, path)
@@ -168,6 +169,15 @@ def build_firmware(
             raise BoardError(_does_not_fit(model, chosen, error.over)) from error
     model_objects = objects[: len(model_units)]
     return Firmware(chosen, model, path, elf.sizes([path]), elf.sizes(model_objects), trace)
+
+
+def board_link_flags(board: Board, boards: Path, folder: Path) -> list[str]:
+    """Flags of the linker; boards: runtime_c/boards, folder: with what `render_memory` wrote."""
+    flags = list(compiler.link_flags(board.target))
+    if board.machine is not None:
+        script = boards / "common" / "sections.ld"
+        flags += [f"-L{folder}", f"-T{script}", "-Wl,--gc-sections"]
+    return flags
 
 
 def _sections(model: ModelInfo) -> tuple[str, ...]:
@@ -208,27 +218,41 @@ def _board_units(
         f"-I{runtime / 'include'}",
         *compiler.platform_includes(board.target, runtime),
     )
-    names = ["common/main.c", "common/report.c", *_SOURCES[platform]]
+    names = ["common/main.c", *board_sources(board)]
     if trace:
         names.append("common/trace.c")
     own = (*includes, *flags, *compiler.BOARD_FLAGS.get(platform, ()))
     return [Unit(boards / name, own) for name in names]
 
 
+def board_sources(board: Board) -> tuple[str, ...]:
+    """What all firmware of a board has beside its main(), below runtime_c/boards."""
+    return ("common/report.c", *_SOURCES[board.target.platform])
+
+
 def _render(boards: Path, folder: Path, model: ModelInfo, board: Board) -> None:
     """Writes glue.h and memory.ld."""
-    environment = jinja2.Environment(
+    glue = _templates(boards).get_template("glue.h.j2").render(model=model)
+    (folder / "glue.h").write_text(glue, encoding="ascii")
+    render_memory(boards, folder, board)
+
+
+def render_memory(boards: Path, folder: Path, board: Board) -> None:
+    """Writes memory.ld; boards: runtime_c/boards."""
+    if board.machine is not None:
+        template = _templates(boards).get_template("memory.ld.j2")
+        memory = template.render(board=board, machine=board.machine)
+        (folder / "memory.ld").write_text(memory, encoding="ascii")
+
+
+def _templates(boards: Path) -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(boards / "common"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    glue = environment.get_template("glue.h.j2").render(model=model)
-    (folder / "glue.h").write_text(glue, encoding="ascii")
-    if board.machine is not None:
-        memory = environment.get_template("memory.ld.j2").render(board=board, machine=board.machine)
-        (folder / "memory.ld").write_text(memory, encoding="ascii")
 
 
 def _does_not_fit(model: ModelInfo, board: Board, over: dict[str, int]) -> str:

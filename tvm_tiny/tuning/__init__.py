@@ -1,0 +1,35 @@
+"""Tuning: which choices take the fewest instructions, by search and measurement.
+
+`tune` needs the packages of the extra `tune`; a log is read without them.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ToolchainError
+from .log import Log
+from .log_reader import read_log, read_logs
+
+if TYPE_CHECKING:
+    from .search import tune
+
+__all__ = ["Log", "read_log", "read_logs", "tune"]
+
+# What MetaSchedule and its cost model import.
+_NEEDED = ("cloudpickle", "psutil", "xgboost")
+
+
+def __getattr__(name: str) -> Any:
+    """`tune` comes with MetaSchedule, which wants packages that reading a log does not."""
+    if name != "tune":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    missing = [module for module in _NEEDED if find_spec(module) is None]
+    if missing:
+        raise ToolchainError(
+            f"tuning needs {', '.join(missing)}; install it: pip install 'tvm-tiny[tune]'"
+        )
+    from .search import tune
+
+    return tune

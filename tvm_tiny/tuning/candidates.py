@@ -1,0 +1,66 @@
+"""Candidates: a product computed as a choice says, as C with all it is called with."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+from tvm.ir import Call, GlobalVar
+
+from ..passes.emit_stage import factory_of
+from ..passes.lower_tir import lower_prim_func, to_pointer_abi
+from ..passes.print_c import print_c
+from ..schedules.kernel import shape_of
+from ..schedules.packed.choice import Choice
+from .firmware import Batch, Kernel
+from .workloads import Workload
+
+#: Of the input that candidates are compared with.
+_SEED = 1
+
+_DEFINED = re.compile(r"^TVM_DLL (?=void kernel\()", re.MULTILINE)
+
+
+def make_kernel(workload: Workload, choice: Choice) -> Kernel:
+    """The candidate, lowered as the compiler lowers it."""
+    call = workload.packed(choice)
+    factory = factory_of(call)
+    assert factory.tensorize is not None, "products are made of micro-kernels"
+    func = to_pointer_abi(lower_prim_func(factory.tensorize(call, factory.rings(call))))
+    integers = factory.integers(call, factory.whole(call))
+    return Kernel(
+        label=describe(choice),
+        text=_DEFINED.sub("static TVM_TINY_NOINLINE ", print_c({GlobalVar("kernel"): func})),
+        constants=tuple(a.value.numpy().tobytes() for a in call.args[1:]),
+        integers=tuple(int(v) for array in integers for v in array),
+        scratch_bytes=scratch_bytes(call),
+    )
+
+
+def describe(choice: Choice) -> str:
+    """In words."""
+    return f"{choice.pixels}x{choice.filters} in chunks of {choice.chunk}"
+
+
+def scratch_bytes(call: Call) -> int:
+    """Memory beside the operands that a packed product needs while it runs."""
+    found = factory_of(call).scratch(call)
+    return 0 if found is None else math.prod(found[0]) * np.dtype(found[1]).itemsize
+
+
+def make_batch(board: str, workload: Workload, kernels: list[Kernel]) -> Batch:
+    """Firmware of these; the first must be the default."""
+    call = workload.packed()
+    shape = shape_of(call.args[0])
+    values = np.random.default_rng(_SEED).integers(-128, 128, shape).astype("int8")
+    rows = factory_of(call).build(call, factory_of(call).rings(call)).rows
+    return Batch(
+        board=board,
+        layer=workload.name,
+        kernels=tuple(kernels),
+        input=values.tobytes(),
+        output_bytes=math.prod(shape_of(call)),
+        rows=rows,
+        headers=(f"tvm_tiny/{workload.isa.name}.h",),
+    )

@@ -1,0 +1,177 @@
+"""MetaSchedule's builder and runner: candidates become C, and many of them one firmware.
+
+The builder makes a candidate's C here, where TVM is. The runner hands kernels to an executor,
+several for each firmware; there they are compiled and their instructions counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from threading import Lock
+
+from tvm.ir import IRModule
+from tvm.ir.utils import derived_object
+from tvm.s_tir.meta_schedule.builder import BuilderInput, BuilderResult, PyBuilder
+from tvm.s_tir.meta_schedule.runner import PyRunner, PyRunnerFuture, RunnerInput, RunnerResult
+
+from .candidates import make_batch, make_kernel
+from .firmware import Kernel, measure
+from .log import Candidate, Log, Measured, Origin
+from .space import choice_in, workload_in
+from .workloads import Workload
+
+# Kernels that are worth a firmware of their own.
+_FEWEST = 2
+
+
+@dataclass
+class Measurer:
+    """Measures candidates, unless the log knows them, and notes them there.
+
+    executor: runs `firmware.measure`. jobs: firmwares among which a batch is divided. noted: is
+    called with the workload whenever the log has grown.
+    """
+
+    origin: Origin
+    workloads: Mapping[str, Workload]
+    log: Log
+    executor: Executor
+    jobs: int
+    noted: Callable[[Workload], None] = lambda workload: None
+
+    def __post_init__(self) -> None:
+        self._kernels: dict[Candidate, Kernel] = {}
+        self._lock = Lock()
+
+    def candidate(self, module: IRModule) -> Candidate:
+        """What MetaSchedule has come up with."""
+        key = workload_in(module)
+        return Candidate(key, choice_in(self.workloads[key], module))
+
+    def known(self, candidate: Candidate) -> Measured | None:
+        """What was measured of it."""
+        return self.log.get(self.origin, candidate)
+
+    def build(self, candidate: Candidate) -> None:
+        """Make the C of a candidate that is to be measured."""
+        if candidate not in self._kernels and self.known(candidate) is None:
+            workload = self.workloads[candidate.workload]
+            self._kernels[candidate] = make_kernel(workload, candidate.choice)
+
+    def start(self, key: str, wanted: Sequence[Candidate]) -> Mapping[Candidate, Firmware]:
+        """Begin to measure candidates of a workload: the firmware of those not known yet."""
+        workload = self.workloads[key]
+        default = Candidate(key, workload.default)
+        new = [c for c in dict.fromkeys(wanted) if self.known(c) is None]
+        if new and default not in self._kernels:
+            self._kernels[default] = make_kernel(workload, default.choice)
+        started: dict[Candidate, Firmware] = {}
+        for part in _divided([c for c in new if c != default], self.jobs) if new else ():
+            firmware = self._submit(workload, (default, *part))
+            started.update(dict.fromkeys(firmware.candidates, firmware))
+        return started
+
+    def _submit(self, workload: Workload, together: tuple[Candidate, ...]) -> Firmware:
+        kernels = [self._kernels[c] for c in together]
+        batch = make_batch(self.origin.board, workload, kernels)
+        firmware = Firmware(together, self.executor.submit(measure, batch))
+        firmware.counts.add_done_callback(lambda _: self.note(firmware))
+        return firmware
+
+    def note(self, firmware: Firmware) -> None:
+        """Keep what came out, as soon as it is there. Nothing if there was an error."""
+        counts = firmware.counts
+        if counts.cancelled() or counts.exception() is not None:
+            return
+        with self._lock:
+            new = [c for c in firmware.candidates if self.known(c) is None]
+            for candidate, instructions in zip(firmware.candidates, counts.result(), strict=True):
+                if candidate in new and instructions is not None:
+                    self.log.add(self.origin, candidate, self._measured(candidate, instructions))
+            if new:
+                self.noted(self.workloads[firmware.candidates[0].workload])
+
+    def _measured(self, candidate: Candidate, instructions: int) -> Measured:
+        scratch = self._kernels[candidate].scratch_bytes
+        default = candidate.choice == self.workloads[candidate.workload].default
+        return Measured(instructions, scratch, default)
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """Candidates that are measured together; counts: None for those there is no room for."""
+
+    candidates: tuple[Candidate, ...]
+    counts: Future[list[int | None]]
+
+
+def _divided(candidates: Sequence[Candidate], jobs: int) -> Iterator[Sequence[Candidate]]:
+    """In parts of equal size, one for each firmware; the default alone is one too."""
+    size = max(_FEWEST, -(-len(candidates) // jobs))
+    for first in range(0, max(len(candidates), 1), size):
+        yield candidates[first : first + size]
+
+
+@derived_object
+class Builder(PyBuilder):
+    """Candidates to C. Its artifacts are their numbers: they stay in memory."""
+
+    def __init__(self, measurer: Measurer, candidates: list[Candidate]) -> None:
+        super().__init__()
+        self.measurer, self.candidates = measurer, candidates
+
+    def build(self, build_inputs: list[BuilderInput]) -> list[BuilderResult]:
+        """See PyBuilder."""
+        results = []
+        for build_input in build_inputs:
+            candidate = self.measurer.candidate(build_input.mod)
+            self.measurer.build(candidate)
+            results.append(BuilderResult(str(len(self.candidates)), None))
+            self.candidates.append(candidate)
+        return results
+
+
+@derived_object
+class Runner(PyRunner):
+    """Numbers of candidates to futures of their instructions."""
+
+    def __init__(self, measurer: Measurer, candidates: list[Candidate]) -> None:
+        super().__init__()
+        self.measurer, self.candidates = measurer, candidates
+
+    def run(self, runner_inputs: list[RunnerInput]) -> list[Counted]:
+        """See PyRunner; all candidates of a call are of one workload."""
+        wanted = [self.candidates[int(given.artifact_path)] for given in runner_inputs]
+        if not wanted:  # the search may find nothing new
+            return []
+        started = self.measurer.start(wanted[0].workload, wanted)
+        return [Counted(self.measurer, c, started.get(c)) for c in wanted]
+
+
+@derived_object
+class Counted(PyRunnerFuture):
+    """The instructions of a candidate, as seconds.
+
+    It is never done before it is asked for: so what the search does next depends on counts only,
+    and not on which of them came first.
+    """
+
+    def __init__(self, measurer: Measurer, candidate: Candidate, firmware: Firmware | None) -> None:
+        super().__init__()
+        self.measurer, self.candidate, self.firmware = measurer, candidate, firmware
+
+    def done(self) -> bool:
+        """See PyRunnerFuture."""
+        return False
+
+    def result(self) -> RunnerResult:
+        """See PyRunnerFuture. Raises what `firmware.measure` does."""
+        if self.firmware is not None:
+            self.firmware.counts.result()
+            self.measurer.note(self.firmware)
+        measured = self.measurer.known(self.candidate)
+        if measured is None:
+            return RunnerResult(None, "the board has no room for it")
+        return RunnerResult([float(measured.instructions)], None)

@@ -1,0 +1,171 @@
+"""The search: MetaSchedule's evolution over choices, guided by its XGBoost cost model."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from tvm.ir import IRModule
+from tvm.s_tir import meta_schedule as ms
+from tvm.s_tir.meta_schedule.cost_model.xgb_model import XGBConfig, XGBModel
+from tvm.s_tir.meta_schedule.measure_callback import AddToDatabase, UpdateCostModel
+
+from ..frontend import from_file
+from .features import Features
+from .log import Candidate, Log
+from .log_reader import read_log
+from .measurer import Builder, Measurer, Runner
+from .mutator import Redecide
+from .space import choices, module_of, schedules
+from .summary import origin_of
+from .workloads import Workload, merged, read_workloads
+
+Model: TypeAlias = IRModule | str | Path
+
+# MetaSchedule wants a target; nothing is made for this one.
+_TARGET = "c"
+
+# Candidates of a workload that are chosen together, from one state of the cost model.
+_BATCH = 4
+
+# Measurements from which on the cost model is asked.
+_WARM_UP = 16
+
+# Spaces are small: the sizes of TVM's evolution that suit them.
+_EVOLUTION = {
+    "population_size": 64,
+    "init_min_unmeasured": 1,
+    "max_fail_count": 3,
+    "genetic_num_iters": 2,
+    "genetic_max_fail_count": 4,
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """measured, of: candidates of all workloads; of is what it can come to. layer: the last."""
+
+    measured: int
+    of: int
+    layer: str
+
+
+def tune(
+    model: Model | Sequence[Model],
+    board: str,
+    *,
+    log: Log | None = None,
+    path: Path | None = None,
+    executor: Executor | None = None,
+    jobs: int | None = None,
+    trials: int = 64,
+    seed: int = 0,
+    progress: Callable[[Progress], None] = lambda state: None,
+) -> Log:
+    """Count the instructions of choices for the products of a model, or of several.
+
+    model: a QDQ Relax module, or a file as `from_file` takes. board: an emulated one. log: what
+    is known already, and what the measurements are added to; by default what is in `path`.
+    path: where the log is written after every firmware. executor: where firmware is built and
+    run, by default threads of this machine; see `firmware` for what it needs. jobs: firmwares for
+    a batch of candidates. trials: candidates of a workload, at most; its default is measured in
+    any case. The same seed gives the same log, whatever the executor.
+
+    Raises what `from_file` does, DataError for a board that is not emulated or a log that is
+    none, VerificationError where a candidate gives other results than the default, BoardError
+    where firmware fails or has no room, ToolchainError without compiler or emulator.
+    """
+    models = [model] if isinstance(model, IRModule | str | Path) else list(model)
+    origin = origin_of(board)
+    found = merged(read_workloads(_imported(model), origin.isa) for model in models)
+    workloads = {workload.key: workload for workload in found}
+    known = _opened(path) if log is None else log
+    jobs = jobs or os.cpu_count() or 1
+    own = ThreadPoolExecutor(jobs) if executor is None else nullcontext(executor)
+    most = sum(min(len(choices(workload)), trials) for workload in found)
+
+    def noted(workload: Workload) -> None:
+        if path is not None:
+            known.save(path)
+        measured = sum(o == origin and c.workload in workloads for o, c, _ in known)
+        progress(Progress(min(measured, most), most, workload.name))
+
+    with own as pool:
+        if workloads:
+            _search(Measurer(origin, workloads, known, pool, jobs, noted), trials, seed, most)
+    if path is not None:
+        known.save(path)
+    return known
+
+
+def _imported(model: Model) -> IRModule:
+    return model if isinstance(model, IRModule) else from_file(model)
+
+
+def _opened(path: Path | None) -> Log:
+    return read_log(path) if path is not None and path.exists() else Log()
+
+
+def _search(measurer: Measurer, trials: int, seed: int, most: int) -> None:
+    workloads = list(measurer.workloads.values())
+    tasks = [_task(workload, seed + k) for k, workload in enumerate(workloads)]
+    candidates: list[Candidate] = []
+    with _seeded(seed), tempfile.TemporaryDirectory(prefix="tvm-tiny-") as folder:
+        ms.tune.tune_tasks(
+            tasks=tasks,
+            task_weights=[float(workload.layers) for workload in workloads],
+            work_dir=folder,
+            max_trials_global=most,
+            max_trials_per_task=trials,
+            num_trials_per_iter=_BATCH,
+            builder=Builder(measurer, candidates),
+            runner=Runner(measurer, candidates),
+            database=ms.database.MemoryDatabase(),
+            cost_model=cost_model(measurer.workloads),
+            measure_callbacks=[UpdateCostModel(), AddToDatabase()],
+            task_scheduler=ms.task_scheduler.GradientBased(seed=seed + 1),
+        )
+
+
+def _task(workload: Workload, seed: int) -> ms.TuneContext:
+    space = ms.space_generator.ScheduleFn(
+        schedules(workload), sch_rules=[], postprocs=[], mutator_probs={Redecide(seed): 1.0}
+    )
+    return ms.TuneContext(
+        module_of(workload),
+        target=_TARGET,
+        space_generator=space,
+        search_strategy=ms.search_strategy.EvolutionarySearch(**_EVOLUTION),
+        task_name=workload.name,
+        rand_state=seed + 1,  # 0 is no seed to TVM
+        num_threads=1,  # more would make the order of candidates a matter of chance
+    )
+
+
+def cost_model(workloads: Mapping[str, Workload], warm_up: int = _WARM_UP) -> XGBModel:
+    """TVM's XGBoost cost model with our features."""
+    return XGBModel(
+        extractor=Features(workloads),
+        config=XGBConfig(nthread=1),
+        num_warmup_samples=warm_up,
+        early_stopping_rounds=20,
+        adaptive_training=False,
+    )
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """TVM's cost model draws from NumPy's global state before it knows enough."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)

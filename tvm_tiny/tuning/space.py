@@ -1,0 +1,102 @@
+"""The search space of a product, as MetaSchedule sees it: its row kernel and decisions.
+
+A candidate is the row kernel with annotations; `choice_in` reads the `Choice` they stand for. The
+kernel's loops do not change: its factory makes it anew from the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tvm_ffi
+from tvm import s_tir, tirx
+from tvm.ir import IRModule
+from tvm.s_tir import Schedule
+
+from ..passes.emit_stage import factory_of
+from ..schedules.packed.choice import Choice, divisors_and_more
+from ..schedules.packed.convolution import geometry
+from .workloads import Workload
+
+#: On the function: what it computes.
+WORKLOAD = "tvm_tiny.workload"
+
+# On the block around a row kernel: which of the tiles, and how many of them at once.
+_ROW, _TILE, _CHUNK = "row", "tvm_tiny.tile", "tvm_tiny.chunk"
+
+
+def module_of(workload: Workload) -> IRModule:
+    """What MetaSchedule tunes: the default kernel for all rows, told apart by its workload."""
+    call = workload.packed()
+    factory = factory_of(call)
+    kernel = factory.build(call, factory.rings(call))
+    *buffers, row = kernel.func.params
+    rows = tirx.For(row, 0, kernel.rows, tirx.ForKind.SERIAL, kernel.func.body)
+    root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", rows))
+    layer = tirx.PrimFunc(buffers, root, None, kernel.func.attrs)
+    attrs = {"global_symbol": "main", WORKLOAD: workload.key}
+    return IRModule({"main": layer.with_attr(attrs)})
+
+
+def tiles(workload: Workload) -> list[tuple[int, int]]:
+    """The tiles of an instruction set that fit the layer; a row may have few pixels."""
+    found = geometry(workload.packed())
+    return [tile for tile in workload.isa.tiles if tile[0] <= found.out[1]]
+
+
+def chunks(workload: Workload) -> list[int]:
+    """How many tiles can be computed with filters that are widened once for all of them."""
+    found, widens = geometry(workload.packed()), workload.isa.widens
+    if widens is None or widens[0] > found.out[1]:
+        return []
+    return [count for count in divisors_and_more(found.out[1] // widens[0]) if count > 1]
+
+
+def choices(workload: Workload) -> list[Choice]:
+    """The whole space, in order."""
+    wide = [Choice(*_widens(workload), count) for count in chunks(workload)]
+    return [*(Choice(*tile) for tile in tiles(workload)), *wide]
+
+
+def _widens(workload: Workload) -> tuple[int, int]:
+    assert workload.isa.widens is not None
+    return workload.isa.widens
+
+
+def schedules(workload: Workload) -> Callable[[Schedule], list[Schedule]]:
+    """For `ScheduleFn`: candidates of one tile after the other, and those of chunks of tiles."""
+
+    def make(schedule: Schedule) -> list[Schedule]:
+        wide = schedule.copy()
+        _decide(schedule, _TILE, [workload.isa.tiles.index(tile) for tile in tiles(workload)])
+        _decide(schedule, _CHUNK, [1])
+        if not chunks(workload):
+            return [schedule]
+        _decide(wide, _TILE, [workload.isa.tiles.index(_widens(workload))])
+        _decide(wide, _CHUNK, chunks(workload))
+        return [schedule, wide]
+
+    return make
+
+
+def _decide(schedule: Schedule, name: str, values: Sequence[int]) -> None:
+    evenly = [1.0 / len(values)] * len(values)
+    decision = schedule.sample_categorical(list(values), evenly)
+    schedule.annotate(schedule.get_sblock(_ROW), name, decision)
+
+
+def choice_in(workload: Workload, module: IRModule) -> Choice:
+    """What a candidate's annotations say."""
+    found: dict[str, int] = {}
+
+    def read(block: s_tir.SBlock) -> None:
+        if block.name_hint == _ROW:
+            found.update({key: int(value) for key, value in block.annotations.items()})
+
+    tvm_ffi.structural_walk(module["main"], [(s_tir.SBlock, read)])
+    return Choice(*workload.isa.tiles[found[_TILE]], found[_CHUNK])
+
+
+def workload_in(module: IRModule) -> str:
+    """The key of the workload that a candidate computes."""
+    return str(module["main"].attrs[WORKLOAD])

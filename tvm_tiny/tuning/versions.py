@@ -1,0 +1,32 @@
+"""What a count of instructions depends on besides candidate and board."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from functools import cache
+from importlib.resources import files
+
+from .. import toolchain
+from .firmware import emulated
+
+# How many digits of a hash are shown.
+_DIGITS = 16
+
+
+@cache
+def kernels_version(isa: str) -> str:
+    """Changes with the micro-kernels of an instruction set and with the kernels around them."""
+    header = files("tvm_tiny.runtime_c") / "include" / "tvm_tiny" / f"{isa}.h"
+    folder = files("tvm_tiny.schedules") / "packed"
+    sources = sorted((s for s in folder.iterdir() if s.name.endswith(".py")), key=str)
+    found = hashlib.sha256(b"".join(s.read_bytes() for s in (header, *sources)))
+    return found.hexdigest()[:_DIGITS]
+
+
+def compiler_version(board: str) -> str:
+    """Name and version of the compiler for a board. ToolchainError if there is none."""
+    found = toolchain.find_compiler(emulated(board).target.compiler)
+    command = [str(found), "-dumpfullversion"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"{found.name} {done.stdout.strip() or 'of unknown version'}"

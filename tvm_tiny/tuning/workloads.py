@@ -1,0 +1,99 @@
+"""What there is to tune: the products of a model, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tvm import relax
+from tvm.ir import Call, GenericConst, IRModule
+
+from ..passes.rebuild import bindings_of
+from ..passes.select_kernels import SelectKernels, workload
+from ..pipeline import operators_pipeline
+from ..schedules.kernel import spec
+from ..schedules.packed.choice import Choice
+from ..schedules.packed.isa import ISAS, Isa
+
+PRODUCTS = ("tvm_tiny.packed.qconv2d", "tvm_tiny.packed.qdense")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Layers of a model whose kernels are the same.
+
+    key: `passes.select_kernels.workload`. module: one of the layers, as an integer operator in a
+    main of its own. layers: how many there are. name: of the first one's result.
+    """
+
+    key: str
+    isa: Isa
+    module: IRModule
+    layers: int
+    name: str
+
+    def packed(self, choice: Choice | None = None) -> Call:
+        """The operator that computes it; None: as the instruction set does by itself."""
+        choices = {} if choice is None else {self.key: choice}
+        select: Any = SelectKernels(self.isa.name, choices)
+        return bindings_of(select(self.module)["main"])[0].value
+
+    @property
+    def default(self) -> Choice:
+        """How it is computed where nothing else is asked for."""
+        return choice_of(self.packed())
+
+
+def choice_of(packed: Call) -> Choice:
+    """What a packed product was made with."""
+    return Choice(*(int(packed.attrs[name]) for name in Choice.__dataclass_fields__))
+
+
+def read_workloads(module: IRModule, isa: str) -> list[Workload]:
+    """The products of a QDQ Relax module that have micro-kernels, in the order of the model."""
+    main = operators_pipeline()(module)["main"]
+    found: dict[str, Workload] = {}
+    for name, call in _products(main):
+        key = workload(isa, call)
+        known = found.get(key)
+        if known is not None:
+            found[key] = replace(known, layers=known.layers + 1)
+            continue
+        made = Workload(key, ISAS[isa], _alone(call), 1, name)
+        if made.packed().op.name in PRODUCTS:
+            found[key] = made
+    return list(found.values())
+
+
+def merged(models: Iterable[Sequence[Workload]]) -> list[Workload]:
+    """The workloads of several models."""
+    found: dict[str, Workload] = {}
+    for made in (made for model in models for made in model):
+        known = found.get(made.key)
+        layers = made.layers + (known.layers if known else 0)
+        found[made.key] = replace(known or made, layers=layers)
+    return list(found.values())
+
+
+def _products(main: relax.Function) -> Iterator[tuple[str, Call]]:
+    for binding in bindings_of(main):
+        call = binding.value
+        if isinstance(call, Call) and getattr(call.op, "name", "") in (
+            "tvm_tiny.qconv2d",
+            "tvm_tiny.qdense",
+        ):
+            yield binding.var.name, call
+
+
+def _alone(call: Call) -> IRModule:
+    """A module with this operator only; its first operand is the input."""
+    shape, dtype = spec(call.args[0])
+    x = relax.Var("x", relax.TensorType(list(shape), dtype))
+    operands = [a if isinstance(a, GenericConst) else x for a in call.args]
+    builder = relax.BlockBuilder()
+    with builder.function("main", [x]):
+        with builder.dataflow():
+            y = builder.emit_output(Call(call.op, operands, call.attrs, call.ty_args))
+        builder.emit_func_output(y)
+    return builder.get()
