@@ -102,9 +102,9 @@ def _lowered(call: Call, pitches: Pitches | None) -> tirx.PrimFunc:
 
 
 def _scratch(call: Call) -> tuple[int, str]:
-    """Elements and type of the memory that a row kernel needs while it runs; none of no type."""
+    """Elements and type of the memory that a row kernel needs while it runs."""
     found = factory_of(call).scratch(call)
-    return (0, "") if found is None else (math.prod(found[0]), found[1])
+    return (0, "int8") if found is None else (math.prod(found[0]), found[1])
 
 
 def access_of(call: Call) -> Access:
@@ -142,7 +142,8 @@ def describe(call: Call, places: Mapping[int, int], result: int) -> Operator:
         writes=writes,
         within=tuple(access.within[k] for k in places),
         accumulates=access.own,
-        scratch=elements * np.dtype(dtype).itemsize if elements else 0,
+        scratch=elements * np.dtype(dtype).itemsize,
+        scratch_type=dtype,
     )
 
 
@@ -385,10 +386,9 @@ class _Parts:
 
     def _scratch(self) -> Spec | None:
         """Shape and type of the memory that the kernels need while they run."""
-        wanted = [size for _, call in self._body if (size := _scratch(call))[0]]
-        types = {dtype for _, dtype in wanted}
-        assert len(types) <= 1, "the kernels of an instruction set have scratch of one type"
-        return ((max(n for n, _ in wanted),), types.pop()) if wanted else None
+        wanted = [_scratch(call) for _, call in self._body]
+        size = max(elements * np.dtype(dtype).itemsize for elements, dtype in wanted)
+        return ((size,), "int8") if size else None
 
 
 def row_bytes(tensor: Expr, width: int | None = None) -> int:

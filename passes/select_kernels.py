@@ -126,18 +126,22 @@ def _product(
     if len(arrays) != 4 or str(call.attrs["rounding"]) != "tflite":
         return None
     weights, bias, multiplier, shift = arrays
-    filters_ = weights
     weights = weights.reshape(len(weights), -1)
     channels = as_ints(dict(call.attrs.items()), _CHANNELS)
-    params = pack_channels(weights, bias, multiplier, shift, channels, folds=not isa.subtracts)
-    if params is None:
+    form = {"folds": not isa.subtracts, "form": isa.form}
+    found = pack_channels(weights, bias, multiplier, shift, channels, **form)
+    if found is None:
         return None
+    weights, params = found
     if choice is None:
-        operands = [pack_depthwise(isa.name, filters_[..., 0]), params]
+        filters = weights.reshape(shape_of(call.args[1])[:3])
+        operands = [pack_depthwise(isa.name, filters), params]
     else:
-        operands = [isa.pack(weights, choice.filters), padded(params, choice.filters)]
+        operands = [isa.pack(weights, choice.filters), padded(params, choice.filters, isa.form)]
         extra = {**extra, **choice.to_attrs()}
     kept = {key: channels[key] for key in ("x_zp", "act_min", "act_max")}
+    if isa.form.compact:
+        kept["y_zp"] = channels["y_zp"]
     constants = [relax.const(array) for array in operands]
     macs = weights.size * (shape_of(call)[1] * shape_of(call)[2] if "kernel" in extra else 1)
     attrs = {**extra, **kept, "isa": isa.name, "macs": macs}

@@ -79,7 +79,8 @@ class Operator:
     writes. reads: rows of each operand that is a tensor, None for a constant. within: see
     `Access.within`. accumulates: every event adds to the one row of the result. extra_macs:
     multiply-accumulates of what several tiles compute, beyond `macs`. columns: None where the
-    kernel computes whole rows only. scratch: bytes of memory that it needs while it runs.
+    kernel computes whole rows only. scratch: bytes of memory that it needs while it runs;
+    scratch_type: of its elements.
     """
 
     kernel: str
@@ -95,6 +96,7 @@ class Operator:
     extra_macs: int = 0
     columns: Columns | None = None
     scratch: int = 0
+    scratch_type: str = "int8"
 
     @property
     def events(self) -> int:

@@ -16,18 +16,13 @@ from tvm.script import tirx as T
 from ..kernel import OUT, Rings, RowKernel, Spec, first_operand, inside, row_kernel, shape_of
 from .choice import Choice
 from .isa import (
-    BIAS,
     ISAS,
-    MULTIPLIER,
-    OFFSET,
-    SHIFT,
     Isa,
+    Requantize,
     only,
     register_dot,
     register_requantize,
     register_widen,
-    rounded,
-    settled,
 )
 from .tensorize import tensorized
 
@@ -48,6 +43,7 @@ class Geometry:
     strides: tuple[int, int]
     before: tuple[int, int]
     choice: Choice
+    zero_point: int
     clamp: tuple[int, int]
 
     @property
@@ -97,12 +93,13 @@ def geometry(call: Call) -> Geometry:
     attrs = call.attrs
     isa = ISAS[str(attrs["isa"])]
     clamp = int(attrs["act_min"]), int(attrs["act_max"])
+    result = int(attrs.get("y_zp", 0)), clamp
     choice = Choice(*(int(attrs[name]) for name in ("pixels", "filters", "chunk")))
     if call.op.name == "tvm_tiny.packed.qdense":
         *lead, size = shape_of(call.args[0])
         rows, count = math.prod(lead), shape_of(call)[-1]
         ones = (1, 1), (1, 1), (0, 0)
-        return Geometry(isa, (rows, 1, size), (rows, 1, count), *ones, choice, clamp)
+        return Geometry(isa, (rows, 1, size), (rows, 1, count), *ones, choice, *result)
 
     def pair(name: str) -> tuple[int, int]:
         first, second, *_ = (int(v) for v in attrs[name])
@@ -112,7 +109,7 @@ def geometry(call: Call) -> Geometry:
     windows = pair("kernel"), pair("strides"), pair("padding")
     _, *out = shape_of(call)
     shapes = (height, width, inputs), (out[0], out[1], out[2])
-    return Geometry(isa, *shapes, *windows, choice, clamp)
+    return Geometry(isa, *shapes, *windows, choice, *result)
 
 
 def scratch(call: Call) -> Spec | None:
@@ -125,8 +122,8 @@ def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
     """The kernel with micro-kernels called: (x, w, params, integers, out, scratch, row)."""
     g = geometry(call)
     stride = g.strides[1] if g.direct else None
-    intrins = {}
-    for pixels in {g.pixels, g.out[1] % g.pixels} - {0}:
+    intrins: dict[str, str] = {}
+    for pixels in () if g.isa.fused else {g.pixels, g.out[1] % g.pixels} - {0}:
         # TVM drops loops of one iteration from what a TensorIntrin stands for: those stay TIR.
         if g.size > 1:
             tile = pixels, g.filters
@@ -135,9 +132,9 @@ def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
                 intrins["widen"] = register_widen(g.isa, g.filters, g.size)
                 intrins[f"wide{pixels}"] = register_dot(g.isa, tile, g.size, stride, wide=True)
         for channels in {g.filters, g.out[2] % g.filters} - {0}:
-            args = (pixels, g.filters, channels, g.out[2], g.clamp)
+            how = Requantize(pixels, g.filters, channels, g.out[2], g.zero_point, g.clamp)
             if pixels * channels > 1:
-                intrins[f"requantize{pixels}x{channels}"] = register_requantize(g.isa, *args)
+                intrins[f"requantize{pixels}x{channels}"] = register_requantize(g.isa, how)
     return tensorized(_kernel(call, rings, calls=True).func, intrins, scratch=not g.direct)
 
 
@@ -152,8 +149,8 @@ def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
 def packed_qconv2d(call: Call, rings: Rings) -> RowKernel:
     """int8 convolution without dilation or groups; a fully connected layer.
 
-    Operands: x [1,H,W,C] int8 ([..., C] of a layer), w as `Isa.pack` gives it, params [O, 4]
-    int32: bias, multiplier, offset, shift of each channel (see `packing`).
+    Operands: x [1,H,W,C] int8 ([..., C] of a layer), w as `Isa.pack` gives it, params int32 as
+    its `form` says.
     """
     return _kernel(call, rings, calls=False)
 
@@ -167,7 +164,6 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
     KH, KW = g.kernel
     SH, SW = g.strides
     PT, PL = g.before
-    low, high = g.clamp
     blocks = -(-O // filters)
     padding = 0 if isa.subtracts else None
     columns = g.columns
@@ -189,6 +185,8 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
     def whole_block(block: Expr) -> tuple[Expr | slice, ...]:
         return (block, *whole(isa.weights(filters, size)))
 
+    first_weight = (0,) * (1 + len(isa.weights(filters, size)))
+    first_channel = (0,) * len(isa.form.shape(1))
     whole_filters = whole(isa.columns(filters, size))
 
     def corner(slot: Expr | int) -> tuple[Expr | int, ...]:
@@ -244,10 +242,12 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
             vb = T.axis.spatial(blocks, block)
             vs = T.axis.spatial(columns[0], slot)
             acc = T.sblock_alloc_buffer((pixels, filters), "int32")
-            for p, f in T.grid(pixels, filters):
+            # Unrolled, so that C compilers keep the sums in registers.
+            for e in T.unroll(pixels * filters):
                 with T.sblock("bias"):
-                    vp, vf = T.axis.remap("SS", [p, f])
-                    acc[vp, vf] = params[vb * filters + vf, BIAS]
+                    vp = T.axis.spatial(pixels, e // filters)
+                    vf = T.axis.spatial(filters, e % filters)
+                    acc[vp, vf] = isa.form.bias(params, vb * filters + vf)
             with T.sblock(f"wide{pixels}" if widened else f"dot{pixels}"):
                 # All that the micro-kernel is given, the zeros behind included.
                 if g.direct:
@@ -300,17 +300,15 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
                         f1 = T.meta_var(only(vf, channels))
                         c = T.meta_var(vb * filters + f1)
                         line = T.meta_var(rings.pick(y, lines[KH]))
-                        T.reads(acc[p1, f1], params[c, 0:4])
+                        T.reads(acc[p1, f1], params[isa.form.all_of(c)])
                         T.writes(acc[p1, f1], out[0, line, vo + p1, c])
-                        acc[p1, f1] = rounded(acc[p1, f1], params[c, MULTIPLIER])
-                        out[0, line, vo + p1, c] = settled(
-                            acc[p1, f1], params[c, OFFSET], params[c, SHIFT], low, high
+                        acc[p1, f1] = isa.form.scaled(acc[p1, f1], params, c)
+                        out[0, line, vo + p1, c] = isa.form.settled(
+                            acc[p1, f1], params, c, g.zero_point, g.clamp
                         )
 
     @T.inline
-    def one_tile(pixels, first, x, w, params, q, lines, cols, wide, out, y):
-        if not g.direct:
-            gathered(pixels, 0, first, x, q, lines, cols, y)
+    def blocks_of(pixels, first, x, w, params, q, lines, cols, wide, out, y):
         for block in range(O // filters):
             tile(
                 pixels, filters, False, 0, first, block, x, w, params, q, lines, cols, wide, out, y
@@ -319,6 +317,32 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
             rest = T.meta_var(O % filters)
             last = T.meta_var(O // filters)
             tile(pixels, rest, False, 0, first, last, x, w, params, q, lines, cols, wide, out, y)
+
+    @T.inline
+    def one_tile(pixels, first, x, w, params, q, lines, cols, wide, out, y):
+        if not g.direct:
+            gathered(pixels, 0, first, x, q, lines, cols, y)
+        if isa.fused and calls:
+            line = T.meta_var(lines[0])
+            source = T.meta_var(x[0, line, first * SW, 0] if g.direct else cols[corner(0)])
+            T.evaluate(
+                T.call_extern(
+                    "void",
+                    f"tvm_tiny_{isa.name}_conv",
+                    T.address_of(source),
+                    SW * C if g.direct else size,
+                    T.address_of(w[first_weight]),
+                    T.address_of(params[first_channel]),
+                    T.address_of(out[0, lines[KH], first, 0]),
+                    O,
+                    pixels,
+                    size,
+                    O,
+                    *g.clamp,
+                )
+            )
+        else:
+            blocks_of(pixels, first, x, w, params, q, lines, cols, wide, out, y)
 
     @T.inline
     def block_of_chunk(count, channels, first, block, x, w, params, q, lines, cols, wide, out, y):
@@ -350,7 +374,7 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
     def row(
         x: T.Buffer((1, H, W, C), "int8"),
         w: T.Buffer((blocks, *isa.weights(filters, size)), "int8"),
-        params: T.Buffer((blocks * filters, 4), "int32"),
+        params: T.Buffer(isa.form.shape(blocks * filters), "int32"),
         q: T.Buffer((rings.integers,), "int32"),
         out: T.Buffer((1, OH, OW, O), "int8"),
         y: T.int32,

@@ -10,18 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tvm import tirx
 from tvm.ir import Expr
 from tvm.s_tir import TensorIntrin
 from tvm.script import tirx as T
 
-from ..requantize import high_mul, i32
+from .channels import BLOCKS, COMPACT, WIDE, Form
 from .choice import Choice
 
 Index = tuple[Expr | int, ...]
-
-# Columns of the array of parameters of channels.
-BIAS, MULTIPLIER, OFFSET, SHIFT = range(4)
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,8 @@ class Isa:
 
     dtype: of gathered input, `columns`. subtracts: whether gathering takes the input's zero point
     off; else it is folded into the biases and padding is the zero point. gathers_pointwise:
-    whether 1x1 convolutions gather too.
+    whether 1x1 convolutions gather too. form: of the parameters of channels. fused: whether one
+    micro-kernel computes all channels of a tile's pixels.
     """
 
     name: str
@@ -45,6 +42,8 @@ class Isa:
     dtype: str
     subtracts: bool
     gathers_pointwise: bool
+    form: Form
+    fused: bool
     columns: Callable[[int, int], tuple[int, ...]]
     column: Callable[[Expr, Expr, int], Index]
     weights: Callable[[int, int], tuple[int, ...]]
@@ -94,6 +93,8 @@ DSP = Isa(
     dtype="int16",
     subtracts=True,
     gathers_pointwise=True,
+    form=COMPACT,
+    fused=False,
     columns=lambda pixels, size: (_quads(size), pixels, 4),
     column=lambda p, k, size: (_div(k, 4, size), p, _mod(k, 2, size) * 2 + _half(k, size)),
     weights=lambda filters, size: (_quads(size), filters, 4),
@@ -108,6 +109,7 @@ def _of_bytes(
     filters: int,
     weights: Callable[[int, int], tuple[int, ...]],
     weight: Callable[[Any, Any, int], Index],
+    form: Form,
 ) -> Isa:
     """Those that take bytes as they come."""
     return Isa(
@@ -119,6 +121,8 @@ def _of_bytes(
         dtype="int8",
         subtracts=False,
         gathers_pointwise=False,
+        form=form,
+        fused=form.lanes > 1,
         columns=lambda pixels, size: (pixels, size),
         column=lambda p, k, size: (p, k),
         weights=weights,
@@ -136,9 +140,12 @@ MVE = _of_bytes(
     4,
     lambda filters, size: (-(-size // 16), filters, 16),
     lambda f, k, size: (_div(k, 16, size), f, _mod(k, 16, size)),
+    BLOCKS,
 )
 
-PLAIN = _of_bytes("plain", 2, lambda filters, size: (size, filters), lambda f, k, size: (k, f))
+PLAIN = _of_bytes(
+    "plain", 2, lambda filters, size: (size, filters), lambda f, k, size: (k, f), WIDE
+)
 
 ISAS: Mapping[str, Isa] = {isa.name: isa for isa in (DSP, MVE, PLAIN)}
 
@@ -146,17 +153,6 @@ ISAS: Mapping[str, Isa] = {isa.name: isa for isa in (DSP, MVE, PLAIN)}
 def only(index: Expr, extent: int) -> Expr | int:
     """An index, as TVM simplifies it where there is only one."""
     return index if extent > 1 else 0
-
-
-def rounded(acc: Expr, multiplier: Expr) -> Expr:
-    """The first half of requantizing, see `high_mul`."""
-    return high_mul(acc, multiplier)
-
-
-def settled(value: Expr, offset: Expr, shift: Expr, low: int, high: int) -> Expr:
-    """The second half: rounds halves away from zero; `offset` holds 2**(shift - 1) and more."""
-    result = (value + (value >> i32(31)) + offset) >> shift
-    return tirx.max(tirx.min(result, i32(high)), i32(low)).astype("int8")
 
 
 def register_dot(
@@ -226,21 +222,37 @@ def register_dot(
     return name
 
 
-def register_requantize(
-    isa: Isa, pixels: int, filters: int, channels: int, pitch: int, clamp: tuple[int, int]
-) -> str:
-    """The TensorIntrin that takes sums to int8: out[p, f] of `channels` of `filters` channels."""
-    low, high = clamp
-    name = f"tvm_tiny.{isa.name}.requantize_{pixels}x{filters}_{channels}_{pitch}_{low}_{high}"
+@dataclass(frozen=True)
+class Requantize:
+    """What the TensorIntrin of requantizing is made for: `channels` of a tile's `filters`.
+
+    pitch: int8 from one pixel to the next. zero_point, clamp: of the output.
+    """
+
+    pixels: int
+    filters: int
+    channels: int
+    pitch: int
+    zero_point: int
+    clamp: tuple[int, int]
+
+
+def register_requantize(isa: Isa, how: Requantize) -> str:
+    """The TensorIntrin that takes sums to int8: out[p, f] = acc[p, f] * multiplier[f] ..."""
+    pixels, channels, form = how.pixels, how.channels, isa.form
+    low, high = how.clamp
+    sizes = (pixels, channels, how.pitch, *([how.zero_point] if form.compact else []), low, high)
+    name = f"tvm_tiny.{isa.name}.requantize_{how.filters}_{'_'.join(map(str, sizes))}"
     function = f"tvm_tiny_{isa.name}_requantize"
+    sums = {"shape": (pixels, channels), "strides": [how.filters, 1]}
 
     @T.prim_func(s_tir=True)
     def meaning(a: T.handle, b: T.handle, c: T.handle):
-        A = T.match_buffer(a, (pixels, channels), "int32", strides=[filters, 1], offset_factor=1)
-        B = T.match_buffer(b, (channels, 4), "int32", offset_factor=1)
-        C = T.match_buffer(c, (pixels, channels), "int8", strides=[pitch, 1], offset_factor=1)
+        A = T.match_buffer(a, sums["shape"], "int32", strides=sums["strides"], offset_factor=1)
+        B = T.match_buffer(b, (channels, form.words), "int32", offset_factor=1)
+        C = T.match_buffer(c, (pixels, channels), "int8", strides=[how.pitch, 1], offset_factor=1)
         with T.sblock("root"):
-            T.reads(A[0:pixels, 0:channels], B[0:channels, 0:4])
+            T.reads(A[0:pixels, 0:channels], B[0:channels, 0 : form.words])
             T.writes(A[0:pixels, 0:channels], C[0:pixels, 0:channels])
             for e in range(pixels * channels):
                 with T.sblock("result"):
@@ -249,32 +261,28 @@ def register_requantize(
                     p1 = T.meta_var(only(vp, pixels))
                     f1 = T.meta_var(only(vf, channels))
                     # In place: a matched block may have no buffer of its own.
-                    T.reads(A[p1, f1], B[f1, 0:4])
+                    T.reads(A[p1, f1], B[form.all_of(f1)])
                     T.writes(A[p1, f1], C[p1, f1])
-                    A[p1, f1] = rounded(A[p1, f1], B[f1, MULTIPLIER])
-                    C[p1, f1] = settled(A[p1, f1], B[f1, OFFSET], B[f1, SHIFT], low, high)
+                    A[p1, f1] = form.scaled(A[p1, f1], B, f1)
+                    C[p1, f1] = form.settled(A[p1, f1], B, f1, how.zero_point, how.clamp)
 
     @T.prim_func(s_tir=True)
     def call(a: T.handle, b: T.handle, c: T.handle):
-        A = T.match_buffer(a, (pixels, channels), "int32", strides=[filters, 1], offset_factor=1)
-        B = T.match_buffer(b, (channels, 4), "int32", offset_factor=1)
-        C = T.match_buffer(c, (pixels, channels), "int8", strides=[pitch, 1], offset_factor=1)
+        A = T.match_buffer(a, sums["shape"], "int32", strides=sums["strides"], offset_factor=1)
+        B = T.match_buffer(b, (channels, form.words), "int32", offset_factor=1)
+        C = T.match_buffer(c, (pixels, channels), "int8", strides=[how.pitch, 1], offset_factor=1)
         with T.sblock("root"):
-            T.reads(A[0:pixels, 0:channels], B[0:channels, 0:4])
+            T.reads(A[0:pixels, 0:channels], B[0:channels, 0 : form.words])
             T.writes(A[0:pixels, 0:channels], C[0:pixels, 0:channels])
             T.evaluate(
                 T.call_extern(
                     "void",
                     function,
                     A.access_ptr("rw"),
-                    filters,
+                    how.filters,
                     B.access_ptr("r"),
                     C.access_ptr("w"),
-                    pixels,
-                    channels,
-                    pitch,
-                    low,
-                    high,
+                    *sizes,
                 )
             )
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .channels import Form
+
 _INT32 = range(-(1 << 31), 1 << 31)
 # Sums must be in here: the micro-kernels double them.
 _SUMS = range(-(1 << 30), 1 << 30)
+# Of compact parameters.
+_BIASES = range(-(1 << 23), 1 << 23)
 # What always gives one value: no product, half of twice the value and a bit more, as micro-kernels
 # may take one off where a sum is negative.
 _CONSTANT_SHIFT = 1
@@ -41,10 +45,28 @@ class Channel:
         low, high = self.clamp
         return max(low, min(high, rounded + self.zero_point))
 
-    def parameters(self) -> tuple[int, int, int] | None:
-        """(multiplier, offset, shift) of `isa.settled`, or None where it would not be exact."""
+    @property
+    def constant(self) -> int | None:
+        """The one value there is, if there is but one."""
         first, last = map(self.exact, self.sums)
-        if first == last:
+        return first if first == last else None
+
+    def compact(self, start: int) -> tuple[int, int] | None:
+        """(bias * 256 + shift - 1, multiplier) of `Form`, or None where it would not be exact.
+
+        start: the bias. See `parameters`; what is constant needs weights of zero.
+        """
+        if self.constant is not None:
+            # Halves of four times the distance are twice the distance, which the shift halves.
+            return 4 * (self.constant - self.zero_point) * 256, 1 << 30
+        found = self.parameters()
+        fits = found is not None and self.shift > 0 and start in _BIASES
+        return (start * 256 + self.shift - 1, self.multiplier) if fits else None
+
+    def parameters(self) -> tuple[int, int, int] | None:
+        """(multiplier, offset, shift) of `Form`, or None where it would not be exact."""
+        first = self.constant
+        if first is not None:
             # The result grows with the sum, so it is the same for all of them.
             return 0, (first << _CONSTANT_SHIFT) + 1, _CONSTANT_SHIFT
         half = (1 << self.shift) >> 1
@@ -68,37 +90,48 @@ def pack_channels(
     attrs: dict[str, int],
     *,
     folds: bool,
-) -> np.ndarray | None:
-    """params [O, 4] int32 of filters [O, K]: bias, multiplier, offset, shift.
+    form: Form,
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Filters [O, K] and their parameters in a form.
 
     shift: [O] or [1], to the left. attrs: x_zp, y_zp, act_min, act_max. folds: take the input's
-    zero point into the bias. None where a channel's arithmetic does not fit.
+    zero point into the bias. Filters of channels of one value become zero. None where a channel's
+    arithmetic does not fit.
     """
-    rows = []
-    wide = weights.astype(np.int64)
-    low, high = -128 - attrs["x_zp"], 127 - attrs["x_zp"]
-    least = np.minimum(wide * low, wide * high).sum(axis=1) + bias
-    most = np.maximum(wide * low, wide * high).sum(axis=1) + bias
-    start = bias - attrs["x_zp"] * wide.sum(axis=1) if folds else bias.astype(np.int64)
-    span = np.abs(start) + 128 * np.abs(wide).sum(axis=1)
     shifts = np.broadcast_to(shift, multiplier.shape)
-    if int(span.max(initial=0)) not in _INT32 or int(shifts.max(initial=0)) > 0:
+    if int(shifts.max(initial=0)) > 0:
         return None
+    low, high = -128 - attrs["x_zp"], 127 - attrs["x_zp"]
     clamp = attrs["act_min"], attrs["act_max"]
-    for k in range(len(weights)):
-        sums = int(least[k]), int(most[k])
+    kept, rows = weights.copy(), []
+    for k, filter_ in enumerate(weights.astype(np.int64)):
+        terms = np.minimum(filter_ * low, filter_ * high), np.maximum(filter_ * low, filter_ * high)
+        sums = int(terms[0].sum()) + int(bias[k]), int(terms[1].sum()) + int(bias[k])
+        start = int(bias[k]) - (attrs["x_zp"] * int(filter_.sum()) if folds else 0)
         channel = Channel(int(multiplier[k]), -int(shifts[k]), sums, attrs["y_zp"], clamp)
-        found = channel.parameters()
-        if found is None:
+        found = _row(channel, start, form)
+        if found is None or abs(start) + 128 * int(np.abs(filter_).sum()) not in _INT32:
             return None
-        rows.append((int(start[k]), *found))
-    return np.array(rows, dtype="int32").reshape(-1, 4)
+        rows.append(found)
+        if channel.constant is not None:
+            kept[k] = 0
+    return kept, form.pack(rows)
 
 
-def padded(params: np.ndarray, filters: int) -> np.ndarray:
+def _row(channel: Channel, start: int, form: Form) -> tuple[int, ...] | None:
+    """The parameters of a channel whose sum begins with `start`."""
+    if form.compact:
+        return channel.compact(start)
+    found = channel.parameters()
+    return None if found is None else (start, *found)
+
+
+def padded(params: np.ndarray, filters: int, form: Form) -> np.ndarray:
     """With channels of zeros behind, up to a multiple of `filters`."""
+    if form.lanes > 1:
+        return params
     missing = -len(params) % filters
-    return np.concatenate([params, np.zeros((missing, 4), "int32")])
+    return np.concatenate([params, np.zeros((missing, params.shape[1]), "int32")])
 
 
 def as_ints(attrs: dict[str, object], names: Sequence[str]) -> dict[str, int]:

@@ -276,7 +276,7 @@ def _calls(
             macs=operator.stage.macs,
             inputs=tuple(map(places.operand, operator.inputs)),
             outputs=(places.operand(operator.output),),
-            scratch=None if operator.scratch is None else places.operand(operator.scratch),
+            scratch=places.scratch(operator),
             shape=_whole_shape(result, operator),
             events=operator.stage.events,
             row_bytes=result.row_bytes,
@@ -330,6 +330,12 @@ class _Places:
             where = self._graph.inputs.index(index)
             return Operand("input", where, storage.dtype, storage.bytes)
         return Operand("output", self._graph.outputs.index(index), storage.dtype, storage.bytes)
+
+    def scratch(self, operator: Operator) -> Operand | None:
+        """What an operator's kernel uses while it runs, as it sees it."""
+        if operator.scratch is None:
+            return None
+        return replace(self.operand(operator.scratch), dtype=operator.stage.scratch_type)
 
     def _in_arena(self, storage: Storage) -> Operand:
         offset, pool = self._plan.offsets[storage.index], self._plan.pool(storage.index)
