@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -125,11 +126,13 @@ def _product(
     arrays = [a.value.numpy() for a in call.args[1:] if isinstance(a, GenericConst)]
     if len(arrays) != 4 or str(call.attrs["rounding"]) != "tflite":
         return None
-    weights, bias, multiplier, shift = arrays
-    weights = weights.reshape(len(weights), -1)
+    weights = arrays[0].reshape(len(arrays[0]), -1)
     channels = as_ints(dict(call.attrs.items()), _CHANNELS)
-    form = {"folds": not isa.subtracts, "form": isa.form}
-    found = pack_channels(weights, bias, multiplier, shift, channels, **form)
+    bias, multiplier, shift = arrays[1:]
+    form = isa.form
+    found = pack_channels(
+        weights, bias, multiplier, shift, channels, folds=not isa.subtracts, form=form
+    )
     if found is None:
         return None
     weights, params = found
@@ -137,12 +140,12 @@ def _product(
         filters = weights.reshape(shape_of(call.args[1])[:3])
         operands = [pack_depthwise(isa.name, filters), params]
     else:
-        operands = [isa.pack(weights, choice.filters), padded(params, choice.filters, isa.form)]
+        operands = [isa.pack(weights, choice.filters), padded(params, choice.filters, form)]
         extra = {**extra, **choice.to_attrs()}
     kept = {key: channels[key] for key in ("x_zp", "act_min", "act_max")}
-    if isa.form.compact:
+    if form.compact:
         kept["y_zp"] = channels["y_zp"]
     constants = [relax.const(array) for array in operands]
-    macs = weights.size * (shape_of(call)[1] * shape_of(call)[2] if "kernel" in extra else 1)
+    macs = math.prod(shape_of(call)) * weights.shape[1]
     attrs = {**extra, **kept, "isa": isa.name, "macs": macs}
     return ops.call(name, [value.args[0], *constants], **attrs)
