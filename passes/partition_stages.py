@@ -18,6 +18,7 @@ from tvm_tiny.pool_plan import copied_bytes, fits
 from tvm_tiny.pools import BoardMemory
 from tvm_tiny.schedules.packed.choice import Choice
 
+from .free_scratch import use_free_scratch
 from .patch_inference import make_stages
 from .rebuild import bindings_of
 from .running_sums import RunningSums
@@ -68,7 +69,7 @@ class PartitionStages:
         """Search and rewrite; the module given is not changed."""
         mod = _run(mod, StreamInput()) if self.stream_input else mod
         budget = None if self.minimize else self._budget(mod)
-        by_layers = _run(mod, self.kernels)
+        by_layers = use_free_scratch(mod, self.kernels, self.io_in_arena)
         if budget is None and not self.minimize and not self.stream_input:
             return by_layers
         if budget is not None:
