@@ -390,8 +390,8 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
                 for t in range(g.tiles // g.chunk):
                     chunk_of(g.chunk, t * g.chunk, x, w, params, q, lines, cols, wide, out, y)
                 if g.tiles % g.chunk > 0:
-                    rest = T.meta_var(g.tiles % g.chunk)
-                    chunk_of(rest, g.tiles - rest, x, w, params, q, lines, cols, wide, out, y)
+                    left = T.meta_var(g.tiles % g.chunk)
+                    chunk_of(left, g.tiles - left, x, w, params, q, lines, cols, wide, out, y)
             else:
                 for t in range(g.tiles):
                     one_tile(g.pixels, t * g.pixels, x, w, params, q, lines, cols, wide, out, y)
