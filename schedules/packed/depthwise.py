@@ -79,7 +79,6 @@ _LAYOUTS: Mapping[str, _Flat | _Taps | _Vectors] = {
     "mve": _Vectors(),
     "plain": _Taps(),
 }
-_FUNCTIONS = {"dsp": "depthwise", "mve": "depthwise_blocks", "plain": "depthwise"}
 
 
 def pack_depthwise(isa: str, weights: np.ndarray) -> np.ndarray:
@@ -131,7 +130,7 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
     PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
     clamp = int(attrs["act_min"]), int(attrs["act_max"])
     zero_point = int(attrs.get("y_zp", 0))
-    function = f"tvm_tiny_{isa.name}_{_FUNCTIONS[isa.name]}"
+    function = f"tvm_tiny_{isa.name}_depthwise"
     room = scratch(call) or ((1,), "int16")
     first_channel = (0,) * len(isa.form.shape(1))
     given = [zero_point] if isa.form.compact else []

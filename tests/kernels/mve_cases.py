@@ -1,19 +1,18 @@
 """Calls of the Helium micro-kernels with the results NumPy gives for them.
 
-What does not depend on the number of filters in a block are the cases of the plain ones.
+Where operands differ only in their order in memory, the cases are those of the plain ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from kernels import plain_depthwises as plain
+from kernels import plain_depthwises, plain_requantizations
 from kernels.plain_additions import adds
 from kernels.plain_convolutions import line_numbers, padded
 from kernels.plain_reference import LIMITS, Rng, bytes_, channel_params, guarded, output
-from kernels.plain_requantizations import requantizations
 from kernels.plain_runs import Case
 
 FILTERS = 4
@@ -21,14 +20,14 @@ FILTERS = 4
 
 def all_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    alike = [
+    sums = [replace(case, body=case.body.replace("_plain_", "_mve_")) for case in adds(rng)]
+    return [
+        *sums,
         *requantizations(rng),
-        *plain.depthwises(rng),
-        *plain.in_place(rng),
-        *adds(rng),
+        *convolutions(rng),
+        *depthwises(rng),
+        *in_place(rng),
     ]
-    renamed = [replace(case, body=case.body.replace("_plain_", "_mve_")) for case in alike]
-    return [*renamed, *convolutions(rng), *fused(rng), *depthwises(rng), *in_place(rng)]
 
 
 def packed(w: np.ndarray) -> np.ndarray:
@@ -52,30 +51,48 @@ def packed_depthwise(w: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(parts.transpose(4, 0, 2, 5, 3, 1))
 
 
-def conv_body(
-    K: int, M: int, pixels: int, columns: str, limits: tuple[int, int], pitch: int
-) -> str:
-    """One group of pixels of a convolution, in blocks of four filters."""
-    blocks = []
-    for first in range(0, M, FILTERS):
-        real = min(FILTERS, M - first)
-        rows = [4 * (first + min(f, real - 1)) for f in range(FILTERS)]
-        start = ", ".join(f"params[{row}]" for _ in range(pixels) for row in rows)
-        blocks.append(f"""
-    {{
-      int32_t acc[{FILTERS * pixels}] = {{{start}}};
-      tvm_tiny_mve_dot({columns}, {pitch}, w + {first * -(-K // 16) * 16}, acc, {pixels}, {K});
-      tvm_tiny_mve_requantize(acc, {FILTERS}, params + {4 * first}, out + p * {M} + {first},
-                              {pixels}, {real}, {M}, {limits[0]}, {limits[1]});
-    }}""")
-    return "".join(blocks)
+def in_pairs(pixels: int, body: Callable[[int], str]) -> str:
+    """C that does pixels p and p + 1, then the last one if they are odd; body: of so many."""
+    return f"""
+  int32_t p;
+  for (p = 0; p + 2 <= {pixels}; p += 2) {{
+    {body(2)}
+  }}
+  for (; p < {pixels}; p++) {{
+    {body(1)}
+  }}"""
+
+
+def conv(columns: str, K: int, M: int, pixels: int, limits: tuple[int, int]) -> str:
+    rest = f"{pixels}, {K}, {M}, {limits[0]}, {limits[1]}"
+    return f"tvm_tiny_mve_conv({columns}, {K}, w, params, out + p * {M}, {M}, {rest});"
+
+
+def requantizations(rng: Rng) -> Iterator[Case]:
+    """The plain kernel's sums, multipliers and shifts at their limits, the sums as biases."""
+    for case, plain in enumerate(plain_requantizations.requantizations(rng)):
+        params = plain.arrays["params"].copy()
+        params[:, 0] = plain.arrays["acc"][:, 0].reshape(-1)
+        # Of two pixels, the second one's sums are a little smaller.
+        x, w = np.array([[0], [1]], "int8"), -np.sign(params[:, :1]).astype("int8")
+        yield pointwise(f"requantize {case}", x, w, params, LIMITS[case % 2])
+        yield pointwise(f"requantize {case} of one", x[:1], w, params, LIMITS[case % 2])
+
+
+# K, filters
+CONVOLUTIONS = (
+    *((1, 4), (3, 4), (8, 12), (15, 5), (16, 8), (17, 3), (27, 16), (32, 4), (37, 2), (37, 6)),
+    *((64, 8), (100, 5), (128, 4), (144, 7), (144, 8), (239, 4), (240, 4), (241, 5), (256, 4)),
+    *((300, 4), (304, 8), (360, 4), (640, 4)),
+)
 
 
 def convolutions(rng: Rng) -> Iterator[Case]:
-    for case, (K, count) in enumerate(
-        [(1, 4), (3, 4), (8, 12), (15, 5), (16, 8), (27, 4), (37, 2), (64, 4), (144, 7), (300, 4)]
-    ):
-        yield pointwise(rng, K, count, 4 + case % 2, LIMITS[case % 2])
+    for case, (K, M) in enumerate(CONVOLUTIONS):
+        x, params = bytes_(rng, 3 + case % 2, K), channel_params(rng, M, K << 14)
+        x[0] = -128
+        limits = LIMITS[case % 2]
+        yield pointwise(f"conv {K} {M}", x, filters(rng, M, K), params, limits)
     yield windows(rng, channels=3, kernel=(3, 3), stride=2, left=1, width=9)
     yield windows(rng, channels=4, kernel=(2, 5), stride=1, left=2, width=4)
     yield windows(rng, channels=1, kernel=(10, 4), stride=2, left=1, width=7)
@@ -93,55 +110,18 @@ def sums_of(columns: np.ndarray, w: np.ndarray, params: np.ndarray) -> np.ndarra
     return columns.astype("int64") @ w.T.astype("int64") + params[:, 0]
 
 
-def pointwise(rng: Rng, K: int, M: int, pixels: int, limits: tuple[int, int]) -> Case:
-    x, w = bytes_(rng, pixels, K), filters(rng, M, K)
-    params = channel_params(rng, M, K << 14)
-    x[0] = -128
+def pointwise(
+    name: str, x: np.ndarray, w: np.ndarray, params: np.ndarray, limits: tuple[int, int]
+) -> Case:
+    """x [pixels][K], w [filters][K]."""
+    (pixels, K), M = x.shape, len(w)
     want = guarded(pixels * M)
     want[:-8] = output(sums_of(x, w, params), params, *limits).reshape(-1)
+    calls = in_pairs(pixels, lambda count: conv(f"from + p * {K}", K, M, count, limits))
     body = f"""
-  const int8_t* from = at_end(x, {x.size});
-  int32_t p;
-  for (p = 0; p + 2 <= {pixels}; p += 2) {{{conv_body(K, M, 2, f"from + p * {K}", limits, K)}
-  }}
-  for (; p < {pixels}; p++) {{{conv_body(K, M, 1, f"from + p * {K}", limits, K)}
-  }}"""
-    arrays = {"x": x, "w": packed(w), "params": params}
-    return Case(f"pointwise {K} {M}", arrays, guarded(pixels * M), body, want)
-
-
-def fused(rng: Rng) -> Iterator[Case]:
-    """All channels of a pair of pixels in one call."""
-    sizes = [(1, 4), (8, 12), (16, 8), (17, 3), (27, 16), (32, 4), (37, 6), (64, 8), (100, 5)]
-    long = [
-        (128, 4),
-        (144, 8),
-        (239, 4),
-        (240, 4),
-        (241, 5),
-        (256, 4),
-        (304, 8),
-        (360, 4),
-        (640, 4),
-    ]
-    for case, (K, count) in enumerate(sizes + long):
-        yield pixels_at_once(rng, K, count, 3 + case % 2, LIMITS[case % 2])
-
-
-def pixels_at_once(rng: Rng, K: int, M: int, pixels: int, limits: tuple[int, int]) -> Case:
-    whole = pointwise(rng, K, M, pixels, limits)
-    rest = f"{K}, {M}, {limits[0]}, {limits[1]}"
-    body = f"""
-  const int8_t* from = at_end(x, {whole.arrays["x"].size});
-  int32_t p;
-  for (p = 0; p + 2 <= {pixels}; p += 2) {{
-    tvm_tiny_mve_conv(from + p * {K}, {K}, w, params, out + p * {M}, {M}, 2, {rest});
-  }}
-  for (; p < {pixels}; p++) {{
-    tvm_tiny_mve_conv(from + p * {K}, {K}, w, params, out + p * {M}, {M}, 1, {rest});
-  }}"""
-    arrays = whole.arrays | {"params": blocks(whole.arrays["params"])}
-    return replace(whole, name=f"fused {K} {M}", arrays=arrays, body=body)
+  const int8_t* from = at_end(x, {x.size});{calls}"""
+    arrays = {"x": x, "w": packed(w), "params": blocks(params)}
+    return Case(name, arrays, guarded(pixels * M), body, want)
 
 
 # channels, kernel_h, kernel_w, stride, pad_left, pad_right, width, missing rows
@@ -168,18 +148,20 @@ DEPTHWISE = (
     (16, 12, 1, 1, 0, 0, 4, 0),
     (16, 1, 9, 1, 4, 4, 11, 0),
     (3, 13, 2, 1, 0, 1, 4, 0),
+    (2, 7, 7, 1, 3, 3, 5, 3),
+    (1, 1, 9, 1, 4, 4, 11, 0),
 )
 
 
 def depthwises(rng: Rng) -> Iterator[Case]:
     for sizes in DEPTHWISE:
-        yield in_blocks(plain.depthwise(rng, *sizes), sizes)
+        yield in_blocks(plain_depthwises.depthwise(rng, *sizes), sizes)
 
 
 def in_place(rng: Rng) -> Iterator[Case]:
     """As close below their oldest input row as the order of accesses allows."""
     for case, sizes in zip(
-        plain.in_place(rng), [(6, 3, 1), (5, 3, 2), (4, 5, 1), (3, 7, 1)], strict=True
+        plain_depthwises.in_place(rng), [(6, 3, 1), (5, 3, 2), (4, 5, 1), (3, 7, 1)], strict=True
     ):
         channels, kernel, stride = sizes
         yield in_blocks(case, (channels, kernel, kernel, stride))
@@ -192,7 +174,7 @@ def in_blocks(case: Case, sizes: tuple[int, ...]) -> Case:
     if kernel_h > 4 or kernel_w > 4:
         columns += -columns % 4
     words = 16 * -(-kernel_h // 4) * columns + (channels + -channels % 4) // 2
-    body = case.body.replace("tvm_tiny_plain_depthwise(", "tvm_tiny_mve_depthwise_blocks(")
+    body = case.body.replace("_plain_", "_mve_")
     body = body.replace(", params, out,", ", params, out, scratch,")
     body = (
         f"  static int32_t room[{words}];\n  int32_t* scratch = last_words(room, {words});\n{body}"
@@ -218,21 +200,18 @@ def windows(
     rows = padded(x, lines, left, left, zero_point)
     columns = np.stack([rows[:, p * stride : p * stride + KW].reshape(-1) for p in range(pixels)])
     want = guarded(pixels * (M + K))
-    outputs = output(sums_of(columns, w, params), params, -128, 127)
+    outputs = output(sums_of(columns, w, params), params, *LIMITS[0])
     want[:-8] = np.concatenate([outputs.reshape(-1), columns.reshape(-1)])
     gather = f"tvm_tiny_mve_gather(from, lines, cols, p * {stride} - {left}, {zero_point}, "
     sizes = f", {width}, {channels}, {KH}, {KW}, {stride}, {width * channels});"
+
+    def step(count: int) -> str:
+        return f"""int8_t* cols = out + {pixels * M} + p * {K};
+    {gather}{count}{sizes}
+    {conv("cols", K, M, count, LIMITS[0])}"""
+
     body = f"""
-  const int8_t* from = at_end(x, {x.size});
-  int32_t p;
-  for (p = 0; p + 2 <= {pixels}; p += 2) {{
-    int8_t* cols = out + {pixels * M} + p * {K};
-    {gather}2{sizes}{conv_body(K, M, 2, "cols", (-128, 127), K)}
-  }}
-  for (; p < {pixels}; p++) {{
-    int8_t* cols = out + {pixels * M} + p * {K};
-    {gather}1{sizes}{conv_body(K, M, 1, "cols", (-128, 127), K)}
-  }}"""
-    arrays = {"x": x, "w": packed(w), "params": params, "lines": np.array(lines, "int32")}
+  const int8_t* from = at_end(x, {x.size});{in_pairs(pixels, step)}"""
+    arrays = {"x": x, "w": packed(w), "params": blocks(params), "lines": np.array(lines, "int32")}
     before = guarded(want.size - 8)
     return Case(f"windows {channels} {kernel}", arrays, before, body, want)

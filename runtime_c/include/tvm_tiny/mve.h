@@ -3,17 +3,16 @@
  * functions in plain C, with the same results.
  *
  * Shapes are constants where these functions are called, and the compiler specialises them. The
- * input's zero point is folded into the biases, so padding is the zero point itself. `params` is
- * int32 [channels][4] = {bias, multiplier, offset, shift}; the output of a sum is
+ * input's zero point is folded into the biases, so padding is the zero point itself. The output of
+ * a channel's sum is
  *
  *     t = (sum * multiplier + 2^30) >> 31                      |sum| < 2^30, 0 <= multiplier < 2^31
  *     clamp((t + (t >> 31) + offset) >> shift, low, high)      0 <= shift <= 31
  *
- * which is TFLite's rounding of a scaled sum with the output's zero point inside `offset`.
- *
- * conv and depthwise_blocks do most in the fewest instructions, but take params in blocks of four
- * channels, int32 [ceil(channels / 4)][4][4]: four biases, multipliers, offsets, and shifts times
- * -1. What is behind the last channel may be anything. All words must be aligned.
+ * which is TFLite's rounding of a scaled sum with the output's zero point inside `offset`. `params`
+ * is in blocks of four channels, int32 [ceil(channels / 4)][4][4]: four biases, multipliers,
+ * offsets, and shifts times -1. What is behind the last channel may be anything. All words must be
+ * aligned.
  */
 #ifndef TVM_TINY_MVE_H
 #define TVM_TINY_MVE_H
@@ -44,25 +43,12 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_scale(int32_t a, int32_t multiplier) {
   return (int32_t)(((int64_t)a * multiplier + (1 << 30)) >> 31);
 }
 
-/* The output of one sum of the channel with these parameters. */
-TVM_TINY_INLINE int8_t tvm_tiny_mve_output(int32_t sum, const int32_t* params, int32_t low,
-                                           int32_t high) {
-  const int32_t t = tvm_tiny_mve_scale(sum, params[1]);
-  return tvm_tiny_mve_clamp((t + (t >> 31) + params[2]) >> params[3], low, high);
-}
-
-/* out[p * pitch + f] of acc[p * filters + f], one by one. */
-TVM_TINY_INLINE void tvm_tiny_mve_requantize_each(const int32_t* acc, int32_t filters,
-                                                  const int32_t* params, int8_t* out,
-                                                  int32_t pixels, int32_t channels, int32_t pitch,
-                                                  int32_t low, int32_t high) {
-  int32_t p;
-  int32_t f;
-  for (p = 0; p < pixels; p++) {
-    for (f = 0; f < channels; f++) {
-      out[p * pitch + f] = tvm_tiny_mve_output(acc[p * filters + f], params + 4 * f, low, high);
-    }
-  }
+/* The output of channel c's sum, its bias included. */
+TVM_TINY_INLINE int8_t tvm_tiny_mve_output(int32_t sum, const int32_t* params, int32_t c,
+                                           int32_t low, int32_t high) {
+  const int32_t* p = params + c / 4 * 16 + c % 4;
+  const int32_t t = tvm_tiny_mve_scale(sum, p[4]);
+  return tvm_tiny_mve_clamp((t + (t >> 31) + p[8]) >> -p[12], low, high);
 }
 
 /* `count` bytes. */
@@ -179,120 +165,11 @@ TVM_TINY_INLINE void tvm_tiny_mve_gather(const int8_t* x, const int32_t* lines, 
   }
 }
 
-/* acc[p * 4 + f] += sum over k of x[p * pitch + k] * w[k / 16][f][k % 16], for pixels <= 2. */
-TVM_TINY_INLINE void tvm_tiny_mve_dot(const int8_t* x, int32_t pitch, const int8_t* w,
-                                      int32_t* acc, int32_t pixels, int32_t K) {
-  int32_t p;
-  int32_t f;
-  int32_t k;
 #if TVM_TINY_MVE
-  for (k = 0; k < K; k += 16) {
-    const mve_pred16_t some = vctp8q((uint32_t)(K - k));
-    for (p = 0; p < pixels; p++) {
-      const int8x16_t a = vldrbq_z_s8(x + p * pitch + k, some);
-      for (f = 0; f < 4; f++) {
-        acc[p * 4 + f] = vmladavaq_s8(acc[p * 4 + f], a, vldrbq_s8(w + 4 * k + 16 * f));
-      }
-    }
-  }
-#else
-  for (p = 0; p < pixels; p++) {
-    for (f = 0; f < 4; f++) {
-      for (k = 0; k < K; k++) {
-        acc[p * 4 + f] += x[p * pitch + k] * w[(k / 16 * 4 + f) * 16 + k % 16];
-      }
-    }
-  }
-#endif
-}
-
-#if TVM_TINY_MVE
-/* Four channels: sums without bias to values that are not clamped yet. */
-TVM_TINY_INLINE int32x4_t tvm_tiny_mve_rescale(int32x4_t sums, int32x4x4_t params) {
-  int32x4_t t = vqrdmulhq_s32(sums, params.val[1]);
-  t = vqdmlahq_n_s32(t, t, 1);
-  return vshlq_s32(vaddq_s32(t, params.val[2]), vnegq_s32(params.val[3]));
-}
-#endif
-
-/* out[p * pitch + f] of acc[p * filters + f], for p < pixels and f < channels <= filters. */
-TVM_TINY_INLINE void tvm_tiny_mve_requantize(const int32_t* acc, int32_t filters,
-                                             const int32_t* params, int8_t* out, int32_t pixels,
-                                             int32_t channels, int32_t pitch, int32_t low,
-                                             int32_t high) {
-#if TVM_TINY_MVE
-  if (filters == 4 && channels == 4) {
-    const int32x4x4_t q = vld4q_s32(params);
-    int32_t p;
-    for (p = 0; p < pixels; p++) {
-      const int32x4_t y = tvm_tiny_mve_rescale(vldrwq_s32(acc + 4 * p), q);
-      vstrbq_s32(out + p * pitch, vmaxq_s32(vminq_s32(y, vdupq_n_s32(high)), vdupq_n_s32(low)));
-    }
-    return;
-  }
-#endif
-  tvm_tiny_mve_requantize_each(acc, filters, params, out, pixels, channels, pitch, low, high);
-}
-
-/*
- * One output row [out_width][channels] of a depthwise convolution; w is [kernel_h * kernel_w]
- * [channels], lines as above. An output is written when its own window has been read, pixel by
- * pixel and channel by channel, so that the output may take the place of inputs that are done.
- */
-TVM_TINY_INLINE void tvm_tiny_mve_depthwise(const int8_t* x, const int32_t* lines, const int8_t* w,
-                                            const int32_t* params, int8_t* out, int32_t zero_point,
-                                            int32_t low, int32_t high, int32_t width,
-                                            int32_t channels, int32_t kernel_h, int32_t kernel_w,
-                                            int32_t stride_w, int32_t pad_left,
-                                            int32_t out_width) {
-  int32_t ox;
-  int32_t c;
-  int32_t ky;
-  int32_t kx;
-  for (ox = 0; ox < out_width; ox++) {
-    c = 0;
-#if TVM_TINY_MVE
-    for (; c + 4 <= channels; c += 4) {
-      const int32x4x4_t q = vld4q_s32(params + 4 * c);
-      int32x4_t y = q.val[0];
-      for (ky = 0; ky < kernel_h; ky++) {
-        for (kx = 0; kx < kernel_w; kx++) {
-          const int32_t from = ox * stride_w + kx - pad_left;
-          const int32x4_t taps = vldrbq_s32(w + (ky * kernel_w + kx) * channels + c);
-          int32x4_t values = vdupq_n_s32(zero_point);
-          if (lines[ky] >= 0 && from >= 0 && from < width) {
-            values = vldrbq_s32(x + (lines[ky] * width + from) * channels + c);
-          }
-          y = vaddq_s32(y, vmulq_s32(values, taps));
-        }
-      }
-      y = tvm_tiny_mve_rescale(y, q);
-      y = vmaxq_s32(vminq_s32(y, vdupq_n_s32(high)), vdupq_n_s32(low));
-      vstrbq_s32(out + ox * channels + c, y);
-    }
-#endif
-    for (; c < channels; c++) {
-      int32_t sum = params[4 * c];
-      for (ky = 0; ky < kernel_h; ky++) {
-        for (kx = 0; kx < kernel_w; kx++) {
-          const int32_t from = ox * stride_w + kx - pad_left;
-          const int inside = lines[ky] >= 0 && from >= 0 && from < width;
-          sum += w[(ky * kernel_w + kx) * channels + c] *
-                 (inside ? x[(lines[ky] * width + from) * channels + c] : zero_point);
-        }
-      }
-      out[ox * channels + c] = tvm_tiny_mve_output(sum, params + 4 * c, low, high);
-    }
-  }
-}
-
 /* Texts of instructions are longer than what C99 asks compilers to take. */
-#if TVM_TINY_MVE
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverlength-strings"
-#endif
 
-#if TVM_TINY_MVE
 /*
  * The loops below are assembler: VMLADAVA adds into even registers alone, and eight sums take all
  * of them, which gcc does not find out. One operand comes in, r0: what to load the others from.
@@ -424,8 +301,8 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise(const int8_t* x, const int32_t* line
 /* What the loops load r1, r3, r5, r7, r9, r11 with. `second`: x of the second pixel, or `out` if
  * there is only one. */
 struct tvm_tiny_mve_operands {
-  const int8_t* x;
-  const void* second;
+  uintptr_t x;
+  uintptr_t second;
   const int8_t* w;
   const int32_t* params;
   int8_t* out;
@@ -561,10 +438,11 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_blocks(const int8_t* x, int32_t x_pitch, 
                                               const int32_t* params, int8_t* out,
                                               int32_t out_pitch, int32_t pixels, int32_t K,
                                               int32_t blocks, int32_t low, int32_t high) {
-  const int8_t* const middle = K > 240 ? x : x + 112;
+  /* Not a pointer: it may be outside of what x points into. */
+  const uintptr_t middle = (uintptr_t)x + (K > 240 ? 0 : 112);
   struct tvm_tiny_mve_operands all;
   all.x = middle;
-  all.second = pixels == 2 ? middle + x_pitch : out;
+  all.second = pixels == 2 ? middle + (uintptr_t)x_pitch : (uintptr_t)out;
   all.w = w;
   all.params = params;
   all.out = out;
@@ -580,14 +458,6 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_blocks(const int8_t* x, int32_t x_pitch, 
   }
 }
 #endif
-
-/* Channel c's parameter `field` where params is in blocks of four channels. */
-TVM_TINY_INLINE int8_t tvm_tiny_mve_block_output(int32_t sum, const int32_t* params, int32_t c,
-                                                 int32_t low, int32_t high) {
-  const int32_t* p = params + c / 4 * 16 + c % 4;
-  const int32_t t = tvm_tiny_mve_scale(sum, p[4]);
-  return tvm_tiny_mve_clamp((t + (t >> 31) + p[8]) >> -p[12], low, high);
-}
 
 /*
  * All channels of one or two pixels: out[p * out_pitch + c] of the sum over k of
@@ -623,7 +493,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv(const int8_t* x, int32_t x_pitch, const i
       for (k = 0; k < K; k++) {
         sum += x[p * x_pitch + k] * from[k / 16 * 64 + k % 16];
       }
-      out[p * out_pitch + c] = tvm_tiny_mve_block_output(sum, params, c, low, high);
+      out[p * out_pitch + c] = tvm_tiny_mve_output(sum, params, c, low, high);
     }
   }
 #endif
@@ -710,7 +580,7 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_columns(int32_t kernel_h, int32_t kernel_w,
                   TVM_TINY_MVE_VECTOR(pixels, "4", offset)    \
                   TVM_TINY_MVE_VECTOR(pixels, "5", offset)    \
                   TVM_TINY_MVE_RESCALE_##pixels               \
-                                    TVM_TINY_MVE_STORE_##pixels)
+                  TVM_TINY_MVE_STORE_##pixels)
 #define TVM_TINY_MVE_STORE_1 "vstrb.32 q4, [r3], #4\n\t"
 #define TVM_TINY_MVE_STORE_2 "vstrb.16 q4, [r3, q7]\n\tadd r3, r3, #4\n\t"
 #define TVM_TINY_MVE_TABLE(k) \
@@ -731,7 +601,6 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_columns(int32_t kernel_h, int32_t kernel_w,
   TVM_TINY_MVE_GROUP(pixels, "12")                                                         \
   "add r1, r1, #16\n\t"                                                              \
   TVM_TINY_MVE_AGAIN
-
 
 /* Rows ky .. ky + 3 under the window, null where there is none; where their columns go; the zero
  * point as a byte, or 256 if all the rows are there; how many columns are there. */
@@ -793,11 +662,10 @@ TVM_TINY_INLINE void tvm_tiny_mve_no_columns(int32_t* to, int32_t count, int32_t
   }
 }
 
-TVM_TINY_INLINE void tvm_tiny_mve_depthwise_blocks_of(struct tvm_tiny_mve_blocks* all,
-                                                      int32_t pixels, int32_t lanes, int32_t low,
-                                                      int32_t high, int32_t C, int32_t KH,
-                                                      int32_t KV, int32_t V, int32_t N,
-                                                      int32_t SW) {
+TVM_TINY_INLINE void tvm_tiny_mve_depthwise_blocks(struct tvm_tiny_mve_blocks* all, int32_t pixels,
+                                                   int32_t lanes, int32_t low, int32_t high,
+                                                   int32_t C, int32_t KH, int32_t KV, int32_t V,
+                                                   int32_t N, int32_t SW) {
   if (pixels == 2) {
     tvm_tiny_mve_depthwise_2(all, lanes, low, high, C, KH, KV, V, N, SW);
   } else {
@@ -838,7 +706,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_pixels(
   all.table = table;
   all.blocks = C / 16;
   if (whole > 0) {
-    tvm_tiny_mve_depthwise_blocks_of(&all, pixels, 16, low, high, C, KH, KV, R * KV, N, SW);
+    tvm_tiny_mve_depthwise_blocks(&all, pixels, 16, low, high, C, KH, KV, R * KV, N, SW);
   }
   if (C > whole) {
     all.at = (first + left) * C + whole;
@@ -846,7 +714,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_pixels(
     all.w = w + whole * R * KV * 16;
     all.params = params + whole * 4;
     all.blocks = 1;
-    tvm_tiny_mve_depthwise_blocks_of(&all, pixels, C % 16, low, high, C, KH, KV, R * KV, N, SW);
+    tvm_tiny_mve_depthwise_blocks(&all, pixels, C % 16, low, high, C, KH, KV, R * KV, N, SW);
   }
   if (!direct && C == pitch) {
     tvm_tiny_mve_copy(out, y, pixels * C);
@@ -891,16 +759,16 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_fast(const int8_t* x, const int32_t*
 #endif
 
 /*
- * One output row [out_width][channels] of a depthwise convolution; lines as above. Outputs are
- * written when the windows of their own pixel and of the one before have been read, in order, so
- * they may take the place of inputs that are done. params in blocks, as for conv.
+ * One output row [out_width][channels] of a depthwise convolution; lines as for gather. No output
+ * is written before its own window and those of all outputs before it have been read, so that
+ * outputs may take the place of inputs that are done.
  *
  * w[c / 4][ky / 4][kx / 4][c % 4][kx % 4][ky % 4], zeros where there is no tap or channel.
  *
  * scratch: 16 * ceil(kernel_h / 4) * tvm_tiny_mve_columns() words, and behind them 2 bytes for each
  * channel, channels rounded up to a multiple of 4.
  */
-TVM_TINY_INLINE void tvm_tiny_mve_depthwise_blocks(
+TVM_TINY_INLINE void tvm_tiny_mve_depthwise(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
     int32_t* scratch, int32_t zero_point, int32_t low, int32_t high, int32_t width,
     int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
@@ -930,7 +798,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_blocks(
         sum += w[vector * 64 + c % 4 * 16 + kx % 4 * 4 + ky % 4] *
                (inside ? x[(lines[ky] * width + from) * channels + c] : zero_point);
       }
-      out[ox * channels + c] = tvm_tiny_mve_block_output(sum, params, c, low, high);
+      out[ox * channels + c] = tvm_tiny_mve_output(sum, params, c, low, high);
     }
   }
 }
@@ -952,9 +820,7 @@ TVM_TINY_INLINE int32x4_t tvm_tiny_mve_scaled(int32x4_t value, int32_t multiplie
   const int32x4_t t = vqrdmulhq_n_s32(value, multiplier);
   return vrshlq_n_s32(vqdmlahq_n_s32(t, t, shift < 0), shift);
 }
-#endif
 
-#if TVM_TINY_MVE
 /* (a - zero point) * 2^20 of the even ones of eight, and of the odd ones. */
 TVM_TINY_INLINE int32x4x2_t tvm_tiny_mve_centred(const int8_t* a, int32_t zero_point) {
   const int16x8_t part = vmlasq_n_s16(vldrbq_s16(a), vdupq_n_s16(16), (int16_t)(-16 * zero_point));
