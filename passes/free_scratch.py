@@ -1,4 +1,4 @@
-"""Scratch memory that costs nothing: what kernels may use of the arena while others leave it free."""
+"""Scratch memory that costs nothing: what the arena has room for while a layer runs."""
 
 from __future__ import annotations
 
