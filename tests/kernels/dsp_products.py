@@ -40,28 +40,30 @@ def dot(rng, pixels, filters, count, extreme=False) -> Case:
     return Case(name, call, [weights, cols, acc], [weights, cols, want])
 
 
-def dot_of_words(rng, kind, count, extreme=False) -> Case:
-    """dot_2x2w: int16 filters; dot_2x2p: two filters in one int16."""
+def dot_of_words(rng, kind, count, pixels=2, extreme=False) -> Case:
+    """dot_2x2w: int16 filters; dot_2x2p and dot_1x2p: two filters in one int16."""
     w = int8(rng, count * 4, 2).astype(np.int64)
-    x = rng.integers(-255, 256, (count * 4, 2))
+    x = rng.integers(-255, 256, (count * 4, pixels))
     if extreme:
         w[:], x[:] = (127, -128), rng.choice([-255, 255])
     if kind == "p":
         w[:, 1][(w[:, 1] == -128) & (w[:, 0] < 0)] = -127
-    acc = rng.integers(-(1 << 24), 1 << 24, (2, 2)).astype(np.int32)
+        # The sum of filter 1 has 24 bits: what is left of them has no weight.
+        w[:, 1][255 * np.cumsum(np.abs(w[:, 1])) >= 1 << 23] = 0
+    acc = rng.integers(-(1 << 24), 1 << 24, (pixels, 2)).astype(np.int32)
     words = quads((w[:, 0] + 256 * w[:, 1])[None]) if kind == "p" else quads(w.T)
     buffers = [words[..., ORDER].astype(np.int16), quads(x.T)[..., ORDER].astype(np.int16), acc]
     call = f"""\
-  int32_t acc[4];
+  int32_t acc[{2 * pixels}];
   int32_t* to = (int32_t*)(void*)at[2];
   int32_t i;
-  for (i = 0; i < 4; i++) acc[i] = to[i];
-  tvm_tiny_dsp_dot_2x2{kind}((const int16_t*)(void*)at[1], (const int16_t*)(void*)at[0], acc,
+  for (i = 0; i < {2 * pixels}; i++) acc[i] = to[i];
+  tvm_tiny_dsp_dot_{pixels}x2{kind}((const int16_t*)(void*)at[1], (const int16_t*)(void*)at[0], acc,
                              {count});
-  for (i = 0; i < 4; i++) to[i] = acc[i];
+  for (i = 0; i < {2 * pixels}; i++) to[i] = acc[i];
 """
     want = (acc + x.T @ w).astype(np.int32)
-    return Case(f"dot 2x2{kind}, {count} quads", call, buffers, [*buffers[:2], want])
+    return Case(f"dot {pixels}x2{kind}, {count} quads", call, buffers, [*buffers[:2], want])
 
 
 def widen(rng, count) -> Case:
@@ -137,14 +139,15 @@ def convolution(rng, size, outputs, pixels) -> Case:
 
 def dots(rng: np.random.Generator) -> Iterator[Case]:
     for pixels, filters in ((2, 2), (1, 2), (1, 4)):
-        for count in (1, 2, 3, 4, 7, 8, 12, 13, 16, 32, 36, 64, 144, 300):
+        for count in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 16, 32, 36, 64, 75, 144, 300):
             yield dot(rng, pixels, filters, count)
         yield dot(rng, pixels, filters, 150, extreme=True)
         yield dot(rng, pixels, filters, 64, extreme=True)
-    for kind in "wp":
-        for count in (1, 2, 3, 4, 13, 16, 36, 63, 64, 65, 128, 200):
-            yield dot_of_words(rng, kind, count)
-        yield dot_of_words(rng, kind, 150, extreme=True)
+    for kind, pixels in (("w", 2), ("p", 2), ("p", 1)):
+        for count in (1, 2, 3, 4, 5, 6, 13, 16, 36, 63, 64, 65, 128, 200):
+            yield dot_of_words(rng, kind, count, pixels)
+        yield dot_of_words(rng, kind, 64, pixels, extreme=True)
+        yield dot_of_words(rng, kind, 150, pixels, extreme=True)
     yield widen(rng, 1)
     yield widen(rng, 13)
 

@@ -127,3 +127,8 @@ def depthwises(rng: np.random.Generator) -> Iterator[Case]:
     yield depthwise(rng, 11, 8, (3, 1), 1, 0, [1, 0, 2])
     yield depthwise(rng, 11, 4, (5, 4), 3, 2, [1, 0, 2, 3, 4], out_width=4)
     yield depthwise(rng, 8, 260, (3, 3), 1, 1, [1, 0, 2])
+    for width, pad in ((1, 2), (2, 2), (1, 0), (2, 3)):
+        yield depthwise(rng, width, 5, (5, 5), 1, pad, [1, 0, -1, 3, 2], out_width=2)
+    for kernel, stride, width in ((3, 2, 13), (5, 1, 7), (5, 2, 9), (7, 1, 6), (7, 2, 14)):
+        lines = [-1, *rng.permutation(kernel - 1)]
+        yield depthwise(rng, width, 6, (kernel, kernel), stride, kernel // 2, lines, (-100, 90))

@@ -171,6 +171,15 @@ TVM_TINY_INLINE void tvm_tiny_dsp_add_any(const int8_t* a, const int8_t* b, int8
 #define TVM_TINY_DSP_UNROLL_MORE _Pragma("GCC unroll 64")
 #endif
 
+#ifdef __clang__
+#define TVM_TINY_DSP_LOOP _Pragma("clang loop unroll(disable)")
+#else
+#define TVM_TINY_DSP_LOOP _Pragma("GCC unroll 1")
+#endif
+
+/* Of much code, which layers of different sizes share. */
+#define TVM_TINY_DSP_ONCE static __attribute__((noinline, unused))
+
 /* Largest kernel_h and kernel_w of a depthwise convolution. */
 #define TVM_TINY_DSP_KERNEL 16
 
@@ -178,6 +187,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_add_any(const int8_t* a, const int8_t* b, int8
 typedef uint32_t __attribute__((may_alias)) tvm_tiny_dsp_word;
 typedef uint64_t __attribute__((may_alias, aligned(4))) tvm_tiny_dsp_words;
 typedef uint32_t __attribute__((may_alias, aligned(1))) tvm_tiny_dsp_unaligned;
+typedef uint16_t __attribute__((may_alias)) tvm_tiny_dsp_half;
 
 /* Assembler where gcc has no intrinsic, or does not fold a rotation into an extension. */
 #define TVM_TINY_DSP_UNARY(name, text)                      \
@@ -265,12 +275,10 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale(int32_t sum, struct tvm_tiny_dsp_sca
                                  high);
 }
 
-TVM_TINY_INLINE void tvm_tiny_dsp_requantize_channel(const int32_t* acc, int32_t filters,
-                                                     const int32_t* params, int8_t* out,
-                                                     int32_t pixels, int32_t pitch,
-                                                     int32_t zero_point, int32_t low,
-                                                     int32_t high) {
-  const struct tvm_tiny_dsp_scale scale = tvm_tiny_dsp_scale(params, zero_point);
+TVM_TINY_INLINE void tvm_tiny_dsp_rescale_channel(const int32_t* acc, int32_t filters,
+                                                  struct tvm_tiny_dsp_scale scale, int8_t* out,
+                                                  int32_t pixels, int32_t pitch, int32_t low,
+                                                  int32_t high) {
   if (pixels > 0) {
     out[0] = tvm_tiny_dsp_rescale(acc[0], scale, low, high);
   }
@@ -279,22 +287,47 @@ TVM_TINY_INLINE void tvm_tiny_dsp_requantize_channel(const int32_t* acc, int32_t
   }
 }
 
+/* Two channels, whose parameters come by one load. */
+TVM_TINY_INLINE void tvm_tiny_dsp_requantize_two(const int32_t* acc, int32_t filters,
+                                                 const int32_t* params, int8_t* out,
+                                                 int32_t pixels, int32_t pitch,
+                                                 int32_t zero_point, int32_t low, int32_t high) {
+  register uint32_t word0 __asm__("r8");
+  register uint32_t multiplier0 __asm__("r9");
+  register uint32_t word1 __asm__("r10");
+  register uint32_t multiplier1 __asm__("r11");
+  struct tvm_tiny_dsp_scale scale;
+  __asm__ volatile("ldmia %[params], {%[a], %[b], %[c], %[d]}"
+                   : [a] "=r"(word0), [b] "=r"(multiplier0), [c] "=r"(word1), [d] "=r"(multiplier1)
+                   : [params] "r"(params), "m"(*(const int32_t(*)[4])(const void*)params));
+  scale.word = word0;
+  scale.multiplier = multiplier0;
+  scale.offset = (int32_t)tvm_tiny_dsp_shift_left((uint32_t)(2 * zero_point + 1), word0);
+  tvm_tiny_dsp_rescale_channel(acc, filters, scale, out, pixels, pitch, low, high);
+  scale.word = word1;
+  scale.multiplier = multiplier1;
+  scale.offset = (int32_t)tvm_tiny_dsp_shift_left((uint32_t)(2 * zero_point + 1), word1);
+  tvm_tiny_dsp_rescale_channel(acc + 1, filters, scale, out + 1, pixels, pitch, low, high);
+}
+
 /* acc[p * filters + f] -> out[p * pitch + f], p < pixels <= 2, f < channels <= 4; channel f has
  * params + 2 f. Written out, so that acc stays in registers. */
 TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters,
                                              const int32_t* params, int8_t* out, int32_t pixels,
                                              int32_t channels, int32_t pitch, int32_t zero_point,
                                              int32_t low, int32_t high) {
-#define TVM_TINY_DSP_CHANNEL(f)                                                              \
-  if (channels > (f)) {                                                                      \
-    tvm_tiny_dsp_requantize_channel(acc + (f), filters, params + 2 * (f), out + (f), pixels, \
-                                    pitch, zero_point, low, high);                           \
+#define TVM_TINY_DSP_CHANNELS(f)                                                              \
+  if (channels > (f) + 1) {                                                                   \
+    tvm_tiny_dsp_requantize_two(acc + (f), filters, params + 2 * (f), out + (f), pixels, pitch, \
+                                zero_point, low, high);                                       \
+  } else if (channels > (f)) {                                                                \
+    tvm_tiny_dsp_rescale_channel(acc + (f), filters,                                          \
+                                 tvm_tiny_dsp_scale(params + 2 * (f), zero_point), out + (f), \
+                                 pixels, pitch, low, high);                                   \
   }
-  TVM_TINY_DSP_CHANNEL(0)
-  TVM_TINY_DSP_CHANNEL(1)
-  TVM_TINY_DSP_CHANNEL(2)
-  TVM_TINY_DSP_CHANNEL(3)
-#undef TVM_TINY_DSP_CHANNEL
+  TVM_TINY_DSP_CHANNELS(0)
+  TVM_TINY_DSP_CHANNELS(2)
+#undef TVM_TINY_DSP_CHANNELS
 }
 
 /* One quad of two pixels (x) and two filters (w). */
@@ -320,20 +353,32 @@ TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters
                    :                                                                            \
                    : "r8", "r9", "r10", "r11", "memory")
 
+/* So many quads at once that few are left over, fewer where `little` is done. A constant. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_at_once(int32_t quads, int little) {
+  return quads % 3 == 0 && little ? 3 : quads % 6 == 0 ? 6 : quads % 5 == 0 ? 5 : 4;
+}
+
 /* The text for each quad. */
-#define TVM_TINY_DSP_EACH_QUAD(run, text, quads)      \
-  for (n = (quads) >> 3; n > 0; n--) {                \
-    run(text text text text text text text text);     \
-  }                                                   \
-  if (((quads) & 4) != 0) {                           \
-    run(text text text text);                         \
-  }                                                   \
-  if (((quads) & 2) != 0) {                           \
-    run(text text);                                   \
-  }                                                   \
-  if (((quads) & 1) != 0) {                           \
-    run(text);                                        \
+#define TVM_TINY_DSP_EACH(run, text, quads, at_once) \
+  for (n = (quads) / (at_once); n > 0; n--) {        \
+    if ((at_once) == 6) {                            \
+      run(text text text text text text);            \
+    } else if ((at_once) == 5) {                     \
+      run(text text text text text);                 \
+    } else if ((at_once) == 4) {                     \
+      run(text text text text);                      \
+    } else {                                         \
+      run(text text text);                           \
+    }                                                \
+  }                                                  \
+  if ((at_once) == 4 && ((quads) & 2) != 0) {        \
+    run(text text);                                  \
+  }                                                  \
+  if ((at_once) == 4 && ((quads) & 1) != 0) {        \
+    run(text);                                       \
   }
+#define TVM_TINY_DSP_EACH_QUAD(run, text, quads) \
+  TVM_TINY_DSP_EACH(run, text, quads, tvm_tiny_dsp_at_once(quads, 0))
 
 /* acc[p * 2 + f] += sum of cols [quads][p][4] times w [quads][f][4]. */
 TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2(const int16_t* x, const int8_t* w, int32_t* acc,
@@ -424,31 +469,24 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2w(const int16_t* x, const int16_t* w, i
 
 /* Paired filters: w int16 [quads][4] = filter 0 + 256 * filter 1, in the order of cols. Filter 1's
  * sum is what is left of both less that of filter 0: half the extensions. Both must fit: not -128
- * in filter 1 beside a negative weight in filter 0. 64 quads' sums are below 2^23, whatever they
- * are made of. */
+ * in filter 1 beside a negative weight in filter 0. And so must filter 1's sum 24 bits: 255 times
+ * its weights' absolute values come to less than 2^23. */
 TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2p(const int16_t* x, const int16_t* w, int32_t* acc,
                                            int32_t quads) {
   int32_t s00 = acc[0];
   int32_t s10 = acc[2];
-  int32_t left;
-  for (left = quads; left > 0; left -= 64) {
-    /* Sums of both wrap around; the difference comes out right. */
-    int32_t s01 = s00;
-    int32_t s11 = s10;
-    uint32_t w0;
-    uint32_t w1;
-    uint32_t t;
-    int32_t n;
-    if (left > 64) {
-      TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_2X2, TVM_TINY_DSP_QUAD_2X2P, 64)
-    } else {
-      TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_2X2, TVM_TINY_DSP_QUAD_2X2P, ((quads - 1) & 63) + 1)
-    }
-    acc[1] += (int32_t)((uint32_t)s01 - (uint32_t)s00) >> 8;
-    acc[3] += (int32_t)((uint32_t)s11 - (uint32_t)s10) >> 8;
-  }
+  /* Sums of both wrap around; the difference comes out right. */
+  int32_t s01 = s00;
+  int32_t s11 = s10;
+  uint32_t w0;
+  uint32_t w1;
+  uint32_t t;
+  int32_t n;
+  TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_2X2, TVM_TINY_DSP_QUAD_2X2P, quads)
   acc[0] = s00;
+  acc[1] += (int32_t)((uint32_t)s01 - (uint32_t)s00) >> 8;
   acc[2] = s10;
+  acc[3] += (int32_t)((uint32_t)s11 - (uint32_t)s10) >> 8;
 }
 
 /* Two words of x, r8 and r9, and the four weights of one filter in `w`. */
@@ -479,15 +517,35 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2(const int16_t* x, const int8_t* w, int
   uint32_t w1;
   uint32_t t;
   int32_t n;
-  for (n = quads >> 2; n > 0; n--) {
-    TVM_TINY_DSP_RUN_1X2(
-        TVM_TINY_DSP_QUAD_1X2 TVM_TINY_DSP_QUAD_1X2 TVM_TINY_DSP_QUAD_1X2 TVM_TINY_DSP_QUAD_1X2);
-  }
-  for (n = quads & 3; n > 0; n--) {
-    TVM_TINY_DSP_RUN_1X2(TVM_TINY_DSP_QUAD_1X2);
-  }
+  TVM_TINY_DSP_EACH(TVM_TINY_DSP_RUN_1X2, TVM_TINY_DSP_QUAD_1X2, quads,
+                    tvm_tiny_dsp_at_once(quads, 1))
   acc[0] = s0;
   acc[1] = s1;
+}
+
+#define TVM_TINY_DSP_QUAD_1X2P          \
+  "ldrd r8, r9, [%[x]], #8\n\t"         \
+  "ldrd %[w0], %[w1], [%[w]], #8\n\t"   \
+  "sxtb16 %[t], %[w0]\n\t"              \
+  "smlad %[s1], %[w0], r8, %[s1]\n\t"   \
+  "smlad %[s0], %[t], r8, %[s0]\n\t"    \
+  "sxtb16 %[t], %[w1]\n\t"              \
+  "smlad %[s1], %[w1], r9, %[s1]\n\t"   \
+  "smlad %[s0], %[t], r9, %[s0]\n\t"
+
+/* tvm_tiny_dsp_dot_2x2p for one pixel: cols [quads][4]. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2p(const int16_t* x, const int16_t* w, int32_t* acc,
+                                           int32_t quads) {
+  int32_t s0 = acc[0];
+  int32_t s1 = s0;
+  uint32_t w0;
+  uint32_t w1;
+  uint32_t t;
+  int32_t n;
+  TVM_TINY_DSP_EACH(TVM_TINY_DSP_RUN_1X2, TVM_TINY_DSP_QUAD_1X2P, quads,
+                    tvm_tiny_dsp_at_once(quads, 1))
+  acc[0] = s0;
+  acc[1] += (int32_t)((uint32_t)s1 - (uint32_t)s0) >> 8;
 }
 
 #define TVM_TINY_DSP_QUAD_1X4             \
@@ -513,255 +571,194 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x4(const int16_t* x, const int8_t* w, int
   int32_t s3 = acc[3];
   uint32_t t;
   int32_t n;
-  for (n = quads >> 2; n > 0; n--) {
-    TVM_TINY_DSP_RUN_1X4(
-        TVM_TINY_DSP_QUAD_1X4 TVM_TINY_DSP_QUAD_1X4 TVM_TINY_DSP_QUAD_1X4 TVM_TINY_DSP_QUAD_1X4);
-  }
-  for (n = quads & 3; n > 0; n--) {
-    TVM_TINY_DSP_RUN_1X4(TVM_TINY_DSP_QUAD_1X4);
-  }
+  TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_1X4, TVM_TINY_DSP_QUAD_1X4, quads)
   acc[0] = s0;
   acc[1] = s1;
   acc[2] = s2;
   acc[3] = s3;
 }
 
-/* A word of four channels, of which `block` exist. */
-TVM_TINY_INLINE uint32_t tvm_tiny_dsp_channels(const int8_t* x, int32_t block) {
-  uint32_t word;
-  if (block >= 4) {
-    return tvm_tiny_dsp_load(x);
-  }
-  word = (uint8_t)x[0];
-  word |= block > 1 ? (uint32_t)(uint8_t)x[1] << 8 : 0u;
-  return block > 2 ? word | (uint32_t)(uint8_t)x[2] << 16 : word;
-}
-
-/* Four words to memory, and the place behind them. */
-TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_store(tvm_tiny_dsp_word* to, uint32_t minus,
-                                                      uint32_t a, uint32_t b) {
-  __asm__ volatile(
-      "sxtab16 r8, %[minus], %[a]\n\t"
-      "sxtab16 r9, %[minus], %[b]\n\t"
-      "sxtab16 r10, %[minus], %[a], ror #8\n\t"
-      "sxtab16 r11, %[minus], %[b], ror #8\n\t"
-      "stmia %[to]!, {r8, r9, r10, r11}"
-      : [to] "+r"(to)
-      : [minus] "r"(minus), [a] "r"(a), [b] "r"(b)
-      : "r8", "r9", "r10", "r11", "memory");
-  return to;
-}
-
-/* The same in the order of a row. */
-TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_store_row(tvm_tiny_dsp_word* to, uint32_t minus,
-                                                          uint32_t a, uint32_t b) {
-  __asm__ volatile(
-      "sxtab16 r8, %[minus], %[a]\n\t"
-      "sxtab16 r9, %[minus], %[a], ror #8\n\t"
-      "sxtab16 r10, %[minus], %[b]\n\t"
-      "sxtab16 r11, %[minus], %[b], ror #8\n\t"
-      "stmia %[to]!, {r8, r9, r10, r11}"
-      : [to] "+r"(to)
-      : [minus] "r"(minus), [a] "r"(a), [b] "r"(b)
-      : "r8", "r9", "r10", "r11", "memory");
-  return to;
-}
-
 /*
- * Two columns of the window of four channels. In scratch it has for each two columns
+ * The window of a whole output row, of four channels. In scratch it has for each two columns
  *
  *     for each two rows   [4 channels][2 columns] words of a column's two elements
  *     for a last odd row  [4 channels] words of the row's two elements
  *
- * so that SMLAD takes two taps at once and a channel reads its words at constant distances.
+ * so that SMLAD takes two taps at once and a channel reads its words at constant distances. Columns
+ * beside x are 0 from the start; two of which one is in x are at an edge.
  */
-TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_two_columns(const int8_t* x, const int32_t* rows,
-                                                            tvm_tiny_dsp_word* to,
-                                                            int32_t zero_point, int32_t channels,
-                                                            int32_t block, int32_t kernel_h,
-                                                            int left, int right) {
-  const uint32_t zeros = (uint32_t)(zero_point & 255) * 0x01010101u;
-  const uint32_t minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
-  const int8_t* next = x + channels;
+struct tvm_tiny_dsp_edge {
+  int32_t x;
+  int32_t odd;
+  tvm_tiny_dsp_word* to;
+};
+
+struct tvm_tiny_dsp_window {
+  int32_t rows[TVM_TINY_DSP_KERNEL];
+  uint32_t minus;
+  int32_t channels;
+  int32_t middle;
+  int32_t pairs;
+  tvm_tiny_dsp_word* to;
+  struct tvm_tiny_dsp_edge edges[2];
+  struct tvm_tiny_dsp_edge* end;
+};
+
+/* One column; `to` is the place of its first word. */
+TVM_TINY_INLINE void tvm_tiny_dsp_column(const int8_t* x, const int32_t* rows,
+                                         tvm_tiny_dsp_word* to, uint32_t minus, int32_t kernel_h,
+                                         int32_t odd) {
   int32_t r;
-  TVM_TINY_DSP_UNROLL
+  TVM_TINY_DSP_LOOP
   for (r = 0; r + 1 < kernel_h; r += 2) {
-    const uint32_t a = left ? tvm_tiny_dsp_channels(x + rows[r], block) : zeros;
-    const uint32_t b = left ? tvm_tiny_dsp_channels(x + rows[r + 1], block) : zeros;
-    const uint32_t c = right ? tvm_tiny_dsp_channels(next + rows[r], block) : zeros;
-    const uint32_t d = right ? tvm_tiny_dsp_channels(next + rows[r + 1], block) : zeros;
-    to = tvm_tiny_dsp_store(to, minus, tvm_tiny_dsp_lower(a, b), tvm_tiny_dsp_lower(c, d));
-    to = tvm_tiny_dsp_store(to, minus, tvm_tiny_dsp_upper(a, b), tvm_tiny_dsp_upper(c, d));
+    const uint32_t a = tvm_tiny_dsp_load(x + rows[r]);
+    const uint32_t b = tvm_tiny_dsp_load(x + rows[r + 1]);
+    const uint32_t low = tvm_tiny_dsp_lower(a, b);
+    const uint32_t high = tvm_tiny_dsp_upper(a, b);
+    to[0] = tvm_tiny_dsp_add_even(minus, low);
+    to[2] = tvm_tiny_dsp_add_odd(minus, low);
+    to[4] = tvm_tiny_dsp_add_even(minus, high);
+    to[6] = tvm_tiny_dsp_add_odd(minus, high);
+    to += 8;
   }
   if ((kernel_h & 1) != 0) {
-    const uint32_t a = left ? tvm_tiny_dsp_channels(x + rows[kernel_h - 1], block) : zeros;
-    const uint32_t b = right ? tvm_tiny_dsp_channels(next + rows[kernel_h - 1], block) : zeros;
-    to = tvm_tiny_dsp_store_row(to, minus, tvm_tiny_dsp_lower(a, b), tvm_tiny_dsp_upper(a, b));
+    const uint32_t a = tvm_tiny_dsp_load(x + rows[r]);
+    const uint32_t even = tvm_tiny_dsp_add_even(minus, a);
+    const uint32_t uneven = tvm_tiny_dsp_add_odd(minus, a);
+    /* Its half of the words, which begin at an even one. */
+    tvm_tiny_dsp_half* half = (tvm_tiny_dsp_half*)(void*)to - odd;
+    half[0] = (uint16_t)even;
+    half[2] = (uint16_t)uneven;
+    half[4] = (uint16_t)(even >> 16);
+    half[6] = (uint16_t)(uneven >> 16);
   }
-  return to;
 }
 
-/* The word at x, and x moved on by a column. */
-#define TVM_TINY_DSP_NEXT(register, advance) "ldr " register ", [%[x]]" advance "\n\t"
-#define TVM_TINY_DSP_NEAR ", %[c]"
-#define TVM_TINY_DSP_FAR "\n\tadd %[x], %[x], %[c]"
-/* Two columns of two rows, d bytes apart. */
-#define TVM_TINY_DSP_TWO_ROWS(advance)      \
-  "ldr r12, [%[x], %[d]]\n\t"                \
-  TVM_TINY_DSP_NEXT("r8", advance)          \
+/* Two columns of two rows, d bytes apart; x moves on by both. */
+#define TVM_TINY_DSP_TWO_ROWS               \
+  "ldr r12, [%[x], %[d]]\n\t"               \
+  "ldr r8, [%[x]]\n\t"                      \
+  "add %[x], %[x], %[c]\n\t"                \
   "ldr lr, [%[x], %[d]]\n\t"                \
-  TVM_TINY_DSP_NEXT("r9", advance)          \
-  "pkhbt r10, r8, r12, lsl #16\n\t"           \
-  "pkhbt r11, r9, lr, lsl #16\n\t"           \
-  "pkhtb r12, r12, r8, asr #16\n\t"           \
+  "ldr r9, [%[x]]\n\t"                      \
+  "add %[x], %[x], %[c]\n\t"                \
+  "pkhbt r10, r8, r12, lsl #16\n\t"         \
+  "pkhbt r11, r9, lr, lsl #16\n\t"          \
+  "pkhtb r12, r12, r8, asr #16\n\t"         \
   "pkhtb lr, lr, r9, asr #16\n\t"           \
-  "sxtab16 r8, %[minus], r10\n\t"            \
-  "sxtab16 r9, %[minus], r11\n\t"            \
-  "sxtab16 r10, %[minus], r10, ror #8\n\t"    \
-  "sxtab16 r11, %[minus], r11, ror #8\n\t"    \
-  "stmia %[to]!, {r8, r9, r10, r11}\n\t"      \
-  "sxtab16 r10, %[minus], r12\n\t"            \
-  "sxtab16 r11, %[minus], lr\n\t"            \
-  "sxtab16 r12, %[minus], r12, ror #8\n\t"    \
+  "sxtab16 r8, %[minus], r10\n\t"           \
+  "sxtab16 r9, %[minus], r11\n\t"           \
+  "sxtab16 r10, %[minus], r10, ror #8\n\t"  \
+  "sxtab16 r11, %[minus], r11, ror #8\n\t"  \
+  "stmia %[to]!, {r8, r9, r10, r11}\n\t"    \
+  "sxtab16 r10, %[minus], r12\n\t"          \
+  "sxtab16 r11, %[minus], lr\n\t"           \
+  "sxtab16 r12, %[minus], r12, ror #8\n\t"  \
   "sxtab16 lr, %[minus], lr, ror #8\n\t"    \
   "stmia %[to]!, {r10, r11, r12, lr}\n\t"
 /* Two columns of one row, from r8 and r9. */
 #define TVM_TINY_DSP_ONE_ROW                \
-  "pkhbt r10, r8, r9, lsl #16\n\t"           \
+  "pkhbt r10, r8, r9, lsl #16\n\t"          \
   "pkhtb r11, r9, r8, asr #16\n\t"          \
   "sxtab16 r8, %[minus], r10\n\t"           \
   "sxtab16 r9, %[minus], r10, ror #8\n\t"   \
   "sxtab16 r10, %[minus], r11\n\t"          \
   "sxtab16 r11, %[minus], r11, ror #8\n\t"  \
   "stmia %[to]!, {r8, r9, r10, r11}\n\t"
-#define TVM_TINY_DSP_COLUMNS(text, ...)                                              \
-  __asm__ volatile("1:\n\t" text                                                     \
-                   "cmp %[to], %[end]\n\t"                                           \
-                   "bne 1b"                                                          \
-                   : [x] "+r"(x), [to] "+r"(to)                                      \
-                   : [minus] "r"(minus), [end] "r"(end), [c] "i"(channels), __VA_ARGS__ \
+#define TVM_TINY_DSP_COLUMNS(text, ...)                                                     \
+  __asm__ volatile("1:\n\t" text                                                            \
+                   "cmp %[to], %[end]\n\t"                                                  \
+                   "bne 1b"                                                                 \
+                   : [x] "+r"(x), [to] "+r"(to)                                             \
+                   : [minus] "r"(minus), [end] "r"(end), [c] "r"(channels), __VA_ARGS__     \
                    : "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory")
 
 /* The columns in the middle, two by two, where all is there: `pairs` of them from x on. */
-TVM_TINY_INLINE void tvm_tiny_dsp_middle_two_rows(const int8_t* x, int32_t d,
-                                                  tvm_tiny_dsp_word* to, uint32_t minus,
-                                                  int32_t channels, int32_t kernel_h,
-                                                  int32_t pairs) {
-  const tvm_tiny_dsp_word* end = to + 4 * kernel_h * pairs;
-  if (channels < 256) {
-    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS(TVM_TINY_DSP_NEAR) "add %[to], %[to], %[skip]\n\t",
-                         [d] "r"(d), [skip] "i"(16 * kernel_h - 32));
-  } else {
-    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS(TVM_TINY_DSP_FAR) "add %[to], %[to], %[skip]\n\t",
-                         [d] "r"(d), [skip] "i"(16 * kernel_h - 32));
-  }
-}
-
-TVM_TINY_INLINE void tvm_tiny_dsp_middle_one_row(const int8_t* x, tvm_tiny_dsp_word* to,
-                                                 uint32_t minus, int32_t channels,
-                                                 int32_t kernel_h, int32_t pairs) {
-  const tvm_tiny_dsp_word* end = to + 4 * kernel_h * pairs;
-  if (channels < 256) {
-    TVM_TINY_DSP_COLUMNS(
-        TVM_TINY_DSP_NEXT("r8", TVM_TINY_DSP_NEAR) TVM_TINY_DSP_NEXT("r9", TVM_TINY_DSP_NEAR)
-            TVM_TINY_DSP_ONE_ROW "add %[to], %[to], %[skip]\n\t",
-        [skip] "i"(16 * kernel_h - 16));
-  } else {
-    TVM_TINY_DSP_COLUMNS(
-        TVM_TINY_DSP_NEXT("r8", TVM_TINY_DSP_FAR) TVM_TINY_DSP_NEXT("r9", TVM_TINY_DSP_FAR)
-            TVM_TINY_DSP_ONE_ROW "add %[to], %[to], %[skip]\n\t",
-        [skip] "i"(16 * kernel_h - 16));
-  }
-}
-
-/* Three rows, d and e bytes from the first, in one loop. */
-TVM_TINY_INLINE void tvm_tiny_dsp_middle_three_rows(const int8_t* x, int32_t d, int32_t e,
-                                                    tvm_tiny_dsp_word* to, uint32_t minus,
-                                                    int32_t channels, int32_t pairs) {
-  const tvm_tiny_dsp_word* end = to + 12 * pairs;
-  if (channels < 256) {
-    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS(TVM_TINY_DSP_NEAR)
-                         "add r9, %[x], %[e]\n\tldr r8, [r9]\n\tldr r9, [r9, %[c]]\n\t"
-                         TVM_TINY_DSP_ONE_ROW,
-                         [d] "r"(d), [e] "r"(e - 2 * channels));
-  } else {
-    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS(TVM_TINY_DSP_FAR)
-                         "add r9, %[x], %[e]\n\tldr r8, [r9]\n\tldr r9, [r9, %[c]]\n\t"
-                         TVM_TINY_DSP_ONE_ROW,
-                         [d] "r"(d), [e] "r"(e - 2 * channels));
-  }
-}
-
-TVM_TINY_INLINE void tvm_tiny_dsp_middle(const int8_t* x, const int32_t* rows,
-                                         tvm_tiny_dsp_word* to, int32_t zero_point,
+TVM_TINY_INLINE void tvm_tiny_dsp_middle(const int8_t* all, const int32_t* rows,
+                                         tvm_tiny_dsp_word* first, uint32_t minus,
                                          int32_t channels, int32_t kernel_h, int32_t pairs) {
-  const uint32_t minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
+  const tvm_tiny_dsp_word* end = first + 4 * kernel_h * pairs;
+  tvm_tiny_dsp_word* to = first;
+  const int8_t* x = all + rows[0];
   int32_t r;
   if (kernel_h == 3) {
-    tvm_tiny_dsp_middle_three_rows(x + rows[0], rows[1] - rows[0], rows[2] - rows[0], to, minus,
-                                   channels, pairs);
+    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS
+                         "add r9, %[x], %[e]\n\tldr r8, [r9]\n\tldr r9, [r9, %[c]]\n\t"
+                         TVM_TINY_DSP_ONE_ROW,
+                         [d] "r"(rows[1] - rows[0]), [e] "r"(rows[2] - rows[0] - 2 * channels));
     return;
   }
-  TVM_TINY_DSP_UNROLL
+  TVM_TINY_DSP_LOOP
   for (r = 0; r + 1 < kernel_h; r += 2) {
-    tvm_tiny_dsp_middle_two_rows(x + rows[r], rows[r + 1] - rows[r], to + 4 * r, minus, channels,
-                                 kernel_h, pairs);
+    x = all + rows[r];
+    to = first + 4 * r;
+    end = to + 4 * kernel_h * pairs;
+    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS "add %[to], %[to], %[skip]\n\t",
+                         [d] "r"(rows[r + 1] - rows[r]), [skip] "i"(16 * kernel_h - 32));
   }
   if ((kernel_h & 1) != 0) {
-    tvm_tiny_dsp_middle_one_row(x + rows[kernel_h - 1], to + 4 * (kernel_h - 1), minus, channels,
-                                kernel_h, pairs);
+    x = all + rows[r];
+    to = first + 4 * r;
+    end = to + 4 * kernel_h * pairs;
+    TVM_TINY_DSP_COLUMNS("ldr r8, [%[x]]\n\tldr r9, [%[x], %[c]]\n\t"
+                         "add %[x], %[x], %[c], lsl #1\n\t"
+                         TVM_TINY_DSP_ONE_ROW "add %[to], %[to], %[skip]\n\t",
+                         [skip] "i"(16 * kernel_h - 16));
   }
 }
 
-/* The window of a whole output row. */
-TVM_TINY_INLINE void tvm_tiny_dsp_window(const int8_t* x, const int32_t* lines,
-                                         tvm_tiny_dsp_word* to, int32_t zero_point, int32_t width,
-                                         int32_t channels, int32_t block, int32_t kernel_h,
-                                         int32_t pad_left, int32_t columns) {
-  const int32_t first = (pad_left + 1) & ~1;
-  /* Columns below this one are in x, and their number from `first` on is even. */
-  const int32_t inside = columns < width + pad_left ? columns : width + pad_left;
-  const int32_t pairs = inside > first ? (inside - first) / 2 : 0;
-  int32_t rows[TVM_TINY_DSP_KERNEL];
-  int32_t i;
-  int32_t r;
-  TVM_TINY_DSP_UNROLL
-  for (r = 0; r < kernel_h; r++) {
-    /* A missing row is any row: its weights are 0. */
-    rows[r] = ((lines[r] < 0 ? 0 : lines[r]) * width - pad_left) * channels;
-  }
-  TVM_TINY_DSP_UNROLL
-  for (i = 0; i < first; i += 2) {
-    to = tvm_tiny_dsp_two_columns(x + i * channels, rows, to, zero_point, channels, block, kernel_h,
-                                  i >= pad_left && i - pad_left < width,
-                                  i + 1 >= pad_left && i + 1 - pad_left < width);
-  }
-  if (block == 4 && channels < 2048 && pairs > 0) {
-    tvm_tiny_dsp_middle(x + first * channels, rows, to, zero_point, channels, kernel_h, pairs);
-    to += 4 * kernel_h * pairs;
-  } else {
-    for (i = first; i < first + 2 * pairs; i += 2) {
-      to = tvm_tiny_dsp_two_columns(x + i * channels, rows, to, zero_point, channels, block,
-                                    kernel_h, 1, 1);
-    }
-  }
-  TVM_TINY_DSP_UNROLL
-  for (i = first + 2 * pairs; i < columns; i += 2) {
-    to = tvm_tiny_dsp_two_columns(x + i * channels, rows, to, zero_point, channels, block, kernel_h,
-                                  i - pad_left < width, i + 1 - pad_left < width);
-  }
-}
-
-/* The same; `block` is a constant where all channels are in blocks of 4. */
-TVM_TINY_INLINE void tvm_tiny_dsp_fill(const int8_t* x, const int32_t* lines,
+/* Prepares the window of a row, and what does not change from channels to channels. */
+TVM_TINY_INLINE void tvm_tiny_dsp_open(struct tvm_tiny_dsp_window* window, const int32_t* lines,
                                        tvm_tiny_dsp_word* to, int32_t zero_point, int32_t width,
-                                       int32_t channels, int32_t block, int32_t kernel_h,
-                                       int32_t pad_left, int32_t columns) {
-  if (block == 4) {
-    tvm_tiny_dsp_window(x, lines, to, zero_point, width, channels, 4, kernel_h, pad_left, columns);
-  } else {
-    tvm_tiny_dsp_window(x, lines, to, zero_point, width, channels, channels % 4, kernel_h, pad_left,
-                        columns);
+                                       int32_t channels, int32_t kernel_h, int32_t pad_left,
+                                       int32_t columns) {
+  const int32_t end = columns < width + pad_left ? columns : width + pad_left;
+  const int32_t first = (pad_left + 1) & ~1;
+  const int32_t pairs = end > first ? (end - first) >> 1 : 0;
+  const int32_t after = first + 2 * pairs;
+  struct tvm_tiny_dsp_edge* edge = window->edges;
+  int32_t i;
+  TVM_TINY_DSP_LOOP
+  for (i = 0; i < kernel_h; i++) {
+    /* A missing row is any row: its weights are 0. */
+    window->rows[i] = (lines[i] < 0 ? 0 : lines[i]) * width * channels;
+  }
+  for (i = 0; i < 2 * kernel_h * first; i++) {
+    to[i] = 0;
+  }
+  for (i = 2 * kernel_h * after; i < 2 * kernel_h * ((columns + 1) & ~1); i++) {
+    to[i] = 0;
+  }
+  window->minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
+  window->channels = channels;
+  window->middle = (first - pad_left) * channels;
+  window->pairs = pairs;
+  window->to = to + 2 * kernel_h * first;
+  if ((pad_left & 1) != 0 && pad_left < end) {
+    edge->x = 0;
+    edge->odd = 1;
+    edge->to = to + 2 * kernel_h * (first - 2) + 1;
+    edge++;
+  }
+  if (after < end) {
+    edge->x = (after - pad_left) * channels;
+    edge->odd = 0;
+    edge->to = to + 2 * kernel_h * after;
+    edge++;
+  }
+  window->end = edge;
+}
+
+/* The window of the four channels from x on. */
+TVM_TINY_INLINE void tvm_tiny_dsp_fill(const struct tvm_tiny_dsp_window* window, const int8_t* x,
+                                       int32_t kernel_h) {
+  const struct tvm_tiny_dsp_edge* edge;
+  if (window->pairs > 0) {
+    tvm_tiny_dsp_middle(x + window->middle, window->rows, window->to, window->minus,
+                        window->channels, kernel_h, window->pairs);
+  }
+  for (edge = window->edges; edge != window->end; edge++) {
+    tvm_tiny_dsp_column(x + edge->x, window->rows, edge->to, window->minus, kernel_h, edge->odd);
   }
 }
 
@@ -805,11 +802,13 @@ TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, con
     if (k > 0) {
       taps[k - 1] = tvm_tiny_dsp_upper(last, even << 16);
     }
-    taps[k] = tvm_tiny_dsp_lower(even, odd);
-    if (k + 1 < kernel_w) {
-      taps[k + 1] = tvm_tiny_dsp_upper(odd << 16, even);
+    if (k + 1 < kernel_w || kernel_w == 1) {
+      taps[k] = tvm_tiny_dsp_lower(even, odd);
     }
     if (k + 2 < kernel_w) {
+      taps[k + 1] = tvm_tiny_dsp_upper(odd << 16, even);
+    }
+    if (k + 3 < kernel_w) {
       taps[k + 2] = tvm_tiny_dsp_upper(even, odd);
     }
     last = odd;
@@ -894,76 +893,91 @@ TVM_TINY_INLINE void tvm_tiny_dsp_sums(const tvm_tiny_dsp_word* window,
   for (r = 0; r < n; r++) {
     acc[r] = bias;
   }
-  TVM_TINY_DSP_UNROLL
-  for (r = 0; r + 1 < kernel_h; r += 2) {
-    TVM_TINY_DSP_UNROLL
-    for (k = 0; k < kernel_w; k += at_once) {
-      tvm_tiny_dsp_two_rows(window + 4 * r, 4 * kernel_h, taps + r / 2 * kernel_w, k,
-                            k + at_once < kernel_w ? k + at_once : kernel_w, stride, n, acc);
-    }
+#define TVM_TINY_DSP_TWO(unroll)                                                                \
+  unroll for (r = 0; r + 1 < kernel_h; r += 2) {                                                \
+    TVM_TINY_DSP_UNROLL                                                                         \
+    for (k = 0; k < kernel_w; k += at_once) {                                                   \
+      tvm_tiny_dsp_two_rows(window, 4 * kernel_h, taps, k,                                      \
+                            k + at_once < kernel_w ? k + at_once : kernel_w, stride, n, acc);   \
+    }                                                                                           \
+    window += 8;                                                                                \
+    taps += kernel_w;                                                                           \
   }
+  if (n == 1) {
+    TVM_TINY_DSP_TWO(TVM_TINY_DSP_UNROLL)
+  } else {
+    TVM_TINY_DSP_TWO(TVM_TINY_DSP_LOOP)
+  }
+#undef TVM_TINY_DSP_TWO
   if ((kernel_h & 1) != 0) {
-    tvm_tiny_dsp_one_row(row, 4 * kernel_h, taps + kernel_h / 2 * kernel_w, kernel_w, stride, n,
-                         acc);
+    tvm_tiny_dsp_one_row(row, 4 * kernel_h, taps, kernel_w, stride, n, acc);
   }
 }
+
+/* A channel of a depthwise convolution, in memory: registers are for the sums. */
+struct tvm_tiny_dsp_channel {
+  int32_t bias;
+  struct tvm_tiny_dsp_scale scale;
+  int32_t pitch;
+  int32_t pitch3;
+};
 
 /* n neighbouring outputs of one channel. */
 TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
                                           const tvm_tiny_dsp_word* row, const uint32_t* taps,
-                                          const int32_t* params, int8_t* out,
-                                          int32_t zero_point, int32_t low, int32_t high,
-                                          int32_t channels, int32_t kernel_h, int32_t kernel_w,
-                                          int32_t stride, int32_t n) {
+                                          const struct tvm_tiny_dsp_channel* channel, int8_t* out,
+                                          int32_t low, int32_t high, int32_t kernel_h,
+                                          int32_t kernel_w, int32_t stride, int32_t n) {
   struct tvm_tiny_dsp_scale scale;
   int32_t acc[4];
+  int32_t pitch;
   int32_t j;
-  /* All weights and parameters do not fit the registers; load them when they are due. */
   __asm__ volatile("" ::: "memory");
   tvm_tiny_dsp_sums(window, row, (const tvm_tiny_dsp_word*)taps, kernel_h, kernel_w, stride, n,
-                    tvm_tiny_dsp_bias(params), acc);
+                    channel->bias, acc);
   __asm__ volatile("" ::: "memory");
-  scale = tvm_tiny_dsp_scale(params, zero_point);
+  scale = channel->scale;
+  pitch = channel->pitch;
   TVM_TINY_DSP_UNROLL
   for (j = 0; j < n; j++) {
-    out[j * channels] = tvm_tiny_dsp_rescale(acc[j], scale, low, high);
+    out[j * pitch] = tvm_tiny_dsp_rescale(acc[j], scale, low, high);
   }
 }
 
 /* tvm_tiny_dsp_outputs for 3x3 and stride 1, four outputs `count` times: the same in the order that
  * needs the fewest registers, pointers moved on by the loads. */
-TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word* window,
-                                            const tvm_tiny_dsp_word* row, const uint32_t* taps,
-                                            const int32_t* params, int8_t* out,
-                                            int32_t zero_point, int32_t low, int32_t high,
-                                            int32_t channels, int32_t count) {
+TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word** windows,
+                                            const tvm_tiny_dsp_word** rows, const uint32_t* taps,
+                                            const struct tvm_tiny_dsp_channel* channel,
+                                            int8_t** outs, int32_t low, int32_t high,
+                                            int32_t count) {
+  const tvm_tiny_dsp_word* window = *windows;
+  const tvm_tiny_dsp_word* row = *rows;
   const tvm_tiny_dsp_word* const end = window + 24 * count;
-  if (count == 0) {
-    return;
-  }
-  do {
-    const int32_t bias = tvm_tiny_dsp_bias(params);
-    struct tvm_tiny_dsp_scale scale;
+  int8_t* out = *outs;
+  while (window != end) {
     int32_t s0;
     int32_t s1;
     int32_t s2;
     int32_t s3;
     uint32_t x0;
     uint32_t x1;
+    int32_t t;
     __asm__ volatile(
+        "ldr %[t], %[bias]\n\t"
         "ldrd r8, r9, %[w01]\n\t"
         "ldr r10, %[w2]\n\t"
         "ldrd %[x0], %[x1], [%[window]], #48\n\t"
-        "smlad %[s0], %[x0], r8, %[bias]\n\t"
+        "smlad %[s0], %[x0], r8, %[t]\n\t"
         "smlad %[s0], %[x1], r9, %[s0]\n\t"
-        "smlad %[s1], %[x1], r8, %[bias]\n\t"
+        "smlad %[s1], %[x1], r8, %[t]\n\t"
         "ldrd %[x0], %[x1], [%[window]], #48\n\t"
         "smlad %[s0], %[x0], r10, %[s0]\n\t"
         "smlad %[s1], %[x0], r9, %[s1]\n\t"
-        "smlad %[s2], %[x0], r8, %[bias]\n\t"
+        "smlad %[s2], %[x0], r8, %[t]\n\t"
         "smlad %[s1], %[x1], r10, %[s1]\n\t"
         "smlad %[s2], %[x1], r9, %[s2]\n\t"
-        "smlad %[s3], %[x1], r8, %[bias]\n\t"
+        "smlad %[s3], %[x1], r8, %[t]\n\t"
         "ldrd %[x0], %[x1], [%[window]]\n\t"
         "smlad %[s2], %[x0], r10, %[s2]\n\t"
         "smlad %[s3], %[x0], r9, %[s3]\n\t"
@@ -981,75 +995,191 @@ TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word* window,
         "smlabt %[s2], r10, r9, %[s2]\n\t"
         "smlad %[s3], r10, r9, %[s3]"
         : [window] "+r"(window), [row] "+r"(row), [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2),
-          [s3] "=&r"(s3), [x0] "=&r"(x0), [x1] "=&r"(x1)
-        : [bias] "r"(bias), [w01] "m"(*(const tvm_tiny_dsp_words*)taps), [w2] "m"(taps[2]),
-          [row01] "m"(*(const tvm_tiny_dsp_words*)(taps + 3))
+          [s3] "=&r"(s3), [x0] "=&r"(x0), [x1] "=&r"(x1), [t] "=&r"(t)
+        : [bias] "m"(channel->bias), [w01] "m"(*(const tvm_tiny_dsp_words*)taps),
+          [w2] "m"(taps[2]), [row01] "m"(*(const tvm_tiny_dsp_words*)(taps + 3))
         : "r8", "r9", "r10", "memory");
-    scale = tvm_tiny_dsp_scale(params, zero_point);
-    out[0] = tvm_tiny_dsp_rescale(s0, scale, low, high);
-    out[channels] = tvm_tiny_dsp_rescale(s1, scale, low, high);
-    out[2 * channels] = tvm_tiny_dsp_rescale(s2, scale, low, high);
-    out[3 * channels] = tvm_tiny_dsp_rescale(s3, scale, low, high);
-    out += 4 * channels;
-  } while (window != end);
+    if (low <= -128 && high >= 127) {
+#define TVM_TINY_DSP_RESCALE(sum, place)   \
+  "lsl %[t], " sum ", #1\n\t"              \
+  "add " sum ", r10, " sum ", asr #31\n\t" \
+  "smmlar %[t], %[t], r9, " sum "\n\t"     \
+  "asr %[t], %[t], r8\n\t"                 \
+  "ssat %[t], #8, %[t], asr #1\n\t"        \
+  "strb %[t], [%[out]" place "]\n\t"
+      __asm__ volatile(
+          "ldrd r8, r9, %[scale]\n\t"
+          "ldr r10, %[offset]\n\t"
+          "ldrd %[x0], %[x1], %[pitch]\n\t"
+          TVM_TINY_DSP_RESCALE("%[s0]", "")
+          TVM_TINY_DSP_RESCALE("%[s1]", ", %[x0]")
+          TVM_TINY_DSP_RESCALE("%[s2]", ", %[x0], lsl #1")
+          TVM_TINY_DSP_RESCALE("%[s3]", ", %[x1]")
+          "add %[out], %[out], %[x0], lsl #2"
+          : [out] "+r"(out), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),
+            [x0] "=&r"(x0), [x1] "=&r"(x1), [t] "=&r"(t)
+          : [scale] "m"(*(const tvm_tiny_dsp_words*)(const void*)&channel->scale),
+            [offset] "m"(channel->scale.offset),
+            [pitch] "m"(*(const tvm_tiny_dsp_words*)(const void*)&channel->pitch)
+          : "r8", "r9", "r10", "memory");
+#undef TVM_TINY_DSP_RESCALE
+    } else {
+      const struct tvm_tiny_dsp_scale scale = channel->scale;
+      const int32_t pitch = channel->pitch;
+      out[0] = tvm_tiny_dsp_rescale(s0, scale, low, high);
+      out[pitch] = tvm_tiny_dsp_rescale(s1, scale, low, high);
+      out[2 * pitch] = tvm_tiny_dsp_rescale(s2, scale, low, high);
+      out[3 * pitch] = tvm_tiny_dsp_rescale(s3, scale, low, high);
+      out += 4 * pitch;
+    }
+  }
+  *windows = window;
+  *rows = row;
+  *outs = out;
 }
 
-/* One output row of one channel; there and taps in memory, 4 bytes a row and a word of weights. */
+/* Weights and parameters of one channel, for its whole row. */
+TVM_TINY_INLINE void tvm_tiny_dsp_prepare(const int8_t* w, const int32_t* params,
+                                          const uint32_t* there, uint32_t* taps,
+                                          struct tvm_tiny_dsp_channel* channel,
+                                          int32_t zero_point, int32_t kernel_h, int32_t kernel_w) {
+  if (kernel_h == 3 && kernel_w == 3) {
+    uint32_t x0;
+    uint32_t x1;
+    /* As below, in the order that needs the fewest registers. */
+    __asm__ volatile(
+        "ldr r8, [%[w]]\n\t"
+        "ldr r9, [%[w], #3]\n\t"
+        "ldr r10, [%[w], #6]\n\t"
+        "ldrd %[x0], %[x1], %[there01]\n\t"
+        "and r8, r8, %[x0]\n\t"
+        "ldr %[x0], %[there2]\n\t"
+        "and r9, r9, %[x1]\n\t"
+        "and r10, r10, %[x0]\n\t"
+        "pkhbt %[x0], r8, r9, lsl #16\n\t"
+        "pkhtb %[x1], r9, r8, asr #16\n\t"
+        "sxtb16 r8, %[x0]\n\t"
+        "sxtb16 r9, %[x0], ror #8\n\t"
+        "sxtb16 %[x1], %[x1]\n\t"
+        "strd r8, r9, %[taps01]\n\t"
+        "str %[x1], %[taps2]\n\t"
+        "sxtb16 r8, r10\n\t"
+        "sxtb16 r9, r10, ror #8\n\t"
+        "pkhbt %[x0], r8, r9, lsl #16\n\t"
+        "lsl r9, r9, #16\n\t"
+        "pkhtb %[x1], r8, r9, asr #16\n\t"
+        "strd %[x0], %[x1], %[taps34]\n\t"
+        "ldrd r8, r9, [%[params]]\n\t"
+        "lsl r10, %[odd], r8\n\t"
+        "asr %[x0], r8, #8\n\t"
+        "strd r9, r10, %[multiplier]\n\t"
+        "strd %[x0], r8, %[bias]"
+        : [x0] "=&r"(x0), [x1] "=&r"(x1), [taps01] "=m"(*(tvm_tiny_dsp_words*)taps),
+          [taps2] "=m"(taps[2]), [taps34] "=m"(*(tvm_tiny_dsp_words*)(taps + 3)),
+          [bias] "=m"(*(tvm_tiny_dsp_words*)(void*)&channel->bias),
+          [multiplier] "=m"(*(tvm_tiny_dsp_words*)(void*)&channel->scale.multiplier)
+        : [w] "r"(w), [params] "r"(params), [odd] "r"(2 * zero_point + 1),
+          [there01] "m"(*(const tvm_tiny_dsp_words*)there), [there2] "m"(there[2])
+        : "r8", "r9", "r10", "memory");
+  } else {
+    const struct tvm_tiny_dsp_scale scale = tvm_tiny_dsp_scale(params, zero_point);
+    tvm_tiny_dsp_read_taps(taps, w, there, kernel_h, kernel_w);
+    channel->bias = (int32_t)scale.word >> 8;
+    channel->scale = scale;
+    __asm__ volatile("" ::"r"(taps), "r"(channel) : "memory");
+  }
+}
+
+/* One output row of one channel; `channel` and `taps` are work memory. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_channel(
     const tvm_tiny_dsp_word* window, const tvm_tiny_dsp_word* row, const int8_t* w,
-    const int32_t* params, int8_t* out, const uint32_t* there, uint32_t* taps, int32_t zero_point,
-    int32_t low, int32_t high, int32_t channels, int32_t kernel_h, int32_t kernel_w,
-    int32_t stride_w, int32_t out_width) {
-  int32_t n;
-  tvm_tiny_dsp_read_taps(taps, w, there, kernel_h, kernel_w);
-  __asm__ volatile("" ::"r"(taps) : "memory");
-  if (kernel_h == 3 && kernel_w == 3 && stride_w == 1 && out_width >= 8) {
-    tvm_tiny_dsp_fours_3x3(window, row, taps, params, out, zero_point, low, high, channels,
-                           out_width >> 2);
-    window += 24 * (out_width >> 2);
-    row += 24 * (out_width >> 2);
-    out += (out_width & ~3) * channels;
-    out_width &= 3;
+    const int32_t* params, int8_t* out, const uint32_t* there, uint32_t* taps,
+    struct tvm_tiny_dsp_channel* channel, int32_t zero_point, int32_t low, int32_t high,
+    int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t out_width) {
+  int32_t n = out_width >> 2;
+  tvm_tiny_dsp_prepare(w, params, there, taps, channel, zero_point, kernel_h, kernel_w);
+  if (kernel_h == 3 && kernel_w == 3 && stride_w == 1) {
+    tvm_tiny_dsp_fours_3x3(&window, &row, taps, channel, &out, low, high, n);
+    n = 0;
   }
-  for (n = out_width >> 2; n > 0; n--) {
-    tvm_tiny_dsp_outputs(window, row, taps, params, out, zero_point, low, high, channels, kernel_h,
-                         kernel_w, stride_w, 4);
+#define TVM_TINY_DSP_OUTPUTS(n)                                                               \
+  tvm_tiny_dsp_outputs(window, row, taps, channel, out, low, high, kernel_h, kernel_w, stride_w, n)
+  for (; n > 0; n--) {
+    TVM_TINY_DSP_OUTPUTS(4);
     window += 8 * stride_w * kernel_h;
     row += 8 * stride_w * kernel_h;
-    out += 4 * channels;
+    out += 4 * channel->pitch;
   }
-  if ((out_width & 3) != 0) {
-    tvm_tiny_dsp_outputs(window, row, taps, params, out, zero_point, low, high, channels, kernel_h,
-                         kernel_w, stride_w, out_width & 3);
+  if ((out_width & 2) != 0) {
+    if ((out_width & 1) != 0) {
+      TVM_TINY_DSP_OUTPUTS(3);
+    } else {
+      TVM_TINY_DSP_OUTPUTS(2);
+    }
+  } else if ((out_width & 1) != 0) {
+    TVM_TINY_DSP_OUTPUTS(1);
+  }
+#undef TVM_TINY_DSP_OUTPUTS
+}
+
+/* tvm_tiny_dsp_depthwise of at least 4 channels; `there` and `taps` are work memory: a word a row
+ * and a word of taps. */
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_of(
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
+    int16_t* scratch, uint32_t* there, uint32_t* taps, int32_t x_zero_point, int32_t y_zero_point,
+    int32_t low, int32_t high, int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w,
+    int32_t stride_w, int32_t pad_left, int32_t out_width) {
+  const int32_t columns = (out_width - 1) * stride_w + kernel_w;
+  tvm_tiny_dsp_word* const all = (tvm_tiny_dsp_word*)(void*)scratch;
+  struct tvm_tiny_dsp_window window;
+  struct tvm_tiny_dsp_channel channel;
+  int32_t k;
+  int32_t c;
+  channel.pitch = channels;
+  channel.pitch3 = 3 * channels;
+  TVM_TINY_DSP_LOOP
+  for (k = 0; k < kernel_h; k++) {
+    there[k] = lines[k] < 0 ? 0u : ~(uint32_t)0;
+  }
+  tvm_tiny_dsp_open(&window, lines, all, x_zero_point, width, channels, kernel_h, pad_left,
+                    columns);
+  for (c = 0; c < channels; c += 4) {
+    /* The last four overlap those before where channels are not in fours. */
+    k = channels - c < 4 ? 4 - (channels - c) : 0;
+    tvm_tiny_dsp_fill(&window, x + c - k, kernel_h);
+    for (; k < 4; k++) {
+      tvm_tiny_dsp_depthwise_channel(all + 2 * k, all + 4 * (kernel_h - 1) + k, w, params, out++,
+                                     there, taps, &channel, y_zero_point, low, high, kernel_h,
+                                     kernel_w, stride_w, out_width);
+      w += kernel_h * kernel_w;
+      params += 2;
+    }
   }
 }
 
-/* Its work memory depends on the kernel. */
-#define TVM_TINY_DSP_DEPTHWISE(rows, words)                                                       \
-  uint32_t there[rows];                                                                           \
-  uint32_t taps[words];                                                                           \
-  int32_t c;                                                                                      \
-  int32_t k;                                                                                      \
-  TVM_TINY_DSP_UNROLL                                                                             \
-  for (k = 0; k < kernel_h; k++) {                                                                \
-    there[k] = lines[k] < 0 ? 0u : ~(uint32_t)0;                                                  \
-  }                                                                                               \
-  for (c = 0; c < channels; c += 4) {                                                             \
-    const int32_t block = channels % 4 == 0 || channels - c >= 4 ? 4 : channels % 4;              \
-    const tvm_tiny_dsp_word* window = all;                                                        \
-    const tvm_tiny_dsp_word* row = all + 4 * (kernel_h - 1);                                      \
-    tvm_tiny_dsp_fill(x, lines, all, x_zero_point, width, channels, block, kernel_h, pad_left,    \
-                      columns);                                                                   \
-    x += 4;                                                                                       \
-    for (k = 0; k < block; k++) {                                                                 \
-      tvm_tiny_dsp_depthwise_channel(window, row++, w, params, out++, there, taps, y_zero_point,  \
-                                     low, high, channels, kernel_h, kernel_w, stride_w,           \
-                                     out_width);                                                  \
-      window += 2;                                                                                \
-      w += kernel_h * kernel_w;                                                                   \
-      params += 2;                                                                                \
-    }                                                                                             \
+/* Functions of one kernel and stride for layers of all sizes; _clamped: limits unlike int8's. */
+#define TVM_TINY_DSP_DEPTHWISE(name, kernel, taps_words, stride_w, low, high)                     \
+  TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_##name(                                           \
+      const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out, \
+      int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t limits,               \
+      int32_t width, int32_t channels, int32_t pad_left, int32_t out_width) {                     \
+    uint32_t there[kernel];                                                                       \
+    uint32_t taps[taps_words];                                                                    \
+    (void)limits;                                                                                 \
+    tvm_tiny_dsp_depthwise_of(x, lines, w, params, out, scratch, there, taps, x_zero_point,       \
+                              y_zero_point, low, high, width, channels, kernel, kernel, stride_w, \
+                              pad_left, out_width);                                               \
   }
+#define TVM_TINY_DSP_DEPTHWISES(name, kernel, taps_words, stride_w)                              \
+  TVM_TINY_DSP_DEPTHWISE(name, kernel, taps_words, stride_w, -128, 127)                          \
+  TVM_TINY_DSP_DEPTHWISE(name##_clamped, kernel, taps_words, stride_w, (int8_t)(limits & 255),   \
+                         limits >> 8)
+TVM_TINY_DSP_DEPTHWISES(3x3_1, 3, 6, 1)
+TVM_TINY_DSP_DEPTHWISES(3x3_2, 3, 6, 2)
+TVM_TINY_DSP_DEPTHWISES(5x5_1, 5, 15, 1)
+TVM_TINY_DSP_DEPTHWISES(5x5_2, 5, 15, 2)
+TVM_TINY_DSP_DEPTHWISES(7x7_1, 7, 28, 1)
+TVM_TINY_DSP_DEPTHWISES(7x7_2, 7, 28, 2)
 
 /* One output row of a depthwise convolution, NHWC: input rows lines[kernel_h] (< 0: no row), w
  * [channels][kernel_h][kernel_w] and 3 bytes more. scratch is 4 * kernel_h * 4 *
@@ -1060,16 +1190,32 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(
     int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
     int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
     int32_t pad_left, int32_t out_width) {
-  const int32_t columns = (out_width - 1) * stride_w + kernel_w;
-  tvm_tiny_dsp_word* const all = (tvm_tiny_dsp_word*)(void*)scratch;
-  if (kernel_h <= 3 && kernel_w <= 3) {
-    TVM_TINY_DSP_DEPTHWISE(3, 6)
-  } else if (kernel_h <= 5 && kernel_w <= 5) {
-    TVM_TINY_DSP_DEPTHWISE(5, 15)
-  } else if (kernel_h <= 7 && kernel_w <= 7) {
-    TVM_TINY_DSP_DEPTHWISE(7, 28)
-  } else if (kernel_h <= TVM_TINY_DSP_KERNEL && kernel_w <= TVM_TINY_DSP_KERNEL) {
-    TVM_TINY_DSP_DEPTHWISE(TVM_TINY_DSP_KERNEL, TVM_TINY_DSP_KERNEL * TVM_TINY_DSP_KERNEL / 2)
+  const int32_t limits = high * 256 + (low & 255);
+#define TVM_TINY_DSP_SHARED(name, kernel, stride)                                                \
+  if (channels >= 4 && kernel_h == (kernel) && kernel_w == (kernel) && stride_w == (stride)) {   \
+    if (low <= -128 && high >= 127) {                                                            \
+      tvm_tiny_dsp_depthwise_##name(x, lines, w, params, out, scratch, x_zero_point,             \
+                                    y_zero_point, 0, width, channels, pad_left, out_width);      \
+    } else {                                                                                     \
+      tvm_tiny_dsp_depthwise_##name##_clamped(x, lines, w, params, out, scratch, x_zero_point,   \
+                                              y_zero_point, limits, width, channels, pad_left,   \
+                                              out_width);                                        \
+    }                                                                                            \
+    return;                                                                                      \
+  }
+  TVM_TINY_DSP_SHARED(3x3_1, 3, 1)
+  TVM_TINY_DSP_SHARED(3x3_2, 3, 2)
+  TVM_TINY_DSP_SHARED(5x5_1, 5, 1)
+  TVM_TINY_DSP_SHARED(5x5_2, 5, 2)
+  TVM_TINY_DSP_SHARED(7x7_1, 7, 1)
+  TVM_TINY_DSP_SHARED(7x7_2, 7, 2)
+#undef TVM_TINY_DSP_SHARED
+  if (channels >= 4 && kernel_h <= TVM_TINY_DSP_KERNEL && kernel_w <= TVM_TINY_DSP_KERNEL) {
+    uint32_t there[TVM_TINY_DSP_KERNEL];
+    uint32_t taps[TVM_TINY_DSP_KERNEL * TVM_TINY_DSP_KERNEL / 2];
+    tvm_tiny_dsp_depthwise_of(x, lines, w, params, out, scratch, there, taps, x_zero_point,
+                              y_zero_point, low, high, width, channels, kernel_h, kernel_w,
+                              stride_w, pad_left, out_width);
   } else {
     tvm_tiny_dsp_depthwise_any(x, lines, w, params, out, scratch, x_zero_point, y_zero_point, low,
                                high, width, channels, kernel_h, kernel_w, stride_w, pad_left,
@@ -1103,31 +1249,32 @@ TVM_TINY_INLINE void tvm_tiny_dsp_expand(const int8_t* x, tvm_tiny_dsp_word* to,
                    : [x] "+r"(x), [to] "+r"(to)                        \
                    : [minus] "r"(minus), [d] "r"(d)                    \
                    : "r8", "r9", "r10", "r11", "memory")
-/* The text n times. */
-#define TVM_TINY_DSP_TIMES(text, n)             \
-  for (i = (n) >> 2; i > 0; i--) {              \
-    TVM_TINY_DSP_RUN(text text text text);      \
-  }                                             \
-  if (((n) & 2) != 0) {                         \
-    TVM_TINY_DSP_RUN(text text);                \
-  }                                             \
-  if (((n) & 1) != 0) {                         \
-    TVM_TINY_DSP_RUN(text);                     \
-  }
-
-/* n quads of each of `pixels` pixels, d bytes apart. */
-TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_expand_run(const int8_t* x, tvm_tiny_dsp_word* to,
-                                                           uint32_t minus, int32_t n,
-                                                           int32_t pixels, int32_t d) {
+/* n quads of each of two pixels, d bytes apart. */
+TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_expand_two(const int8_t* x,
+                                                             tvm_tiny_dsp_word* to, uint32_t minus,
+                                                             int32_t n, int32_t d) {
   int32_t i;
-  if (pixels == 2) {
-    TVM_TINY_DSP_TIMES(TVM_TINY_DSP_ACROSS, n)
-  } else {
-    TVM_TINY_DSP_TIMES(TVM_TINY_DSP_ALONG, n >> 1)
-    tvm_tiny_dsp_expand(x, to, minus, n & 1, 2);
-    to += 2 * (n & 1);
+  for (i = n >> 2; i > 0; i--) {
+    TVM_TINY_DSP_RUN(
+        TVM_TINY_DSP_ACROSS TVM_TINY_DSP_ACROSS TVM_TINY_DSP_ACROSS TVM_TINY_DSP_ACROSS);
+  }
+  for (i = n & 3; i > 0; i--) {
+    TVM_TINY_DSP_RUN(TVM_TINY_DSP_ACROSS);
   }
   return to;
+}
+
+/* n quads of one pixel. */
+TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_expand_one(const int8_t* x,
+                                                             tvm_tiny_dsp_word* to, uint32_t minus,
+                                                             int32_t n) {
+  const int32_t d = 0;
+  int32_t i;
+  for (i = n >> 2; i > 0; i--) {
+    TVM_TINY_DSP_RUN(TVM_TINY_DSP_ALONG TVM_TINY_DSP_ALONG);
+  }
+  tvm_tiny_dsp_expand(x, to, minus, n & 3, 2);
+  return to + 2 * (n & 3);
 }
 
 /* Four elements from k on of a row of a window that is partly outside; zeros is the zero point. */
@@ -1144,32 +1291,42 @@ TVM_TINY_INLINE uint32_t tvm_tiny_dsp_edge(const int8_t* x, uint32_t zeros, int3
   return word;
 }
 
-/* A row of the window, of whole quads, of one pixel that is partly outside. */
+/* A row of the window of one pixel that is partly outside; its columns are whole quads. */
+TVM_TINY_DSP_ONCE void tvm_tiny_dsp_expand_columns(const int8_t* x, tvm_tiny_dsp_word* to,
+                                                   uint32_t minus, int32_t column, int32_t width,
+                                                   int32_t quads, int32_t kernel_w, int32_t step) {
+  int32_t at;
+  int32_t i;
+  for (at = column; at < column + kernel_w; at++) {
+    if (at >= 0 && at < width) {
+      tvm_tiny_dsp_expand(x, to, minus, quads, step);
+      to += quads * step;
+    } else {
+      for (i = 0; i < quads; i++) {
+        to[0] = 0;
+        to[1] = 0;
+        to += step;
+      }
+    }
+    x += 4 * quads;
+  }
+}
+
+/* The same of columns that are not. */
 TVM_TINY_INLINE void tvm_tiny_dsp_expand_edge(const int8_t* x, tvm_tiny_dsp_word* to,
                                               uint32_t minus, uint32_t zeros, int32_t column,
-                                              int32_t width, int32_t channels,
-                                              int32_t kernel_w, int32_t step) {
+                                              int32_t width, int32_t channels, int32_t kernel_w,
+                                              int32_t step) {
   int32_t k;
-  for (k = 0; k < kernel_w * channels; k += channels % 4 == 0 ? channels : 4) {
-    const int32_t at = column + k / channels;
-    if (channels % 4 == 0 && at >= 0 && at < width) {
-      tvm_tiny_dsp_expand(x + k, to + k / 4 * step, minus, channels / 4, step);
-    } else if (channels % 4 == 0) {
-      int32_t i;
-      for (i = 0; i < channels / 4; i++) {
-        to[(k / 4 + i) * step] = 0;
-        to[(k / 4 + i) * step + 1] = 0;
-      }
-    } else {
-      const uint32_t word = tvm_tiny_dsp_edge(x, zeros, column, width, channels, k);
-      to[k / 4 * step] = tvm_tiny_dsp_add_even(minus, word);
-      to[k / 4 * step + 1] = tvm_tiny_dsp_add_odd(minus, word);
-    }
+  for (k = 0; k < kernel_w * channels; k += 4) {
+    const uint32_t word = tvm_tiny_dsp_edge(x, zeros, column, width, channels, k);
+    to[k / 4 * step] = tvm_tiny_dsp_add_even(minus, word);
+    to[k / 4 * step + 1] = tvm_tiny_dsp_add_odd(minus, word);
   }
 }
 
 /* n quads of 0. */
-TVM_TINY_INLINE tvm_tiny_dsp_word* tvm_tiny_dsp_blank(tvm_tiny_dsp_word* to, int32_t n) {
+TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_blank(tvm_tiny_dsp_word* to, int32_t n) {
   for (; n > 0; n--) {
     *to++ = 0;
     *to++ = 0;
@@ -1190,24 +1347,25 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_rows(const int8_t* x, const int32_t* li
   int32_t ky;
   int32_t p;
   x += column * channels;
-  if (inside) {
-    for (ky = 0; ky < kernel_h; ky++) {
-      const int32_t line = lines[ky];
-      to = line < 0 ? tvm_tiny_dsp_blank(to, pixels * n)
-                    : tvm_tiny_dsp_expand_run(x + line * row_bytes, to, minus, n, pixels,
-                                              stride_w * channels);
-    }
-    return;
-  }
-  for (ky = 0; ky < kernel_h; ky++, to += 2 * pixels * n) {
+  for (ky = 0; ky < kernel_h; ky++) {
     const int8_t* from = x + lines[ky] * row_bytes;
     if (lines[ky] < 0) {
-      (void)tvm_tiny_dsp_blank(to, pixels * n);
-      continue;
-    }
-    for (p = 0; p < pixels; p++) {
-      tvm_tiny_dsp_expand_edge(from + p * stride_w * channels, to + 2 * p, minus, zeros,
-                               column + p * stride_w, width, channels, kernel_w, 2 * pixels);
+      to = tvm_tiny_dsp_blank(to, pixels * n);
+    } else if (inside) {
+      to = pixels == 2 ? tvm_tiny_dsp_expand_two(from, to, minus, n, stride_w * channels)
+                       : tvm_tiny_dsp_expand_one(from, to, minus, n);
+    } else {
+      for (p = 0; p < pixels; p++) {
+        if (channels % 4 == 0) {
+          tvm_tiny_dsp_expand_columns(from, to + 2 * p, minus, column + p * stride_w, width,
+                                      channels / 4, kernel_w, 2 * pixels);
+        } else {
+          tvm_tiny_dsp_expand_edge(from, to + 2 * p, minus, zeros, column + p * stride_w, width,
+                                   channels, kernel_w, 2 * pixels);
+        }
+        from += stride_w * channels;
+      }
+      to += 2 * pixels * n;
     }
   }
 }
@@ -1332,9 +1490,6 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, 
   }
 }
 
-/* Of much code and no constants. */
-#define TVM_TINY_DSP_ONCE static __attribute__((noinline, unused))
-
 /* What tvm_tiny_dsp_add needs of q: x is the operand of the larger scale, whose part of the sum is
  * (x - zero point) * 2^19 exactly; y the other. */
 struct tvm_tiny_dsp_scales {
@@ -1369,7 +1524,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_add_all(const int8_t* x, const int8_t* y, int8
   const int32_t low = whole ? -128 : q[3];
   const int32_t high = whole ? 127 : q[4];
   int32_t i;
-  for (i = count >> 2; i > 0; i--) {
+  for (i = whole ? count >> 2 : 0; i > 0; i--) {
     out[0] = tvm_tiny_dsp_limit_half(tvm_tiny_dsp_add_one(x[0], y[0], s, equal), low, high);
     out[1] = tvm_tiny_dsp_limit_half(tvm_tiny_dsp_add_one(x[1], y[1], s, equal), low, high);
     out[2] = tvm_tiny_dsp_limit_half(tvm_tiny_dsp_add_one(x[2], y[2], s, equal), low, high);
@@ -1378,7 +1533,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_add_all(const int8_t* x, const int8_t* y, int8
     y += 4;
     out += 4;
   }
-  for (i = 0; i < (count & 3); i++) {
+  for (i = 0; i < (whole ? count & 3 : count); i++) {
     out[i] = tvm_tiny_dsp_limit_half(tvm_tiny_dsp_add_one(x[i], y[i], s, equal), low, high);
   }
 }
@@ -1481,20 +1636,32 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2w(const int16_t* cols, const int16_t* w
   }
 }
 
-/* Paired filters: w int16 [quads][4] = filter 0 + 256 * filter 1, in the order of cols. Both must
- * fit: not -128 in filter 1 beside a negative weight in filter 0. */
-TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2p(const int16_t* cols, const int16_t* w, int32_t* acc,
-                                           int32_t quads) {
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_pair(const int16_t* cols, const int16_t* w, int32_t* acc,
+                                           int32_t quads, int32_t pixels) {
   int32_t i;
   int32_t p;
   for (i = 0; i < 4 * quads; i++) {
     const int32_t high = (w[i] + 128) >> 8;
-    for (p = 0; p < 2; p++) {
-      const int32_t x = cols[((i >> 2) * 2 + p) * 4 + (i & 3)];
+    for (p = 0; p < pixels; p++) {
+      const int32_t x = cols[((i >> 2) * pixels + p) * 4 + (i & 3)];
       acc[2 * p] += x * (w[i] - 256 * high);
       acc[2 * p + 1] += x * high;
     }
   }
+}
+
+/* Paired filters: w int16 [quads][4] = filter 0 + 256 * filter 1, in the order of cols. Both must
+ * fit: not -128 in filter 1 beside a negative weight in filter 0. And so must filter 1's sum 24
+ * bits: 255 times its weights' absolute values come to less than 2^23. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2p(const int16_t* cols, const int16_t* w, int32_t* acc,
+                                           int32_t quads) {
+  tvm_tiny_dsp_dot_pair(cols, w, acc, quads, 2);
+}
+
+/* tvm_tiny_dsp_dot_2x2p for one pixel: cols [quads][4]. */
+TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2p(const int16_t* cols, const int16_t* w, int32_t* acc,
+                                           int32_t quads) {
+  tvm_tiny_dsp_dot_pair(cols, w, acc, quads, 1);
 }
 
 TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2(const int16_t* cols, const int8_t* w, int32_t* acc,
