@@ -33,6 +33,7 @@ def adds(rng: np.random.Generator) -> Iterator[Case]:
         yield add(rng, 102, [*zp, -128, 127, half, m, n, 0, -2, -19])
         yield add(rng, 103, [*zp, -128, 127, m, half, n, -1, 0, -17])
         yield add(rng, 64, [*zp, -128, 127, half, half, n, 0, 0, -18])
+        yield add(rng, 65, [*zp, -128, 90, half, half, n, 0, 0, -18])
         yield add(rng, 99, [*zp, -60, 100, half, m, n, 0, -1, -18])
         yield add(rng, 100, [*zp, -128, 127, n, m, m, -1, -3, -17])
         yield add(rng, 100, [*zp, -128, 127, n, m, m, -31, -3, -31])

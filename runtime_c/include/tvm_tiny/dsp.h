@@ -225,6 +225,12 @@ TVM_TINY_DSP_SUM(smlabt)
 TVM_TINY_DSP_SUM(smlatb)
 TVM_TINY_DSP_SUM(smmlar)
 
+/* In place: fewer registers where sums go round a loop. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_smlad_in_place(uint32_t x, uint32_t w, int32_t sum) {
+  __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(x), "r"(w));
+  return sum;
+}
+
 TVM_TINY_INLINE uint32_t tvm_tiny_dsp_load(const int8_t* x) {
   return *(const tvm_tiny_dsp_unaligned*)(const void*)x;
 }
@@ -589,25 +595,31 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x4(const int16_t* x, const int8_t* w, int
  */
 struct tvm_tiny_dsp_edge {
   int32_t x;
-  int32_t odd;
   tvm_tiny_dsp_word* to;
+  tvm_tiny_dsp_half* last;
 };
 
 struct tvm_tiny_dsp_window {
   int32_t rows[TVM_TINY_DSP_KERNEL];
-  uint32_t minus;
-  int32_t channels;
+  /* Of the columns in the middle: the first's place in row 0, distances of rows 1 and 2 from there,
+   * the latter two columns on; their words. */
   int32_t middle;
-  int32_t pairs;
+  int32_t row1;
+  int32_t row2;
+  int32_t channels;
+  uint32_t minus;
   tvm_tiny_dsp_word* to;
+  tvm_tiny_dsp_word* to_end;
+  int32_t words;
   struct tvm_tiny_dsp_edge edges[2];
   struct tvm_tiny_dsp_edge* end;
 };
 
-/* One column; `to` is the place of its first word. */
+/* One column; `to` is the place of its first word, `half` that of its first half in the last odd
+ * row's words. */
 TVM_TINY_INLINE void tvm_tiny_dsp_column(const int8_t* x, const int32_t* rows,
-                                         tvm_tiny_dsp_word* to, uint32_t minus, int32_t kernel_h,
-                                         int32_t odd) {
+                                         tvm_tiny_dsp_word* to, tvm_tiny_dsp_half* half,
+                                         uint32_t minus, int32_t kernel_h) {
   int32_t r;
   TVM_TINY_DSP_LOOP
   for (r = 0; r + 1 < kernel_h; r += 2) {
@@ -625,8 +637,6 @@ TVM_TINY_INLINE void tvm_tiny_dsp_column(const int8_t* x, const int32_t* rows,
     const uint32_t a = tvm_tiny_dsp_load(x + rows[r]);
     const uint32_t even = tvm_tiny_dsp_add_even(minus, a);
     const uint32_t uneven = tvm_tiny_dsp_add_odd(minus, a);
-    /* Its half of the words, which begin at an even one. */
-    tvm_tiny_dsp_half* half = (tvm_tiny_dsp_half*)(void*)to - odd;
     half[0] = (uint16_t)even;
     half[2] = (uint16_t)uneven;
     half[4] = (uint16_t)(even >> 16);
@@ -673,33 +683,36 @@ TVM_TINY_INLINE void tvm_tiny_dsp_column(const int8_t* x, const int32_t* rows,
                    : [minus] "r"(minus), [end] "r"(end), [c] "r"(channels), __VA_ARGS__     \
                    : "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory")
 
-/* The columns in the middle, two by two, where all is there: `pairs` of them from x on. */
-TVM_TINY_INLINE void tvm_tiny_dsp_middle(const int8_t* all, const int32_t* rows,
-                                         tvm_tiny_dsp_word* first, uint32_t minus,
-                                         int32_t channels, int32_t kernel_h, int32_t pairs) {
-  const tvm_tiny_dsp_word* end = first + 4 * kernel_h * pairs;
-  tvm_tiny_dsp_word* to = first;
-  const int8_t* x = all + rows[0];
+/* The columns in the middle, two by two, where all is there. */
+TVM_TINY_INLINE void tvm_tiny_dsp_middle(const struct tvm_tiny_dsp_window* window,
+                                         const int8_t* x, int32_t kernel_h) {
+  const int32_t channels = window->channels;
+  const uint32_t minus = window->minus;
+  const int32_t* rows = window->rows;
+  const int8_t* const all = x + window->middle - rows[0];
+  tvm_tiny_dsp_word* to = window->to;
+  const tvm_tiny_dsp_word* end = window->to_end;
   int32_t r;
+  x += window->middle;
   if (kernel_h == 3) {
     TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS
                          "add r9, %[x], %[e]\n\tldr r8, [r9]\n\tldr r9, [r9, %[c]]\n\t"
                          TVM_TINY_DSP_ONE_ROW,
-                         [d] "r"(rows[1] - rows[0]), [e] "r"(rows[2] - rows[0] - 2 * channels));
+                         [d] "r"(window->row1), [e] "r"(window->row2));
     return;
   }
   TVM_TINY_DSP_LOOP
   for (r = 0; r + 1 < kernel_h; r += 2) {
     x = all + rows[r];
-    to = first + 4 * r;
-    end = to + 4 * kernel_h * pairs;
+    to = window->to + 4 * r;
+    end = to + window->words;
     TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS "add %[to], %[to], %[skip]\n\t",
                          [d] "r"(rows[r + 1] - rows[r]), [skip] "i"(16 * kernel_h - 32));
   }
   if ((kernel_h & 1) != 0) {
     x = all + rows[r];
-    to = first + 4 * r;
-    end = to + 4 * kernel_h * pairs;
+    to = window->to + 4 * r;
+    end = to + window->words;
     TVM_TINY_DSP_COLUMNS("ldr r8, [%[x]]\n\tldr r9, [%[x], %[c]]\n\t"
                          "add %[x], %[x], %[c], lsl #1\n\t"
                          TVM_TINY_DSP_ONE_ROW "add %[to], %[to], %[skip]\n\t",
@@ -731,19 +744,22 @@ TVM_TINY_INLINE void tvm_tiny_dsp_open(struct tvm_tiny_dsp_window* window, const
   }
   window->minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
   window->channels = channels;
-  window->middle = (first - pad_left) * channels;
-  window->pairs = pairs;
+  window->middle = window->rows[0] + (first - pad_left) * channels;
+  window->row1 = kernel_h > 1 ? window->rows[1] - window->rows[0] : 0;
+  window->row2 = kernel_h > 2 ? window->rows[2] - window->rows[0] - 2 * channels : 0;
   window->to = to + 2 * kernel_h * first;
+  window->words = 4 * kernel_h * pairs;
+  window->to_end = window->to + window->words;
   if ((pad_left & 1) != 0 && pad_left < end) {
     edge->x = 0;
-    edge->odd = 1;
     edge->to = to + 2 * kernel_h * (first - 2) + 1;
+    edge->last = (tvm_tiny_dsp_half*)(void*)(to + 2 * kernel_h * first - 4) + 1;
     edge++;
   }
   if (after < end) {
     edge->x = (after - pad_left) * channels;
-    edge->odd = 0;
     edge->to = to + 2 * kernel_h * after;
+    edge->last = (tvm_tiny_dsp_half*)(void*)(edge->to + 4 * (kernel_h - 1));
     edge++;
   }
   window->end = edge;
@@ -753,12 +769,11 @@ TVM_TINY_INLINE void tvm_tiny_dsp_open(struct tvm_tiny_dsp_window* window, const
 TVM_TINY_INLINE void tvm_tiny_dsp_fill(const struct tvm_tiny_dsp_window* window, const int8_t* x,
                                        int32_t kernel_h) {
   const struct tvm_tiny_dsp_edge* edge;
-  if (window->pairs > 0) {
-    tvm_tiny_dsp_middle(x + window->middle, window->rows, window->to, window->minus,
-                        window->channels, kernel_h, window->pairs);
+  if (window->words > 0) {
+    tvm_tiny_dsp_middle(window, x, kernel_h);
   }
   for (edge = window->edges; edge != window->end; edge++) {
-    tvm_tiny_dsp_column(x + edge->x, window->rows, edge->to, window->minus, kernel_h, edge->odd);
+    tvm_tiny_dsp_column(x + edge->x, window->rows, edge->to, edge->last, window->minus, kernel_h);
   }
 }
 
@@ -840,7 +855,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_two_rows(const tvm_tiny_dsp_word* window, int3
     for (j = 0; j < n; j++) {
       const int32_t k = i - j * stride;
       if (k >= first && k < last) {
-        acc[j] = tvm_tiny_dsp_smlad(x[i & 1], w[k], acc[j]);
+        acc[j] = pitch > 20 ? tvm_tiny_dsp_smlad_in_place(x[i & 1], w[k], acc[j])
+                            : tvm_tiny_dsp_smlad(x[i & 1], w[k], acc[j]);
       }
     }
   }
