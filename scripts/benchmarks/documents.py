@@ -1,0 +1,34 @@
+"""The tables of docs/benchmarks.md, between markers; what is around them is written by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from .cases import ROOT
+from .records import Figures
+from .tables import tables
+
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+_BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.S)
+
+
+def with_tables(text: str, tools: Mapping[str, str], figures: Figures) -> str:
+    """The document with what stands between `<!-- figures: NAME -->` and `<!-- end -->` renewed.
+
+    NAME is that of a table, or "tools". A table without figures becomes empty.
+    """
+    blocks = {table.name: table.markdown() for table in tables(figures)}
+    blocks["tools"] = "".join(f"* {version}\n" for version in dict.fromkeys(tools.values()))
+
+    def renewed(match: re.Match[str]) -> str:
+        return f"{match[1]}{blocks.get(match[2], '')}{match[3]}"
+
+    return _BLOCK.sub(renewed, text)
+
+
+def update(tools: Mapping[str, str], figures: Figures, path: Path = DOCUMENT) -> None:
+    """Renew the tables of the document."""
+    text = path.read_text(encoding="utf-8")
+    path.write_text(with_tables(text, tools, figures), encoding="utf-8")
