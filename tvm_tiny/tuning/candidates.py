@@ -13,8 +13,9 @@ from ..passes.lower_tir import lower_prim_func, to_pointer_abi
 from ..passes.print_c import print_c
 from ..schedules.kernel import shape_of
 from ..schedules.packed.choice import Choice
+from ..schedules.packed.convolution import geometry
 from .firmware import Batch, Kernel
-from .workloads import Workload
+from .workloads import Workload, with_few_callers
 
 #: Of the input that candidates are compared with.
 _SEED = 1
@@ -26,12 +27,14 @@ def make_kernel(workload: Workload, choice: Choice) -> Kernel:
     """The candidate, lowered as the compiler lowers it."""
     call = workload.packed(choice)
     factory = factory_of(call)
-    assert factory.tensorize is not None, "products are made of micro-kernels"
-    func = to_pointer_abi(lower_prim_func(factory.tensorize(call, factory.rings(call))))
+    tensorize = factory.tensorize
+    assert tensorize is not None, "products are made of micro-kernels"
+    made = with_few_callers(lambda: tensorize(call, factory.rings(call)))
+    func = to_pointer_abi(lower_prim_func(made))
     integers = factory.integers(call, factory.whole(call))
     return Kernel(
         label=describe(choice),
-        text=_DEFINED.sub("static TVM_TINY_NOINLINE ", print_c({GlobalVar("kernel"): func})),
+        text=_DEFINED.sub("", print_c({GlobalVar("kernel"): func})),
         constants=tuple(a.value.numpy().tobytes() for a in call.args[1:]),
         integers=tuple(int(v) for array in integers for v in array),
         scratch_bytes=scratch_bytes(call),
@@ -54,13 +57,12 @@ def make_batch(board: str, workload: Workload, kernels: list[Kernel]) -> Batch:
     call = workload.packed()
     shape = shape_of(call.args[0])
     values = np.random.default_rng(_SEED).integers(-128, 128, shape).astype("int8")
-    rows = factory_of(call).build(call, factory_of(call).rings(call)).rows
     return Batch(
         board=board,
         layer=workload.name,
         kernels=tuple(kernels),
         input=values.tobytes(),
         output_bytes=math.prod(shape_of(call)),
-        rows=rows,
+        rows=geometry(call).out[0],
         headers=(f"tvm_tiny/{workload.isa.name}.h",),
     )

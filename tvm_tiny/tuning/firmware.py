@@ -1,7 +1,7 @@
 """Firmware that counts the instructions of many kernels of one layer.
 
-This is what runs where an executor puts it, on another machine perhaps: it takes and gives plain
-data, and needs a compiler and an emulator there but no TVM.
+This is what runs where an executor puts it, on another machine perhaps: `measure` takes and gives
+plain data. It needs this package, the compiler and the emulator there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TIMEOUT_S = 300.0
 class Kernel:
     """A row kernel in C and what it is called with.
 
-    text: C, of a function `kernel` (input, constants..., integers, output, scratch, row).
+    text: C, `void kernel(input, constants..., integers, output, scratch, row) {...}`.
     """
 
     label: str
@@ -106,6 +106,7 @@ def _build(batch: Batch, board: Board, runtime: Path, folder: Path) -> Path:
     boards = runtime / "boards"
     constants = {_name(data): data for kernel in batch.kernels for data in kernel.constants}
     (folder / "main.c").write_text(_main(batch, sorted(constants)), encoding="ascii")
+    (folder / "kernels.c").write_text(_kernels(batch), encoding="ascii")
     (folder / "constants.S").write_text(_write_constants(constants, folder), encoding="ascii")
     render_memory(boards, folder, board)
     elf = folder / "firmware.elf"
@@ -123,9 +124,22 @@ def _units(board: Board, runtime: Path, folder: Path) -> list[Unit]:
     support = (*flags, *compiler.BOARD_FLAGS.get(platform, ()))
     return [
         Unit(folder / "main.c", flags),
+        Unit(folder / "kernels.c", flags),
         Unit(folder / "constants.S"),
         *(Unit(boards / name, support) for name in board_sources(board)),
     ]
+
+
+def _kernels(batch: Batch) -> str:
+    """Apart from main(), as in a product: the compiler must not know what they are called with."""
+    includes = [f'#include "{header}"\n' for header in batch.headers]
+    return "\n".join(
+        [*includes, *(_named(kernel.text, k) for k, kernel in enumerate(batch.kernels))]
+    )
+
+
+def _named(text: str, number: int) -> str:
+    return text.replace(" kernel(", f" kernel_{number}(", 1)
 
 
 def _main(batch: Batch, constants: Sequence[str]) -> str:
@@ -137,7 +151,7 @@ def _main(batch: Batch, constants: Sequence[str]) -> str:
     )
     kernels = [
         {
-            "text": kernel.text.replace(" kernel(", f" kernel_{k}(", 1),
+            "declaration": _named(kernel.text, k).partition(" {")[0] + ";",
             "constants": [_name(data) for data in kernel.constants],
             "integers": kernel.integers,
             "scratch": kernel.scratch_bytes > 0,
@@ -145,7 +159,6 @@ def _main(batch: Batch, constants: Sequence[str]) -> str:
         for k, kernel in enumerate(batch.kernels)
     ]
     return environment.get_template("tuning.c.j2").render(
-        headers=batch.headers,
         constants=constants,
         kernels=kernels,
         rows=batch.rows,

@@ -89,7 +89,8 @@ class Log:
         Never slower than the default, as far as it was measured: workloads of which the default
         was not are left out. board: whose counts to believe where there are several, else the
         first by name. scratch: bytes that a kernel may have, at most, beyond what it has by
-        default; None is no limit.
+        default; None is no limit. With a limit, workloads for which nothing faster fits are left
+        out too: a build takes what scratch memory is free in its arena.
 
         Raises DataError where the log has nothing for this instruction set.
         """
@@ -105,8 +106,11 @@ class Log:
         found: dict[str, Choice] = {}
         for origin in reversed(origins):  # the first of them has the last word
             for workload in {c.workload for o, c, _ in self if o == origin}:
-                choice = best(self.of(origin, workload), scratch)
-                if choice is not None:
+                measured = self.of(origin, workload)
+                fastest, choice = best(measured), best(measured, scratch)
+                if choice is None or (choice != fastest and measured[choice].default):
+                    found.pop(workload, None)
+                else:
                     found[workload] = choice
         return dict(sorted(found.items()))
 

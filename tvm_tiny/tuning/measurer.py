@@ -19,7 +19,7 @@ from tvm.s_tir.meta_schedule.runner import PyRunner, PyRunnerFuture, RunnerInput
 from .candidates import make_batch, make_kernel
 from .firmware import Kernel, measure
 from .log import Candidate, Log, Measured, Origin
-from .space import choice_in, workload_in
+from .space import choice_in, choices, workload_in
 from .workloads import Workload
 
 # Kernels that are worth a firmware of their own.
@@ -56,17 +56,22 @@ class Measurer:
 
     def build(self, candidate: Candidate) -> None:
         """Make the C of a candidate that is to be measured."""
-        if candidate not in self._kernels and self.known(candidate) is None:
+        if self.known(candidate) is None:
+            self._make(candidate)
+
+    def _make(self, candidate: Candidate) -> None:
+        if candidate not in self._kernels:
             workload = self.workloads[candidate.workload]
             self._kernels[candidate] = make_kernel(workload, candidate.choice)
 
     def start(self, key: str, wanted: Sequence[Candidate]) -> Mapping[Candidate, Firmware]:
         """Begin to measure candidates of a workload: the firmware of those not known yet."""
         workload = self.workloads[key]
-        default = Candidate(key, workload.default)
-        new = [c for c in dict.fromkeys(wanted) if self.known(c) is None]
-        if new and default not in self._kernels:
-            self._kernels[default] = make_kernel(workload, default.choice)
+        default, widest = (Candidate(key, c) for c in (workload.default, choices(workload)[-1]))
+        # What a build may take without a log is always measured.
+        new = [c for c in dict.fromkeys([*wanted, widest]) if self.known(c) is None]
+        for candidate in (default, *new) if new else ():
+            self._make(candidate)
         started: dict[Candidate, Firmware] = {}
         for part in _divided([c for c in new if c != default], self.jobs) if new else ():
             firmware = self._submit(workload, (default, *part))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TypeAlias
 
 import numpy as np
+import tvm_ffi
 from tvm.ir import IRModule
 from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule.cost_model.xgb_model import XGBConfig, XGBModel
@@ -29,8 +32,13 @@ from .workloads import Workload, merged, read_workloads
 
 Model: TypeAlias = IRModule | str | Path
 
+# What a user interrupts is mostly a function that TVM calls.
+tvm_ffi.register_error("KeyboardInterrupt", KeyboardInterrupt)
+
 # MetaSchedule wants a target; nothing is made for this one.
 _TARGET = "c"
+
+_INTRINSICS = "tvm.s_tir.tensor_intrin"
 
 # Candidates of a workload that are chosen together, from one state of the cost model.
 _BATCH = 4
@@ -115,7 +123,8 @@ def _opened(path: Path | None) -> Log:
 
 def _search(measurer: Measurer, trials: int, seed: int, most: int) -> None:
     workloads = list(measurer.workloads.values())
-    tasks = [_task(workload, seed + k) for k, workload in enumerate(workloads)]
+    with without_gpu_intrinsics():
+        tasks = [_task(workload, seed + k) for k, workload in enumerate(workloads)]
     candidates: list[Candidate] = []
     with _seeded(seed), tempfile.TemporaryDirectory(prefix="tvm-tiny-") as folder:
         ms.tune.tune_tasks(
@@ -158,6 +167,19 @@ def cost_model(workloads: Mapping[str, Workload], warm_up: int = _WARM_UP) -> XG
         early_stopping_rounds=20,
         adaptive_training=False,
     )
+
+
+@contextmanager
+def without_gpu_intrinsics() -> Iterator[None]:
+    """TuneContext imports the tensor intrinsics of all GPUs: ten seconds for what none needs."""
+    if _INTRINSICS in sys.modules:
+        yield
+        return
+    sys.modules[_INTRINSICS] = ModuleType(_INTRINSICS)
+    try:
+        yield
+    finally:
+        del sys.modules[_INTRINSICS]
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from tvm.ir import IRModule
 from tvm.s_tir import Schedule
 
 from ..passes.emit_stage import factory_of
-from ..schedules.packed.choice import Choice, divisors_and_more
+from ..schedules.packed.choice import Choice
 from ..schedules.packed.convolution import geometry
-from .workloads import Workload
+from .workloads import Workload, with_few_callers
 
 #: On the function: what it computes.
 WORKLOAD = "tvm_tiny.workload"
@@ -29,7 +29,7 @@ def module_of(workload: Workload) -> IRModule:
     """What MetaSchedule tunes: the default kernel for all rows, told apart by its workload."""
     call = workload.packed()
     factory = factory_of(call)
-    kernel = factory.build(call, factory.rings(call))
+    kernel = with_few_callers(lambda: factory.build(call, factory.rings(call)))
     *buffers, row = kernel.func.params
     rows = tirx.For(row, 0, kernel.rows, tirx.ForKind.SERIAL, kernel.func.body)
     root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", rows))
@@ -45,11 +45,14 @@ def tiles(workload: Workload) -> list[tuple[int, int]]:
 
 
 def chunks(workload: Workload) -> list[int]:
-    """How many tiles can be computed with filters that are widened once for all of them."""
+    """How many tiles can be computed with filters that are widened once for all of them.
+
+    All numbers: the most are fastest, and each one less takes less scratch.
+    """
     found, widens = geometry(workload.packed()), workload.isa.widens
     if widens is None or widens[0] > found.out[1]:
         return []
-    return [count for count in divisors_and_more(found.out[1] // widens[0]) if count > 1]
+    return list(range(2, found.out[1] // widens[0] + 1))
 
 
 def choices(workload: Workload) -> list[Choice]:

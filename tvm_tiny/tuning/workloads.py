@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from tvm import relax
 from tvm.ir import Call, GenericConst, IRModule
@@ -16,6 +17,8 @@ from ..schedules.kernel import spec
 from ..schedules.packed.choice import Choice
 from ..schedules.packed.isa import ISAS, Isa
 
+_Made = TypeVar("_Made")
+
 PRODUCTS = ("tvm_tiny.packed.qconv2d", "tvm_tiny.packed.qdense")
 
 
@@ -24,25 +27,26 @@ class Workload:
     """Layers of a model whose kernels are the same.
 
     key: `passes.select_kernels.workload`. module: one of the layers, as an integer operator in a
-    main of its own. layers: how many there are. name: of the first one's result.
+    main of its own. name: of the first one's result. default: how it is computed where nothing
+    else is asked for. layers: how many there are.
     """
 
     key: str
     isa: Isa
     module: IRModule
-    layers: int
     name: str
+    default: Choice
+    layers: int = 1
 
     def packed(self, choice: Choice | None = None) -> Call:
-        """The operator that computes it; None: as the instruction set does by itself."""
-        choices = {} if choice is None else {self.key: choice}
-        select: Any = SelectKernels(self.isa.name, choices)
-        return bindings_of(select(self.module)["main"])[0].value
+        """The operator that computes it."""
+        return _packed(self.key, self.isa, self.module, choice or self.default)
 
-    @property
-    def default(self) -> Choice:
-        """How it is computed where nothing else is asked for."""
-        return choice_of(self.packed())
+
+def _packed(key: str, isa: Isa, module: IRModule, choice: Choice | None) -> Call:
+    """With micro-kernels, where there are any that fit; choice: None is the default."""
+    select: Any = SelectKernels(isa.name, {} if choice is None else {key: choice})
+    return bindings_of(select(module)["main"])[0].value
 
 
 def choice_of(packed: Call) -> Choice:
@@ -60,9 +64,10 @@ def read_workloads(module: IRModule, isa: str) -> list[Workload]:
         if known is not None:
             found[key] = replace(known, layers=known.layers + 1)
             continue
-        made = Workload(key, ISAS[isa], _alone(call), 1, name)
-        if made.packed().op.name in PRODUCTS:
-            found[key] = made
+        alone = _alone(call)
+        packed = _packed(key, ISAS[isa], alone, None)
+        if packed.op.name in PRODUCTS:
+            found[key] = Workload(key, ISAS[isa], alone, name, choice_of(packed))
     return list(found.values())
 
 
@@ -74,6 +79,15 @@ def merged(models: Iterable[Sequence[Workload]]) -> list[Workload]:
         layers = made.layers + (known.layers if known else 0)
         found[made.key] = replace(known or made, layers=layers)
     return list(found.values())
+
+
+def with_few_callers(make: Callable[[], _Made]) -> _Made:
+    """The result of `make`, in a thread of its own while this one waits.
+
+    TVM's parser reads the sources of all functions that it is called from, for every kernel.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(make).result()
 
 
 def _products(main: relax.Function) -> Iterator[tuple[str, Call]]:
