@@ -15,7 +15,7 @@ from .cases import DIGITS, LAYERS, PORTABLE, ROOT, Case, all_cases
 from .measure import Figure, Result
 
 RECORDS = ROOT / "tests" / "benchmarks.json"
-#: Compilers differ by more than a rounding, the same one does not: what a change may cost.
+#: Counts repeat exactly with the same tools: this is what a change may cost.
 TOLERANCE = 0.02
 #: Plain C micro-kernels take at most this share of the portable kernels' instructions.
 MOST_OF_PORTABLE = 0.6
