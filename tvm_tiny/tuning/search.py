@@ -48,7 +48,7 @@ _WARM_UP = 16
 
 # Spaces are small: the sizes of TVM's evolution that suit them.
 _EVOLUTION = {
-    "population_size": 64,
+    "population_size": 24,
     "init_min_unmeasured": 1,
     "max_fail_count": 3,
     "genetic_num_iters": 2,
