@@ -39,7 +39,7 @@ def test_a_budget_that_layers_meet_needs_no_stages(report_on):
 
 def test_buffers_of_the_caller_are_in_no_plan(report_on):
     plans = report_on(io_in_arena=False).plans
-    assert {block.kind for plan in plans for block in plan.blocks} == {"tensor"}
+    assert {block.kind for plan in plans for block in plan.blocks} == {"tensor", "scratch"}
 
 
 @pytest.mark.parametrize(("options", "keys"), CHAINS)
