@@ -91,12 +91,13 @@ def _lowered(call: Call, pitches: Pitches | None) -> tirx.PrimFunc:
     key = repr((factory.key(call), pitches))
     if key not in _LOWERED:
         rings = factory.rings(call, pitches=pitches)
-        kernel = keep_columns(factory.build(call, rings).func, rings)
+        kernel = keep_columns(factory.kernel(call, rings).func, rings)
         wanted = factory.scratch(call) is not None
         func = to_pointer_abi(lower_prim_func(with_scratch(kernel, wanted=wanted)))
-        if factory.tensorize is not None:
-            micro = to_pointer_abi(lower_prim_func(factory.tensorize(call, rings)))
-            func = func.with_attr(IN_C, print_c({GlobalVar("kernel"): micro}))
+        micro = factory.micro_kernel(call, rings)
+        if micro is not None:
+            in_c = to_pointer_abi(lower_prim_func(micro))
+            func = func.with_attr(IN_C, print_c({GlobalVar("kernel"): in_c}))
         _LOWERED[key] = func.with_attr("calling_conv", _FINAL_SIGNATURE)
     return _LOWERED[key]
 
@@ -115,7 +116,7 @@ def access_of(call: Call) -> Access:
     # What is read of a constant is not asked, so calls that differ there have other accesses.
     key = (factory.key(call), tables, tuple(constants))
     if key not in _ACCESSES:
-        kernel = factory.build(call, factory.rings(call, logical=True))
+        kernel = factory.kernel(call, factory.rings(call, logical=True))
         integers = factory.integers(call, factory.whole(call))
         constants |= {len(call.args) + k: array for k, array in enumerate(integers)}
         _ACCESSES[key] = analyze(kernel.func, kernel.rows, constants)
@@ -155,7 +156,7 @@ def column_access_of(call: Call) -> Access:
     key = (f"columns {factory.key(call)}", tables, tuple(constants))
     if key not in _ACCESSES:
         rings = factory.rings(call, logical=True, pitches={})
-        kernel = factory.build(call, rings)
+        kernel = factory.kernel(call, rings)
         (integers,) = factory.integers(call, factory.whole(call), [[0, 0]])
         constants[len(call.args)] = integers[0]
         _ACCESSES[key] = column_access(kernel, rings, shape_of(call)[-2], constants)

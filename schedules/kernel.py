@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tvm_ffi
 from tvm import relax, s_tir, tirx
 from tvm.ir import Call, Expr
 
+Made = TypeVar("Made")
 Index = tuple[Expr, ...]
 Spec = tuple[tuple[int, ...], str]
 
@@ -143,6 +145,15 @@ class Factory:
     scratch: Callable[[Call], Spec | None] = lambda call: None
     tensorize: Callable[[Call, Rings], tirx.PrimFunc] | None = None
 
+    def kernel(self, call: Call, rings: Rings) -> RowKernel:
+        """The kernel of a call."""
+        return apart(lambda: self.build(call, rings))
+
+    def micro_kernel(self, call: Call, rings: Rings) -> tirx.PrimFunc | None:
+        """The same in calls of micro-kernels, if there is such a form."""
+        tensorize = self.tensorize
+        return None if tensorize is None else apart(lambda: tensorize(call, rings))
+
     def rings(self, call: Call, *, logical: bool = False, pitches: Pitches | None = None) -> Rings:
         """The rings this call can have: of tensors with more than one row and no batch."""
         ringed = tuple(k for k, shape in self._shapes(call).items() if _can_ring(shape))
@@ -192,6 +203,16 @@ class Factory:
         code = {k: str(v) for k, v in sorted(call.attrs.items()) if k not in self.scalars}
         signs = [int(call.attrs[k]) > 0 for k in self.scalars if k.endswith("shift")]
         return repr((call.op.name, specs, code, signs))
+
+
+def apart(make: Callable[[], Made]) -> Made:
+    """What `make` gives, made in a thread of its own.
+
+    TVM's parser reads the source files of all callers of a TVMScript function, which takes longer
+    than parsing it; a new thread has few.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(make).result()
 
 
 def _can_ring(shape: Sequence[int]) -> bool:

@@ -15,7 +15,7 @@ from ..schedules.kernel import shape_of
 from ..schedules.packed.choice import Choice
 from ..schedules.packed.convolution import geometry
 from .firmware import Batch, Kernel
-from .workloads import Workload, with_few_callers
+from .workloads import Workload
 
 #: Of the input that candidates are compared with.
 _SEED = 1
@@ -27,9 +27,8 @@ def make_kernel(workload: Workload, choice: Choice) -> Kernel:
     """The candidate, lowered as the compiler lowers it."""
     call = workload.packed(choice)
     factory = factory_of(call)
-    tensorize = factory.tensorize
-    assert tensorize is not None, "products are made of micro-kernels"
-    made = with_few_callers(lambda: tensorize(call, factory.rings(call)))
+    made = factory.micro_kernel(call, factory.rings(call))
+    assert made is not None, "products are made of micro-kernels"
     func = to_pointer_abi(lower_prim_func(made))
     integers = factory.integers(call, factory.whole(call))
     return Kernel(

@@ -16,7 +16,7 @@ from tvm.s_tir import Schedule
 from ..passes.emit_stage import factory_of
 from ..schedules.packed.choice import Choice
 from ..schedules.packed.convolution import geometry
-from .workloads import Workload, with_few_callers
+from .workloads import Workload
 
 #: On the function: what it computes.
 WORKLOAD = "tvm_tiny.workload"
@@ -29,7 +29,7 @@ def module_of(workload: Workload) -> IRModule:
     """What MetaSchedule tunes: the default kernel for all rows, told apart by its workload."""
     call = workload.packed()
     factory = factory_of(call)
-    kernel = with_few_callers(lambda: factory.build(call, factory.rings(call)))
+    kernel = factory.kernel(call, factory.rings(call))
     *buffers, row = kernel.func.params
     rows = tirx.For(row, 0, kernel.rows, tirx.ForKind.SERIAL, kernel.func.body)
     root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", rows))

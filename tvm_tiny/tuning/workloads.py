@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from tvm import relax
 from tvm.ir import Call, GenericConst, IRModule
@@ -16,8 +15,6 @@ from ..pipeline import operators_pipeline
 from ..schedules.kernel import spec
 from ..schedules.packed.choice import Choice
 from ..schedules.packed.isa import ISAS, Isa
-
-_Made = TypeVar("_Made")
 
 PRODUCTS = ("tvm_tiny.packed.qconv2d", "tvm_tiny.packed.qdense")
 
@@ -79,15 +76,6 @@ def merged(models: Iterable[Sequence[Workload]]) -> list[Workload]:
         layers = made.layers + (known.layers if known else 0)
         found[made.key] = replace(known or made, layers=layers)
     return list(found.values())
-
-
-def with_few_callers(make: Callable[[], _Made]) -> _Made:
-    """The result of `make`, in a thread of its own while this one waits.
-
-    TVM's parser reads the sources of all functions that it is called from, for every kernel.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(make).result()
 
 
 def _products(main: relax.Function) -> Iterator[tuple[str, Call]]:
