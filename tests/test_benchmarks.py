@@ -27,7 +27,6 @@ from benchmarks.cases import (
 )
 from benchmarks.measure import Figure, Result, Samples
 from benchmarks.tables import tables
-from conftest import shared_file
 
 KWS = Case("kws_ref_model", "mps2_an386", LAYERS)
 FIGURE = Figure(instructions=4_000_000, arena=9_128, flash=35_515, stack=200)
@@ -183,10 +182,10 @@ def test_without_models_the_command_says_so(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def check(job) -> None:
+def check(job, model_path) -> None:
     """Measures, and fails with what to do where a count is worse than it may be."""
     if job.model != DIGITS:
-        shared_file(f"models/{MODELS[job.model].file}")
+        model_path(MODELS[job.model].file)
     tools, recorded = records.load()
     for line in records.other_tools(tools, records.tool_versions(job.boards)):
         pytest.skip(f"counts are of other tools: {line}")
@@ -201,13 +200,13 @@ def check(job) -> None:
 @pytest.mark.models
 @pytest.mark.qemu
 @pytest.mark.parametrize("job", jobs_of(QUICK), ids=str)
-def test_counts_are_not_above_the_recorded(job):
-    check(job)
+def test_counts_are_not_above_the_recorded(job, model_path):
+    check(job, model_path)
 
 
 @pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.qemu
 @pytest.mark.parametrize("job", jobs_of(set(all_cases()) - QUICK), ids=str)
-def test_all_other_counts_are_not_above_the_recorded(job):
-    check(job)
+def test_all_other_counts_are_not_above_the_recorded(job, model_path):
+    check(job, model_path)
