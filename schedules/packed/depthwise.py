@@ -142,6 +142,9 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
     def weight(c: Expr, ky: Expr, kx: Expr) -> tuple[Any, ...]:
         return layout.at(c, ky, kx, (KH, KW))
 
+    def scratch_of(cols: Any) -> list[Expr]:
+        return [] if scratch(call) is None else [T.address_of(cols[0])]
+
     @T.inline
     def channels(first, count, x, w, params, q, lines, out, y):
         for ox, oc in T.grid(OW, count):
@@ -193,20 +196,6 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
                     channels(b * block, block, x, w, params, q, lines, out, y)
                 if C % block > 0:
                     channels(C - C % block, C % block, x, w, params, q, lines, out, y)
-            elif scratch(call) is None:
-                T.evaluate(
-                    T.call_extern(
-                        "void",
-                        function,
-                        T.address_of(x[0, 0, 0, 0]),
-                        T.address_of(lines[0]),
-                        T.address_of(w[origin]),
-                        T.address_of(params[first_channel]),
-                        T.address_of(out[0, lines[KH], 0, 0]),
-                        q[0],
-                        *sizes,
-                    )
-                )
             else:
                 T.evaluate(
                     T.call_extern(
@@ -217,7 +206,7 @@ def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
                         T.address_of(w[origin]),
                         T.address_of(params[first_channel]),
                         T.address_of(out[0, lines[KH], 0, 0]),
-                        T.address_of(cols[0]),
+                        *scratch_of(cols),
                         q[0],
                         *sizes,
                     )
