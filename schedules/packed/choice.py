@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 
@@ -22,12 +21,3 @@ class Choice:
     def to_attrs(self) -> dict[str, int]:
         """As attributes of a packed operator."""
         return asdict(self)
-
-
-def divisors_and_more(count: int) -> Iterator[int]:
-    """1, 2, 4, ... below `count`, and `count`: how many tiles of so many make a chunk."""
-    size = 1
-    while size < count:
-        yield size
-        size *= 2
-    yield max(count, 1)
