@@ -9,6 +9,8 @@ The tree::
     |-- DataError               6   inputs, samples or options do not fit the model
     |-- ToolchainError          7   a compiler or emulator is missing
     |-- BoardError              8   building or running firmware failed
+    |   |-- TransportError      8   the line to a device is closed or cannot be opened
+    |   `-- SessionError        8   a device does not answer, or answers that it cannot
     `-- VerificationError       9   results differ from the reference
         `-- PlanError           9   a memory plan lets one tensor harm another
 
@@ -67,6 +69,14 @@ class BoardError(TvmTinyError):
     """Firmware failed to build, start or finish on a board."""
 
     exit_code = 8
+
+
+class TransportError(BoardError):
+    """The line to a device cannot be opened, or was closed from the other side."""
+
+
+class SessionError(BoardError):
+    """A device does not answer in time, speaks another protocol, or reports an error."""
 
 
 class VerificationError(TvmTinyError):

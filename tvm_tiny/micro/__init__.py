@@ -2,6 +2,7 @@
 
 from .boards import BOARDS, Board, find_board
 from .firmware import Firmware, RunResult, build_firmware
+from .session import Session, Transport
 from .stack import StackReport, stack_bound
 from .targets import TARGETS, Target, find_target
 
@@ -11,8 +12,10 @@ __all__ = [
     "Board",
     "Firmware",
     "RunResult",
+    "Session",
     "StackReport",
     "Target",
+    "Transport",
     "build_firmware",
     "find_board",
     "find_target",
