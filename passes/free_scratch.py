@@ -13,7 +13,7 @@ from tvm_tiny.graph import Graph
 from tvm_tiny.network import Network, read_network, sketch
 from tvm_tiny.partition import Partition, Search
 from tvm_tiny.schedules.packed.choice import Choice
-from tvm_tiny.schedules.packed.convolution import Geometry, geometry
+from tvm_tiny.schedules.packed.geometry import Geometry, geometry
 from tvm_tiny.timeline import read_timeline
 
 from .rebuild import bindings_of

@@ -1,6 +1,7 @@
 """Depthwise convolution, one micro-kernel a row."""
 
-# No postponed annotations here: TVMScript reads the buffer shapes from them.
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 from tvm.ir import Call, Expr
-from tvm.script import tirx as T
+from tvm.script.ir_builder import tirx as T
 
 from ..kernel import OUT, Rings, RowKernel, Spec, first_operand, inside, row_kernel, shape_of
 from .isa import ISAS
+from .script import buffer, function, loops, spatial
+from .script import call as call_c
 from .tensorize import with_scratch
 
 Kernel = tuple[int, int]
@@ -103,7 +106,7 @@ def scratch(call: Call) -> Spec | None:
 
 def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
     """The kernel as one call: (x, w, params, integers, out, scratch, row)."""
-    func = _kernel(call, rings, calls=True).func
+    func = _Row(call, rings, calls=True).kernel().func
     return with_scratch(func, wanted=scratch(call) is not None)
 
 
@@ -116,100 +119,104 @@ def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
 )
 def packed_qdepthwise(call: Call, rings: Rings) -> RowKernel:
     """int8 depthwise convolution without dilation: x [1,H,W,C], w and params packed."""
-    return _kernel(call, rings, calls=False)
+    return _Row(call, rings, calls=False).kernel()
 
 
-def _kernel(call: Call, rings: Rings, *, calls: bool) -> RowKernel:
-    attrs = call.attrs
-    isa = ISAS[str(attrs["isa"])]
-    layout = _LAYOUTS[isa.name]
-    _, H, W, C = shape_of(call.args[0])
-    _, OH, OW, _ = shape_of(call)
-    KH, KW = _kernel_size(call)
-    SH, SW = (int(v) for v in attrs["strides"])
-    PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
-    clamp = int(attrs["act_min"]), int(attrs["act_max"])
-    zero_point = int(attrs.get("y_zp", 0))
-    function = f"tvm_tiny_{isa.name}_depthwise"
-    room = scratch(call) or ((1,), "int16")
-    first_channel = (0,) * len(isa.form.shape(1))
-    given = [zero_point] if isa.form.compact else []
-    sizes = (*given, *clamp, W, C, KH, KW, SW, PL, OW)
-    block = _BLOCK if isa.name == "dsp" else C
-    shape = layout.shape(C, (KH, KW))
-    origin = (0,) * len(shape)
+class _Row:
+    """Writes the function of one row of the output; calls: as one micro-kernel."""
 
-    def weight(c: Expr, ky: Expr, kx: Expr) -> tuple[Any, ...]:
-        return layout.at(c, ky, kx, (KH, KW))
+    def __init__(self, call: Call, rings: Rings, *, calls: bool) -> None:
+        self._rings, self._calls, self._scratch = rings, calls, scratch(call)
+        self._isa = ISAS[str(call.attrs["isa"])]
+        self._layout = _LAYOUTS[self._isa.name]
+        self._kernel = _kernel_size(call)
+        self._x_shape, self._out_shape = shape_of(call.args[0])[1:], shape_of(call)[1:]
+        attrs = call.attrs
+        self._strides = [int(v) for v in attrs["strides"]]
+        self._before = [int(v) for v in attrs["padding"][:2]]
+        self._clamp = int(attrs["act_min"]), int(attrs["act_max"])
+        self._zero_point = int(attrs.get("y_zp", 0))
 
-    def scratch_of(cols: Any) -> list[Expr]:
-        return [] if scratch(call) is None else [T.address_of(cols[0])]
+    def kernel(self) -> RowKernel:
+        """(x, w, params, integers, out, row)."""
+        channels = self._x_shape[2]
+        buffers: dict[str, Spec] = {
+            "x": ((1, *self._x_shape), "int8"),
+            "w": (self._layout.shape(channels, self._kernel), "int8"),
+            "params": (self._isa.form.shape(channels), "int32"),
+            "q": ((self._rings.integers,), "int32"),
+            "out": ((1, *self._out_shape), "int8"),
+        }
+        return RowKernel(function(buffers, self._body), self._out_shape[0])
 
-    @T.inline
-    def channels(first, count, x, w, params, q, lines, out, y):
-        for ox, oc in T.grid(OW, count):
-            with T.sblock("pixel"):
-                vx = T.axis.spatial(OW, ox)
-                vc = T.axis.spatial(C, first + oc)
-                acc = T.sblock_alloc_buffer((1,), "int32")
-                acc[0] = isa.form.bias(params, vc)
-                for ky, kx in T.grid(KH, KW):
-                    acc[0] += T.if_then_else(
-                        T.And(
-                            rings.pick(inside(y * SH + ky - PT, H), lines[ky] >= 0),
-                            inside(vx * SW + kx - PL, W),
-                        ),
-                        T.Cast(
-                            "int32",
-                            x[
-                                0,
-                                rings.pick(y * SH + ky - PT, lines[ky]),
-                                vx * SW + kx - PL,
-                                vc,
-                            ],
-                        )
-                        - (q[0] if isa.subtracts else 0),
-                        0 if isa.subtracts else q[0],
-                    ) * T.Cast("int32", w[weight(vc, ky, kx)])
-                acc[0] = isa.form.scaled(acc[0], params, vc)
-                out[0, rings.pick(y, lines[KH]), vx, vc] = isa.form.settled(
-                    acc[0], params, vc, zero_point, clamp
-                )
-
-    @T.prim_func(private=True, s_tir=True)
-    def row(
-        x: T.Buffer((1, H, W, C), "int8"),
-        w: T.Buffer(shape, "int8"),
-        params: T.Buffer(isa.form.shape(C), "int32"),
-        q: T.Buffer((rings.integers,), "int32"),
-        out: T.Buffer((1, OH, OW, C), "int8"),
-        y: T.int32,
-    ):
+    def _body(self, *parameters: tirx.Var) -> None:
+        self._x, self._w, self._params, self._q, self._out, self._y = parameters
+        height, rings = self._kernel[0], self._rings
         with T.sblock("row"):
-            lines = T.sblock_alloc_buffer((KH + 1,), "int32")
-            cols = T.sblock_alloc_buffer(room[0], room[1])
-            for ky in range(KH):
-                lines[ky] = rings.tap(0, y * SH + ky - PT, H, q)
-            lines[KH] = rings.slot(OUT, y, q)
-            if not calls:
-                for b in range(C // block):
-                    channels(b * block, block, x, w, params, q, lines, out, y)
-                if C % block > 0:
-                    channels(C - C % block, C % block, x, w, params, q, lines, out, y)
+            self._lines = buffer("lines", (height + 1,), "int32")
+            cols = buffer("cols", *(self._scratch or ((1,), "int16")))
+            with loops(ky=height) as ky:
+                line = rings.tap(0, self._input_row(ky), self._x_shape[0], self._q)
+                T.buffer_store(self._lines, line, [ky])
+            T.buffer_store(self._lines, rings.slot(OUT, self._y, self._q), [height])
+            if self._calls:
+                self._call(cols)
             else:
-                T.evaluate(
-                    T.call_extern(
-                        "void",
-                        function,
-                        T.address_of(x[0, 0, 0, 0]),
-                        T.address_of(lines[0]),
-                        T.address_of(w[origin]),
-                        T.address_of(params[first_channel]),
-                        T.address_of(out[0, lines[KH], 0, 0]),
-                        *scratch_of(cols),
-                        q[0],
-                        *sizes,
-                    )
-                )
+                self._blocks()
 
-    return RowKernel(row, OH)
+    def _input_row(self, ky: Expr) -> Expr:
+        return self._y * self._strides[0] + ky - self._before[0]
+
+    def _call(self, cols: tirx.Var) -> None:
+        _, width, channels = self._x_shape
+        height, across = self._kernel
+        given = [self._zero_point] if self._isa.form.compact else []
+        call_c(
+            f"tvm_tiny_{self._isa.name}_depthwise",
+            T.address_of(self._x[0, 0, 0, 0]),
+            T.address_of(self._lines[0]),
+            T.address_of(self._w[(0,) * len(self._w.shape)]),
+            T.address_of(self._params[(0,) * len(self._params.shape)]),
+            T.address_of(self._out[0, self._lines[height], 0, 0]),
+            *([] if self._scratch is None else [T.address_of(cols[0])]),
+            self._q[0],
+            *(*given, *self._clamp, width, channels, height, across),
+            *(self._strides[1], self._before[1], self._out_shape[1]),
+        )
+
+    def _blocks(self) -> None:
+        """Channels in the order in which the micro-kernel reads and writes them."""
+        channels = self._x_shape[2]
+        block = _BLOCK if self._isa.name == "dsp" else channels
+        with loops(b=channels // block) as b:
+            self._channels(b * block, block)
+        if channels % block:
+            self._channels(channels - channels % block, channels % block)
+
+    def _channels(self, first: Expr | int, count: int) -> None:
+        _, width, channels = self._out_shape
+        with loops(ox=width, oc=count) as (ox, oc), T.sblock("pixel"):
+            vx = spatial("vx", width, ox)
+            vc = spatial("vc", channels, first + oc)
+            acc = buffer("acc", (1,), "int32")
+            form = self._isa.form
+            T.buffer_store(acc, form.bias(self._params, vc), [0])
+            with loops(ky=self._kernel[0], kx=self._kernel[1]) as (ky, kx):
+                weight = self._w[self._layout.at(vc, ky, kx, self._kernel)]
+                product = self._value(vx, vc, ky, kx) * T.Cast("int32", weight)
+                T.buffer_store(acc, acc[0] + product, [0])
+            T.buffer_store(acc, form.scaled(acc[0], self._params, vc), [0])
+            line = self._rings.pick(self._y, self._lines[self._kernel[0]])
+            value = form.settled(acc[0], self._params, vc, self._zero_point, self._clamp)
+            T.buffer_store(self._out, value, [0, line, vx, vc])
+
+    def _value(self, vx: Expr, vc: Expr, ky: Expr, kx: Expr) -> Expr:
+        """What is under a tap of the window of a pixel."""
+        height, width, _ = self._x_shape
+        y, kept, pick = self._input_row(ky), self._lines[ky], self._rings.pick
+        column = vx * self._strides[1] + kx - self._before[1]
+        there = T.And(pick(inside(y, height), kept >= 0), inside(column, width))
+        value = T.Cast("int32", self._x[0, pick(y, kept), column, vc])
+        if self._isa.subtracts:
+            return T.if_then_else(there, value - self._q[0], 0)
+        return T.if_then_else(there, value, self._q[0])

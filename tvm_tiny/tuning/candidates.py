@@ -13,7 +13,7 @@ from ..passes.lower_tir import lower_prim_func, to_pointer_abi
 from ..passes.print_c import print_c
 from ..schedules.kernel import shape_of
 from ..schedules.packed.choice import Choice
-from ..schedules.packed.convolution import geometry
+from ..schedules.packed.geometry import geometry
 from .firmware import Batch, Kernel
 from .workloads import Workload
 

@@ -15,7 +15,7 @@ from tvm.s_tir import Schedule
 
 from ..passes.emit_stage import factory_of
 from ..schedules.packed.choice import Choice
-from ..schedules.packed.convolution import geometry
+from ..schedules.packed.geometry import geometry
 from .workloads import Workload
 
 #: On the function: what it computes.

@@ -1,0 +1,151 @@
+"""Micro-kernels as TensorIntrins.
+
+A micro-kernel is a C function of runtime_c/include/tvm_tiny/<isa>.h. Its meaning is a TIR block;
+`Schedule.tensorize` puts the call in place of the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.s_tir import TensorIntrin
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from .isa import Index, Isa
+from .meaning import elements, products, results, widened
+from .script import call, everything
+
+
+@dataclass(frozen=True)
+class _Operand:
+    """A buffer that an intrinsic is given; use: r, w or rw."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    use: str
+    strides: tuple[int, ...] | None = None
+
+
+Body = Callable[..., None]
+
+
+def _register(name: str, operands: Sequence[_Operand], meaning: Body, micro_kernel: Body) -> str:
+    """meaning, micro_kernel: add their statements; they are called with the operands' buffers."""
+    sides = (_side(operands, body) for body in (meaning, micro_kernel))
+    TensorIntrin.register(name, *sides, override=True)
+    return name
+
+
+def _side(operands: Sequence[_Operand], body: Body) -> tirx.PrimFunc:
+    with IRBuilder() as builder, T.prim_func(s_tir=True):
+        T.func_name("intrin")
+        handles = [T.arg(f"p{k}", T.handle()) for k in range(len(operands))]
+        buffers = [_matched(*pair) for pair in zip(handles, operands, strict=True)]
+        IRBuilder.name_many([f"b{k}" for k in range(len(operands))], buffers)
+        with T.sblock("root"):
+            uses = [(b[everything(o.shape)], o.use) for b, o in zip(buffers, operands, strict=True)]
+            T.reads(*(region for region, use in uses if "r" in use))
+            T.writes(*(region for region, use in uses if "w" in use))
+            body(*buffers)
+    return builder.get()
+
+
+def _matched(handle: tirx.Var, operand: _Operand) -> tirx.Var:
+    strides = None if operand.strides is None else list(operand.strides)
+    return T.match_buffer(handle, operand.shape, operand.dtype, strides=strides, offset_factor=1)
+
+
+def register_dot(
+    isa: Isa, tile: tuple[int, int], size: int, stride: int | None, *, wide: bool = False
+) -> str:
+    """The TensorIntrin that adds up products: acc[p, f] += sum over k of x[p, k] * w[f, k].
+
+    stride: of a tensor read in place, the columns between two pixels; None for gathered input.
+    wide: the filters have been widened, and lie like gathered input.
+    """
+    pixels, filters = tile
+    step = 1 if stride is None else stride
+    x = _Operand(isa.columns(pixels, size), isa.dtype, "r")
+    if stride is not None:
+        x = _Operand(((pixels - 1) * step + 1, size), "int8", "r")
+    w = _Operand(isa.weights(filters, size), "int8", "r")
+    if wide:
+        w = _Operand(isa.columns(filters, size), isa.dtype, "r")
+    acc = _Operand((pixels, filters), "int32", "rw")
+
+    def at(p: Expr, k: Expr) -> Index:
+        return isa.column(p, k, size) if stride is None else (p * step, k)
+
+    def weight(f: Expr, k: Expr) -> Index:
+        return isa.column(f, k, size) if wide else isa.weight(f, k, size)
+
+    def meaning(c: tirx.Var, a: tirx.Var, b: tirx.Var) -> None:
+        products(pixels, filters, size, c, elements(a, at), elements(b, weight))
+
+    def micro_kernel(c: tirx.Var, a: tirx.Var, b: tirx.Var) -> None:
+        pointers = a.access_ptr("r"), b.access_ptr("r"), c.access_ptr("rw")
+        call(dot, *isa.dot_arguments(pointers, step * size, pixels, size))
+
+    name = f"tvm_tiny.{isa.name}.dot_{pixels}x{filters}_{size}_{stride}_{wide}"
+    dot = f"tvm_tiny_{isa.name}_{isa.dot(pixels, filters)}{'w' if wide else ''}"
+    # TVM lists what a block adds to before what it adds.
+    return _register(name, (acc, x, w), meaning, micro_kernel)
+
+
+@dataclass(frozen=True)
+class Requantize:
+    """What the TensorIntrin of requantizing is made for: `channels` of a tile's `filters`.
+
+    pitch: int8 from one pixel to the next. zero_point, clamp: of the output.
+    """
+
+    pixels: int
+    filters: int
+    channels: int
+    pitch: int
+    zero_point: int
+    clamp: tuple[int, int]
+
+
+def register_requantize(isa: Isa, how: Requantize) -> str:
+    """The TensorIntrin that takes sums to int8: out[p, f] = acc[p, f] * multiplier[f] ..."""
+    pixels, channels, form = how.pixels, how.channels, isa.form
+    operands = (
+        _Operand((pixels, channels), "int32", "rw", (how.filters, 1)),
+        _Operand((channels, form.words), "int32", "r"),
+        _Operand((pixels, channels), "int8", "w", (how.pitch, 1)),
+    )
+    given = [how.zero_point] if form.compact else []
+    sizes = (pixels, channels, how.pitch, *given, *how.clamp)
+
+    def meaning(a: tirx.Var, b: tirx.Var, c: tirx.Var) -> None:
+        limits = how.zero_point, how.clamp
+        results(pixels, channels, a, b, lambda p, f: c[p, f], lambda f: f, form, limits)
+
+    def micro_kernel(a: tirx.Var, b: tirx.Var, c: tirx.Var) -> None:
+        pointers = a.access_ptr("rw"), how.filters, b.access_ptr("r"), c.access_ptr("w")
+        call(f"tvm_tiny_{isa.name}_requantize", *pointers, *sizes)
+
+    name = f"tvm_tiny.{isa.name}.requantize_{how.filters}_{'_'.join(map(str, sizes))}"
+    return _register(name, operands, meaning, micro_kernel)
+
+
+def register_widen(isa: Isa, filters: int, size: int) -> str:
+    """The TensorIntrin that widens a block of filters: wide[f, k] = w[f, k]."""
+    w = _Operand(isa.weights(filters, size), "int8", "r")
+    wide = _Operand(isa.columns(filters, size), isa.dtype, "w")
+
+    def meaning(a: tirx.Var, b: tirx.Var) -> None:
+        narrow = elements(a, lambda f, k: isa.weight(f, k, size))
+        widened(filters, size, narrow, elements(b, lambda f, k: isa.column(f, k, size)))
+
+    def micro_kernel(a: tirx.Var, b: tirx.Var) -> None:
+        quads = w.shape[0]
+        call(f"tvm_tiny_{isa.name}_widen", a.access_ptr("r"), b.access_ptr("w"), quads)
+
+    name = f"tvm_tiny.{isa.name}.widen_{filters}_{size}"
+    return _register(name, (w, wide), meaning, micro_kernel)

@@ -1,0 +1,90 @@
+"""What micro-kernels compute: the loops of a row kernel that a `TensorIntrin` stands for.
+
+The kernel and the intrinsic's description are made by the same function, so that they are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tvm import tirx
+from tvm.ir import Expr, TensorLoad
+from tvm.script.ir_builder import tirx as T
+
+from .channels import Form
+from .script import loops, remap, spatial
+
+# From two indices to an element of a buffer.
+Element = Callable[[Expr | int, Expr | int], TensorLoad]
+
+
+def elements(buffer: tirx.Var, index: Callable[[Expr, Expr], Sequence[Expr | int]]) -> Element:
+    """Of a buffer, whose index follows from the two."""
+    return lambda first, second: buffer[tuple(index(first, second))]
+
+
+def only(index: Expr, extent: int) -> Expr | int:
+    """An index, as TVM simplifies it where there is only one."""
+    return index if extent > 1 else 0
+
+
+def _pair(count: int, filters: int, e: tirx.Var) -> tuple[Expr, Expr]:
+    """Pixel and filter of the e-th sum: one loop, as TVM drops loops of one iteration."""
+    vp = spatial("vp", count, e // filters)
+    return vp, spatial("vf", filters, e % filters)
+
+
+def started(pixels: int, filters: int, acc: tirx.Var, bias: Callable[[Expr], Expr]) -> None:
+    """acc[p, f] = bias(f). Unrolled, so that C compilers keep the sums in registers."""
+    with T.unroll(pixels * filters) as e, T.sblock("bias"):
+        vp, vf = _pair(pixels, filters, e)
+        T.buffer_store(acc, bias(vf), [vp, vf])
+
+
+def products(pixels: int, filters: int, size: int, acc: tirx.Var, x: Element, w: Element) -> None:
+    """acc[p, f] += x(p, k) * w(f, k) over k < size."""
+    with loops(e=pixels * filters, k=size) as (e, k), T.sblock("product"):
+        vp, vf = _pair(pixels, filters, e)
+        vk = remap("R", vk=k)[0]
+        p1 = only(vp, pixels)
+        total, value, weight = acc[p1, vf], x(p1, vk), w(vf, vk)
+        T.reads(total, value, weight)
+        T.writes(total)
+        product = T.Cast("int32", value) * T.Cast("int32", weight)
+        T.buffer_store(acc, total + product, [p1, vf])
+
+
+def results(
+    pixels: int,
+    channels: int,
+    acc: tirx.Var,
+    params: tirx.Var,
+    out: Element,
+    channel: Callable[[Expr | int], Expr],
+    form: Form,
+    limits: tuple[int, tuple[int, int]],
+) -> None:
+    """out(p, f) = acc[p, f], rescaled by the parameters of channel(f), to int8.
+
+    limits: the output's zero point, and its clamp. The sums are spoilt: a matched block may have
+    no buffer of its own.
+    """
+    zero_point, clamp = limits
+    with loops(e=pixels * channels) as e, T.sblock("result"):
+        vp, vf = _pair(pixels, channels, e)
+        p1, f1 = only(vp, pixels), only(vf, channels)
+        total, place, c = acc[p1, f1], out(p1, f1), channel(f1)
+        T.reads(total, params[form.all_of(c)])
+        T.writes(total, place)
+        T.buffer_store(acc, form.scaled(total, params, c), [p1, f1])
+        value = form.settled(acc[p1, f1], params, c, zero_point, clamp)
+        T.buffer_store(place.source, value, list(place.indices))
+
+
+def widened(filters: int, size: int, w: Element, wide: Element) -> None:
+    """wide(f, k) = w(f, k)."""
+    with loops(f=filters, k=size) as (f, k), T.sblock("weight"):
+        vf, vk = remap("SS", vf=f, vk=k)
+        place = wide(vf, vk)
+        value = T.Cast(str(place.source.dtype), w(vf, vk))
+        T.buffer_store(place.source, value, list(place.indices))
