@@ -25,6 +25,8 @@ LAYERS = {
     "pools": 2,
     "interface": 2,
     "micro": 2,
+    "micro.project_api": 15,
+    "micro.projects": 15,
     "ops": 3,
     "schedules": 3,
     "frontend": 4,

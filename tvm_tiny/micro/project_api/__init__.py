@@ -1,1 +1,18 @@
-"""microTVM's Project API: JSON-RPC 2.0 over pipes, served for our projects, driven for any."""
+"""microTVM's Project API: JSON-RPC 2.0, one object a line, served for our projects, driven for any.
+
+The method names, parameters, error codes and the base85 coding of transport data are those of
+protocol version 1, microTVM of TVM 0.14.
+"""
+
+from .client import ClientTransport, ProjectClient
+from .foreign import ForeignProject, create_from_template
+from .server import Server, main
+
+__all__ = [
+    "ClientTransport",
+    "ForeignProject",
+    "ProjectClient",
+    "Server",
+    "create_from_template",
+    "main",
+]

@@ -1,0 +1,1 @@
+../microtvm_api_server.py

@@ -1,0 +1,242 @@
+"""Drives any Project API server: ours, and those of other templates and projects."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from tvm_tiny import errors
+from tvm_tiny.errors import BoardError, DataError
+
+from .protocol import (
+    IO_TIMEOUT,
+    JSONRPC,
+    PROTOCOL_VERSION,
+    TRANSPORT_CLOSED,
+    UNSUPPORTED_TVM,
+    decode,
+    encode,
+)
+
+LAUNCH_FILE = "launch_microtvm_api_server.sh"
+SERVER_FILE = "microtvm_api_server.py"
+
+# Builds of a whole operating system take long; a server that hangs should still end.
+_TIMEOUT_S = 3600.0
+
+# Beyond the time-out of a read or write on the transport itself.
+_GRACE_S = 30.0
+
+_CHUNK = 1 << 16
+
+
+def has_server(folder: Path) -> bool:
+    """Whether a folder can be driven."""
+    return (folder / SERVER_FILE).is_file() or (folder / LAUNCH_FILE).is_file()
+
+
+class RemoteIoTimeoutError(BoardError):
+    """The server's transport had nothing to read, or could not write, within the time given."""
+
+
+class ProjectClient:
+    """A server process and the requests to it. A context manager: it ends the process."""
+
+    def __init__(self, folder: Path) -> None:
+        """Starts the server of a folder; DataError if it has none."""
+        self._folder = folder
+        self._next_id = 1
+        self._unread = b""
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (`close` closes it)
+        ours, theirs = os.pipe(), os.pipe()  # requests and replies: (read end, write end)
+        ends = ("--read-fd", str(ours[0]), "--write-fd", str(theirs[1]))
+        try:
+            self._process = subprocess.Popen(
+                [*_command(folder), *ends],
+                cwd=folder,
+                pass_fds=(ours[0], theirs[1]),
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,
+                stderr=self._said,
+            )
+        except OSError as error:
+            os.close(ours[1]), os.close(theirs[0])
+            raise BoardError(f"Project API server of '{folder}' does not start: {error}") from None
+        finally:
+            os.close(ours[0]), os.close(theirs[1])
+        self._requests, self._replies = ours[1], theirs[0]
+
+    def __enter__(self) -> ProjectClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hangs up; a server that does not end by itself is ended."""
+        if self._requests < 0:
+            return
+        os.close(self._requests), os.close(self._replies)
+        self._requests = self._replies = -1
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._said.close()
+
+    def call(self, method: str, timeout_s: float = _TIMEOUT_S, **parameters: Any) -> Any:
+        """The result of a method.
+
+        Raises what the server says as the class it names, else as BoardError; BoardError where it
+        ends, gives no answer in `timeout_s` seconds or one that is none.
+        """
+        if self._requests < 0:
+            raise BoardError(f"Project API server of '{self._folder}' is closed")
+        number, self._next_id = self._next_id, self._next_id + 1
+        request = {"jsonrpc": JSONRPC, "id": number, "method": method, "params": parameters}
+        with suppress(BrokenPipeError):  # then reading says how it ended
+            self._send(json.dumps(request).encode() + b"\n")
+        reply = self._reply(method, number, timeout_s)
+        if "error" in reply:
+            raise self._error(method, reply["error"])
+        return reply["result"]
+
+    def info(self) -> dict[str, Any]:
+        """`server_info_query`; DataError for another protocol version."""
+        from tvm import __version__ as tvm_version
+
+        info = self.call("server_info_query", tvm_version=tvm_version)
+        if not isinstance(info, dict) or info.get("protocol_version") != PROTOCOL_VERSION:
+            found = info.get("protocol_version") if isinstance(info, dict) else info
+            raise DataError(
+                f"'{self._folder}' serves version {found!r} of the Project API, expected "
+                f"{PROTOCOL_VERSION}"
+            )
+        return info
+
+    def _send(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._requests, data) :]
+
+    def _reply(self, method: str, number: int, timeout_s: float) -> dict[str, Any]:
+        line = self._line(method, timeout_s)
+        try:
+            reply = json.loads(line)
+            ok = reply["jsonrpc"] == JSONRPC and reply["id"] in (number, None)
+            ok = ok and (("error" in reply) != ("result" in reply) or reply.get("error") is None)
+        except (ValueError, TypeError, KeyError):
+            ok = False
+        if not ok:
+            shown = line[:80].decode(errors="replace").strip()
+            raise BoardError(f"{method}: '{self._folder}' answers with no valid reply: {shown!r}")
+        found: dict[str, Any] = reply
+        if found.get("error") is None:
+            found.pop("error", None)
+        return found
+
+    def _line(self, method: str, timeout_s: float) -> bytes:
+        end = time.monotonic() + timeout_s
+        while b"\n" not in self._unread:
+            left = max(0.0, end - time.monotonic())
+            if not select.select([self._replies], [], [], left)[0]:
+                raise BoardError(f"{method}: no answer of '{self._folder}' in {timeout_s:g} s")
+            data = os.read(self._replies, _CHUNK)
+            if not data:
+                raise BoardError(f"{method}: {self._how_it_ended()}")
+            self._unread += data
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
+
+    def _how_it_ended(self) -> str:
+        try:
+            status: object = self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            status = "none"
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        last = f": {lines[-1].removeprefix('error: ')}" if lines else ""
+        return f"Project API server of '{self._folder}' ended with status {status}{last}"
+
+    def _error(self, method: str, entry: Any) -> errors.TvmTinyError:
+        entry = entry if isinstance(entry, dict) else {"message": str(entry)}
+        message, data = str(entry.get("message")), entry.get("data")
+        if message == IO_TIMEOUT:
+            return RemoteIoTimeoutError(f"{method}: time-out")
+        if message == UNSUPPORTED_TVM:
+            return DataError(f"'{self._folder}' does not support this version of TVM")
+        data = data if isinstance(data, dict) else {}
+        told = data.get("message")
+        kind = getattr(errors, str(data.get("class")), None)
+        if told and isinstance(kind, type) and issubclass(kind, errors.TvmTinyError):
+            return kind(str(told))
+        if message == TRANSPORT_CLOSED:
+            return _closed(f"{method}: the transport is closed")
+        lines = str(data.get("traceback") or "").strip().splitlines()
+        return BoardError(
+            f"{method} of '{self._folder}': {lines[-1].strip() if lines else message}"
+        )
+
+
+def _closed(message: str) -> BoardError:
+    kind: type[BoardError] = getattr(errors, "TransportError", BoardError)
+    return kind(message)
+
+
+def _command(folder: Path) -> list[str]:
+    """A launch script comes first, as it may choose another Python."""
+    script, launcher = folder.absolute() / SERVER_FILE, folder.absolute() / LAUNCH_FILE
+    if launcher.is_file():
+        return [str(launcher), str(script)]
+    if script.is_file():
+        return [sys.executable, str(script)]
+    raise DataError(
+        f"'{folder}' has no Project API server: neither {SERVER_FILE} nor {LAUNCH_FILE}"
+    )
+
+
+class ClientTransport:
+    """A server's transport, as sessions use it. Closing it ends the server."""
+
+    def __init__(self, client: ProjectClient, options: Mapping[str, Any]) -> None:
+        self._client = client
+        client.call("open_transport", options=dict(options))
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """All of it; BoardError after `timeout_s` seconds."""
+        self._client.call(
+            "write_transport", timeout_s + _GRACE_S, data=encode(data), timeout_sec=timeout_s
+        )
+
+    def read(self, size: int, timeout_s: float) -> bytes:
+        """1..size bytes as soon as there are any; none after `timeout_s` seconds."""
+        try:
+            reply = self._client.call(
+                "read_transport", timeout_s + _GRACE_S, n=size, timeout_sec=timeout_s
+            )
+            return decode(reply["data"])
+        except RemoteIoTimeoutError:
+            return b""
+        except (KeyError, TypeError, ValueError) as error:
+            raise BoardError(f"read_transport: no valid data ({error!r})") from None
+
+    def close(self) -> None:
+        """The transport, then the server."""
+        with suppress(BoardError):
+            self._client.call("close_transport", _GRACE_S)
+        self._client.close()

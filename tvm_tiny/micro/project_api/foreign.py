@@ -1,0 +1,145 @@
+"""Projects and templates that are not ours, through their Project API servers.
+
+They keep no option values, so every call gives all that are not defaults, as with tvmc.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvm_tiny.archive_reader import Archive, open_archive
+from tvm_tiny.errors import DataError
+from tvm_tiny.micro.compiler import runtime_folder
+from tvm_tiny.micro.projects.base import Image, Option
+from tvm_tiny.micro.projects.values import check_values
+
+from .client import ClientTransport, ProjectClient
+from .protocol import option_from_entry
+
+if TYPE_CHECKING:
+    from tvm_tiny.micro.session.transport import Transport
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a server says of its folder. model: the archive of a project, None of a template."""
+
+    name: str
+    is_template: bool
+    model: Path | None
+    options: tuple[Option, ...]
+
+    def values(self, given: Mapping[str, object], method: str) -> dict[str, Any]:
+        """All options of all methods, as clients of microTVM send them; null where unset."""
+        checked = check_values(self.name, self.options, given, method)
+        return {option.name: checked.get(option.name, option.default) for option in self.options}
+
+
+def describe(client: ProjectClient, folder: Path) -> Described:
+    """Asks a server; DataError if what it says is not a description."""
+    info = client.info()
+    try:
+        options = tuple(option_from_entry(entry) for entry in info["project_options"])
+        name, is_template = str(info["platform_name"]), bool(info["is_template"])
+        model = info.get("model_library_format_path")
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"'{folder}' describes itself in a wrong way ({error!r})") from None
+    return Described(name, is_template, folder / model if model else None, options)
+
+
+@dataclass(frozen=True)
+class ForeignProject:
+    """A project that another template made; the same verbs as `Project`."""
+
+    folder: Path
+
+    def build(self, given: Mapping[str, object] | None = None) -> Image:
+        """The folder as image: what is in it, the template knows."""
+        self._call("build", given)
+        return Image(self.folder)
+
+    def flash(self, given: Mapping[str, object] | None = None) -> None:
+        """Programs the board."""
+        self._call("flash", given)
+
+    def open_transport(self, given: Mapping[str, object] | None = None) -> Transport:
+        """Its bytes, through the server."""
+        client = ProjectClient(self.folder)
+        try:
+            described = describe(client, self.folder)
+            return ClientTransport(client, described.values(given or {}, "open_transport"))
+        except BaseException:
+            client.close()
+            raise
+
+    def describe(self) -> Described:
+        """Name, options and model."""
+        with ProjectClient(self.folder) as client:
+            return describe(client, self.folder)
+
+    def _call(self, method: str, given: Mapping[str, object] | None) -> None:
+        with ProjectClient(self.folder) as client:
+            described = describe(client, self.folder)
+            if described.is_template:
+                raise DataError(f"'{self.folder}' is a template: create a project from it first")
+            client.call(method, options=described.values(given or {}, method))
+
+
+def create_from_template(
+    template: Path, folder: Path, archive: Path, given: Mapping[str, object], *, force: bool = False
+) -> ForeignProject:
+    """Generates a project of a template with a server of its own, around one compiled model.
+
+    The server gets the final name of the folder, which it may write into files; what it leaves
+    behind when it fails is removed. Raises DataError for an existing folder, a model that is none
+    and what is no template, and what the server reports.
+    """
+    with open_archive(archive):
+        pass
+    with ProjectClient(template) as client:
+        described = describe(client, template)
+        if not described.is_template:
+            raise DataError(f"'{template}' is a project, not a template")
+        options = described.values(given, "generate_project")
+        _make_room(folder, force)
+        try:
+            with runtime_folder() as runtime:  # in place of microTVM's own C runtime
+                client.call(
+                    "generate_project",
+                    model_library_format_path=str(archive.absolute()),
+                    standalone_crt_dir=str(runtime.absolute()),
+                    project_dir=str(folder.absolute()),
+                    options=options,
+                )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    return ForeignProject(folder)
+
+
+def _make_room(folder: Path, force: bool) -> None:
+    from .client import has_server
+
+    if not folder.absolute().parent.is_dir():
+        raise DataError(f"project '{folder}': the folder {folder.absolute().parent} does not exist")
+    if not folder.exists():
+        return
+    if not force:
+        raise DataError(
+            f"project '{folder}' exists already; choose another name, or --force to replace it"
+        )
+    if not has_server(folder):
+        raise DataError(f"'{folder}' holds no project, so --force does not replace it")
+    shutil.rmtree(folder)
+
+
+def read_model(described: Described, folder: Path) -> Archive:
+    """Metadata of a foreign project's model, its files already gone; DataError without one."""
+    if described.model is None:
+        raise DataError(f"'{folder}' does not say where its model is")
+    with open_archive(described.model) as archive:
+        return archive

@@ -1,0 +1,151 @@
+"""The methods of the Project API: what a server does for a folder, template or project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvm_tiny.errors import DataError
+from tvm_tiny.micro.projects.base import ProjectType, find_project_type
+from tvm_tiny.micro.projects.project import (
+    MODEL_FILE,
+    PROJECT_FILE,
+    Project,
+    create_project,
+    open_project,
+)
+from tvm_tiny.micro.projects.values import check_values
+
+from .protocol import (
+    IO_TIMEOUT,
+    PROTOCOL_VERSION,
+    TRANSPORT_CLOSED,
+    ErrorCode,
+    RpcError,
+    decode,
+    encode,
+    option_entry,
+)
+
+if TYPE_CHECKING:
+    from tvm_tiny.micro.session.transport import Transport
+
+# A session of tvm_tiny starts within this on any emulator; slower boards retry.
+_TIMEOUTS = {
+    "session_start_retry_timeout_sec": 2.0,
+    "session_start_timeout_sec": 30.0,
+    "session_established_timeout_sec": 30.0,
+}
+
+# Of a wait without end: how long until the next look, so that a closed transport shows.
+_SLICE_S = 1.0
+_FOREVER_S = 86_400.0
+
+_Number = int | float | None
+
+
+class Handler:
+    """A folder with project.json is a project; any other is the template of its name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._project: Project | None = None
+        if (folder / PROJECT_FILE).is_file():
+            self._project = open_project(folder)
+            self._type: ProjectType = self._project.type
+        else:
+            self._type = find_project_type(folder.name)
+        self._transport: Transport | None = None
+
+    def server_info_query(self, tvm_version: str = "") -> dict[str, Any]:
+        """What this folder is. tvm_version: any will do, as nothing here depends on it."""
+        project, options = self._project, self._type.options()
+        if project is not None:
+            # Clients send defaults back with each call: those of a project are its own values.
+            values = project.values
+            options = [replace(o, default=values.get(o.name, o.default)) for o in options]
+        return {
+            "platform_name": self._type.name,
+            "is_template": project is None,
+            "model_library_format_path": "" if project is None else str(self._folder / MODEL_FILE),
+            "project_options": [option_entry(option) for option in options],
+            "protocol_version": PROTOCOL_VERSION,
+        }
+
+    def generate_project(
+        self,
+        model_library_format_path: str,
+        standalone_crt_dir: str,
+        project_dir: str,
+        options: Mapping[str, Any],
+    ) -> None:
+        """standalone_crt_dir: of microTVM's C runtime, which our models do without."""
+        if self._project is not None:
+            raise DataError(f"'{self._folder}' is a project already, not a template")
+        given = self._of(options, "generate_project")
+        create_project(Path(project_dir), [Path(model_library_format_path)], self._type.name, given)
+
+    def build(self, options: Mapping[str, Any]) -> None:
+        """Compiles the project."""
+        self._open().build(self._of(options, "build"))
+
+    def flash(self, options: Mapping[str, Any]) -> None:
+        """Programs the board."""
+        self._open().flash(self._of(options, "flash"))
+
+    def open_transport(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Starts and connects; nothing where that is done already."""
+        if self._transport is None:
+            self._transport = self._open().open_transport(self._of(options, "open_transport"))
+        return {"timeouts": _TIMEOUTS}
+
+    def close_transport(self) -> None:
+        """Nothing where it is closed already."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def read_transport(self, n: int, timeout_sec: _Number) -> dict[str, Any]:
+        """As soon as there are any, 1..n bytes; all n where there is no time-out."""
+        transport = self._opened()
+        if timeout_sec is not None:
+            data = transport.read(n, float(timeout_sec))
+        else:
+            data = b""
+            while len(data) < n:
+                data += transport.read(n - len(data), _SLICE_S)
+        if n and not data:
+            raise RpcError(ErrorCode.SERVER_ERROR, IO_TIMEOUT)
+        return {"data": encode(data)}
+
+    def write_transport(self, data: str, timeout_sec: _Number) -> None:
+        """All of it."""
+        transport = self._opened()
+        try:
+            raw = decode(data)
+        except ValueError as error:
+            message = f"write_transport: data is not base85 ({error})"
+            raise RpcError(ErrorCode.INVALID_PARAMS, message) from None
+        transport.write(raw, _FOREVER_S if timeout_sec is None else float(timeout_sec))
+
+    def _open(self) -> Project:
+        if self._project is None:
+            raise DataError(f"'{self._folder}' is a template: generate a project first")
+        return self._project
+
+    def _opened(self) -> Transport:
+        if self._transport is None:
+            raise RpcError(ErrorCode.SERVER_ERROR, TRANSPORT_CLOSED)
+        return self._transport
+
+    def _of(self, options: Mapping[str, Any], method: str) -> dict[str, Any]:
+        """Clients of microTVM give every option they know, of whatever method, null if unset."""
+        kind, known = self._type.name, self._type.options()
+        ours = {option.name for option in known}
+        taken = {o.name for o in known if method in o.required_in or method in o.optional_in}
+        unknown = [name for name in options if name not in ours]
+        if unknown:
+            check_values(kind, known, {unknown[0]: None}, method)
+        return {name: value for name, value in options.items() if name in taken}
