@@ -14,7 +14,18 @@ import typer
 from tvm_tiny._version import __version__
 from tvm_tiny.errors import TvmTinyError
 
-from . import analyze, compile_model, demo, profile, report_model, run, supported, tune, verify
+from . import (
+    analyze,
+    compile_model,
+    demo,
+    micro,
+    profile,
+    report_model,
+    run,
+    supported,
+    tune,
+    verify,
+)
 from .printer import error_entry, print_error, print_json
 from .streams import native_output_hidden
 
@@ -72,6 +83,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for _name, _function in _COMMANDS.items():
     app.command(_name)(_function)
+app.add_typer(micro.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -54,9 +54,9 @@ def run_model(
     printer = Printer("run", as_json=as_json)
     chosen = find_board(board)
     if outputs is not None:
-        _check_output(outputs)
+        check_output(outputs)
     with open_archive(archive) as opened, tempfile.TemporaryDirectory(prefix="tvm-tiny-") as work:
-        samples, source = _samples(opened, inputs, count, seed)
+        samples, source = read_samples(opened, inputs, count, seed)
         if opened.changed:
             printer.warn(f"files changed since they were compiled: {', '.join(opened.changed)}")
         if opened.target != chosen.target.name:
@@ -90,14 +90,15 @@ def run_model(
         printer.finish(fields, _lines(fields, chosen, outputs))
 
 
-def _check_output(path: Path) -> None:
+def check_output(path: Path) -> None:
+    """DataError, before the slow part, where outputs cannot be written."""
     if not path.absolute().parent.is_dir():
         raise DataError(f"outputs '{path}': the folder {path.absolute().parent} does not exist")
     if path.is_dir():
         raise DataError(f"outputs '{path}' is a folder; expected a file name")
 
 
-def _samples(
+def read_samples(
     archive: Archive, inputs: Path | None, count: int, seed: int
 ) -> tuple[list[Sample], str]:
     """The samples, and "file" or "random"."""

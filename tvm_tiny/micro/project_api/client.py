@@ -54,7 +54,7 @@ class ProjectClient:
 
     def __init__(self, folder: Path) -> None:
         """Starts the server of a folder; DataError if it has none."""
-        self._folder = folder
+        self.folder = folder
         self._next_id = 1
         self._unread = b""
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (`close` closes it)
@@ -70,10 +70,10 @@ class ProjectClient:
                 stderr=self._said,
             )
         except OSError as error:
-            os.close(ours[1]), os.close(theirs[0])
+            _close(ours[1], theirs[0])
             raise BoardError(f"Project API server of '{folder}' does not start: {error}") from None
         finally:
-            os.close(ours[0]), os.close(theirs[1])
+            _close(ours[0], theirs[1])
         self._requests, self._replies = ours[1], theirs[0]
 
     def __enter__(self) -> ProjectClient:
@@ -91,7 +91,7 @@ class ProjectClient:
         """Hangs up; a server that does not end by itself is ended."""
         if self._requests < 0:
             return
-        os.close(self._requests), os.close(self._replies)
+        _close(self._requests, self._replies)
         self._requests = self._replies = -1
         try:
             self._process.wait(10)
@@ -107,7 +107,7 @@ class ProjectClient:
         ends, gives no answer in `timeout_s` seconds or one that is none.
         """
         if self._requests < 0:
-            raise BoardError(f"Project API server of '{self._folder}' is closed")
+            raise BoardError(f"Project API server of '{self.folder}' is closed")
         number, self._next_id = self._next_id, self._next_id + 1
         request = {"jsonrpc": JSONRPC, "id": number, "method": method, "params": parameters}
         with suppress(BrokenPipeError):  # then reading says how it ended
@@ -125,7 +125,7 @@ class ProjectClient:
         if not isinstance(info, dict) or info.get("protocol_version") != PROTOCOL_VERSION:
             found = info.get("protocol_version") if isinstance(info, dict) else info
             raise DataError(
-                f"'{self._folder}' serves version {found!r} of the Project API, expected "
+                f"'{self.folder}' serves version {found!r} of the Project API, expected "
                 f"{PROTOCOL_VERSION}"
             )
         return info
@@ -144,7 +144,7 @@ class ProjectClient:
             ok = False
         if not ok:
             shown = line[:80].decode(errors="replace").strip()
-            raise BoardError(f"{method}: '{self._folder}' answers with no valid reply: {shown!r}")
+            raise BoardError(f"{method}: '{self.folder}' answers with no valid reply: {shown!r}")
         found: dict[str, Any] = reply
         if found.get("error") is None:
             found.pop("error", None)
@@ -155,7 +155,7 @@ class ProjectClient:
         while b"\n" not in self._unread:
             left = max(0.0, end - time.monotonic())
             if not select.select([self._replies], [], [], left)[0]:
-                raise BoardError(f"{method}: no answer of '{self._folder}' in {timeout_s:g} s")
+                raise BoardError(f"{method}: no answer of '{self.folder}' in {timeout_s:g} s")
             data = os.read(self._replies, _CHUNK)
             if not data:
                 raise BoardError(f"{method}: {self._how_it_ended()}")
@@ -171,7 +171,7 @@ class ProjectClient:
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").strip().splitlines()
         last = f": {lines[-1].removeprefix('error: ')}" if lines else ""
-        return f"Project API server of '{self._folder}' ended with status {status}{last}"
+        return f"Project API server of '{self.folder}' ended with status {status}{last}"
 
     def _error(self, method: str, entry: Any) -> errors.TvmTinyError:
         entry = entry if isinstance(entry, dict) else {"message": str(entry)}
@@ -179,7 +179,7 @@ class ProjectClient:
         if message == IO_TIMEOUT:
             return RemoteIoTimeoutError(f"{method}: time-out")
         if message == UNSUPPORTED_TVM:
-            return DataError(f"'{self._folder}' does not support this version of TVM")
+            return DataError(f"'{self.folder}' does not support this version of TVM")
         data = data if isinstance(data, dict) else {}
         told = data.get("message")
         kind = getattr(errors, str(data.get("class")), None)
@@ -188,9 +188,12 @@ class ProjectClient:
         if message == TRANSPORT_CLOSED:
             return _closed(f"{method}: the transport is closed")
         lines = str(data.get("traceback") or "").strip().splitlines()
-        return BoardError(
-            f"{method} of '{self._folder}': {lines[-1].strip() if lines else message}"
-        )
+        return BoardError(f"{method} of '{self.folder}': {lines[-1].strip() if lines else message}")
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _closed(message: str) -> BoardError:
@@ -215,6 +218,7 @@ class ClientTransport:
 
     def __init__(self, client: ProjectClient, options: Mapping[str, Any]) -> None:
         self._client = client
+        self.name = f"server of '{client.folder}'"
         client.call("open_transport", options=dict(options))
 
     def write(self, data: bytes, timeout_s: float) -> None:

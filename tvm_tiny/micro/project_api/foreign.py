@@ -15,9 +15,10 @@ from tvm_tiny.archive_reader import Archive, open_archive
 from tvm_tiny.errors import DataError
 from tvm_tiny.micro.compiler import runtime_folder
 from tvm_tiny.micro.projects.base import Image, Option
+from tvm_tiny.micro.projects.project import PROJECT_FILE, Project, open_project
 from tvm_tiny.micro.projects.values import check_values
 
-from .client import ClientTransport, ProjectClient
+from .client import ClientTransport, ProjectClient, has_server
 from .protocol import option_from_entry
 
 if TYPE_CHECKING:
@@ -76,10 +77,14 @@ class ForeignProject:
             client.close()
             raise
 
-    def describe(self) -> Described:
-        """Name, options and model."""
+    def archives(self) -> list[Archive]:
+        """Its one model, whose files are gone by then; DataError without one."""
         with ProjectClient(self.folder) as client:
-            return describe(client, self.folder)
+            described = describe(client, self.folder)
+        if described.model is None:
+            raise DataError(f"'{self.folder}' does not say where its model is")
+        with open_archive(described.model) as archive:
+            return [archive]
 
     def _call(self, method: str, given: Mapping[str, object] | None) -> None:
         with ProjectClient(self.folder) as client:
@@ -87,6 +92,13 @@ class ForeignProject:
             if described.is_template:
                 raise DataError(f"'{self.folder}' is a template: create a project from it first")
             client.call(method, options=described.values(given or {}, method))
+
+
+def find_project(folder: Path) -> Project | ForeignProject:
+    """Ours by its project.json, else one that a server can be asked for; DataError for neither."""
+    if not (folder / PROJECT_FILE).is_file() and has_server(folder):
+        return ForeignProject(folder)
+    return open_project(folder)
 
 
 def create_from_template(
@@ -122,8 +134,6 @@ def create_from_template(
 
 
 def _make_room(folder: Path, force: bool) -> None:
-    from .client import has_server
-
     if not folder.absolute().parent.is_dir():
         raise DataError(f"project '{folder}': the folder {folder.absolute().parent} does not exist")
     if not folder.exists():
@@ -135,11 +145,3 @@ def _make_room(folder: Path, force: bool) -> None:
     if not has_server(folder):
         raise DataError(f"'{folder}' holds no project, so --force does not replace it")
     shutil.rmtree(folder)
-
-
-def read_model(described: Described, folder: Path) -> Archive:
-    """Metadata of a foreign project's model, its files already gone; DataError without one."""
-    if described.model is None:
-        raise DataError(f"'{folder}' does not say where its model is")
-    with open_archive(described.model) as archive:
-        return archive
