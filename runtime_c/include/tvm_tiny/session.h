@@ -34,8 +34,18 @@ extern "C" {
 #endif
 
 /* Bytes of a frame around a chunk: session, sequence, kind, fields of the kind, checksum. */
-#define TVM_TINY_SESSION_OVERHEAD 24
+#define TVM_TINY_SESSION_OVERHEAD 20
 #define TVM_TINY_SESSION_FRAME (TVM_TINY_SESSION_CHUNK + TVM_TINY_SESSION_OVERHEAD)
+
+/* What an answer says beside the codes of tvm_tiny/errors.h. */
+enum tvm_tiny_session_status {
+  TVM_TINY_SESSION_UNKNOWN = 0x0601,  /* the device has no such session (any more) */
+  TVM_TINY_SESSION_SEQUENCE = 0x0602, /* neither the next request nor the last one again */
+  TVM_TINY_SESSION_VERSION = 0x0603,  /* no version of the protocol in common */
+  TVM_TINY_SESSION_KIND = 0x0604,     /* a request this device does not know */
+  TVM_TINY_SESSION_ARGUMENT = 0x0605, /* no such model, tensor or offset */
+  TVM_TINY_SESSION_PHASE = 0x0606     /* out of turn: inputs, run, outputs */
+};
 
 /* The line and what else the hardware has. Constant; functions get `context`. */
 struct tvm_tiny_session_port {
@@ -88,30 +98,34 @@ struct tvm_tiny_session_counts {
   uint32_t repeated; /* answered again */
 };
 
+/* A frame that is being received: COBS is undone byte by byte. */
+struct tvm_tiny_session_receiver {
+  uint16_t length; /* bytes of it so far */
+  uint8_t block;   /* bytes left of the block */
+  uint8_t zero;    /* whether a zero follows the block */
+  uint8_t broken;  /* whether it cannot be right */
+  uint8_t frame[TVM_TINY_SESSION_FRAME];
+};
+
 /* Everything a session remembers; fields are its own. */
 struct tvm_tiny_session {
   const struct tvm_tiny_session_port* port;
   const struct tvm_tiny_session_model* const* models;
-  const struct tvm_tiny_session_model* model; /* begun */
+  const struct tvm_tiny_session_model* model; /* begun, or null */
   struct tvm_tiny_session_counts counts;
   uint32_t id;       /* chosen by the host; 0: none */
   uint32_t sequence; /* of the last request that was carried out */
   int32_t status;    /* its result */
-  uint32_t offset;   /* of the next byte of the input that is being written */
+  uint32_t offset;   /* of the next byte of the input, or row of it, that is being written */
   uint32_t row;      /* of a streamed input */
-  uint32_t ticks;    /* of the inference */
+  uint32_t ticks;    /* time of the inference */
   uint32_t stack;    /* bytes used by the inference */
-  uint16_t length;   /* of the frame that is being received */
   uint8_t count;     /* of models */
-  uint8_t version;   /* agreed upon */
+  uint8_t last;      /* kind of the last request */
   uint8_t phase;     /* of the inference */
   uint8_t input;     /* that is being written */
-  uint8_t last;      /* kind of the last request */
   uint8_t flags;     /* of the inference: what to measure */
-  uint8_t block;     /* bytes left of the block that is being received */
-  uint8_t zero;      /* whether a zero follows that block */
-  uint8_t broken;    /* whether the frame cannot be right */
-  uint8_t frame[TVM_TINY_SESSION_FRAME];
+  struct tvm_tiny_session_receiver receiver;
 };
 
 /* Starts to listen. `port`, `models` and what they point to must outlive the session. */

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import jinja2
+
+from tvm_tiny._version import __version__
+from tvm_tiny.errors import DataError
+from tvm_tiny.micro.metadata import Tensor
+
+from .models import describe, step_count
 
 if TYPE_CHECKING:
     from tvm_tiny.archive_reader import Archive
@@ -12,11 +23,48 @@ if TYPE_CHECKING:
 HEADER, SOURCE = "tvm_tiny_models.h", "tvm_tiny_models.c"
 
 #: Below runtime_c: what a firmware with a session compiles besides the models and the glue.
-RUNTIME_SOURCES = ("session/frame.c", "session/session.c", "session/profile.c")
+RUNTIME_SOURCES = (
+    "session/frame.c",
+    "session/measure.c",
+    "session/profile.c",
+    "session/session.c",
+)
 
 #: Of the models' own sources, when the time of each step is to be taken: a header of
-#: runtime_c/include that each of them includes first (`-include tvm_tiny/session_trace.h`).
+#: runtime_c/include that each of them includes first (`-include tvm_tiny/session_trace.h`). The
+#: RUNTIME_SOURCES then need PROFILE_FLAG.
 TRACE_HEADER = "tvm_tiny/session_trace.h"
+PROFILE_FLAG = "-DTVM_TINY_SESSION_PROFILE=1"
+
+
+@dataclass(frozen=True)
+class _Arena:
+    """An array that all models with an arena of that name share; section: a macro, or ""."""
+
+    c_name: str
+    bytes: int
+    section: str
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What the template needs of a model. arenas: the shared array, and the model's part of it."""
+
+    name: str
+    prefix: str
+    description: list[str]
+    arenas: list[_Arena]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    io_in_arena: bool
+    stream_input: bool
+    copies_weights: bool
+    profile_steps: int
+
+    @property
+    def begins(self) -> bool:
+        """Whether something has to be done before the inputs are written."""
+        return self.copies_weights or self.stream_input
 
 
 def session_sources(archives: Sequence[Archive], *, profile: bool = False) -> dict[str, str]:
@@ -30,4 +78,78 @@ def session_sources(archives: Sequence[Archive], *, profile: bool = False) -> di
 
     Raises DataError if there is none, or two have the same name.
     """
-    raise NotImplementedError
+    names = [archive.info.name for archive in archives]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not names:
+        raise DataError("a session needs at least one model")
+    if twice:
+        raise DataError(
+            f"two models are named {twice[0]!r}: compile one of them with another --name"
+        )
+    models = [_model(archive, profile) for archive in archives]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tvm_tiny", "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    values = {"models": models, "arenas": _shared(models), "version": __version__}
+    return {
+        HEADER: environment.get_template("session_models.h.j2").render(values),
+        SOURCE: environment.get_template("session_models.c.j2").render(values),
+    }
+
+
+def _model(archive: Archive, profile: bool) -> _Model:
+    info = archive.info
+    return _Model(
+        name=info.name,
+        prefix=info.prefix,
+        description=_literals(describe(archive, profile=profile)),
+        arenas=_arenas(archive),
+        inputs=info.inputs,
+        outputs=info.outputs,
+        io_in_arena=info.io_in_arena,
+        stream_input=info.stream_input,
+        copies_weights=info.copies_weights,
+        profile_steps=step_count(archive) if profile else 0,
+    )
+
+
+def section_macros(archive: Archive) -> tuple[str, ...]:
+    """Macros that say in which section each arena is; none where the model has a single arena.
+
+    The model's header defines those that are not defined already.
+    """
+    info = archive.info
+    if not info.pools:
+        return ()
+    root = json.loads((archive.folder / "metadata.json").read_text(encoding="utf-8"))
+    pools = root["modules"][info.name]["tvm_tiny"]["pools"]
+    return tuple(f"{info.prefix}_section_{pool['name']}".upper() for pool in pools)
+
+
+def _arenas(archive: Archive) -> list[_Arena]:
+    macros = section_macros(archive) or ("",)
+    return [
+        _Arena(f"tvm_tiny_arena_{pool.c_name}", max(pool.bytes, 1), macro)
+        for pool, macro in zip(archive.info.arenas, macros, strict=True)
+    ]
+
+
+def _shared(models: Sequence[_Model]) -> list[_Arena]:
+    """The largest of each name; the first model says where it is."""
+    shared: dict[str, _Arena] = {}
+    for arena in (arena for model in models for arena in model.arenas):
+        known = shared.get(arena.c_name, arena)
+        size = max(known.bytes, arena.bytes)
+        shared[arena.c_name] = _Arena(arena.c_name, size, known.section)
+    return list(shared.values())
+
+
+def _literals(text: str) -> list[str]:
+    """Pieces of C string literals. A question mark is escaped: C99 has trigraphs."""
+    escapes = {"\\": "\\\\", '"': '\\"', "?": "\\?"}
+    pieces = textwrap.wrap(text, 80, break_on_hyphens=False, drop_whitespace=False)
+    return ["".join(escapes.get(letter, letter) for letter in piece) for piece in pieces]

@@ -1,10 +1,30 @@
-"""The models of a device, as the device describes them."""
+"""The models of a device: the description that is compiled into it, and what a host reads of it."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from tvm_tiny.interface import Port
+import numpy as np
+
+from tvm_tiny.errors import SessionError
+from tvm_tiny.interface import Port, port_from_fields
+
+if TYPE_CHECKING:
+    from tvm_tiny.archive_reader import Archive
+
+#: Of the Model Library Format that models on a device must have been compiled as; and of the
+#: interface between generated C and what calls it.
+MLF_VERSION = 7
+ABI_VERSION = 1
+
+#: ISO C99 promises string literals of 4095 characters.
+_MOST_CHARACTERS = 4000
+
+#: Fields of a Port that a description leaves out where they say nothing new.
+_REST = ("permutation", "scale", "zero_point")
 
 
 @dataclass(frozen=True)
@@ -12,6 +32,7 @@ class DeviceModel:
     """A model that a device can run.
 
     inputs, outputs  in the model's order; `shape` and `dtype` are those of the generated C
+    target           what it was compiled for
     arena_bytes      of all its arenas
     steps            names of the steps whose time is taken; none if compiled without profiling
     """
@@ -19,5 +40,88 @@ class DeviceModel:
     name: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    target: str
     arena_bytes: int
     steps: tuple[str, ...] = ()
+
+
+def describe(archive: Archive, *, profile: bool) -> str:
+    """JSON of one line, ASCII, short enough for a C string literal."""
+    info = archive.info
+    fields: dict[str, Any] = {
+        "mlf": MLF_VERSION,
+        "abi": ABI_VERSION,
+        "name": info.name,
+        "target": archive.target,
+        "arena": info.workspace_bytes,
+        "inputs": [_port_fields(port) for port in archive.interface.inputs],
+        "outputs": [_port_fields(port) for port in archive.interface.outputs],
+    }
+    if profile:
+        # Names of fused layers are those of all parts; the first says enough.
+        names = {index: step.name.split(";")[0] for index, step in info.steps.items()}
+        fields["steps"] = [names.get(index, "") for index in range(step_count(archive))]
+    text = json.dumps(fields, separators=(",", ":"))
+    if len(text) > _MOST_CHARACTERS and profile:
+        fields["steps"] = step_count(archive)
+        text = json.dumps(fields, separators=(",", ":"))
+    return text
+
+
+def step_count(archive: Archive) -> int:
+    """Steps by their index, from 0 to the last."""
+    return max(archive.info.steps, default=-1) + 1
+
+
+def _port_fields(port: Port) -> dict[str, Any]:
+    fields: dict[str, Any] = {"name": port.name, "dtype": port.dtype, "shape": port.shape}
+    fields |= {key: value for key in _REST if (value := getattr(port, key)) is not None}
+    if port.model_dtype != port.dtype:
+        fields["model_dtype"] = port.model_dtype
+    if port.model_shape != port.shape:
+        fields["model_shape"] = port.model_shape
+    if port.rounding != "tflite":
+        fields["rounding"] = port.rounding
+    return fields
+
+
+def read_description(data: bytes) -> DeviceModel:
+    """The model of a description; SessionError if it is none, or one of another version."""
+    try:
+        fields = json.loads(data.decode("ascii"))
+        name = str(fields["name"])
+        _check_version(name, "Model Library Format", fields["mlf"], MLF_VERSION)
+        _check_version(name, "the C interface", fields["abi"], ABI_VERSION)
+        return DeviceModel(
+            name=name,
+            inputs=_ports(fields["inputs"]),
+            outputs=_ports(fields["outputs"]),
+            target=str(fields["target"]),
+            arena_bytes=int(fields["arena"]),
+            steps=_steps(fields.get("steps", [])),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SessionError(f"the device's description of a model is damaged ({error!r})") from None
+
+
+def _check_version(name: str, what: str, found: object, expected: int) -> None:
+    if found != expected:
+        raise SessionError(
+            f"model {name!r} on the device is of version {found} of {what}, this tvm-tiny expects "
+            f"{expected}: compile the model again and flash it"
+        )
+
+
+def _ports(entries: Sequence[Mapping[str, Any]]) -> tuple[Port, ...]:
+    ports = []
+    for entry in entries:
+        own = {"model_shape": entry["shape"], "model_dtype": entry["dtype"]}
+        ports.append(port_from_fields({**own, **entry}))
+        np.dtype(ports[-1].dtype)  # a TypeError names what is not a type
+    return tuple(ports)
+
+
+def _steps(entry: int | Sequence[str]) -> tuple[str, ...]:
+    if isinstance(entry, int):
+        return tuple(f"step {index}" for index in range(entry))
+    return tuple(str(name) for name in entry)
