@@ -1,0 +1,157 @@
+"""A Zephyr application, for any board of a Zephyr tree: a session on a UART, or one inference."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tvm_tiny.errors import BoardError, DataError
+from tvm_tiny.micro import zephyr
+from tvm_tiny.micro.compiler import runtime_folder
+from tvm_tiny.micro.session.glue import session_sources
+from tvm_tiny.micro.session.transport import open_serial, start_qemu
+from tvm_tiny.micro.zephyr.build import open_build
+
+from . import make
+from .base import BUILD, GENERATE, OPEN, Image, Option, ProjectType, Values
+from .session_app import PROFILE
+
+if TYPE_CHECKING:
+    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.micro.session.transport import Transport
+
+_OPTIONS = (
+    Option(
+        "board", "Board of the Zephyr tree, by its old or its new name.", required_in=(GENERATE,)
+    ),
+    Option(
+        "zephyr_base",
+        "The Zephyr tree; default: the environment's ZEPHYR_BASE.",
+        optional_in=(GENERATE, BUILD),
+    ),
+    Option(
+        "app",
+        "A session for the host, or one inference that prints its output on the console.",
+        default="session",
+        choices=("session", "inference"),
+        optional_in=(GENERATE,),
+    ),
+    PROFILE,
+    Option(
+        "session_uart",
+        "Devicetree label of the session's UART; default: the first that is not the console's.",
+        optional_in=(GENERATE,),
+    ),
+    Option(
+        "console",
+        "Whether the board has a console beside the session; false: no UART is kept for it.",
+        type="bool",
+        default=True,
+        optional_in=(GENERATE,),
+    ),
+    Option(
+        "config_main_stack_size",
+        "Bytes of the stack that models run on.",
+        type="int",
+        default=4096,
+        optional_in=(GENERATE,),
+    ),
+    Option(
+        "port",
+        "Serial port of a real board (/dev/ttyACM0); without it QEMU runs.",
+        optional_in=(OPEN,),
+    ),
+    Option("baud", "Speed of that port.", type="int", default=115200, optional_in=(OPEN,)),
+)
+
+
+class ZephyrProject:
+    """An application with its own copy of the tvm_tiny module; builds with west, too."""
+
+    name = "zephyr"
+    title = "an application of Zephyr"
+
+    def options(self) -> Sequence[Option]:
+        """See `ProjectType.options`."""
+        return _OPTIONS
+
+    def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
+        """Needs the tree, to know the board; see `ProjectType.generate`."""
+        _board(values)
+        app = str(values["app"])
+        if app == "inference" and [archive.info.name for archive in archives] != ["default"]:
+            raise DataError("app=inference takes one model with the name 'default'")
+        make.copy_runtime(
+            folder, "include/tvm_tiny", "session", *(f"zephyr/{part}" for part in _MODULE)
+        )
+        with runtime_folder() as runtime:
+            module = runtime / "zephyr"
+            shutil.copytree(module / "samples" / app, folder, dirs_exist_ok=True)
+            shutil.copyfile(module / "project" / "CMakeLists.txt", folder / "CMakeLists.txt")
+        (folder / "sample.yaml").unlink(missing_ok=True)
+        _configure(folder, values)
+        if app == "session":
+            profile = bool(values[PROFILE.name])
+            for name, text in session_sources(archives, profile=profile).items():
+                (folder / "src" / name).write_text(text, encoding="utf-8")
+
+    def build(self, folder: Path, values: Values) -> Image:
+        """With CMake and ninja; what has not changed is not compiled again."""
+        tree, board = _board(values)
+        folder = folder.absolute()
+        module = folder / make.RUNTIME / "zephyr"
+        build = zephyr.build_application(tree, board, folder, folder / "build", module)
+        return Image(build.elf, build.size.flash, build.size.ram)
+
+    def flash(self, folder: Path, values: Values) -> None:
+        """Nothing for an emulated board; for others what `west flash` does."""
+        build = open_build(folder.absolute() / "build")
+        if zephyr.is_emulated(build):
+            return
+        command = ["cmake", "--build", str(build.folder), "--target", "flash"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            lines = (done.stdout + done.stderr).strip().splitlines() or ["no output"]
+            raise BoardError(f"'{folder}' cannot be flashed: {lines[-1].strip()}")
+
+    def open_transport(self, folder: Path, values: Values) -> Transport:
+        """The board's serial port, or QEMU's."""
+        if values.get("port"):
+            return open_serial(str(values["port"]), int(values["baud"]))
+        build = open_build(folder.absolute() / "build")
+        return start_qemu(zephyr.emulator_command(build))
+
+
+#: What a project takes of runtime_c/zephyr.
+_MODULE = ("CMakeLists.txt", "Kconfig", "cmake", "include", "src", "zephyr")
+
+
+def _board(values: Values) -> tuple[zephyr.Tree, zephyr.ZephyrBoard]:
+    """The tree, and the board by the name it has there."""
+    base = values.get("zephyr_base")
+    tree = zephyr.find_tree(None if base is None else str(base))
+    return tree, zephyr.find_zephyr_board(tree.base, str(values["board"]))
+
+
+def _configure(folder: Path, values: Values) -> None:
+    """Appends what options say to prj.conf, and writes app.overlay."""
+    lines = [f"CONFIG_MAIN_STACK_SIZE={values['config_main_stack_size']}"]
+    if not values[PROFILE.name]:
+        lines.append("CONFIG_TVM_TINY_PROFILE=n")
+    if not values["console"]:
+        lines += ["CONFIG_CONSOLE=n", "CONFIG_UART_CONSOLE=n"]
+    with (folder / "prj.conf").open("a", encoding="ascii") as file:
+        file.write("\n".join(["# Options of the project.", *lines, ""]))
+    label = values.get("session_uart")
+    if label is not None:
+        if not str(label).isidentifier():
+            raise DataError(f"option 'session_uart': {label!r}, expected a label of the devicetree")
+        overlay = f"/ {{ chosen {{ tvm-tiny,session-uart = &{label}; }}; }};\n"
+        overlay += f'&{label} {{ status = "okay"; }};\n'
+        (folder / "app.overlay").write_text(overlay, encoding="ascii")
+
+
+PROJECT_TYPE: ProjectType = ZephyrProject()

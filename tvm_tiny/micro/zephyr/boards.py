@@ -1,0 +1,111 @@
+"""The boards of a Zephyr tree, by the names of that tree or of another.
+
+Zephyr 3.7 (hardware model v2) writes `mps2/an521/cpu0` where earlier trees write `mps2_an521`.
+Which names there are is read from the tree: boards/**/<board>.yaml, and <board>_defconfig of
+earlier trees.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tvm_tiny.errors import DataError
+
+#: What twister reads of a board.
+_FIELD = re.compile(r"^(identifier|arch|ram|flash):\s*['\"]?([\w./@-]+)", re.MULTILINE)
+_DEPRECATED = re.compile(r"^\s*set\(\s*(\S+)_DEPRECATED\s+([^\s)]+)\s*\)", re.MULTILINE)
+#: A processor of several which is not the one that starts.
+_OTHER_CORE = re.compile(r"cpu[1-9][0-9]*")
+
+
+@dataclass(frozen=True)
+class ZephyrBoard:
+    """A board of a tree. name: the tree's own; arch: "" where the tree does not tell it."""
+
+    name: str
+    arch: str = ""
+
+
+def read_boards(base: Path) -> dict[str, ZephyrBoard]:
+    """All boards of a tree by name, sorted."""
+    found: dict[str, ZephyrBoard] = {}
+    for path in sorted(base.glob("boards/**/*.yaml")):
+        fields = dict(_FIELD.findall(path.read_text(encoding="utf-8", errors="replace")))
+        if "identifier" in fields:
+            name = fields["identifier"]
+            found[name] = ZephyrBoard(name, fields.get("arch", ""))
+    for name in _names_without_yaml(base):
+        found.setdefault(name, ZephyrBoard(name))
+    return dict(sorted(found.items()))
+
+
+def _names_without_yaml(base: Path) -> Iterable[str]:
+    """Boards of earlier trees that twister does not know."""
+    for path in sorted(base.glob("boards/**/*_defconfig")):
+        if not (path.parent / "board.yml").exists():
+            yield path.name.removesuffix("_defconfig")
+
+
+def find_zephyr_board(base: Path, name: str) -> ZephyrBoard:
+    """The board called `name` here or in earlier or later trees.
+
+    base  a Zephyr tree
+    name  with or without @revision, which is kept
+
+    Raises DataError, with a suggestion, for a name that no board or more than one could have.
+    """
+    plain, at, revision = name.partition("@")
+    known = read_boards(base)
+    found = known.get(_renamed(base, plain)) or _same_board(known, plain)
+    if found is None:
+        raise DataError(f"unknown Zephyr board {name!r}: {_suggestion(known, plain)} (tree {base})")
+    return ZephyrBoard(f"{found.name}{at}{revision}", found.arch)
+
+
+def _renamed(base: Path, name: str) -> str:
+    """What the tree's own table of renamed boards makes of a name."""
+    path = base / "boards" / "deprecated.cmake"
+    if not path.is_file():
+        return name
+    return dict(_DEPRECATED.findall(path.read_text(encoding="utf-8"))).get(name, name)
+
+
+def _same_board(known: Mapping[str, ZephyrBoard], name: str) -> ZephyrBoard | None:
+    """The one board whose name differs in how, or how completely, its parts are written."""
+    wanted = _parts(name)
+    shorter = [board for board in known.values() if _leaves_out(wanted, _parts(board.name))]
+    longer = [board for board in known.values() if _leaves_out(_parts(board.name), wanted)]
+    for candidates, best in ((shorter, max), (longer, min)):
+        if candidates:
+            length = best(len(_parts(board.name)) for board in candidates)
+            closest = [board for board in candidates if len(_parts(board.name)) == length]
+            return closest[0] if len(closest) == 1 else None
+    return None
+
+
+def _parts(name: str) -> list[str]:
+    return re.split(r"[/_]", name)
+
+
+def _leaves_out(full: list[str], short: list[str]) -> bool:
+    """Whether `short` is `full` without qualifiers that go without saying.
+
+    Those that choose another core, or the non-secure side, do not.
+    """
+    rest = iter(full)
+    if full[0] != short[0] or len(short) < min(2, len(full)) or not all(p in rest for p in short):
+        return False
+    return not any(p == "ns" or _OTHER_CORE.fullmatch(p) for p in set(full) - set(short))
+
+
+def _suggestion(known: Mapping[str, ZephyrBoard], name: str) -> str:
+    same = [board for board in known if _parts(board)[0] == _parts(name)[0]]
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    names = list(dict.fromkeys([*close, *same]))[:6]
+    if not names:
+        return f"none of the {len(known)} boards has a similar name"
+    return f"did you mean {' or '.join(repr(n) for n in names)}?"

@@ -1,0 +1,46 @@
+"""What is read of a build's devicetree, zephyr.dts: which of a board's UARTs is which."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tvm_tiny.errors import BoardError
+
+_NODE = re.compile(r"^\s*(?:\w+:\s*)*([\w,.+-]+(?:@[0-9a-f]+)?|/)\s*\{")
+_CONSOLE = re.compile(r"^\s*zephyr,console\s*=\s*&(\w+)\s*;", re.MULTILINE)
+
+
+def node_paths(text: str) -> list[str]:
+    """The paths of all nodes of a zephyr.dts, in its order: "/", "/soc", "/soc/uart@40004000"."""
+    paths: list[str] = []
+    open_nodes: list[str] = []
+    for line in text.splitlines():
+        node = _NODE.match(line)
+        if node:
+            open_nodes.append("" if node[1] == "/" else node[1])
+            paths.append("/".join(open_nodes) or "/")
+        elif line.strip().startswith("};") and open_nodes:
+            open_nodes.pop()
+    return paths
+
+
+def serial_index(dts: Path, uart: str) -> int:
+    """Which of a machine's serial ports a node is: QEMU numbers them by address.
+
+    dts   zephyr.dts of a build
+    uart  path of the node, as devicetree has it: "/soc/uart@40005000"
+
+    Raises BoardError if there is no such node.
+    """
+    paths = node_paths(dts.read_text(encoding="utf-8", errors="replace"))
+    if uart not in paths:
+        raise BoardError(f"{dts}: no node {uart}")
+    kind, _, _ = uart.partition("@")
+    same = [path for path in paths if path.partition("@")[0] == kind]
+    return sorted(same, key=_address).index(uart)
+
+
+def _address(path: str) -> int:
+    _, _, address = path.rpartition("@")
+    return int(address, 16) if address else 0

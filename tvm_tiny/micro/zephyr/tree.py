@@ -1,0 +1,162 @@
+"""Finds a Zephyr tree and its modules, and says in one line what a build would miss."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tvm_tiny import toolchain
+from tvm_tiny.errors import ToolchainError
+
+_VERSION = re.compile(r"^(VERSION_MAJOR|VERSION_MINOR|PATCHLEVEL)\s*=\s*(\d+)", re.MULTILINE)
+_PACKAGE = Path("share") / "zephyr-package" / "cmake" / "ZephyrConfig.cmake"
+_MODULE = Path("zephyr") / "module.yml"
+#: Zephyr's build scripts import these: module -> package.
+_PYTHON = {
+    "elftools": "pyelftools",
+    "packaging": "packaging",
+    "pykwalify": "pykwalify",
+    "yaml": "PyYAML",
+}
+#: Programs of every build, and the packages of Debian and Ubuntu they are in.
+_PROGRAMS = {"cmake": "cmake", "ninja": "ninja-build", "dtc": "device-tree-compiler"}
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A Zephyr tree. modules: folders beside it that have a zephyr/module.yml.
+
+    workspace: west knows the modules, and Zephyr asks west.
+    """
+
+    base: Path
+    version: tuple[int, int, int]
+    modules: tuple[Path, ...]
+    workspace: bool
+
+
+def find_tree(base: str | None = None) -> Tree:
+    """The tree at `base`, or else the one that ZEPHYR_BASE names.
+
+    Raises ToolchainError, with what to do, where there is none.
+    """
+    text = base or os.environ.get("ZEPHYR_BASE", "")
+    if not text:
+        raise ToolchainError(
+            "no Zephyr tree: set ZEPHYR_BASE to the folder zephyr of a workspace that 'west init' "
+            "and 'west update' made, or give the option zephyr_base"
+        )
+    folder = Path(text).expanduser().resolve()
+    if not (folder / "VERSION").is_file() or not (folder / _PACKAGE).is_file():
+        raise ToolchainError(f"no Zephyr tree at {folder}: expected VERSION and {_PACKAGE} there")
+    return Tree(folder, _read_version(folder), tuple(_find_modules(folder)), _in_workspace(folder))
+
+
+def _read_version(folder: Path) -> tuple[int, int, int]:
+    fields = dict(_VERSION.findall((folder / "VERSION").read_text(encoding="utf-8")))
+    major, minor, patch = (
+        int(fields.get(name, 0)) for name in ("VERSION_MAJOR", "VERSION_MINOR", "PATCHLEVEL")
+    )
+    return major, minor, patch
+
+
+def _find_modules(folder: Path) -> Iterator[Path]:
+    """Where `west update` puts modules: modules/NAME and modules/KIND/NAME beside the tree."""
+    found = [*folder.parent.glob("modules/*"), *folder.parent.glob("modules/*/*")]
+    yield from (path for path in sorted(found) if (path / _MODULE).is_file())
+
+
+def _in_workspace(folder: Path) -> bool:
+    return (folder.parent / ".west" / "config").is_file() and _has_package("west")
+
+
+def module_definitions(tree: Tree, own: Path) -> dict[str, str]:
+    """CMake variables that add the module `own` to those of the tree.
+
+    Zephyr finds the tree's modules by itself only where west is installed.
+    """
+    if tree.workspace:
+        return {"ZEPHYR_EXTRA_MODULES": str(own)}
+    definitions = {"ZEPHYR_MODULES": ";".join(map(str, (*tree.modules, own)))}
+    for module in tree.modules:
+        definitions |= _own_build_files(tree, module)
+    return definitions
+
+
+def _own_build_files(tree: Tree, module: Path) -> dict[str, str]:
+    """A module that is later than its tree expects build files there which there are not."""
+    text = (module / _MODULE).read_text(encoding="utf-8")
+    in_tree = tree.base / "modules" / module.name
+    variable = "ZEPHYR_" + re.sub(r"[^A-Z0-9]", "_", module.name.upper())
+    definitions = {}
+    if re.search(r"^\s*cmake-ext:\s*[Tt]rue", text, re.MULTILINE) and not in_tree.exists():
+        definitions[f"{variable}_CMAKE_DIR"] = str(module)
+    if re.search(r"^\s*kconfig-ext:\s*[Tt]rue", text, re.MULTILINE) and not in_tree.exists():
+        definitions[f"{variable}_KCONFIG"] = os.devnull
+    return definitions
+
+
+def check_tools(tree: Tree, arch: str) -> None:
+    """ToolchainError, in one line, with all that a build for an architecture would miss.
+
+    arch  as Zephyr's boards have it ("arm", "riscv"); "" is not known
+    """
+    missing = [
+        f"{program} (apt install {package})"
+        for program, package in _PROGRAMS.items()
+        if shutil.which(program) is None
+    ]
+    packages = [package for module, package in _PYTHON.items() if not _has_package(module)]
+    if packages:
+        missing.append(f"Python packages {' '.join(packages)} (pip install 'tvm-tiny[zephyr]')")
+    if arch == "arm":
+        if not _has_cmsis(tree):
+            missing.append(f"CMSIS headers (west update, or modules/cmsis beside {tree.base})")
+        if not toolchain_environment(arch) and not _has_sdk():
+            missing.append("a compiler (apt install gcc-arm-none-eabi, or the Zephyr SDK)")
+    if missing:
+        raise ToolchainError(f"Zephyr cannot build for lack of: {'; '.join(missing)}")
+
+
+def _has_package(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _has_cmsis(tree: Tree) -> bool:
+    header = "CMSIS/Core/Include/core_cm3.h"
+    return any((m / header).is_file() or any(m.glob("**/core_cm3.h")) for m in tree.modules)
+
+
+def _has_sdk() -> bool:
+    """Whether Zephyr's own toolchain, or one that the user has chosen, is to be found."""
+    if os.environ.get("ZEPHYR_TOOLCHAIN_VARIANT") or os.environ.get("ZEPHYR_SDK_INSTALL_DIR"):
+        return True
+    return any(
+        next(folder.glob("zephyr-sdk-*"), None) is not None
+        for folder in (Path.home(), Path("/opt"), Path("/usr/local"))
+    )
+
+
+def toolchain_environment(arch: str) -> dict[str, str]:
+    """Variables that choose a cross compiler of this machine; none where the user has chosen."""
+    if _has_sdk():
+        return {}
+    if arch == "arm":
+        compiler = shutil.which(toolchain.ARM_GCC)
+        if compiler is not None:
+            root = Path(compiler).parents[1]
+            return {
+                "ZEPHYR_TOOLCHAIN_VARIANT": "gnuarmemb",
+                "GNUARMEMB_TOOLCHAIN_PATH": str(root),
+            }
+    if arch == "riscv":
+        compiler = shutil.which(toolchain.RISCV_GCC)
+        if compiler is not None:
+            prefix = compiler.removesuffix("gcc")
+            return {"ZEPHYR_TOOLCHAIN_VARIANT": "cross-compile", "CROSS_COMPILE": prefix}
+    return {}
