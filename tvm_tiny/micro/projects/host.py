@@ -1,0 +1,48 @@
+"""A program of this machine: a session on its standard input and output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tvm_tiny.micro.session.transport import start_process
+from tvm_tiny.micro.targets import TARGETS
+
+from . import make
+from .base import Image, Option, ProjectType, Values
+from .session_app import PROFILE, session_recipe
+
+if TYPE_CHECKING:
+    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.micro.session.transport import Transport
+
+
+class HostProject:
+    """A process, for tests and for services on larger machines."""
+
+    name = "host"
+    title = "a program of this machine"
+
+    def options(self) -> Sequence[Option]:
+        """Only whether steps are timed."""
+        return (PROFILE,)
+
+    def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
+        """See `ProjectType.generate`."""
+        make.copy_app(folder, "host/src/session.c")
+        session_recipe(folder, archives, TARGETS["host"], self.title, values).write(folder)
+
+    def build(self, folder: Path, values: Values) -> Image:
+        """With make and the host's compiler."""
+        return make.run_make(folder, TARGETS["host"])
+
+    def flash(self, folder: Path, values: Values) -> None:
+        """Nothing."""
+
+    def open_transport(self, folder: Path, values: Values) -> Transport:
+        """Starts the program."""
+        return start_process([str((folder / make.IMAGE).absolute())], folder)
+
+
+PROJECT_TYPE: ProjectType = HostProject()

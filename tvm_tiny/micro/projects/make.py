@@ -1,0 +1,156 @@
+"""Projects that build with make: what is copied into them, their Makefile, and running it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from tvm_tiny import toolchain
+from tvm_tiny.errors import BoardError, ToolchainError
+from tvm_tiny.micro import elf
+from tvm_tiny.micro.compiler import runtime_folder
+from tvm_tiny.micro.targets import Target
+
+from .base import Image
+
+if TYPE_CHECKING:
+    from tvm_tiny.archive_reader import Archive
+
+#: Where a project has what it takes of runtime_c.
+RUNTIME = "tvm_tiny"
+IMAGE = "build/firmware.elf"
+
+# More would starve others on the machines firmware is built on.
+_JOBS = 2
+
+_OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes?")
+_COMPLAINT = re.compile(r"error: (?!ld returned)|undefined reference|truncated to fit")
+
+
+@dataclass
+class Recipe:
+    """How a program is made. Paths are relative to the project.
+
+    special: for the objects of a folder, more flags.
+    """
+
+    title: str
+    target: Target
+    sources: list[str]
+    includes: list[str]
+    link: list[str]
+    special: list[tuple[str, list[str]]] = field(default_factory=list)
+
+    def write(self, folder: Path) -> None:
+        """The Makefile."""
+        riscv = self.target.platform == "riscv"
+        context = {
+            "title": self.title,
+            "compiler": self.target.compiler,
+            "flags": self.target.cflags,
+            "includes": self.includes,
+            "link": self.link,
+            "picolibc": "/usr/lib/picolibc/riscv64-unknown-elf" if riscv else None,
+            "sources": sorted(self.sources),
+            "special": self.special,
+        }
+        write_template(folder / "Makefile", "Makefile.j2", context)
+
+
+def write_template(path: Path, template: str, context: dict[str, Any]) -> None:
+    """Renders a template of runtime_c/projects into a file."""
+    with runtime_folder() as runtime:
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(runtime / "projects"),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        text = environment.get_template(template).render(context)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def copy_runtime(folder: Path, *parts: str) -> None:
+    """Files and folders of runtime_c into the project's own copy, without templates."""
+    with runtime_folder() as runtime:
+        for part in parts:
+            source, target = runtime / part, folder / RUNTIME / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                ignore = shutil.ignore_patterns("*.j2", "*.md", "__pycache__")
+                shutil.copytree(source, target, ignore=ignore, dirs_exist_ok=True)
+            else:
+                shutil.copyfile(source, target)
+
+
+def copy_app(folder: Path, source: str) -> None:
+    """A program of runtime_c/projects as src/main.c."""
+    (folder / "src").mkdir(exist_ok=True)
+    with runtime_folder() as runtime:
+        shutil.copyfile(runtime / "projects" / source, folder / "src" / "main.c")
+
+
+def model_sources(folder: Path, archives: Sequence[Archive]) -> list[str]:
+    """C files of all models, relative to the project."""
+    found: list[str] = []
+    for archive in archives:
+        sources = sorted((archive.folder / "codegen" / "host" / "src").glob("*.c"))
+        found += [path.relative_to(folder).as_posix() for path in sources]
+    return found
+
+
+def model_includes(archives: Sequence[Archive]) -> list[str]:
+    """Include flags of all models; the runtime's headers are the project's own."""
+    return [f"-Imodels/{archive.info.name}/codegen/host/include" for archive in archives]
+
+
+def run_make(folder: Path, target: Target) -> Image:
+    """Builds the program; `FitError` where the linker runs out of memory.
+
+    Raises ToolchainError without make or compiler, BoardError with the first complaint.
+    """
+    make = shutil.which("make")
+    if make is None:
+        raise ToolchainError("make not found: install it with 'apt install make'")
+    compiler = toolchain.find_compiler(target.compiler)
+    done = subprocess.run(
+        [make, "-C", str(folder), f"-j{_JOBS}", f"CC={compiler}"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env={**os.environ, "LC_ALL": "C"},
+        check=False,
+    )
+    if done.returncode != 0:
+        raise _failure(folder, done.stderr)
+    image = folder / IMAGE
+    size = elf.sizes([image])
+    return Image(image, size.flash, size.ram)
+
+
+class FitError(BoardError):
+    """The program is larger than the board. over: bytes too many, by region."""
+
+    def __init__(self, message: str, over: dict[str, int]) -> None:
+        super().__init__(message)
+        self.over = over
+
+
+def _failure(folder: Path, stderr: str) -> BoardError:
+    over = {region: int(size) for region, size in _OVERFLOW.findall(stderr)}
+    if over:
+        parts = [f"{region} by {size} bytes" for region, size in sorted(over.items())]
+        return FitError(f"'{folder}' is larger than its board: {', '.join(parts)}", over)
+    lines = stderr.strip().splitlines() or ["make failed and did not say why"]
+    first = next((line for line in lines if _COMPLAINT.search(line)), lines[0])
+    return BoardError(f"'{folder}' does not build: {first.strip()}")

@@ -1,0 +1,62 @@
+"""What every program with a session server has, whatever it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tvm_tiny.micro.session import glue
+from tvm_tiny.micro.targets import Target
+
+from . import make
+from .base import GENERATE, Option, Values
+
+if TYPE_CHECKING:
+    from tvm_tiny.archive_reader import Archive
+
+PROFILE = Option(
+    name="profile",
+    help="Take the time of each step.",
+    type="bool",
+    default=False,
+    optional_in=(GENERATE,),
+)
+
+
+def session_recipe(
+    folder: Path, archives: Sequence[Archive], target: Target, title: str, values: Values
+) -> make.Recipe:
+    """Writes the glue and copies the runtime; what is left are main() and the board.
+
+    Raises DataError for models that cannot be in one program.
+    """
+    profile = bool(values.get(PROFILE.name, False))
+    make.copy_runtime(folder, "include/tvm_tiny", "session")
+    sources = [f"{make.RUNTIME}/{name}" for name in glue.RUNTIME_SOURCES]
+    for name, text in sorted(glue.session_sources(archives, profile=profile).items()):
+        path = folder / "src" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="ascii")
+        sources += [f"src/{name}"] if path.suffix == ".c" else []
+    traced = [("models", ["-include", glue.TRACE_HEADER])] if profile else []
+    return make.Recipe(
+        title=title,
+        target=target,
+        sources=["src/main.c", *sources, *make.model_sources(folder, archives)],
+        includes=["-Isrc", f"-I{make.RUNTIME}/include", *make.model_includes(archives)],
+        link=["-lm"],
+        special=[*traced, *_sections(archives)],
+    )
+
+
+def _sections(archives: Sequence[Archive]) -> list[tuple[str, list[str]]]:
+    """Boards here have one flash: weights meant for a section of another board go there, too."""
+    return [
+        (
+            f"models/{archive.info.name}",
+            [f"-D{archive.info.prefix.upper()}_SECTION_RODATA=TVM_TINY_SECTION_RODATA"],
+        )
+        for archive in archives
+        if archive.info.weights_section is not None
+    ]
