@@ -2,6 +2,19 @@
 
 from .client import Marks, Session, StepTime
 from .models import DeviceModel
-from .transport import Transport
+from .process import start_process, start_qemu
+from .transport import Transport, connect_tcp, open_pty, open_serial, open_transport
 
-__all__ = ["DeviceModel", "Marks", "Session", "StepTime", "Transport"]
+__all__ = [
+    "DeviceModel",
+    "Marks",
+    "Session",
+    "StepTime",
+    "Transport",
+    "connect_tcp",
+    "open_pty",
+    "open_serial",
+    "open_transport",
+    "start_process",
+    "start_qemu",
+]
