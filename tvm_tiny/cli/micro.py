@@ -37,6 +37,14 @@ TemplateDir = Annotated[
         "--template-dir", metavar="TEMPLATE", help="A template with a microtvm_api_server.py."
     ),
 ]
+CrtDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--standalone-crt-dir",
+        metavar="CRT",
+        help="microTVM's C runtime, for templates of others that copy from it.",
+    ),
+]
 BoardOption = Annotated[
     str | None, typer.Option("--board", help="Short for --project-option board=...")
 ]
@@ -56,6 +64,7 @@ def create_project(
     archives: ArchivePaths = None,
     template: Template = None,
     template_dir: TemplateDir = None,
+    standalone_crt_dir: CrtDir = None,
     board: BoardOption = None,
     project_option: ProjectOptions = None,
     list_options: ListOptions = False,
@@ -84,10 +93,14 @@ def create_project(
     if board is not None and given.setdefault("board", board) != board:
         raise DataError("--board and --project-option board=... differ; give one of them")
     with printer.stage(f"generating {folder}"):
-        models = _create(template, template_dir, folder, archives, given, force)
+        if template_dir is None:
+            models = _create(folder, archives, str(template), given, force)
+        else:
+            crt = standalone_crt_dir
+            models = _create_from(folder, archives, template_dir, given, force, crt)
     name = template or str(template_dir)
     fields = {"project": str(folder), "template": name, "models": models, "options": given}
-    printer.finish(fields, [f"wrote {folder}: a {name} project of {', '.join(models)}"])
+    printer.finish(fields, [f"wrote {folder}: template {name}, models {', '.join(models)}"])
 
 
 def _known_options(template: str | None, template_dir: Path | None) -> Any:
@@ -110,25 +123,31 @@ def _entry(option: Any) -> dict[str, Any]:
 
 
 def _create(
-    template: str | None,
-    template_dir: Path | None,
-    folder: Path,
-    archives: list[Path],
-    given: dict[str, str],
-    force: bool,
+    folder: Path, archives: list[Path], template: str, given: dict[str, str], force: bool
 ) -> list[str]:
     """Names of the models."""
-    if template is not None:
-        from tvm_tiny.micro.projects.project import create_project as create
+    from tvm_tiny.micro.projects.project import create_project as create
 
-        return list(create(folder, archives, template, given, force=force).models)
+    return list(create(folder, archives, template, given, force=force).models)
+
+
+def _create_from(
+    folder: Path,
+    archives: list[Path],
+    template: Path,
+    given: dict[str, str],
+    force: bool,
+    standalone_crt: Path | None,
+) -> list[str]:
+    """Names of the models."""
     from tvm_tiny.archive_reader import open_archive
     from tvm_tiny.micro.project_api import create_from_template
 
-    assert template_dir is not None
     if len(archives) != 1:
         raise DataError("templates of others take one archive")
-    create_from_template(template_dir, folder, archives[0], given, force=force)
+    create_from_template(
+        template, folder, archives[0], given, standalone_crt=standalone_crt, force=force
+    )
     with open_archive(archives[0]) as archive:
         return [archive.info.name]
 

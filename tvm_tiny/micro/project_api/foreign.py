@@ -102,9 +102,18 @@ def find_project(folder: Path) -> Project | ForeignProject:
 
 
 def create_from_template(
-    template: Path, folder: Path, archive: Path, given: Mapping[str, object], *, force: bool = False
+    template: Path,
+    folder: Path,
+    archive: Path,
+    given: Mapping[str, object],
+    *,
+    standalone_crt: Path | None = None,
+    force: bool = False,
 ) -> ForeignProject:
     """Generates a project of a template with a server of its own, around one compiled model.
+
+    standalone_crt  microTVM's C runtime, for templates that copy from it; our models do without,
+                    so by default it is runtime_c
 
     The server gets the final name of the folder, which it may write into files; what it leaves
     behind when it fails is removed. Raises DataError for an existing folder, a model that is none
@@ -119,11 +128,11 @@ def create_from_template(
         options = described.values(given, "generate_project")
         _make_room(folder, force)
         try:
-            with runtime_folder() as runtime:  # in place of microTVM's own C runtime
+            with runtime_folder() as runtime:
                 client.call(
                     "generate_project",
                     model_library_format_path=str(archive.absolute()),
-                    standalone_crt_dir=str(runtime.absolute()),
+                    standalone_crt_dir=str((standalone_crt or runtime).absolute()),
                     project_dir=str(folder.absolute()),
                     options=options,
                 )

@@ -54,15 +54,15 @@ class Project:
     def build(self, given: Mapping[str, object] | None = None) -> Image:
         """Compiles. `given` changes options for this call. Raises what `ProjectType.build` does."""
         self.archives()  # a library that is not what this version makes would fail in odd ways
-        return self.type.build(self.folder, self._values(BUILD, given))
+        return self.type.build(self.folder.absolute(), self._values(BUILD, given))
 
     def flash(self, given: Mapping[str, object] | None = None) -> None:
         """Programs the board. Raises what `ProjectType.flash` does."""
-        self.type.flash(self.folder, self._values(FLASH, given))
+        self.type.flash(self.folder.absolute(), self._values(FLASH, given))
 
     def open_transport(self, given: Mapping[str, object] | None = None) -> Transport:
         """Starts the program and connects. Raises what `ProjectType.open_transport` does."""
-        return self.type.open_transport(self.folder, self._values(OPEN, given))
+        return self.type.open_transport(self.folder.absolute(), self._values(OPEN, given))
 
     def _values(self, method: str, given: Mapping[str, object] | None) -> Values:
         """Defaults, then what the project was generated with, then what this call says."""
