@@ -2,8 +2,15 @@
 
 from .client import Marks, Session, StepTime
 from .models import DeviceModel
-from .process import start_process, start_qemu
-from .transport import Transport, connect_tcp, open_pty, open_serial, open_transport
+from .transport import (
+    Transport,
+    connect_tcp,
+    open_pty,
+    open_serial,
+    open_transport,
+    start_process,
+    start_qemu,
+)
 
 __all__ = [
     "DeviceModel",

@@ -17,10 +17,10 @@ from tvm_tiny.errors import DataError, SessionError
 from tvm_tiny.interface import Port
 from tvm_tiny.micro.targets import did_you_mean
 
+from .line import Transport
 from .link import LineCounts, Link, LostSessionError, Timing
 from .models import DeviceModel, read_description
 from .requests import HAS_STACK, MEASURE_ARENA, MEASURE_STACK, NO_FIGURE, Device, Kind
-from .transport import Transport
 
 #: How often one call starts over because the device has lost the session.
 _RESTARTS = 5

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from tvm_tiny.errors import SessionError
 
 from .frames import ANSWER, Frame, Receiver, encode
+from .line import Transport
 from .requests import VERSION_MAX, VERSION_MIN, Device, Kind, Status, describe_status
-from .transport import Transport
 
 #: Each time a request is sent again the host waits twice as long, up to so many seconds.
 _LONGEST_WAIT_S = 4.0

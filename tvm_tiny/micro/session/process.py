@@ -16,7 +16,7 @@ from typing import IO
 
 from tvm_tiny.errors import TransportError
 
-from .transport import FileTransport, Transport, socket_transport
+from .line import FileTransport, Transport, socket_transport
 
 #: How long a process may take to end when it is told to.
 _END_S = 5.0
