@@ -140,7 +140,7 @@ def _product(
         filters = weights.reshape(shape_of(call.args[1])[:3])
         operands = [pack_depthwise(isa.name, filters), params]
     else:
-        operands = [isa.pack(weights, choice.filters), padded(params, choice.filters, form)]
+        operands = [isa.pack(weights, choice), padded(params, choice.filters, form)]
         extra = {**extra, **choice.to_attrs()}
     kept = {key: channels[key] for key in ("x_zp", "act_min", "act_max")}
     if form.compact:

@@ -18,6 +18,11 @@ class Choice:
     filters: int
     chunk: int = 1
 
+    @property
+    def pairs(self) -> bool:
+        """Whether two filters may lie in words of 16 bits."""
+        return self.filters == 2 and self.chunk == 1
+
     def to_attrs(self) -> dict[str, int]:
         """As attributes of a packed operator."""
         return asdict(self)

@@ -43,10 +43,11 @@ def _intrins(g: Geometry) -> dict[str, str]:
         # TVM drops loops of one iteration from what a TensorIntrin stands for: those stay TIR.
         if g.size > 1:
             tile = pixels, g.filters
-            found[f"dot{pixels}"] = register_dot(g.isa, tile, g.size, stride)
+            found[f"dot{pixels}"] = register_dot(g.isa, tile, g.size, stride, g.weights)
             if g.wide:
                 found["widen"] = register_widen(g.isa, g.filters, g.size)
-                found[f"wide{pixels}"] = register_dot(g.isa, tile, g.size, stride, wide=True)
+                wide = register_dot(g.isa, tile, g.size, stride, g.isa.widened)
+                found[f"wide{pixels}"] = wide
         for channels in {g.filters, g.out[2] % g.filters} - {0}:
             how = Requantize(pixels, g.filters, channels, g.out[2], g.zero_point, g.clamp)
             if pixels * channels > 1:
@@ -89,7 +90,7 @@ class _Row:
         blocks = -(-g.out[2] // g.filters)
         buffers: dict[str, Spec] = {
             "x": ((1, *g.x), "int8"),
-            "w": ((blocks, *isa.weights(g.filters, g.size)), "int8"),
+            "w": ((blocks, *g.weights.shape(g.filters, g.size)), g.weights.dtype),
             "params": (isa.form.shape(blocks * g.filters), "int32"),
             "q": ((self._rings.integers,), "int32"),
             "out": ((1, *g.out), "int8"),
@@ -270,13 +271,14 @@ class _Row:
         g = self._g
         pixel, block, slot = place
         values, value = self._direct(pixels, pixel) if g.direct else self._gathered(pixels, slot)
+        lie = g.isa.widened if wide else g.weights
         weights, weight = self._widened() if wide else self._packed(block)
         with self._block(f"wide{pixels}" if wide else f"dot{pixels}"):
             # All that the micro-kernel is given, the zeros behind included.
             sums = acc[0:pixels, 0 : g.filters]
             T.reads(sums, values, weights)
             T.writes(sums)
-            products(pixels, g.filters, g.size, acc, value, weight)
+            products(pixels, g.filters, g.size, acc, value, weight, lie.value)
 
     def _direct(self, pixels: int, pixel: Expr) -> Operand:
         """Input (pixel, k) in place."""
@@ -294,9 +296,9 @@ class _Row:
 
     def _packed(self, block: Expr) -> Operand:
         """A block of filters (f, k) as they are."""
-        isa, size = self._g.isa, self._g.size
+        index, size = self._g.weights.index, self._g.size
         filters = (block, *everything(self._w.shape[1:]))
-        return self._w[filters], elements(self._w, lambda f, k: (block, *isa.weight(f, k, size)))
+        return self._w[filters], elements(self._w, lambda f, k: (block, *index(f, k, size)))
 
     def _widened(self) -> Operand:
         """A block of filters (f, k) of which the elements were widened."""

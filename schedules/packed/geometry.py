@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tvm.ir import Call
 
-from ..kernel import Spec, shape_of
+from ..kernel import Spec, shape_of, spec
 from .choice import Choice
-from .isa import ISAS, Isa
+from .isa import ISAS, Filters, Isa
+
+Sizes = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,13 @@ class Geometry:
     """
 
     isa: Isa
-    x: tuple[int, int, int]
-    out: tuple[int, int, int]
+    x: Sizes
+    out: Sizes
     kernel: tuple[int, int]
     strides: tuple[int, int]
     before: tuple[int, int]
     choice: Choice
+    weights: Filters
     zero_point: int
     clamp: tuple[int, int]
 
@@ -75,24 +79,33 @@ def geometry(call: Call) -> Geometry:
     """Of a `packed.qconv2d` or `packed.qdense`."""
     attrs = call.attrs
     isa = ISAS[str(attrs["isa"])]
-    clamp = int(attrs["act_min"]), int(attrs["act_max"])
-    result = int(attrs.get("y_zp", 0)), clamp
-    choice = Choice(*(int(attrs[name]) for name in ("pixels", "filters", "chunk")))
+    x, out = _sizes(call)
+    return Geometry(
+        isa=isa,
+        x=x,
+        out=out,
+        kernel=_pair(attrs.get("kernel", (1, 1))),
+        strides=_pair(attrs.get("strides", (1, 1))),
+        before=_pair(attrs.get("padding", (0, 0))),
+        choice=Choice(*(int(attrs[name]) for name in ("pixels", "filters", "chunk"))),
+        weights=isa.filters(spec(call.args[1])[1]),
+        zero_point=int(attrs.get("y_zp", 0)),
+        clamp=(int(attrs["act_min"]), int(attrs["act_max"])),
+    )
+
+
+def _sizes(call: Call) -> tuple[Sizes, Sizes]:
+    """[H, W, C] of input and output."""
     if call.op.name == "tvm_tiny.packed.qdense":
         *lead, size = shape_of(call.args[0])
-        rows, count = math.prod(lead), shape_of(call)[-1]
-        ones = (1, 1), (1, 1), (0, 0)
-        return Geometry(isa, (rows, 1, size), (rows, 1, count), *ones, choice, *result)
-
-    def pair(name: str) -> tuple[int, int]:
-        first, second, *_ = (int(v) for v in attrs[name])
-        return first, second
-
+        return (math.prod(lead), 1, size), (math.prod(lead), 1, shape_of(call)[-1])
     _, height, width, inputs = shape_of(call.args[0])
-    windows = pair("kernel"), pair("strides"), pair("padding")
-    _, *out = shape_of(call)
-    shapes = (height, width, inputs), (out[0], out[1], out[2])
-    return Geometry(isa, *shapes, *windows, choice, *result)
+    _, rows, columns, outputs = shape_of(call)
+    return (height, width, inputs), (rows, columns, outputs)
+
+
+def _pair(values: Sequence[int]) -> tuple[int, int]:
+    return int(values[0]), int(values[1])
 
 
 def scratch(call: Call) -> Spec | None:

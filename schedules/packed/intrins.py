@@ -15,7 +15,7 @@ from tvm.s_tir import TensorIntrin
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from .isa import Index, Isa
+from .isa import Filters, Index, Isa
 from .meaning import elements, products, results, widened
 from .script import call, everything
 
@@ -60,38 +60,36 @@ def _matched(handle: tirx.Var, operand: _Operand) -> tirx.Var:
 
 
 def register_dot(
-    isa: Isa, tile: tuple[int, int], size: int, stride: int | None, *, wide: bool = False
+    isa: Isa, tile: tuple[int, int], size: int, stride: int | None, weights: Filters
 ) -> str:
     """The TensorIntrin that adds up products: acc[p, f] += sum over k of x[p, k] * w[f, k].
 
     stride: of a tensor read in place, the columns between two pixels; None for gathered input.
-    wide: the filters have been widened, and lie like gathered input.
+    weights: how the filters lie.
     """
     pixels, filters = tile
     step = 1 if stride is None else stride
     x = _Operand(isa.columns(pixels, size), isa.dtype, "r")
     if stride is not None:
         x = _Operand(((pixels - 1) * step + 1, size), "int8", "r")
-    w = _Operand(isa.weights(filters, size), "int8", "r")
-    if wide:
-        w = _Operand(isa.columns(filters, size), isa.dtype, "r")
+    w = _Operand(weights.shape(filters, size), weights.dtype, "r")
     acc = _Operand((pixels, filters), "int32", "rw")
 
     def at(p: Expr, k: Expr) -> Index:
         return isa.column(p, k, size) if stride is None else (p * step, k)
 
     def weight(f: Expr, k: Expr) -> Index:
-        return isa.column(f, k, size) if wide else isa.weight(f, k, size)
+        return weights.index(f, k, size)
 
     def meaning(c: tirx.Var, a: tirx.Var, b: tirx.Var) -> None:
-        products(pixels, filters, size, c, elements(a, at), elements(b, weight))
+        products(pixels, filters, size, c, elements(a, at), elements(b, weight), weights.value)
 
     def micro_kernel(c: tirx.Var, a: tirx.Var, b: tirx.Var) -> None:
         pointers = a.access_ptr("r"), b.access_ptr("r"), c.access_ptr("rw")
         call(dot, *isa.dot_arguments(pointers, step * size, pixels, size))
 
-    name = f"tvm_tiny.{isa.name}.dot_{pixels}x{filters}_{size}_{stride}_{wide}"
-    dot = f"tvm_tiny_{isa.name}_{isa.dot(pixels, filters)}{'w' if wide else ''}"
+    name = f"tvm_tiny.{isa.name}.dot_{pixels}x{filters}_{size}_{stride}_{weights.suffix}"
+    dot = f"tvm_tiny_{isa.name}_{isa.dot(pixels, filters)}{weights.suffix}"
     # TVM lists what a block adds to before what it adds.
     return _register(name, (acc, x, w), meaning, micro_kernel)
 
@@ -136,11 +134,11 @@ def register_requantize(isa: Isa, how: Requantize) -> str:
 
 def register_widen(isa: Isa, filters: int, size: int) -> str:
     """The TensorIntrin that widens a block of filters: wide[f, k] = w[f, k]."""
-    w = _Operand(isa.weights(filters, size), "int8", "r")
+    w = _Operand(isa.weights.shape(filters, size), "int8", "r")
     wide = _Operand(isa.columns(filters, size), isa.dtype, "w")
 
     def meaning(a: tirx.Var, b: tirx.Var) -> None:
-        narrow = elements(a, lambda f, k: isa.weight(f, k, size))
+        narrow = elements(a, lambda f, k: isa.weights.index(f, k, size))
         widened(filters, size, narrow, elements(b, lambda f, k: isa.column(f, k, size)))
 
     def micro_kernel(a: tirx.Var, b: tirx.Var) -> None:

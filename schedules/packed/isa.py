@@ -7,12 +7,33 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from tvm import tirx
 from tvm.ir import Expr
 
+from ..requantize import i32
 from .channels import BLOCKS, COMPACT, WIDE, Form
 from .choice import Choice
 
 Index = tuple[Expr | int, ...]
+
+# Filter 1's share of a sum of paired filters: what 255, the largest input less its zero point,
+# times its weights may come to, as 8 of a word's 32 bits are filter 0's.
+_PAIRED_SUM = 1 << 23
+
+
+@dataclass(frozen=True)
+class Filters:
+    """How a block of filters lies.
+
+    shape: of a block of so many filters of so many elements. index: of element k of filter f.
+    value: the weight of filter f in what is there, as int32. suffix: of the micro-kernels.
+    """
+
+    dtype: str
+    shape: Callable[[int, int], tuple[int, ...]]
+    index: Callable[[Any, Any, int], Index]
+    value: Callable[[Expr, Expr], Expr] = lambda word, f: word
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -23,6 +44,7 @@ class Isa:
     connected layer, which has one pixel. tiles: pixels and filters that `dot` can do. widens: the
     tile for which it takes filters of 16 bits too, if there is one.
 
+    weights: how filters lie. paired: how two filters lie in words of 16 bits, where that is faster.
     dtype: of gathered input, `columns`. subtracts: whether gathering takes the input's zero point
     off; else it is folded into the biases and padding is the zero point. gathers_pointwise:
     whether 1x1 convolutions gather too. form: of the parameters of channels. fused: whether one
@@ -41,23 +63,45 @@ class Isa:
     fused: bool
     columns: Callable[[int, int], tuple[int, ...]]
     column: Callable[[Expr, Expr, int], Index]
-    weights: Callable[[int, int], tuple[int, ...]]
-    weight: Callable[[Expr, Expr, int], Index]
+    weights: Filters
+    paired: Filters | None
     dot: Callable[[int, int], str]
     dot_arguments: Callable[[Sequence[Expr], int, int, int], list[Expr | int]]
 
-    def pack(self, weights: np.ndarray, filters: int) -> np.ndarray:
+    def pack(self, weights: np.ndarray, choice: Choice) -> np.ndarray:
         """Filters [O, K] int8 in the order in which `dot` takes them: [blocks of them, ...]."""
         count, size = weights.shape
-        packed = np.zeros((-(-count // filters), *self.weights(filters, size)), "int8")
-        f, k = np.indices((filters, size))
-        places = tuple(np.asarray(i) for i in self.weight(f, k, size))
-        for block in range(len(packed)):
-            part = weights[block * filters : (block + 1) * filters]
-            padded = np.zeros((filters, size), "int8")
-            padded[: len(part)] = part
-            packed[block][places] = padded
-        return packed
+        missing = np.zeros((-count % choice.filters, size), "int8")
+        blocks = np.concatenate([weights, missing]).reshape(-1, choice.filters, size)
+        if self.paired is not None and choice.pairs and _pair(blocks):
+            return _placed(blocks[:, :1] + 256 * blocks[:, 1:].astype("int16"), self.paired)
+        return _placed(blocks, self.weights)
+
+    @property
+    def widened(self) -> Filters:
+        """How filters lie after they were widened: like gathered input."""
+        return Filters(self.dtype, self.columns, self.column, suffix="w")
+
+    def filters(self, dtype: str) -> Filters:
+        """How filters of this type lie."""
+        return self.weights if self.paired is None or dtype == "int8" else self.paired
+
+
+def _placed(blocks: np.ndarray, filters: Filters) -> np.ndarray:
+    """[blocks, filters, K] as they lie."""
+    count, *sizes = blocks.shape
+    packed = np.zeros((count, *filters.shape(*sizes)), filters.dtype)
+    f, k = np.indices(sizes)
+    for block in range(count):
+        packed[block][filters.index(f, k, sizes[1])] = blocks[block]
+    return packed
+
+
+def _pair(blocks: np.ndarray) -> bool:
+    """Whether all pairs of filters [blocks, 2, K] fit: the words, and the second one's sums."""
+    first, second = blocks[:, 0].astype("int64"), blocks[:, 1].astype("int64")
+    fit = not np.any((second == -128) & (first < 0))
+    return fit and 255 * int(np.abs(second).sum(axis=1).max(initial=0)) < _PAIRED_SUM
 
 
 def _quads(size: int) -> int:
@@ -78,6 +122,12 @@ def _half(k: Any, size: int) -> Any:
     return _div(_mod(k, 4, size), 2, size)
 
 
+def _of_pair(word: Expr, f: Expr) -> Expr:
+    """The weight of a filter in a word of filter 0 + 256 * filter 1."""
+    low = ((word & i32(255)) ^ i32(128)) - i32(128)
+    return tirx.Select(f == 0, low, (word + i32(128)) >> i32(8))
+
+
 # Within four elements, in the order in which SXTB16 and SXTB16 with a rotation take bytes apart.
 DSP = Isa(
     name="dsp",
@@ -92,8 +142,18 @@ DSP = Isa(
     fused=False,
     columns=lambda pixels, size: (_quads(size), pixels, 4),
     column=lambda p, k, size: (_div(k, 4, size), p, _mod(k, 2, size) * 2 + _half(k, size)),
-    weights=lambda filters, size: (_quads(size), filters, 4),
-    weight=lambda f, k, size: (_div(k, 4, size), f, _mod(k, 4, size)),
+    weights=Filters(
+        "int8",
+        lambda filters, size: (_quads(size), filters, 4),
+        lambda f, k, size: (_div(k, 4, size), f, _mod(k, 4, size)),
+    ),
+    paired=Filters(
+        "int16",
+        lambda filters, size: (_quads(size), 4),
+        lambda f, k, size: (_div(k, 4, size), _mod(k, 2, size) * 2 + _half(k, size)),
+        _of_pair,
+        "p",
+    ),
     dot=lambda pixels, filters: f"dot_{pixels}x{filters}",
     dot_arguments=lambda pointers, pitch, pixels, size: [*pointers, _quads(size)],
 )
@@ -102,8 +162,7 @@ DSP = Isa(
 def _of_bytes(
     name: str,
     filters: int,
-    weights: Callable[[int, int], tuple[int, ...]],
-    weight: Callable[[Any, Any, int], Index],
+    weights: Filters,
     form: Form,
 ) -> Isa:
     """Those that take bytes as they come."""
@@ -121,7 +180,7 @@ def _of_bytes(
         columns=lambda pixels, size: (pixels, size),
         column=lambda p, k, size: (p, k),
         weights=weights,
-        weight=weight,
+        paired=None,
         dot=lambda pixels, filters: "dot",
         dot_arguments=lambda pointers, pitch, pixels, size: [
             *(pointers[0], pitch, *pointers[1:]),
@@ -133,13 +192,19 @@ def _of_bytes(
 MVE = _of_bytes(
     "mve",
     4,
-    lambda filters, size: (-(-size // 16), filters, 16),
-    lambda f, k, size: (_div(k, 16, size), f, _mod(k, 16, size)),
+    Filters(
+        "int8",
+        lambda filters, size: (-(-size // 16), filters, 16),
+        lambda f, k, size: (_div(k, 16, size), f, _mod(k, 16, size)),
+    ),
     BLOCKS,
 )
 
 PLAIN = _of_bytes(
-    "plain", 2, lambda filters, size: (size, filters), lambda f, k, size: (k, f), WIDE
+    "plain",
+    2,
+    Filters("int8", lambda filters, size: (size, filters), lambda f, k, size: (k, f)),
+    WIDE,
 )
 
 ISAS: Mapping[str, Isa] = {isa.name: isa for isa in (DSP, MVE, PLAIN)}

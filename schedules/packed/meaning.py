@@ -41,16 +41,24 @@ def started(pixels: int, filters: int, acc: tirx.Var, bias: Callable[[Expr], Exp
         T.buffer_store(acc, bias(vf), [vp, vf])
 
 
-def products(pixels: int, filters: int, size: int, acc: tirx.Var, x: Element, w: Element) -> None:
-    """acc[p, f] += x(p, k) * w(f, k) over k < size."""
+def products(
+    pixels: int,
+    filters: int,
+    size: int,
+    acc: tirx.Var,
+    x: Element,
+    w: Element,
+    value: Callable[[Expr, Expr], Expr],
+) -> None:
+    """acc[p, f] += x(p, k) * value(w(f, k), f) over k < size."""
     with loops(e=pixels * filters, k=size) as (e, k), T.sblock("product"):
         vp, vf = _pair(pixels, filters, e)
         vk = remap("R", vk=k)[0]
         p1 = only(vp, pixels)
-        total, value, weight = acc[p1, vf], x(p1, vk), w(vf, vk)
-        T.reads(total, value, weight)
+        total, element, weight = acc[p1, vf], x(p1, vk), w(vf, vk)
+        T.reads(total, element, weight)
         T.writes(total)
-        product = T.Cast("int32", value) * T.Cast("int32", weight)
+        product = T.Cast("int32", element) * value(T.Cast("int32", weight), vf)
         T.buffer_store(acc, total + product, [p1, vf])
 
 

@@ -13,7 +13,7 @@ from tvm import relax
 
 from tvm_tiny import ops
 from tvm_tiny.passes.select_kernels import workload
-from tvm_tiny.schedules.kernel import shape_of
+from tvm_tiny.schedules.kernel import shape_of, spec
 from tvm_tiny.schedules.packed.choice import Choice
 from tvm_tiny.schedules.packed.isa import ISAS
 from tvm_tiny.transform import SelectKernels, StreamStages
@@ -128,3 +128,36 @@ def test_they_run_in_stages(isa):
 def test_portable_selects_nothing():
     mod = module(lambda emit, x: emit(conv(x, 5), name_hint="y"), SHAPE)
     assert SelectKernels()(mod).same_as(mod)
+
+
+def paired(weights: np.ndarray) -> bool:
+    """Whether these filters [O, C] of a 1x1 convolution lie two by two in words of 16 bits."""
+    count, inputs = weights.shape
+
+    def build(emit, x):
+        call = conv(x, count, kernel=1)
+        filters = relax.const(weights.reshape(count, 1, 1, inputs))
+        arrays = [filters, *call.args[2:]]
+        return emit(ops.call("qconv2d", [x, *arrays], **dict(call.attrs)), name_hint="y")
+
+    shape = (1, 2, 3, inputs)
+    mod = module(build, shape)
+    selected = SelectKernels("dsp")(mod)
+    same_bytes(mod, selected, shape)
+    return spec(calls(selected)[0].args[1])[1] == "int16"
+
+
+def test_filters_are_paired_where_both_fit_a_word():
+    weights = np.random.default_rng(4).integers(-127, 128, (5, 22), "int8")
+    assert paired(weights)
+    weights[1, 3], weights[0, 3] = -128, 0
+    assert paired(weights)
+    weights[0, 3] = -1  # -128 * 256 - 1 does not
+    assert not paired(weights)
+
+
+def test_filters_are_paired_where_the_sums_of_the_second_have_24_bits():
+    limit = (1 << 23) // 255  # of its absolute weights
+    weights = np.full((2, -(-limit // 127)), 127, "int8")
+    assert not paired(weights)
+    assert paired(weights[:, :-1])
