@@ -111,9 +111,12 @@ static void reset_device(void* context) {
 #define reset_device NULL
 #endif
 
+/* Zephyr's sentinel is the lowest word of a stack, and must stay as it is. */
+#define SENTINEL_BYTES (IS_ENABLED(CONFIG_STACK_SENTINEL) ? sizeof(uint32_t) : 0)
+
 static void* stack_limit(void) {
 #ifdef CONFIG_THREAD_STACK_INFO
-  return (void*)k_current_get()->stack_info.start;
+  return (void*)(k_current_get()->stack_info.start + SENTINEL_BYTES);
 #else
   return NULL;
 #endif

@@ -105,7 +105,7 @@ def _leaves_out(full: list[str], short: list[str]) -> bool:
 def _suggestion(known: Mapping[str, ZephyrBoard], name: str) -> str:
     same = [board for board in known if _parts(board)[0] == _parts(name)[0]]
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    names = list(dict.fromkeys([*close, *same]))[:6]
+    names = list(dict.fromkeys([*close, *same]))[:4]
     if not names:
         return f"none of the {len(known)} boards has a similar name"
     return f"did you mean {' or '.join(repr(n) for n in names)}?"

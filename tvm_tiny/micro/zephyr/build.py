@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tvm_tiny.errors import BoardError, BudgetError, ToolchainError
-from tvm_tiny.micro import elf
+from tvm_tiny.micro.elf import Sizes
 
 from .boards import ZephyrBoard
+from .riscv import libgcc_definitions
+from .sizes import image_sizes
 from .tree import Tree, check_tools, module_definitions, toolchain_environment
 
 _OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes?")
@@ -32,7 +34,7 @@ class Build:
 
     folder: Path
     elf: Path
-    size: elf.Sizes
+    size: Sizes
 
 
 def build_application(
@@ -61,16 +63,23 @@ def build_application(
         **module_definitions(tree, module),
         **(definitions or {}),
     }
-    defines = [f"-D{name}={value}" for name, value in variables.items()]
     log = folder / _LOG
     log.write_text("", encoding="utf-8")
-    command = ["cmake", "-GNinja", "-S", str(source), "-B", str(folder), *defines]
-    _step(command, tree, board, log)
+    configure = ["cmake", "-GNinja", "-S", str(source), "-B", str(folder)]
+    _step([*configure, *_defines(variables)], tree, board, log)
+    if "CROSS_COMPILE" in toolchain_environment(board.arch):
+        library = libgcc_definitions(folder)
+        if library:
+            _step([*configure, *_defines(library)], tree, board, log)
     _step(["cmake", "--build", str(folder)], tree, board, log)
     path = folder / "zephyr" / "zephyr.elf"
     if not path.is_file():
         raise BoardError(f"Zephyr board {board.name}: the build made no {path.name}; see {log}")
-    return Build(folder, path, elf.sizes([path]))
+    return Build(folder, path, image_sizes(path))
+
+
+def _defines(variables: Mapping[str, str]) -> list[str]:
+    return [f"-D{name}={value}" for name, value in variables.items()]
 
 
 def open_build(folder: Path) -> Build:
@@ -78,7 +87,7 @@ def open_build(folder: Path) -> Build:
     path = folder / "zephyr" / "zephyr.elf"
     if not path.is_file():
         raise BoardError(f"'{folder}' holds no Zephyr build: build the project first")
-    return Build(folder, path, elf.sizes([path]))
+    return Build(folder, path, image_sizes(path))
 
 
 def _step(command: list[str], tree: Tree, board: ZephyrBoard, log: Path) -> None:

@@ -25,6 +25,12 @@ _PYTHON = {
 }
 #: Programs of every build, and the packages of Debian and Ubuntu they are in.
 _PROGRAMS = {"cmake": "cmake", "ninja": "ninja-build", "dtc": "device-tree-compiler"}
+#: By architecture, compilers that need no SDK.
+_COMPILERS = {
+    "arm": toolchain.PACKAGES[toolchain.ARM_GCC],
+    "riscv": toolchain.PACKAGES[toolchain.RISCV_GCC],
+    "riscv32": toolchain.PACKAGES[toolchain.RISCV_GCC],
+}
 
 
 @dataclass(frozen=True)
@@ -114,11 +120,12 @@ def check_tools(tree: Tree, arch: str) -> None:
     packages = [package for module, package in _PYTHON.items() if not _has_package(module)]
     if packages:
         missing.append(f"Python packages {' '.join(packages)} (pip install 'tvm-tiny[zephyr]')")
-    if arch == "arm":
-        if not _has_cmsis(tree):
-            missing.append(f"CMSIS headers (west update, or modules/cmsis beside {tree.base})")
-        if not toolchain_environment(arch) and not _has_sdk():
-            missing.append("a compiler (apt install gcc-arm-none-eabi, or the Zephyr SDK)")
+    if arch == "arm" and not _has_cmsis(tree):
+        missing.append(f"CMSIS headers (west update, or modules/cmsis beside {tree.base})")
+    if arch and not toolchain_environment(arch) and not _has_sdk():
+        package = _COMPILERS.get(arch)
+        install = f"apt install {package}, or " if package else ""
+        missing.append(f"a compiler for {arch} ({install}the Zephyr SDK)")
     if missing:
         raise ToolchainError(f"Zephyr cannot build for lack of: {'; '.join(missing)}")
 
@@ -154,7 +161,7 @@ def toolchain_environment(arch: str) -> dict[str, str]:
                 "ZEPHYR_TOOLCHAIN_VARIANT": "gnuarmemb",
                 "GNUARMEMB_TOOLCHAIN_PATH": str(root),
             }
-    if arch == "riscv":
+    if arch.startswith("riscv"):
         compiler = shutil.which(toolchain.RISCV_GCC)
         if compiler is not None:
             prefix = compiler.removesuffix("gcc")
