@@ -2,8 +2,6 @@
 #include "tvm_tiny/session.h"
 #include "tvm_tiny/session_trace.h"
 
-#if defined(TVM_TINY_SESSION_PROFILE) && TVM_TINY_SESSION_PROFILE
-
 static struct {
   const struct tvm_tiny_session_port* port;
   uint32_t* ticks;
@@ -31,10 +29,3 @@ void tvm_tiny_session_trace(uint32_t step) {
     profile.last = profile.port->ticks(profile.port->context);
   }
 }
-
-#else
-
-/* ISO C has no empty source. */
-typedef int tvm_tiny_session_no_profile;
-
-#endif

@@ -56,11 +56,11 @@ def execute(board: Board, elf: Path, folder: Path, timeout_s: float) -> None:
     except OSError as error:
         raise BoardError(f"{board.name}: {command[0]} does not start: {error}") from error
     if done.returncode != 0:
-        raise BoardError(f"{board.name}: {_explain(elf, folder, done.returncode, done.stderr)}")
+        raise BoardError(f"{board.name}: {explain_end(elf, folder, done.returncode, done.stderr)}")
 
 
-def _explain(elf: Path, folder: Path, status: int, stderr: str) -> str:
-    """Why a run ended with an exit status other than 0."""
+def explain_end(elf: Path, folder: Path, status: int, stderr: str) -> str:
+    """Why a run in `folder` ended with an exit status other than 0."""
     if status == EXIT_FAULT:
         return _explain_fault(elf, folder)
     lines = read_lines(folder / "report.txt")

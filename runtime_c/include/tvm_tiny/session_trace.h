@@ -1,7 +1,6 @@
 /*
  * Time of each step of a model: compile the model's sources with `-include tvm_tiny/session_trace.h`
- * (or name this header with -DTVM_TINY_OPTIONS_FILE), and the rest of the firmware with
- * -DTVM_TINY_SESSION_PROFILE=1 for the functions to be there.
+ * (or name this header with -DTVM_TINY_OPTIONS_FILE).
  */
 #ifndef TVM_TINY_SESSION_TRACE_H
 #define TVM_TINY_SESSION_TRACE_H
@@ -18,16 +17,12 @@ struct tvm_tiny_session_port;
  * since the model was entered, is that of `step`. */
 void tvm_tiny_session_trace(uint32_t step);
 
-#if defined(TVM_TINY_SESSION_PROFILE) && TVM_TINY_SESSION_PROFILE
 /* From now on the time is taken with the port's counter and added to ticks[0..count-1]. */
 void tvm_tiny_session_trace_start(const struct tvm_tiny_session_port* port, uint32_t* ticks,
                                   uint32_t count);
+
 /* A model is entered at time `now`. */
 void tvm_tiny_session_trace_resume(uint32_t now);
-#else
-#define tvm_tiny_session_trace_start(port, ticks, count) ((void)0)
-#define tvm_tiny_session_trace_resume(now) ((void)(now))
-#endif
 
 #ifndef TVM_TINY_TRACE
 #define TVM_TINY_TRACE(step, pointer, bytes) tvm_tiny_session_trace(step)

@@ -31,10 +31,8 @@ RUNTIME_SOURCES = (
 )
 
 #: Of the models' own sources, when the time of each step is to be taken: a header of
-#: runtime_c/include that each of them includes first (`-include tvm_tiny/session_trace.h`). The
-#: RUNTIME_SOURCES then need PROFILE_FLAG.
+#: runtime_c/include that each of them includes first (`-include tvm_tiny/session_trace.h`).
 TRACE_HEADER = "tvm_tiny/session_trace.h"
-PROFILE_FLAG = "-DTVM_TINY_SESSION_PROFILE=1"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -27,7 +27,7 @@ def start_process(command: Sequence[str], folder: Path | None = None) -> Transpo
 
     TransportError if it does not start. It is ended when the line is closed.
     """
-    child = _Child(command, folder, pipes=True)
+    child = _Child(command, folder, None, pipes=True)
     stdin, stdout = child.process.stdin, child.process.stdout
     assert stdin is not None
     assert stdout is not None
@@ -38,12 +38,17 @@ def start_process(command: Sequence[str], folder: Path | None = None) -> Transpo
 
 
 def start_qemu(
-    command: Sequence[str], uart: int = 0, timeout_s: float = 30.0, folder: Path | None = None
+    command: Sequence[str],
+    uart: int = 0,
+    timeout_s: float = 30.0,
+    folder: Path | None = None,
+    explain: Callable[[int, str], str] | None = None,
 ) -> Transport:
     """Starts an emulator whose UART number `uart` is the line; earlier ones go nowhere.
 
     command: without any `-serial`. This machine listens on a free port of 127.0.0.1 and the
     emulator connects to it, so no byte is lost and no port is guessed. folder: where it runs.
+    explain: why it ended, from its exit status and what it said; the status itself if absent.
     TransportError if it does not start and connect within `timeout_s`.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -51,7 +56,7 @@ def start_qemu(
         address = f"host=127.0.0.1,port={port},server=off,nodelay=on"
         others = [word for _ in range(uart) for word in ("-serial", "null")]
         line = ["-chardev", f"socket,id=tvm_tiny,{address}", *others, "-serial", "chardev:tvm_tiny"]
-        child = _Child([*command, *line], folder, pipes=False)
+        child = _Child([*command, *line], folder, explain, pipes=False)
         try:
             connection = _accept(listener, child, timeout_s)
         except BaseException:
@@ -73,7 +78,15 @@ def _accept(listener: socket.socket, child: _Child, timeout_s: float) -> socket.
 class _Child:
     """A process. What it writes to its standard error (and output) is kept for `explain`."""
 
-    def __init__(self, command: Sequence[str], folder: Path | None, *, pipes: bool) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path | None,
+        explain: Callable[[int, str], str] | None,
+        *,
+        pipes: bool,
+    ) -> None:
+        self._explain = explain or _ended
         self.name = Path(command[0]).name
         # The child has it; closed here, and gone when the child ends.
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
@@ -98,15 +111,11 @@ class _Child:
             status = self.process.wait(_END_S)
         except subprocess.TimeoutExpired:
             return "closed the line but runs on"
-        ended = f"exit status {status}"
-        if status < 0:
-            ended = f"killed by {signal.Signals(-status).name}"
         said = b""
         with contextlib.suppress(ValueError):  # it is closed where `end` has been called
             self._said.seek(0)
             said = self._said.read(4096)
-        lines = said.decode("utf-8", "replace").strip().splitlines()
-        return f"the process has ended, {ended}{f': {lines[0]}' if lines else ''}"
+        return self._explain(status, said.decode("utf-8", "replace"))
 
     def end(self) -> None:
         """Ends it, by force if need be."""
@@ -117,3 +126,11 @@ class _Child:
             self.process.kill()
             self.process.wait()
         self._said.close()
+
+
+def _ended(status: int, said: str) -> str:
+    ended = f"exit status {status}"
+    if status < 0:
+        ended = f"killed by {signal.Signals(-status).name}"
+    lines = said.strip().splitlines()
+    return f"the process has ended, {ended}{f': {lines[0]}' if lines else ''}"
