@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from tvm_tiny import errors
-from tvm_tiny.errors import BoardError, DataError
+from tvm_tiny.errors import BoardError, DataError, TransportError
 
 from .protocol import (
     IO_TIMEOUT,
@@ -186,7 +186,7 @@ class ProjectClient:
         if told and isinstance(kind, type) and issubclass(kind, errors.TvmTinyError):
             return kind(str(told))
         if message == TRANSPORT_CLOSED:
-            return _closed(f"{method}: the transport is closed")
+            return TransportError(f"{method}: the transport is closed")
         lines = str(data.get("traceback") or "").strip().splitlines()
         return BoardError(f"{method} of '{self.folder}': {lines[-1].strip() if lines else message}")
 
@@ -194,11 +194,6 @@ class ProjectClient:
 def _close(*descriptors: int) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
-
-
-def _closed(message: str) -> BoardError:
-    kind: type[BoardError] = getattr(errors, "TransportError", BoardError)
-    return kind(message)
 
 
 def _command(folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, BinaryIO
 
-from tvm_tiny.errors import TvmTinyError
+from tvm_tiny.errors import TransportError, TvmTinyError
 
 from .handler import Handler
 from .protocol import JSONRPC, TRANSPORT_CLOSED, ErrorCode, RpcError
@@ -149,7 +149,7 @@ def _parameters(method: str, message: str) -> RpcError:
 def _described(error: TvmTinyError) -> RpcError:
     """One of ours: its line is the message, except where clients expect a name."""
     data = {"class": type(error).__name__, "exit_code": error.exit_code, "message": str(error)}
-    closed = type(error).__name__ == "TransportError"
+    closed = isinstance(error, TransportError)
     return RpcError(ErrorCode.SERVER_ERROR, TRANSPORT_CLOSED if closed else str(error), data)
 
 

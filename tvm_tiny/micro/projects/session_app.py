@@ -39,12 +39,7 @@ def session_recipe(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="ascii")
         sources += [f"src/{name}"] if path.suffix == ".c" else []
-    traced: list[tuple[str, list[str]]] = []
-    if profile:
-        traced = [
-            ("models", ["-include", glue.TRACE_HEADER]),
-            (f"{make.RUNTIME}/session", [glue.PROFILE_FLAG]),
-        ]
+    traced = [("models", ["-include", glue.TRACE_HEADER])] if profile else []
     return make.Recipe(
         title=title,
         target=target,
