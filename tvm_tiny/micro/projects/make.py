@@ -39,7 +39,7 @@ _COMPLAINT = re.compile(r"error: (?!ld returned)|undefined reference|truncated t
 class Recipe:
     """How a program is made. Paths are relative to the project.
 
-    special: for the objects of a folder, more flags.
+    includes: and other flags of all sources; special: for the objects of a folder, more flags.
     """
 
     title: str
@@ -98,6 +98,12 @@ def copy_app(folder: Path, source: str) -> None:
     (folder / "src").mkdir(exist_ok=True)
     with runtime_folder() as runtime:
         shutil.copyfile(runtime / "projects" / source, folder / "src" / "main.c")
+
+
+def move_app(folder: Path, source: str) -> None:
+    """A program that came with the runtime, as src/main.c."""
+    (folder / "src").mkdir(exist_ok=True)
+    (folder / source).rename(folder / "src" / "main.c")
 
 
 def model_sources(folder: Path, archives: Sequence[Archive]) -> list[str]:

@@ -40,23 +40,20 @@ def session_recipe(
         path.write_text(text, encoding="ascii")
         sources += [f"src/{name}"] if path.suffix == ".c" else []
     traced = [("models", ["-include", glue.TRACE_HEADER])] if profile else []
+    includes = ["-Isrc", f"-I{make.RUNTIME}/include", *make.model_includes(archives)]
     return make.Recipe(
         title=title,
         target=target,
         sources=["src/main.c", *sources, *make.model_sources(folder, archives)],
-        includes=["-Isrc", f"-I{make.RUNTIME}/include", *make.model_includes(archives)],
+        includes=[*includes, *(flag for archive in archives for flag in _one_memory(archive))],
         link=["-lm"],
-        special=[*traced, *_sections(archives)],
+        special=traced,
     )
 
 
-def _sections(archives: Sequence[Archive]) -> list[tuple[str, list[str]]]:
-    """Boards here have one flash: weights meant for a section of another board go there, too."""
-    return [
-        (
-            f"models/{archive.info.name}",
-            [f"-D{archive.info.prefix.upper()}_SECTION_RODATA=TVM_TINY_SECTION_RODATA"],
-        )
-        for archive in archives
-        if archive.info.weights_section is not None
-    ]
+def _one_memory(archive: Archive) -> list[str]:
+    """One flash, one RAM: sections of other boards are not in the linker script."""
+    flags = [f"-D{macro}=TVM_TINY_SECTION_BSS" for macro in glue.section_macros(archive)]
+    if archive.info.weights_section is not None:
+        flags.append(f"-D{archive.info.prefix.upper()}_SECTION_RODATA=TVM_TINY_SECTION_RODATA")
+    return flags

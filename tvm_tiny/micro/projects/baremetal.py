@@ -1,0 +1,113 @@
+"""A program for a board without an operating system: a session on its UART."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tvm_tiny.errors import BoardError, BudgetError
+from tvm_tiny.micro import elf
+from tvm_tiny.micro.boards import BOARDS, Board, find_board
+from tvm_tiny.micro.compiler import BOARD_FLAGS, runtime_folder
+from tvm_tiny.micro.firmware import board_sources, render_memory
+from tvm_tiny.micro.session.firmware import SessionFirmware
+from tvm_tiny.micro.session.uarts import find_uart, port_flags
+
+from . import make
+from .base import GENERATE, Image, Option, ProjectType, Values
+from .session_app import PROFILE, session_recipe
+
+if TYPE_CHECKING:
+    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.micro.session.transport import Transport
+
+_BOARD = Option(
+    name="board",
+    help="Board, emulated by QEMU.",
+    choices=tuple(name for name, board in BOARDS.items() if board.machine is not None),
+    required_in=(GENERATE,),
+)
+_BOARDS = f"{make.RUNTIME}/boards"
+
+# Of the linker; what a board's own folder needs comes on top.
+_LINK = {"cortex_m": ["-nostartfiles", "-lm"], "riscv": ["-nostdlib", "-lgcc"]}
+
+
+class BaremetalProject:
+    """Start-up code, linker script, UART and models; builds with make alone."""
+
+    name = "baremetal"
+    title = "a board without an operating system"
+
+    def options(self) -> Sequence[Option]:
+        """The board, and whether steps are timed."""
+        return (_BOARD, PROFILE)
+
+    def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
+        """See `ProjectType.generate`."""
+        board = find_board(str(values["board"]))
+        _check_ram(board, archives)
+        platform = board.target.platform
+        make.copy_runtime(folder, "boards/common", f"boards/{platform}")
+        make.move_app(folder, f"{_BOARDS}/common/session_main.c")
+        (folder / _BOARDS / "common" / "main.c").unlink()
+        with runtime_folder() as runtime:
+            render_memory(runtime / "boards", folder, board)
+        recipe = session_recipe(folder, archives, board.target, board.title, values)
+        support = ("common/port.c", find_uart(board).source, *board_sources(board))
+        recipe.sources += [f"{_BOARDS}/{name}" for name in support]
+        recipe.includes += [f"-I{_BOARDS}/common", f"-I{_BOARDS}/{platform}", *port_flags(board)]
+        if platform == "riscv":
+            recipe.includes += ["-isystem", f"{_BOARDS}/riscv/include"]
+        recipe.special.append((_BOARDS, list(BOARD_FLAGS.get(platform, ()))))
+        script = f"-T{_BOARDS}/common/sections.ld"
+        recipe.link = ["-L.", script, "-Wl,--gc-sections", *_LINK[platform]]
+        recipe.write(folder)
+
+    def build(self, folder: Path, values: Values) -> Image:
+        """With make and the board's cross compiler; BoardError if it is larger than the board."""
+        board = find_board(str(values["board"]))
+        try:
+            return make.run_make(folder, board.target)
+        except make.FitError as error:
+            raise BoardError(_does_not_fit(folder, board, error.over)) from None
+
+    def flash(self, folder: Path, values: Values) -> None:
+        """Nothing: the emulator loads the program."""
+
+    def open_transport(self, folder: Path, values: Values) -> Transport:
+        """Starts the emulator; BoardError where there is no program yet."""
+        path = folder / make.IMAGE
+        if not path.is_file():
+            raise BoardError(f"'{folder}' is not built: run 'tvm-tiny micro build' first")
+        return SessionFirmware(find_board(str(values["board"])), path, elf.sizes([path])).open()
+
+
+def _check_ram(board: Board, archives: Sequence[Archive]) -> None:
+    """Before anything is compiled: arenas are shared, so the largest counts."""
+    machine = board.machine
+    assert machine is not None
+    largest = max(archives, key=lambda archive: archive.info.workspace_bytes).info
+    free = machine.ram.size - machine.stack_reserve
+    if largest.workspace_bytes > free:
+        raise BudgetError(
+            f"model {largest.name!r} needs {largest.workspace_bytes} bytes of SRAM, board "
+            f"{board.name} has {free} beside its stack; compile it with --sram, or choose a "
+            "larger board"
+        )
+
+
+def _does_not_fit(folder: Path, board: Board, over: dict[str, int]) -> str:
+    machine = board.machine
+    assert machine is not None
+    sizes = {"FLASH": ("flash", machine.flash.size), "RAM": ("RAM", machine.ram.size)}
+    reasons = [
+        f"{sizes[region][0]} needs {sizes[region][1] + more} bytes, {sizes[region][1]} available"
+        for region, more in sorted(over.items())
+        if region in sizes
+    ]
+    return f"'{folder}' does not fit board {board.name}: {'; '.join(reasons)}"
+
+
+PROJECT_TYPE: ProjectType = BaremetalProject()
