@@ -1,0 +1,128 @@
+"""The same models on the host and on every emulated board: the same bytes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from modelgen.draw import Quant
+from modelgen.tflite_builder import Builder
+from tools import require
+
+import tvm_tiny
+from tvm_tiny import toolchain
+from tvm_tiny.errors import BoardError, BudgetError, ToolchainError
+from tvm_tiny.frontend.tflite import from_tflite
+from tvm_tiny.micro import BOARDS, Session
+from tvm_tiny.micro.projects.project import create_project
+
+pytestmark = pytest.mark.qemu
+EMULATED = [name for name, board in BOARDS.items() if board.machine is not None]
+
+
+def need(board):
+    require(BOARDS[board].target.compiler, BOARDS[board].machine.emulator, toolchain.HOST_CC)
+
+
+def make_project(folder, archives, board=None):
+    """A built project for a board, or for the host."""
+    options = {} if board is None else {"board": board}
+    kind = "host" if board is None else "baremetal"
+    project = create_project(folder, archives, kind, options)
+    project.build()
+    return project
+
+
+def run_all(project, inputs, model=None):
+    with Session(project.open_transport()) as session:
+        return [session.run([array], model)[0] for array in inputs]
+
+
+@pytest.mark.parametrize("board", EMULATED)
+def test_a_board_gives_what_the_host_gives(archives, samples, tmp_path, board):
+    need(board)
+    host = make_project(tmp_path / "host", archives)
+    project = make_project(tmp_path / board, archives, board)
+    for model in project.models:
+        found, wanted = run_all(project, samples, model), run_all(host, samples, model)
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("board", [None, "mps2_an386", "mps3_an547"])
+def test_one_archive_gives_the_recorded_bytes(model_path, golden, tmp_path, board):
+    if board is not None:
+        need(board)
+    archive = tmp_path / "kws.tar"
+    tvm_tiny.build(tvm_tiny.from_file(model_path("kws_ref_model.tflite"))).save(archive)
+    inputs, outputs = golden("kws_ref_model")
+    project = make_project(tmp_path / "p", [archive], board)
+    found = run_all(project, inputs.reshape(-1, 1, *inputs.shape[-3:])[:4])
+    np.testing.assert_array_equal(np.ravel(found), outputs[:4].ravel())
+
+
+def test_reported_sizes_are_those_of_the_file(archive, tmp_path):
+    board = "mps2_an385"
+    need(board)
+    project = create_project(tmp_path / "p", [archive], "baremetal", {"board": board})
+    image = project.build()
+    size = subprocess.run(
+        ["arm-none-eabi-size", image.path], check=True, capture_output=True, text=True
+    )
+    text, data, bss = map(int, re.findall(r"\d+", size.stdout.splitlines()[1])[:3])
+    assert image.flash_bytes == text + data
+    assert image.ram_bytes == data + bss - BOARDS[board].machine.stack_reserve
+
+
+def compiled(folder, build):
+    builder = Builder()
+    path = folder / "large.tar"
+    module = from_tflite(builder.finish([build(builder)]))
+    tvm_tiny.build(module, name="large").save(path)
+    return path
+
+
+def test_an_arena_larger_than_the_ram_is_refused_at_once(tmp_path):
+    def build(b):
+        weights = np.ones((4, 1, 1, 4), "int8")
+        x = b.input((1, 64, 64, 4), Quant(0.1, 0))
+        return b.conv2d(x, weights, [0.1] * 4, np.zeros(4, "int32"), Quant(0.1, 0))
+
+    path = compiled(tmp_path, build)
+    with pytest.raises(BudgetError, match=r"'large' needs \d+ bytes of SRAM, board microbit has"):
+        create_project(tmp_path / "p", [path], "baremetal", {"board": "microbit"})
+    assert not (tmp_path / "p").exists()
+
+
+def test_weights_larger_than_the_flash_are_told_by_the_build(tmp_path):
+    need("microbit")
+
+    def build(b):
+        weights = np.random.default_rng(0).integers(-127, 128, (600, 600)).astype("int8")
+        x = b.input((1, 600), Quant(0.1, 0))
+        return b.fully_connected(x, weights, [0.1] * 600, np.zeros(600, "int32"), Quant(0.1, 0))
+
+    path = compiled(tmp_path, build)
+    project = create_project(tmp_path / "p", [path], "baremetal", {"board": "microbit"})
+    pattern = r"does not fit board microbit: flash needs \d+ bytes, 262144 available"
+    with pytest.raises(BoardError, match=pattern) as caught:
+        project.build()
+    assert "\n" not in str(caught.value)
+
+
+def test_running_before_building_is_one_line(archive, tmp_path):
+    project = create_project(tmp_path / "p", [archive], "baremetal", {"board": "microbit"})
+    with pytest.raises(BoardError, match="is not built"):
+        project.open_transport()
+
+
+def test_a_missing_compiler_is_named(archive, tmp_path, monkeypatch):
+    require(toolchain.HOST_CC)
+    project = create_project(tmp_path / "p", [archive], "baremetal", {"board": "microbit"})
+    monkeypatch.setattr(
+        toolchain.shutil, "which", lambda name: "/bin/make" if name == "make" else None
+    )
+    with pytest.raises(ToolchainError, match="apt install gcc-arm-none-eabi"):
+        project.build()
