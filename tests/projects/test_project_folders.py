@@ -75,7 +75,7 @@ def test_a_compiled_folder_does_as_well_as_an_archive(archive, parent, tmp_path)
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        ("hots", {}, "unknown project type 'hots': did you mean 'host'?"),
+        ("hots", {}, "unknown template 'hots': did you mean 'host'?"),
         ("host", {"profle": "true"}, "did you mean 'profile'?"),
         ("host", {"profile": "maybe"}, "expected true or false"),
         ("baremetal", {"board": "mps2_an358"}, "unknown board 'mps2_an358': did you mean"),

@@ -109,7 +109,7 @@ PROJECT_TYPES = tuple(_MODULES)
 def find_project_type(name: str) -> ProjectType:
     """The type of that name; DataError with a suggestion if there is none."""
     if name not in _MODULES:
-        raise DataError(f"unknown project type {name!r}{did_you_mean(name, _MODULES)}")
+        raise DataError(f"unknown template {name!r}{did_you_mean(name, _MODULES)}")
     module = importlib.import_module(f"{__package__}.{_MODULES[name]}")
     found: ProjectType = module.PROJECT_TYPE
     return found
