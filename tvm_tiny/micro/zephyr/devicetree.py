@@ -34,13 +34,13 @@ def serial_index(dts: Path, uart: str) -> int:
     Raises BoardError if there is no such node.
     """
     paths = node_paths(dts.read_text(encoding="utf-8", errors="replace"))
-    if uart not in paths:
-        raise BoardError(f"{dts}: no node {uart}")
-    kind, _, _ = uart.partition("@")
-    same = [path for path in paths if path.partition("@")[0] == kind]
+    if uart not in paths or "@" not in uart.rpartition("/")[2]:
+        raise BoardError(f"{dts}: no node {uart}, or it has no address")
+    kind, _, _ = uart.rpartition("@")
+    same = [path for path in paths if path.rpartition("@")[0] == kind]
     return sorted(same, key=_address).index(uart)
 
 
 def _address(path: str) -> int:
     _, _, address = path.rpartition("@")
-    return int(address, 16) if address else 0
+    return int(address, 16)
