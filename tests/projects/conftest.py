@@ -34,6 +34,14 @@ def _compile(folder: Path, name: str, outputs: int) -> Path:
     return path
 
 
+@pytest.fixture
+def model_file(tmp_path) -> Path:
+    """Model "one" before it is compiled."""
+    path = tmp_path / "model.tflite"
+    path.write_bytes(tiny_model(3))
+    return path
+
+
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory) -> list[Path]:
     """Models "one" (3 outputs) and "two" (5 outputs)."""
