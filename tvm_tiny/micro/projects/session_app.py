@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ def session_recipe(
 
     Raises DataError for models that cannot be in one program.
     """
+    _warn_of_others(archives, target)
     profile = bool(values.get(PROFILE.name, False))
     make.copy_runtime(folder, "include/tvm_tiny", "session")
     sources = [f"{make.RUNTIME}/{name}" for name in glue.RUNTIME_SOURCES]
@@ -49,6 +51,16 @@ def session_recipe(
         link=["-lm"],
         special=traced,
     )
+
+
+def _warn_of_others(archives: Sequence[Archive], target: Target) -> None:
+    for archive in archives:
+        if archive.target != target.name:
+            message = (
+                f"model {archive.info.name!r} is compiled for {archive.target}, the project is for "
+                f"a {target.name}: portable C, so it runs, but slower than it could"
+            )
+            warnings.warn(message, stacklevel=4)
 
 
 def _one_memory(archive: Archive) -> list[str]:
