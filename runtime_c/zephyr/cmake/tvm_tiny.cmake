@@ -135,10 +135,6 @@ function(tvm_tiny_add_library folder name)
   elseif(CONFIG_TVM_TINY_OPTIMIZE_SIZE)
     set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -Os)
   endif()
-  # Weights go where Kconfig says, also those of a model that was compiled for memory pools.
-  string(TOUPPER "${name}" prefix)
-  target_compile_definitions(tvmgen_${name} PRIVATE
-    TVMGEN_${prefix}_SECTION_RODATA=TVM_TINY_SECTION_RODATA)
 endfunction()
 
 # Float operators call functions of math.h, which Zephyr's minimal C library does not have.
