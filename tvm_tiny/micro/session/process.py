@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
@@ -104,6 +105,8 @@ class _Child:
             raise TransportError(
                 f"{command[0]}: does not start ({error.strerror or error})"
             ) from None
+        # Also when the program ends, or forgets the line: no process is left behind.
+        self.end = weakref.finalize(self, _end, self.process, self._said)
 
     def explain(self) -> str:
         """How it ended, and the first line it said."""
@@ -117,15 +120,16 @@ class _Child:
             said = self._said.read(4096)
         return self._explain(status, said.decode("utf-8", "replace"))
 
-    def end(self) -> None:
-        """Ends it, by force if need be."""
-        self.process.terminate()
-        try:
-            self.process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self._said.close()
+
+def _end(process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+    """Ends a process, by force if need be."""
+    process.terminate()
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    said.close()
 
 
 def _ended(status: int, said: str) -> str:
