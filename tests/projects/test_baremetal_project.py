@@ -18,7 +18,10 @@ from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.micro import BOARDS, Session
 from tvm_tiny.micro.projects.project import create_project
 
-pytestmark = pytest.mark.qemu
+pytestmark = [
+    pytest.mark.qemu,
+    pytest.mark.filterwarnings("ignore:model .* is compiled for:UserWarning"),
+]
 EMULATED = [name for name, board in BOARDS.items() if board.machine is not None]
 
 
@@ -110,6 +113,11 @@ def test_weights_larger_than_the_flash_are_told_by_the_build(tmp_path):
     with pytest.raises(BoardError, match=pattern) as caught:
         project.build()
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_for_another_processor_is_pointed_out(archive, tmp_path):
+    with pytest.warns(UserWarning, match="'one' is compiled for host, .* for a cortex-m0"):
+        create_project(tmp_path / "p", [archive], "baremetal", {"board": "microbit"})
 
 
 def test_running_before_building_is_one_line(archive, tmp_path):

@@ -135,7 +135,7 @@ def test_other_errors_end_in_one_line(cli, made, tmp_path):
         (["run", made, "--model", "oen"], 6, "has no model 'oen': did you mean 'one'?"),
         (["run", made, "--inputs", tmp_path / "none.npz"], 6, "cannot be read"),
         (["run", made, "--outputs", tmp_path / "none" / "y.npz"], 6, "does not exist"),
-        (["run", made, "--no-build"], 8, "does not start"),
+        (["run", made, "--no-build"], 8, "is not built"),
         (["create-project"], 2, "give either"),
         (["create-project", "--template", "host"], 2, "missing arguments"),
     ):

@@ -156,6 +156,15 @@ def test_a_closed_line_has_the_name_that_clients_know(handler):
     assert line.closed == 1
 
 
+def test_a_program_that_is_missing_is_told_in_words(archive, tmp_path):
+    create_project(tmp_path / "p", [archive], "host", {})
+    (reply,) = ask(Handler(tmp_path / "p"), call("open_transport", options={}))
+    error = reply["error"]
+    assert error["code"] == -32000
+    assert "is not built" in error["message"]
+    assert error["data"] == {"class": "BoardError", "exit_code": 8, "message": error["message"]}
+
+
 def test_hanging_up_closes_the_line(handler):
     line = handler._transport
     ask(handler, QUERY)

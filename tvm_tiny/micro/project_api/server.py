@@ -71,7 +71,7 @@ class Server:
         except RpcError as error:
             self._reply(request, error=error.entry())
         except TvmTinyError as error:
-            self._reply(request, error=_described(error).entry())
+            self._reply(request, error=_described(error, request["method"]).entry())
         except Exception as error:
             self._reply(request, error=_unexpected(error).entry())
         else:
@@ -146,10 +146,10 @@ def _parameters(method: str, message: str) -> RpcError:
     return RpcError(ErrorCode.INVALID_PARAMS, f"{method}: {message}")
 
 
-def _described(error: TvmTinyError) -> RpcError:
+def _described(error: TvmTinyError, method: str) -> RpcError:
     """One of ours: its line is the message, except where clients expect a name."""
     data = {"class": type(error).__name__, "exit_code": error.exit_code, "message": str(error)}
-    closed = isinstance(error, TransportError)
+    closed = isinstance(error, TransportError) and method in ("read_transport", "write_transport")
     return RpcError(ErrorCode.SERVER_ERROR, TRANSPORT_CLOSED if closed else str(error), data)
 
 

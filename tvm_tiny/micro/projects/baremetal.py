@@ -77,10 +77,8 @@ class BaremetalProject:
         """Nothing: the emulator loads the program."""
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
-        """Starts the emulator; BoardError where there is no program yet."""
-        path = folder / make.IMAGE
-        if not path.is_file():
-            raise BoardError(f"'{folder}' is not built: run 'tvm-tiny micro build' first")
+        """Starts the emulator."""
+        path = make.built(folder)
         return SessionFirmware(find_board(str(values["board"])), path, elf.sizes([path])).open()
 
 

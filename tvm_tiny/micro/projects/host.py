@@ -42,7 +42,7 @@ class HostProject:
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
         """Starts the program."""
-        return start_process([str((folder / make.IMAGE).absolute())], folder)
+        return start_process([str(make.built(folder))], folder)
 
 
 PROJECT_TYPE: ProjectType = HostProject()

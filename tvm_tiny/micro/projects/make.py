@@ -144,6 +144,14 @@ def run_make(folder: Path, target: Target) -> Image:
     return Image(image, size.flash, size.ram)
 
 
+def built(folder: Path) -> Path:
+    """The program; BoardError where there is none yet."""
+    image = folder / IMAGE
+    if not image.is_file():
+        raise BoardError(f"'{folder}' is not built: run 'tvm-tiny micro build' first")
+    return image
+
+
 class FitError(BoardError):
     """The program is larger than the board. over: bytes too many, by region."""
 
