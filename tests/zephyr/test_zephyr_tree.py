@@ -42,7 +42,7 @@ def test_a_tree_is_found_with_version_and_modules(base):
 
 def test_the_environment_names_the_tree(base, monkeypatch):
     monkeypatch.setenv("ZEPHYR_BASE", str(base))
-    assert find_tree().base == base.resolve()
+    assert find_tree().base == base
 
 
 def test_no_tree_at_all_is_one_line(base):

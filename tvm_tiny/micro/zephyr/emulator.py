@@ -32,7 +32,7 @@ def emulator_command(build: Build) -> list[str]:
     its UART. Raises BoardError if Zephyr knows no emulator for the board, or the application has
     no session; ToolchainError without the emulator.
     """
-    machine = _without_serial_ports(_run_command(build.folder))
+    machine = machine_command(build)
     uart = read_string(build.elf, _SYMBOL)
     if uart is None:
         raise BoardError(f"{build.elf}: no session in it; set CONFIG_TVM_TINY_SESSION=y")
@@ -40,6 +40,14 @@ def emulator_command(build: Build) -> list[str]:
     earlier = [f"file:{build.folder / CONSOLE_LOG}", *["null"] * (index - 1)] if index else []
     serial = [part for port in earlier for part in ("-serial", port)]
     return [*machine, "-display", "none", "-monitor", "none", *serial]
+
+
+def machine_command(build: Build) -> list[str]:
+    """The command that runs a build, without its serial ports, display and monitor.
+
+    Raises BoardError if Zephyr knows no emulator for the board, ToolchainError without it.
+    """
+    return _without_serial_ports(_run_command(build.folder))
 
 
 def is_emulated(build: Build) -> bool:

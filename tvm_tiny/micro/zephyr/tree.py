@@ -57,7 +57,7 @@ def find_tree(base: str | None = None) -> Tree:
             "no Zephyr tree: set ZEPHYR_BASE to the folder zephyr of a workspace that 'west init' "
             "and 'west update' made, or give the option zephyr_base"
         )
-    folder = Path(text).expanduser().resolve()
+    folder = Path(text).expanduser().absolute()
     if not (folder / "VERSION").is_file() or not (folder / _PACKAGE).is_file():
         raise ToolchainError(f"no Zephyr tree at {folder}: expected VERSION and {_PACKAGE} there")
     return Tree(folder, _read_version(folder), tuple(_find_modules(folder)), _in_workspace(folder))
@@ -87,8 +87,9 @@ def module_definitions(tree: Tree, own: Path) -> dict[str, str]:
     Zephyr finds the tree's modules by itself only where west is installed.
     """
     if tree.workspace:
-        return {"ZEPHYR_EXTRA_MODULES": str(own)}
-    definitions = {"ZEPHYR_MODULES": ";".join(map(str, (*tree.modules, own)))}
+        definitions = {"ZEPHYR_EXTRA_MODULES": str(own)}
+    else:
+        definitions = {"ZEPHYR_MODULES": ";".join(map(str, (*tree.modules, own)))}
     for module in tree.modules:
         definitions |= _own_build_files(tree, module)
     return definitions
