@@ -16,7 +16,7 @@ from tvm_tiny import toolchain
 from tvm_tiny.errors import BoardError, BudgetError, ToolchainError
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.micro import BOARDS, Session
-from tvm_tiny.micro.projects.project import create_project
+from tvm_tiny.micro.projects import create_project
 
 pytestmark = [
     pytest.mark.qemu,

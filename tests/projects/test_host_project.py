@@ -13,7 +13,7 @@ from tvm_tiny.archive_reader import open_archive
 from tvm_tiny.errors import BoardError, ToolchainError
 from tvm_tiny.micro import Session
 from tvm_tiny.micro.firmware import build_firmware
-from tvm_tiny.micro.projects.project import create_project
+from tvm_tiny.micro.projects import create_project
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_a_project_may_move(archive, tmp_path, samples):
     require(toolchain.HOST_CC)
     project = create_project(tmp_path / "p", [archive], "host", {})
     project.folder.rename(tmp_path / "q")
-    from tvm_tiny.micro.projects.project import open_project
+    from tvm_tiny.micro.projects import open_project
 
     moved = open_project(tmp_path / "q")
     moved.build()

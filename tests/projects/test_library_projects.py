@@ -12,7 +12,7 @@ from tools import require
 
 from tvm_tiny import toolchain
 from tvm_tiny.errors import BoardError, DataError, ToolchainError
-from tvm_tiny.micro.projects.project import create_project
+from tvm_tiny.micro.projects import create_project
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 

@@ -18,8 +18,7 @@ from tvm_tiny.micro import Session
 from tvm_tiny.micro.compiler import runtime_folder
 from tvm_tiny.micro.project_api import ClientTransport, ForeignProject, ProjectClient, Server
 from tvm_tiny.micro.project_api.handler import Handler
-from tvm_tiny.micro.projects import PROJECT_TYPES
-from tvm_tiny.micro.projects.project import create_project
+from tvm_tiny.micro.projects import PROJECT_TYPES, create_project
 
 QUERY = {"method": "server_info_query", "params": {"tvm_version": "0.14.0"}}
 

@@ -11,9 +11,8 @@ import pytest
 
 from tvm_tiny.archive_reader import open_archive
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro.projects import PROJECT_TYPES, find_project_type
+from tvm_tiny.micro.projects import PROJECT_TYPES, create_project, find_project_type, open_project
 from tvm_tiny.micro.projects.base import METHODS
-from tvm_tiny.micro.projects.project import create_project, open_project
 
 
 @pytest.fixture

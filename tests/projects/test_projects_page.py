@@ -22,6 +22,7 @@ BLOCKS = [
 
 
 @pytest.mark.qemu
+@pytest.mark.filterwarnings("ignore:model .* is compiled for:UserWarning")
 def test_commands_and_script_run_in_their_order(model_file, tmp_path, monkeypatch, capsys):
     require(toolchain.HOST_CC, toolchain.ARM_GCC, toolchain.QEMU_ARM)
     monkeypatch.chdir(tmp_path)

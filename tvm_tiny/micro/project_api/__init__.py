@@ -4,9 +4,10 @@ The method names, parameters, error codes and the base85 coding of transport dat
 protocol version 1, microTVM of TVM 0.14.
 """
 
-from .client import ClientTransport, ProjectClient
+from .client import ProjectClient
 from .foreign import ForeignProject, create_from_template
 from .server import Server, main
+from .transport import ClientTransport
 
 __all__ = [
     "ClientTransport",

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +23,6 @@ from .protocol import (
     PROTOCOL_VERSION,
     TRANSPORT_CLOSED,
     UNSUPPORTED_TVM,
-    decode,
-    encode,
 )
 
 LAUNCH_FILE = "launch_microtvm_api_server.sh"
@@ -33,9 +30,6 @@ SERVER_FILE = "microtvm_api_server.py"
 
 # Builds of a whole operating system take long; a server that hangs should still end.
 _TIMEOUT_S = 3600.0
-
-# Beyond the time-out of a read or write on the transport itself.
-_GRACE_S = 30.0
 
 _CHUNK = 1 << 16
 
@@ -54,6 +48,7 @@ class ProjectClient:
 
     def __init__(self, folder: Path) -> None:
         """Starts the server of a folder; DataError if it has none."""
+        command = _command(folder)
         self.folder = folder
         self._next_id = 1
         self._unread = b""
@@ -62,7 +57,7 @@ class ProjectClient:
         ends = ("--read-fd", str(ours[0]), "--write-fd", str(theirs[1]))
         try:
             self._process = subprocess.Popen(
-                [*_command(folder), *ends],
+                [*command, *ends],
                 cwd=folder,
                 pass_fds=(ours[0], theirs[1]),
                 stdin=subprocess.DEVNULL,
@@ -206,36 +201,3 @@ def _command(folder: Path) -> list[str]:
     raise DataError(
         f"'{folder}' has no Project API server: neither {SERVER_FILE} nor {LAUNCH_FILE}"
     )
-
-
-class ClientTransport:
-    """A server's transport, as sessions use it. Closing it ends the server."""
-
-    def __init__(self, client: ProjectClient, options: Mapping[str, Any]) -> None:
-        self._client = client
-        self.name = f"server of '{client.folder}'"
-        client.call("open_transport", options=dict(options))
-
-    def write(self, data: bytes, timeout_s: float) -> None:
-        """All of it; BoardError after `timeout_s` seconds."""
-        self._client.call(
-            "write_transport", timeout_s + _GRACE_S, data=encode(data), timeout_sec=timeout_s
-        )
-
-    def read(self, size: int, timeout_s: float) -> bytes:
-        """1..size bytes as soon as there are any; none after `timeout_s` seconds."""
-        try:
-            reply = self._client.call(
-                "read_transport", timeout_s + _GRACE_S, n=size, timeout_sec=timeout_s
-            )
-            return decode(reply["data"])
-        except RemoteIoTimeoutError:
-            return b""
-        except (KeyError, TypeError, ValueError) as error:
-            raise BoardError(f"read_transport: no valid data ({error!r})") from None
-
-    def close(self) -> None:
-        """The transport, then the server."""
-        with suppress(BoardError):
-            self._client.call("close_transport", _GRACE_S)
-        self._client.close()

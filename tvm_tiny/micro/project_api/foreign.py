@@ -18,8 +18,9 @@ from tvm_tiny.micro.projects.base import Image, Option
 from tvm_tiny.micro.projects.project import PROJECT_FILE, Project, open_project
 from tvm_tiny.micro.projects.values import check_values
 
-from .client import ClientTransport, ProjectClient, has_server
+from .client import ProjectClient, has_server
 from .protocol import option_from_entry
+from .transport import ClientTransport
 
 if TYPE_CHECKING:
     from tvm_tiny.micro.session.transport import Transport
