@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from tools import require
-from tvm_tiny import toolchain
-
 from session_device import build_device
+from tools import require
+
+from tvm_tiny import toolchain
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A line that loses, repeats, damages, delays and cuts frames, adds noise, and resets the device."""
+"""A line that loses, repeats, damages, delays and cuts frames, adds noise, resets the device."""
 
 from __future__ import annotations
 

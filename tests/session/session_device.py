@@ -46,7 +46,8 @@ class Device:
         self._library.device_feed(data, len(data))
 
     def take(self) -> bytes:
-        return self._buffer.raw[: self._library.device_take(self._buffer)]
+        count = self._library.device_take(self._buffer)
+        return self._buffer.raw[:count]
 
 
 class Clock:

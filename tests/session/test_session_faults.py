@@ -1,4 +1,4 @@
-"""No fault of the line gives a wrong result: an inference is right, or an error says what failed."""
+"""No fault of the line gives a wrong result: an inference is right, or an error says why not."""
 
 from __future__ import annotations
 

@@ -76,18 +76,23 @@ def decode(coded: bytes) -> Frame | None:
 
 
 class Receiver:
-    """Finds frames among the bytes of a line. garbage: bytes that were none, so far."""
+    """Finds frames among the bytes of a line."""
 
     def __init__(self) -> None:
-        self.garbage = 0
+        self._garbage = 0
         self._waiting = bytearray()
+
+    @property
+    def garbage(self) -> int:
+        """Bytes so far that were no frame, or are none yet."""
+        return self._garbage + len(self._waiting)
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The whole frames that `data` completes."""
         self._waiting += data
         *pieces, rest = self._waiting.split(b"\0")
         if len(rest) > _MOST_BYTES:
-            self.garbage += len(rest)
+            self._garbage += len(rest)
             rest = bytearray()
         self._waiting = rest
         for piece in pieces:
@@ -95,4 +100,4 @@ class Receiver:
             if frame is not None:
                 yield frame
             else:
-                self.garbage += len(piece)
+                self._garbage += len(piece)
