@@ -108,6 +108,14 @@ def test_boards_without_a_file_of_twister_count_in_earlier_trees(earlier):
     assert read_boards(earlier)["lonely_board"].arch == ""
 
 
+def test_variants_in_a_file_of_twister_are_boards(later):
+    path = later / "boards" / "arm" / "mps2" / "mps2_an385.yaml"
+    path.write_text(
+        "identifier: mps2/an385\narch: arm\nvariants:\n  mps2/an385/fast:\n    ram: 1\n"
+    )
+    assert read_boards(later)["mps2/an385/fast"].arch == "arm"
+
+
 def test_boards_of_the_real_tree_are_read(tree):
     boards = read_boards(tree.base)
     assert len(boards) > 200

@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from noisy_line import NoisyTransport
 from tools import require
 from zephyr_model import INPUT_SHAPE, write_tiny
 
@@ -87,6 +88,17 @@ def test_a_reset_board_answers_again(project, samples):
         first = session.run([samples[0]], "default")
         session.reset()
         np.testing.assert_array_equal(session.run([samples[0]], "default"), first)
+
+
+def test_a_bad_line_gives_no_wrong_result(project, samples):
+    with Session(project.open_transport()) as session:
+        wanted = [session.run([sample], "default")[0] for sample in samples]
+    line = NoisyTransport(project.open_transport(), seed=3, rate=0.4)
+    with Session(line, retry_s=0.05) as session:
+        for _ in range(8):
+            for sample, right in zip(samples, wanted, strict=True):
+                np.testing.assert_array_equal(session.run([sample], "default")[0], right)
+    assert line.faults > 50
 
 
 def test_sizes_are_those_of_the_linker(project):

@@ -74,6 +74,15 @@ def test_all_that_is_missing_is_in_one_line(base, monkeypatch):
     assert "\n" not in message
 
 
+def test_what_a_later_tree_imports_is_asked_for(base, monkeypatch):
+    monkeypatch.setattr(tree, "_has_package", lambda module: module != "jsonschema")
+    check_tools(find_tree(str(base)), "arm")
+    (base / "scripts").mkdir()
+    (base / "scripts" / "requirements-base.txt").write_text("pyelftools\njsonschema>=4\n")
+    with pytest.raises(ToolchainError, match="Python packages jsonschema"):
+        check_tools(find_tree(str(base)), "arm")
+
+
 @pytest.mark.parametrize(
     ("arch", "variant"), [("arm", "gnuarmemb"), ("riscv32", "cross-compile"), ("xtensa", None)]
 )

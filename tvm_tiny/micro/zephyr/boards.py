@@ -17,6 +17,8 @@ from tvm_tiny.errors import DataError
 
 #: What twister reads of a board.
 _FIELD = re.compile(r"^(identifier|arch|ram|flash):\s*['\"]?([\w./@-]+)", re.MULTILINE)
+#: Further boards of such a file, keys of its map of variants.
+_VARIANT = re.compile(r"^ +([\w.-]+(?:/[\w.-]+)+):\s*$", re.MULTILINE)
 _DEPRECATED = re.compile(r"^\s*set\(\s*(\S+)_DEPRECATED\s+([^\s)]+)\s*\)", re.MULTILINE)
 #: A processor of several which is not the one that starts.
 _OTHER_CORE = re.compile(r"cpu[1-9][0-9]*")
@@ -34,10 +36,11 @@ def read_boards(base: Path) -> dict[str, ZephyrBoard]:
     """All boards of a tree by name, sorted."""
     found: dict[str, ZephyrBoard] = {}
     for path in sorted(base.glob("boards/**/*.yaml")):
-        fields = dict(_FIELD.findall(path.read_text(encoding="utf-8", errors="replace")))
+        text = path.read_text(encoding="utf-8", errors="replace")
+        fields = dict(_FIELD.findall(text))
         if "identifier" in fields:
-            name = fields["identifier"]
-            found[name] = ZephyrBoard(name, fields.get("arch", ""))
+            for name in (fields["identifier"], *_VARIANT.findall(text)):
+                found[name] = ZephyrBoard(name, fields.get("arch", ""))
     for name in _names_without_yaml(base):
         found.setdefault(name, ZephyrBoard(name))
     return dict(sorted(found.items()))
@@ -71,7 +74,8 @@ def _renamed(base: Path, name: str) -> str:
     path = base / "boards" / "deprecated.cmake"
     if not path.is_file():
         return name
-    return dict(_DEPRECATED.findall(path.read_text(encoding="utf-8"))).get(name, name)
+    table: dict[str, str] = dict(_DEPRECATED.findall(path.read_text(encoding="utf-8")))
+    return table.get(name, name)
 
 
 def _same_board(known: Mapping[str, ZephyrBoard], name: str) -> ZephyrBoard | None:

@@ -16,13 +16,15 @@ from tvm_tiny.errors import ToolchainError
 _VERSION = re.compile(r"^(VERSION_MAJOR|VERSION_MINOR|PATCHLEVEL)\s*=\s*(\d+)", re.MULTILINE)
 _PACKAGE = Path("share") / "zephyr-package" / "cmake" / "ZephyrConfig.cmake"
 _MODULE = Path("zephyr") / "module.yml"
-#: Zephyr's build scripts import these: module -> package.
+#: Zephyr's build scripts import these: module -> package. Later ones also import what is in
+#: _LATER_PYTHON, and say so in their requirements.
 _PYTHON = {
     "elftools": "pyelftools",
     "packaging": "packaging",
     "pykwalify": "pykwalify",
     "yaml": "PyYAML",
 }
+_LATER_PYTHON = {"jsonschema": "jsonschema"}
 #: Programs of every build, and the packages of Debian and Ubuntu they are in.
 _PROGRAMS = {"cmake": "cmake", "ninja": "ninja-build", "dtc": "device-tree-compiler"}
 #: By architecture, compilers that need no SDK.
@@ -118,7 +120,7 @@ def check_tools(tree: Tree, arch: str) -> None:
         for program, package in _PROGRAMS.items()
         if shutil.which(program) is None
     ]
-    packages = [package for module, package in _PYTHON.items() if not _has_package(module)]
+    packages = [package for module, package in _imports(tree) if not _has_package(module)]
     if packages:
         missing.append(f"Python packages {' '.join(packages)} (pip install 'tvm-tiny[zephyr]')")
     if arch == "arm" and not _has_cmsis(tree):
@@ -129,6 +131,14 @@ def check_tools(tree: Tree, arch: str) -> None:
         missing.append(f"a compiler for {arch} ({install}the Zephyr SDK)")
     if missing:
         raise ToolchainError(f"Zephyr cannot build for lack of: {'; '.join(missing)}")
+
+
+def _imports(tree: Tree) -> list[tuple[str, str]]:
+    """Modules that the tree's build scripts import, and their packages."""
+    path = tree.base / "scripts" / "requirements-base.txt"
+    wanted = path.read_text(encoding="utf-8") if path.is_file() else ""
+    later = [(module, package) for module, package in _LATER_PYTHON.items() if package in wanted]
+    return [*_PYTHON.items(), *later]
 
 
 def _has_package(module: str) -> bool:
