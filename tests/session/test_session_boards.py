@@ -1,0 +1,126 @@
+"""Sessions with firmware on the emulated boards, over their UARTs, and with the host's."""
+
+from __future__ import annotations
+
+import functools
+import random
+
+import numpy as np
+import pytest
+from fake_archive import fake_archive
+from tools import require
+
+import tvm_tiny
+from tvm_tiny import toolchain
+from tvm_tiny.archive_reader import read_folder
+from tvm_tiny.errors import BoardError, TransportError
+from tvm_tiny.micro import BOARDS, Session
+from tvm_tiny.micro.session.firmware import build_session_firmware
+
+GOLDEN = ("kws_ref_model", "ad01_int8", "vww_96_int8")
+EMULATED = [board.name for board in BOARDS.values() if board.machine is not None]
+
+
+def needs(board: str) -> None:
+    require(BOARDS[board].target.compiler)
+    if BOARDS[board].machine is not None:
+        require(BOARDS[board].machine.emulator)
+
+
+@functools.cache
+def compiled(path, name, target):
+    return tvm_tiny.build(tvm_tiny.from_file(path), target, name=name)
+
+
+@pytest.mark.models
+@pytest.mark.qemu
+@pytest.mark.parametrize("board", ["host", "mps2_an386"])
+def test_three_models_give_the_recorded_bytes(board, model_path, golden, tmp_path):
+    needs(board)
+    archives = []
+    for stem in GOLDEN:
+        model = compiled(model_path(f"{stem}.tflite"), stem, BOARDS[board].target.name)
+        model.save(tmp_path / stem, folder=True)
+        archives.append(read_folder(tmp_path / stem))
+    firmware = build_session_firmware(archives, board, tmp_path / "work", profile=True)
+    # One arena for all of them.
+    assert firmware.size.ram < sum(archive.info.workspace_bytes for archive in archives)
+    with Session(firmware.open(), timeout_s=60) as session:
+        for model in session.models:
+            inputs, expected = golden(model.name)
+            for k in range(2):
+                feed = np.ascontiguousarray(inputs[k : k + 1]).reshape(model.inputs[0].shape)
+                (output,) = session.run([feed], model.name, measure=k == 1)
+                np.testing.assert_array_equal(output.ravel(), expected[k].ravel())
+            assert session.marks.arena <= model.arena_bytes
+            steps = sum(step.seconds for step in session.timing())
+            assert 0.95 * session.seconds <= steps <= session.seconds
+
+
+@pytest.mark.models
+@pytest.mark.qemu
+def test_a_streamed_input_is_worked_on_as_it_comes(model_path, golden, tmp_path):
+    needs("mps2_an386")
+    mod = tvm_tiny.from_file(model_path("kws_ref_model.tflite"))
+    model = tvm_tiny.build(mod, "cortex-m4", name="kws", minimize=True, stream_input=True)
+    model.save(tmp_path / "kws", folder=True)
+    firmware = build_session_firmware([read_folder(tmp_path / "kws")], "mps2_an386", tmp_path)
+    inputs, expected = golden("kws_ref_model")
+    with Session(firmware.open(), timeout_s=60) as session:
+        (output,) = session.run([inputs[:1]], measure=True)
+        np.testing.assert_array_equal(output.ravel(), expected[0].ravel())
+        assert session.marks.stack < 1024
+        assert session.marks.arena <= model.workspace_bytes
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board", ["host", *EMULATED])
+def test_every_board_has_sessions(board, tmp_path):
+    needs(board)
+    archive = fake_archive(tmp_path / "model", buffer=400, work=50)
+    firmware = build_session_firmware([archive], board, tmp_path / "work", profile=True)
+    transport = firmware.open()
+    transport.write(random.Random(0).randbytes(300), 10)  # a line is never clean at first
+    with Session(transport, timeout_s=60) as session:
+        x = np.arange(64, dtype=np.int8).reshape(1, 64)
+        np.testing.assert_array_equal(session.run([x], measure=True)[0], x + 3)
+        (step,) = session.timing()
+        assert step.name == "y:0"
+        assert session.marks.arena == archive.info.workspace_bytes
+        if board != "host":
+            assert 400 < session.marks.stack < 700
+            assert 0.8 * session.seconds < step.seconds <= session.seconds
+        session.reset()
+        np.testing.assert_array_equal(session.run([x])[0], x + 3)
+
+
+@pytest.mark.qemu
+def test_a_fault_of_the_processor_is_one_line(tmp_path):
+    needs("mps2_an386")
+    crash = "*(volatile int*)0xf0000000u = 1;"
+    archive = fake_archive(tmp_path / "model", more=crash)
+    firmware = build_session_firmware([archive], "mps2_an386", tmp_path / "work")
+    with (
+        pytest.raises(TransportError, match=r"fault at pc 0x\w+ in tvmgen_fake_run"),
+        Session(firmware.open(), timeout_s=60) as session,
+    ):
+        session.run([np.zeros((1, 64), np.int8)])
+
+
+@pytest.mark.qemu
+def test_a_model_larger_than_the_board_is_one_line(tmp_path):
+    needs("microbit")
+    archive = fake_archive(tmp_path / "model", extra_arena=20_000)
+    with pytest.raises(BoardError) as error:
+        build_session_firmware([archive], "microbit", tmp_path / "work")
+    assert "a session with fake does not fit board microbit: RAM needs" in str(error.value)
+
+
+@pytest.mark.parametrize("io_in_arena", [True, False])
+def test_inputs_may_be_the_callers(io_in_arena, tmp_path):
+    require(toolchain.HOST_CC)
+    archive = fake_archive(tmp_path / "model", io_in_arena=io_in_arena)
+    firmware = build_session_firmware([archive], "host", tmp_path / "work")
+    with Session(firmware.open()) as session:
+        x = np.full((1, 64), 5, np.int8)
+        np.testing.assert_array_equal(session.run([x])[0], x + 3)
