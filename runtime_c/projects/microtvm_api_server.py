@@ -2,7 +2,10 @@
 
 import sys
 
-from tvm_tiny.micro.project_api import main
+try:
+    from tvm_tiny.micro.project_api import main
+except ImportError as error:
+    sys.exit(f"error: {sys.executable} cannot import tvm_tiny ({error}): pip install tvm-tiny")
 
 if __name__ == "__main__":
     sys.exit(main(__file__))

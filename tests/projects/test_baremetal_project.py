@@ -13,7 +13,7 @@ from tools import require
 
 import tvm_tiny
 from tvm_tiny import toolchain
-from tvm_tiny.errors import BoardError, BudgetError, ToolchainError
+from tvm_tiny.errors import BoardError, BudgetError, DataError, ToolchainError
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.micro import BOARDS, Session
 from tvm_tiny.micro.projects import create_project
@@ -51,6 +51,24 @@ def test_a_board_gives_what_the_host_gives(archives, samples, tmp_path, board):
     for model in project.models:
         found, wanted = run_all(project, samples, model), run_all(host, samples, model)
         np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("board", ["microbit", "mps3_an547", "riscv32"])
+def test_the_program_to_start_from_prints_the_same_everywhere(archives, tmp_path, board):
+    need(board)
+    printed = {}
+    for kind, options in (("host", {}), ("baremetal", {"board": board})):
+        options = {**options, "app": "inference"}
+        project = create_project(tmp_path / kind, archives, kind, options)
+        project.build()
+        command = ["make", "--silent", "-C", project.folder, "run"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        printed[kind] = done.stdout
+    assert printed["host"].startswith("model 0: status 0, output ")
+    assert printed["host"].count("\n") == 2
+    assert printed["baremetal"] == printed["host"]
+    with pytest.raises(DataError, match="serves no session: start it with 'make"):
+        project.open_transport()
 
 
 @pytest.mark.models

@@ -87,7 +87,7 @@ def test_json_of_every_verb(cli, archives, tmp_path):
     listed = check(
         "micro-list-options", cli("create", "--template", "host", "--list-options", "--json")[1]
     )
-    assert [option["name"] for option in listed["options"]] == ["profile"]
+    assert [option["name"] for option in listed["options"]] == ["app", "profile"]
 
 
 @pytest.mark.parametrize("template", PROJECT_TYPES)

@@ -203,7 +203,8 @@ def test_a_project_is_made_built_and_run_by_requests_alone(templates, archive, s
 def test_a_project_shows_its_own_values_as_defaults(archive, tmp_path):
     create_project(tmp_path / "p", [archive], "host", {"profile": True})
     with ProjectClient(tmp_path / "p") as client:
-        assert client.info()["project_options"][0]["default"] is True
+        (option,) = (o for o in client.info()["project_options"] if o["name"] == "profile")
+        assert option["default"] is True
 
 
 def test_a_damaged_project_is_one_line(archive, tmp_path):
@@ -220,3 +221,13 @@ def test_a_server_speaks_on_standard_streams_too(templates):
         [sys.executable, script], input=request, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout)["id"] == "a"
+
+
+def test_a_python_without_tvm_tiny_is_one_line(templates):
+    script = templates / "host" / "microtvm_api_server.py"
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1

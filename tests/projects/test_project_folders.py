@@ -50,7 +50,8 @@ def test_a_project_holds_the_model_and_opens_again(archive, parent):
     made = create_project(parent / "p", [archive], "host", {"profile": "true"})
     assert [path.name for path in parent.iterdir()] == ["p"]
     again = open_project(parent / "p")
-    assert (again.models, dict(again.values)) == (("one",), {"profile": True})
+    assert again.models == ("one",)
+    assert dict(again.values) == {"app": "session", "profile": True}
     assert made.type is again.type
     with open_archive(parent / "p" / "model.tar") as model:
         assert model.info.name == "one"

@@ -16,7 +16,14 @@ from tvm_tiny.micro.session.uarts import find_uart, port_flags
 
 from . import make
 from .base import GENERATE, Image, Option, ProjectType, Values
-from .session_app import PROFILE, session_recipe
+from .session_app import (
+    APP,
+    INFERENCE,
+    PROFILE,
+    check_session,
+    is_inference,
+    session_recipe,
+)
 
 if TYPE_CHECKING:
     from tvm_tiny.archive_reader import Archive
@@ -41,8 +48,8 @@ class BaremetalProject:
     title = "a board without an operating system"
 
     def options(self) -> Sequence[Option]:
-        """The board, and whether steps are timed."""
-        return (_BOARD, PROFILE)
+        """The board, what the program is, and whether it times steps."""
+        return (_BOARD, APP, PROFILE)
 
     def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
         """See `ProjectType.generate`."""
@@ -50,8 +57,10 @@ class BaremetalProject:
         _check_ram(board, archives)
         platform = board.target.platform
         make.copy_runtime(folder, "boards/common", f"boards/{platform}")
-        make.move_app(folder, f"{_BOARDS}/common/session_main.c")
         (folder / _BOARDS / "common" / "main.c").unlink()
+        make.move_app(folder, f"{_BOARDS}/common/session_main.c")
+        if is_inference(values):
+            make.copy_app(folder, INFERENCE)
         with runtime_folder() as runtime:
             render_memory(runtime / "boards", folder, board)
         recipe = session_recipe(folder, archives, board.target, board.title, values)
@@ -60,8 +69,11 @@ class BaremetalProject:
         recipe.includes += [f"-I{_BOARDS}/common", f"-I{_BOARDS}/{platform}", *port_flags(board)]
         if platform == "riscv":
             recipe.includes += ["-isystem", f"{_BOARDS}/riscv/include"]
-        recipe.special.append((_BOARDS, list(BOARD_FLAGS.get(platform, ()))))
+        for part in ("src", make.RUNTIME):
+            recipe.special.append((part, list(BOARD_FLAGS.get(platform, ()))))
         script = f"-T{_BOARDS}/common/sections.ld"
+        if is_inference(values):
+            recipe.run = _run_command(board)
         recipe.link = ["-L.", script, "-Wl,--gc-sections", *_LINK[platform]]
         recipe.write(folder)
 
@@ -77,9 +89,19 @@ class BaremetalProject:
         """Nothing: the emulator loads the program."""
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
-        """Starts the emulator."""
+        """Starts the emulator; DataError where the program is no session server."""
+        check_session(folder, values)
         path = make.built(folder)
         return SessionFirmware(find_board(str(values["board"])), path, elf.sizes([path])).open()
+
+
+def _run_command(board: Board) -> list[str]:
+    """For a program that prints through semihosting."""
+    machine = board.machine
+    assert machine is not None
+    quiet = ("-display", "none", "-monitor", "none", "-serial", "none")
+    semihosting = ("-semihosting-config", "enable=on,target=native")
+    return [machine.emulator, *machine.arguments, *quiet, *semihosting, "-kernel", make.IMAGE]
 
 
 def _check_ram(board: Board, archives: Sequence[Archive]) -> None:

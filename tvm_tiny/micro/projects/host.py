@@ -11,7 +11,16 @@ from tvm_tiny.micro.targets import TARGETS
 
 from . import make
 from .base import Image, Option, ProjectType, Values
-from .session_app import PROFILE, session_recipe
+from .session_app import (
+    APP,
+    INFERENCE,
+    PROFILE,
+    check_session,
+    is_inference,
+    session_recipe,
+)
+
+_BOARDS = "boards"
 
 if TYPE_CHECKING:
     from tvm_tiny.archive_reader import Archive
@@ -25,13 +34,20 @@ class HostProject:
     title = "a program of this machine"
 
     def options(self) -> Sequence[Option]:
-        """Only whether steps are timed."""
-        return (PROFILE,)
+        """What the program is, and whether it times steps."""
+        return (APP, PROFILE)
 
     def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
         """See `ProjectType.generate`."""
-        make.copy_app(folder, "host/src/session.c")
-        session_recipe(folder, archives, TARGETS["host"], self.title, values).write(folder)
+        recipe = session_recipe(folder, archives, TARGETS["host"], self.title, values)
+        make.copy_app(folder, INFERENCE if is_inference(values) else "host/src/session.c")
+        if is_inference(values):
+            make.copy_runtime(folder, f"{_BOARDS}/common/files.h", f"{_BOARDS}/host/files.c")
+            recipe.sources.append(f"{make.RUNTIME}/{_BOARDS}/host/files.c")
+            recipe.includes.append(f"-I{make.RUNTIME}/{_BOARDS}/common")
+            recipe.includes.append("""'-DTVM_TINY_CONSOLE="/dev/stdout"'""")
+            recipe.run = [make.IMAGE]
+        recipe.write(folder)
 
     def build(self, folder: Path, values: Values) -> Image:
         """With make and the host's compiler."""
@@ -41,7 +57,8 @@ class HostProject:
         """Nothing."""
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
-        """Starts the program."""
+        """Starts the program; DataError where it is no session server."""
+        check_session(folder, values)
         return start_process([str(make.built(folder))], folder)
 
 

@@ -39,7 +39,8 @@ _COMPLAINT = re.compile(r"error: (?!ld returned)|undefined reference|truncated t
 class Recipe:
     """How a program is made. Paths are relative to the project.
 
-    includes: and other flags of all sources; special: for the objects of a folder, more flags.
+    includes: and other flags of all sources; special: for the objects of a folder, more flags; run:
+    the command of `make run`, if there is any.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Recipe:
     includes: list[str]
     link: list[str]
     special: list[tuple[str, list[str]]] = field(default_factory=list)
+    run: list[str] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
         """The Makefile."""
@@ -60,7 +62,8 @@ class Recipe:
             "link": self.link,
             "picolibc": "/usr/lib/picolibc/riscv64-unknown-elf" if riscv else None,
             "sources": sorted(self.sources),
-            "special": self.special,
+            "special": [(name, flags) for name, flags in self.special if flags],
+            "run": self.run,
         }
         write_template(folder / "Makefile", "Makefile.j2", context)
 

@@ -1,4 +1,4 @@
-"""What every program with a session server has, whatever it runs on."""
+"""What every program has, whatever it runs on: models, and mostly a session server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tvm_tiny.errors import DataError
 from tvm_tiny.micro.session import glue
 from tvm_tiny.micro.targets import Target
 
@@ -23,6 +24,29 @@ PROFILE = Option(
     default=False,
     optional_in=(GENERATE,),
 )
+APP = Option(
+    name="app",
+    help="A session for the host, or one inference of each model that prints its outputs.",
+    default="session",
+    choices=("session", "inference"),
+    optional_in=(GENERATE,),
+)
+#: Below runtime_c/projects: the program of app=inference.
+INFERENCE = "common/inference.c"
+
+
+def is_inference(values: Values) -> bool:
+    """Whether the program is INFERENCE and not a session server."""
+    return values.get(APP.name) == "inference"
+
+
+def check_session(folder: Path, values: Values) -> None:
+    """DataError where the program is no session server."""
+    if is_inference(values):
+        raise DataError(
+            f"'{folder}' has app=inference, which serves no session: start it with "
+            f"'make -C {folder} run'"
+        )
 
 
 def session_recipe(
