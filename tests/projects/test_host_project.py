@@ -55,10 +55,10 @@ def test_plain_make_builds_the_same_bytes(built):
 def test_a_project_may_move(archive, tmp_path, samples):
     require(toolchain.HOST_CC)
     project = create_project(tmp_path / "p", [archive], "host", {})
-    project.folder.rename(tmp_path / "q")
+    project.folder.rename(tmp_path / "ein Umzug für später")
     from tvm_tiny.micro.projects import open_project
 
-    moved = open_project(tmp_path / "q")
+    moved = open_project(tmp_path / "ein Umzug für später")
     moved.build()
     with Session(moved.open_transport()) as session:
         assert session.run([samples[0]])[0].shape == (1, 3)
