@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from modelgen.draw import Quant
 from modelgen.tflite_builder import Builder
+from project_runs import make_project, need, run_all
 from tools import require
 
 import tvm_tiny
 from tvm_tiny import toolchain
 from tvm_tiny.errors import BoardError, BudgetError, DataError, ToolchainError
 from tvm_tiny.frontend.tflite import from_tflite
-from tvm_tiny.micro import BOARDS, Session
+from tvm_tiny.micro import BOARDS
 from tvm_tiny.micro.projects import create_project
 
 pytestmark = [
@@ -23,24 +24,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:model .* is compiled for:UserWarning"),
 ]
 EMULATED = [name for name, board in BOARDS.items() if board.machine is not None]
-
-
-def need(board):
-    require(BOARDS[board].target.compiler, BOARDS[board].machine.emulator, toolchain.HOST_CC)
-
-
-def make_project(folder, archives, board=None):
-    """A built project for a board, or for the host."""
-    options = {} if board is None else {"board": board}
-    kind = "host" if board is None else "baremetal"
-    project = create_project(folder, archives, kind, options)
-    project.build()
-    return project
-
-
-def run_all(project, inputs, model=None):
-    with Session(project.open_transport()) as session:
-        return [session.run([array], model)[0] for array in inputs]
 
 
 @pytest.mark.parametrize("board", EMULATED)
@@ -69,19 +52,6 @@ def test_the_program_to_start_from_prints_the_same_everywhere(archives, tmp_path
     assert printed["baremetal"] == printed["host"]
     with pytest.raises(DataError, match="serves no session: start it with 'make"):
         project.open_transport()
-
-
-@pytest.mark.models
-@pytest.mark.parametrize("board", [None, "mps2_an386", "mps3_an547"])
-def test_one_archive_gives_the_recorded_bytes(model_path, golden, tmp_path, board):
-    if board is not None:
-        need(board)
-    archive = tmp_path / "kws.tar"
-    tvm_tiny.build(tvm_tiny.from_file(model_path("kws_ref_model.tflite"))).save(archive)
-    inputs, outputs = golden("kws_ref_model")
-    project = make_project(tmp_path / "p", [archive], board)
-    found = run_all(project, inputs.reshape(-1, 1, *inputs.shape[-3:])[:4])
-    np.testing.assert_array_equal(np.ravel(found), outputs[:4].ravel())
 
 
 def test_reported_sizes_are_those_of_the_file(archive, tmp_path):
