@@ -18,6 +18,7 @@ from tvm_tiny.micro.boards import Board, find_board
 from tvm_tiny.micro.compiler import Unit
 from tvm_tiny.micro.firmware import board_link_flags, board_sources, render_memory
 
+from . import mlperf
 from .glue import RUNTIME_SOURCES, TRACE_HEADER, section_macros, session_sources
 from .transport import Transport, start_process, start_qemu
 from .uarts import find_uart, port_flags
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from tvm_tiny.archive_reader import Archive
 
 #: Programs by name: their sources below runtime_c, on boards and on the host.
-_BOARD_APPS = {"session": ("boards/common/session_main.c",)}
-_HOST_APPS = {"session": ("projects/host/src/session.c",)}
+_APPS = {
+    "session": ("boards/common/session_main.c",),
+    "mlperf": ("boards/common/mlperf_main.c", *mlperf.RUNTIME_SOURCES),
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def build_session_firmware(
 
     archives      the models, which share their arenas
     board         name of a board of `BOARDS`
-    app           what the program is: "session"
+    app           what the program is: "session", or "mlperf" for MLPerf Tiny's runner and the
+                  first model
     profile       take the time of each step
     extra_cflags  for all sources and the linker, after the target's own
 
@@ -78,6 +82,8 @@ def build_session_firmware(
     """
     chosen = find_board(board)
     texts = session_sources(archives, profile=profile)
+    if app == "mlperf":
+        texts |= mlperf.mlperf_sources(archives[0])
     work_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{board}-", dir=work_dir)).resolve()
     for name, text in texts.items():
@@ -137,6 +143,7 @@ def _program_units(
     flags = (
         f"-I{folder}",
         f"-I{runtime / 'include'}",
+        f"-I{runtime / 'mlperf'}",
         *(flag for archive in archives for flag in compiler.model_includes(archive.folder)),
         *(flag for archive in archives for flag in _one_memory(archive)),
         *(f"-I{boards / name}" for name in ("common", platform)),
@@ -144,10 +151,10 @@ def _program_units(
         *compiler.BOARD_FLAGS.get(platform, ()),
         *(() if on_host else port_flags(board)),
     )
-    names = [*RUNTIME_SOURCES, *(_HOST_APPS if on_host else _BOARD_APPS)[app]]
+    support: tuple[str, ...] = ("host/port.c",)
     if not on_host:
         support = ("common/port.c", find_uart(board).source, *board_sources(board))
-        names += [f"boards/{name}" for name in support]
+    names = [*RUNTIME_SOURCES, *_APPS[app], *(f"boards/{name}" for name in support)]
     sources = [folder / "tvm_tiny_models.c", *(runtime / name for name in names)]
     return [Unit(source, flags) for source in sources]
 
