@@ -108,6 +108,16 @@ def test_another_protocol_version_is_refused(template):
         client.info()
 
 
+def test_a_replaced_project_comes_back_if_the_new_one_fails(template, archive, project):
+    (project.folder / "mine").touch()
+    with pytest.raises(BoardError):
+        create_from_template(
+            template, project.folder, archive, {**GIVEN, "fault": "raise"}, force=True
+        )
+    assert (project.folder / "mine").exists()
+    assert {path.name for path in project.folder.parent.iterdir()} == {"template", "p"}
+
+
 def test_folders_are_told_apart(template, archive, tmp_path, project):
     with pytest.raises(DataError, match="is a template"):
         find_project(template).build()

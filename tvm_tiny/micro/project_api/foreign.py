@@ -5,7 +5,6 @@ They keep no option values, so every call gives all that are not defaults, as wi
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from tvm_tiny.archive_reader import Archive, open_archive
 from tvm_tiny.errors import DataError
 from tvm_tiny.micro.compiler import runtime_folder
 from tvm_tiny.micro.projects.base import Image, Option
-from tvm_tiny.micro.projects.project import PROJECT_FILE, Project, open_project
+from tvm_tiny.micro.projects.project import PROJECT_FILE, Project, open_project, set_aside
 from tvm_tiny.micro.projects.values import check_values
 
 from .client import ProjectClient, has_server
@@ -127,23 +126,19 @@ def create_from_template(
         if not described.is_template:
             raise DataError(f"'{template}' is a project, not a template")
         options = described.values(given, "generate_project")
-        _make_room(folder, force)
-        try:
-            with runtime_folder() as runtime:
-                client.call(
-                    "generate_project",
-                    model_library_format_path=str(archive.absolute()),
-                    standalone_crt_dir=str((standalone_crt or runtime).absolute()),
-                    project_dir=str(folder.absolute()),
-                    options=options,
-                )
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        _check_free(folder, force)
+        with set_aside(folder), runtime_folder() as runtime:
+            client.call(
+                "generate_project",
+                model_library_format_path=str(archive.absolute()),
+                standalone_crt_dir=str((standalone_crt or runtime).absolute()),
+                project_dir=str(folder.absolute()),
+                options=options,
+            )
     return ForeignProject(folder)
 
 
-def _make_room(folder: Path, force: bool) -> None:
+def _check_free(folder: Path, force: bool) -> None:
     if not folder.absolute().parent.is_dir():
         raise DataError(f"project '{folder}': the folder {folder.absolute().parent} does not exist")
     if not folder.exists():
@@ -154,4 +149,3 @@ def _make_room(folder: Path, force: bool) -> None:
         )
     if not has_server(folder):
         raise DataError(f"'{folder}' holds no project, so --force does not replace it")
-    shutil.rmtree(folder)

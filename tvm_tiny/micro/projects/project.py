@@ -101,7 +101,8 @@ def create_project(
         found.generate(temporary, copied, values)
         _add_common(temporary, found, values, models)
         temporary.chmod(0o755)
-        _replace(folder, temporary)
+        with set_aside(folder):
+            temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Project(folder, found, values, models)
@@ -127,6 +128,22 @@ def open_project(folder: Path) -> Project:
             f"'{folder}': project of format {version!r}, expected {PROJECT_FORMAT}; create it again"
         )
     return Project(folder, find_project_type(kind), values, models)
+
+
+@contextmanager
+def set_aside(folder: Path) -> Iterator[None]:
+    """Makes room for a new folder; if making that fails, what was there is there again."""
+    with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=".old.") as away:
+        kept = Path(away) / folder.name
+        if folder.exists():
+            folder.rename(kept)
+        try:
+            yield
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            if kept.exists():
+                kept.rename(folder)
+            raise
 
 
 def server_script() -> str:
@@ -191,14 +208,3 @@ def _check_free(folder: Path, force: bool) -> None:
         )
     if not (folder / PROJECT_FILE).is_file():
         raise DataError(f"'{folder}' holds no project of ours, so --force does not replace it")
-
-
-def _replace(folder: Path, temporary: Path) -> None:
-    """Two renames at most, so that there is always a whole project or none."""
-    if not folder.exists():
-        temporary.rename(folder)
-        return
-    old = Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}."))
-    folder.rename(old / "old")
-    temporary.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
