@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvm_tiny.errors import BoardError, DataError
+from tvm_tiny.errors import DataError
 from tvm_tiny.micro import zephyr
 from tvm_tiny.micro.compiler import runtime_folder
 from tvm_tiny.micro.session.glue import session_sources
 from tvm_tiny.micro.session.transport import open_serial, start_qemu
-from tvm_tiny.micro.zephyr.build import open_build
+from tvm_tiny.micro.zephyr.build import flash_build, open_build
 
 from . import make
 from .base import BUILD, GENERATE, OPEN, Image, Option, ProjectType, Values
@@ -111,11 +110,7 @@ class ZephyrProject:
         build = open_build(folder.absolute() / "build")
         if zephyr.is_emulated(build):
             return
-        command = ["cmake", "--build", str(build.folder), "--target", "flash"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            lines = (done.stdout + done.stderr).strip().splitlines() or ["no output"]
-            raise BoardError(f"'{folder}' cannot be flashed: {lines[-1].strip()}")
+        flash_build(build)
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
         """The board's serial port, or QEMU's."""

@@ -68,9 +68,9 @@ def build_application(
     configure = ["cmake", "-GNinja", "-S", str(source), "-B", str(folder)]
     _step([*configure, *_defines(variables)], tree, board, log)
     if "CROSS_COMPILE" in toolchain_environment(board.arch):
-        library = libgcc_definitions(folder)
-        if library:
-            _step([*configure, *_defines(library)], tree, board, log)
+        library = _defines(libgcc_definitions(folder))
+        if library and library[0][2:] not in _cache(folder):
+            _step([*configure, *library], tree, board, log)
     _step(["cmake", "--build", str(folder)], tree, board, log)
     path = folder / "zephyr" / "zephyr.elf"
     if not path.is_file():
@@ -82,12 +82,27 @@ def _defines(variables: Mapping[str, str]) -> list[str]:
     return [f"-D{name}={value}" for name, value in variables.items()]
 
 
+def _cache(folder: Path) -> list[str]:
+    """CMake's variables as `NAME=value`."""
+    lines = (folder / "CMakeCache.txt").read_text(encoding="utf-8").splitlines()
+    return [re.sub(r"^([^:=]+):[A-Z]+=", r"\1=", line) for line in lines]
+
+
 def open_build(folder: Path) -> Build:
     """What `build_application` made in a folder; BoardError if nothing is there."""
     path = folder / "zephyr" / "zephyr.elf"
     if not path.is_file():
         raise BoardError(f"'{folder}' holds no Zephyr build: build the project first")
     return Build(folder, path, image_sizes(path))
+
+
+def flash_build(build: Build) -> None:
+    """Programs a board, as `west flash` does; BoardError with the last line where that fails."""
+    command = ["cmake", "--build", str(build.folder), "--target", "flash"]
+    done = _run(command, dict(os.environ))
+    if done.returncode != 0:
+        lines = done.stdout.strip().splitlines() or ["no output"]
+        raise BoardError(f"'{build.folder}' cannot be flashed: {lines[-1].strip()}")
 
 
 def _step(command: list[str], tree: Tree, board: ZephyrBoard, log: Path) -> None:
@@ -100,8 +115,16 @@ def _step(command: list[str], tree: Tree, board: ZephyrBoard, log: Path) -> None
         "ZEPHYR_BASE": str(tree.base),
         **toolchain_environment(board.arch),
     }
+    done = _run(command, environment)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(done.stdout)
+    if done.returncode != 0:
+        raise _failure(done.stdout, board, log)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -113,10 +136,6 @@ def _step(command: list[str], tree: Tree, board: ZephyrBoard, log: Path) -> None
         )
     except OSError as error:
         raise ToolchainError(f"{command[0]} does not start: {error.strerror}") from error
-    with log.open("a", encoding="utf-8") as file:
-        file.write(done.stdout)
-    if done.returncode != 0:
-        raise _failure(done.stdout, board, log)
 
 
 def _failure(output: str, board: ZephyrBoard, log: Path) -> Exception:
