@@ -1,6 +1,8 @@
 """Sessions: a host sets inputs, runs models on a device and reads outputs, over a line of bytes."""
 
 from .client import Marks, Session, StepTime
+from .firmware import SessionFirmware, build_session_firmware
+from .glue import session_sources
 from .models import DeviceModel
 from .transport import (
     Transport,
@@ -16,12 +18,15 @@ __all__ = [
     "DeviceModel",
     "Marks",
     "Session",
+    "SessionFirmware",
     "StepTime",
     "Transport",
+    "build_session_firmware",
     "connect_tcp",
     "open_pty",
     "open_serial",
     "open_transport",
+    "session_sources",
     "start_process",
     "start_qemu",
 ]
