@@ -22,6 +22,21 @@ CLANG_TRIPLES = {
     "cortex_m": ("--target=arm-none-eabi", "-ffreestanding"),
     "riscv": ("--target=riscv32-unknown-elf", "-ffreestanding", "-fsyntax-only"),
 }
+#: What is generated for programs on a board's UART.
+MLPERF = """
+#include "mlperf.h"
+#include "tvm_tiny_models.h"
+#define TVM_TINY_MLPERF_BUFFER 4
+static const struct tvm_tiny_mlperf_benchmark tvm_tiny_mlperf_benchmark = {
+    "v", "n", &tvm_tiny_models[0], TVM_TINY_MLPERF_BYTES, TVM_TINY_MLPERF_VECTOR, 4, 1.0f, 0, 1.0f,
+    0};
+"""
+MODELS = """
+#include "tvm_tiny/session.h"
+#define TVM_TINY_MODELS 1
+extern const struct tvm_tiny_session_model* const tvm_tiny_models[TVM_TINY_MODELS];
+"""
+PORT = ("-DTVM_TINY_UART_BASE=0x40004000u", "-DTVM_TINY_TICKS_PER_SECOND=25000000u")
 HEADERS = sorted(path.name for path in (RUNTIME_C / "include" / "tvm_tiny").glob("*.h"))
 
 
@@ -33,17 +48,20 @@ def compile_strictly(command: list[str]) -> None:
 def board_sources(platform: str) -> list[Path]:
     common = sorted((RUNTIME_C / "boards" / "common").glob("*.c"))
     if platform == "host":
-        common = [path for path in common if path.name != "semihosting.c"]
+        # The host has its own.
+        common = [path for path in common if path.name not in ("semihosting.c", "port.c")]
     return common + sorted((RUNTIME_C / "boards" / platform).glob("*.c"))
 
 
 @pytest.fixture(scope="module")
 def glue(tmp_path_factory) -> Path:
-    """A folder with glue.h and the model's header."""
+    """A folder with all that is generated, and the model's header."""
     folder = tmp_path_factory.mktemp("glue")
     mlf = fake_model(folder / "model")
     firmware = build_firmware(mlf, "host", folder / "work")
     shutil.copy(mlf / "codegen" / "host" / "include" / "tvmgen_fake.h", firmware.path.parent)
+    (firmware.path.parent / "tvm_tiny_models.h").write_text(MODELS)
+    (firmware.path.parent / "tvm_tiny_mlperf.h").write_text(MLPERF)
     return firmware.path.parent
 
 
@@ -59,7 +77,8 @@ def test_board_support_compiles_without_a_warning(tmp_path, glue, target, family
         require(target.compiler)
         head = [str(toolchain.find_tool(target.compiler))]
     includes = [glue, boards / "common", boards / target.platform, RUNTIME_C / "include"]
-    flags = [*target.cflags, *WARNINGS, *(f"-I{folder}" for folder in includes)]
+    includes += [RUNTIME_C / "mlperf"]
+    flags = [*target.cflags, *WARNINGS, *PORT, *(f"-I{folder}" for folder in includes)]
     if target.platform == "riscv" and family == "gcc":
         flags += ["-isystem", str(boards / "riscv" / "include")]
     if trace:
