@@ -6,11 +6,16 @@ import subprocess
 
 import numpy as np
 import pytest
+from modelgen.draw import Quant
+from modelgen.tflite_builder import Builder
 from tools import require
 
+import tvm_tiny
 from tvm_tiny import toolchain
 from tvm_tiny.archive_reader import open_archive
-from tvm_tiny.errors import BoardError, ToolchainError
+from tvm_tiny.cli.app import run_app
+from tvm_tiny.errors import BoardError, DataError, ToolchainError
+from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.micro import Session
 from tvm_tiny.micro.firmware import build_firmware
 from tvm_tiny.micro.projects import create_project
@@ -50,6 +55,30 @@ def test_plain_make_builds_the_same_bytes(built):
     assert not image.exists()
     subprocess.run(["make", "-C", built.folder], check=True, capture_output=True)
     assert image.read_bytes() == first
+
+
+def test_a_benchmark_answers_the_runner(archive, tmp_path):
+    require(toolchain.HOST_CC)
+    builder = Builder()
+    x = builder.input((1, 490), Quant(0.1, 0))
+    weights = np.ones((12, 490), "int8")
+    y = builder.fully_connected(x, weights, [0.1] * 12, np.zeros(12, "int32"), Quant(0.1, 0))
+    module = from_tflite(builder.finish([y]))
+    tvm_tiny.build(module, name="kws").save(tmp_path / "kws.tar")
+    options = {"app": "mlperf"}
+    project = create_project(tmp_path / "p", [tmp_path / "kws.tar"], "host", options)
+    project.build()
+    line = project.open_transport()
+    line.write(b"name%", 5.0)
+    answer = b""
+    while b"m-name-dut-[" not in answer:
+        more = line.read(100, 5.0)
+        assert more, answer
+        answer += more
+    line.close()
+    with pytest.raises(DataError, match="'one' is of no MLPerf Tiny benchmark"):
+        create_project(tmp_path / "q", [archive], "host", options)
+    assert run_app(["micro", "run", str(project.folder)]) == 6
 
 
 def test_a_project_may_move(archive, tmp_path, samples):

@@ -16,6 +16,8 @@ from .run import Inputs, Outputs, check_output, read_samples
 
 if TYPE_CHECKING:
     from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.micro.project_api import ForeignProject
+    from tvm_tiny.micro.projects import Project
     from tvm_tiny.micro.session import Marks, Session, StepTime
 
 Model = Annotated[
@@ -50,6 +52,7 @@ def run_project(
     printer = Printer("micro run", as_json=as_json)
     project = find_project(folder)
     given = split_assignments(project_option or [])
+    _check_app(project, folder)
     archive = _choose(project.archives(), model, folder)
     if outputs is not None:
         check_output(outputs)
@@ -83,6 +86,14 @@ def run_project(
         "steps": [{"index": s.index, "name": s.name, "seconds": s.seconds} for s in steps],
     }
     printer.finish(fields, _lines(fields, marks, steps, outputs, verbose))
+
+
+def _check_app(project: Project | ForeignProject, folder: Path) -> None:
+    if getattr(project, "values", {}).get("app") == "mlperf":
+        raise DataError(
+            f"'{folder}' has app=mlperf: it speaks with MLPerf Tiny's runner (docs/mlperf.md), and "
+            "not in sessions"
+        )
 
 
 def _choose(archives: list[Archive], model: str | None, folder: Path) -> Archive:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from tvm_tiny.errors import BoardError, BudgetError
 from tvm_tiny.micro import elf
-from tvm_tiny.micro.boards import BOARDS, Board, find_board
+from tvm_tiny.micro.boards import BOARDS as ALL_BOARDS
+from tvm_tiny.micro.boards import Board, find_board
 from tvm_tiny.micro.compiler import BOARD_FLAGS, runtime_folder
 from tvm_tiny.micro.firmware import board_sources, render_memory
 from tvm_tiny.micro.session.firmware import SessionFirmware
@@ -16,14 +17,7 @@ from tvm_tiny.micro.session.uarts import find_uart, port_flags
 
 from . import make
 from .base import GENERATE, Image, Option, ProjectType, Values
-from .session_app import (
-    APP,
-    INFERENCE,
-    PROFILE,
-    check_session,
-    is_inference,
-    session_recipe,
-)
+from .session_app import APP, BOARDS, PROFILE, check_line, is_inference, program_recipe
 
 if TYPE_CHECKING:
     from tvm_tiny.archive_reader import Archive
@@ -32,10 +26,9 @@ if TYPE_CHECKING:
 _BOARD = Option(
     name="board",
     help="Board, emulated by QEMU.",
-    choices=tuple(name for name, board in BOARDS.items() if board.machine is not None),
+    choices=tuple(name for name, board in ALL_BOARDS.items() if board.machine is not None),
     required_in=(GENERATE,),
 )
-_BOARDS = f"{make.RUNTIME}/boards"
 
 # Of the linker; what a board's own folder needs comes on top.
 _LINK = {"cortex_m": ["-nostartfiles", "-lm"], "riscv": ["-nostdlib", "-lgcc"]}
@@ -56,24 +49,19 @@ class BaremetalProject:
         board = find_board(str(values["board"]))
         _check_ram(board, archives)
         platform = board.target.platform
-        make.copy_runtime(folder, "boards/common", f"boards/{platform}")
-        (folder / _BOARDS / "common" / "main.c").unlink()
-        make.move_app(folder, f"{_BOARDS}/common/session_main.c")
-        if is_inference(values):
-            make.copy_app(folder, INFERENCE)
+        recipe = program_recipe(folder, archives, board.target, board.title, values)
         with runtime_folder() as runtime:
             render_memory(runtime / "boards", folder, board)
-        recipe = session_recipe(folder, archives, board.target, board.title, values)
         support = ("common/port.c", find_uart(board).source, *board_sources(board))
-        recipe.sources += [f"{_BOARDS}/{name}" for name in support]
-        recipe.includes += [f"-I{_BOARDS}/common", f"-I{_BOARDS}/{platform}", *port_flags(board)]
+        recipe.sources += [f"{BOARDS}/{name}" for name in support]
+        recipe.includes += port_flags(board)
         if platform == "riscv":
-            recipe.includes += ["-isystem", f"{_BOARDS}/riscv/include"]
+            recipe.includes += ["-isystem", f"{BOARDS}/riscv/include"]
         for part in ("src", make.RUNTIME):
             recipe.special.append((part, list(BOARD_FLAGS.get(platform, ()))))
-        script = f"-T{_BOARDS}/common/sections.ld"
         if is_inference(values):
             recipe.run = _run_command(board)
+        script = f"-T{BOARDS}/common/sections.ld"
         recipe.link = ["-L.", script, "-Wl,--gc-sections", *_LINK[platform]]
         recipe.write(folder)
 
@@ -89,8 +77,8 @@ class BaremetalProject:
         """Nothing: the emulator loads the program."""
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
-        """Starts the emulator; DataError where the program is no session server."""
-        check_session(folder, values)
+        """Starts the emulator; DataError where the program has no line."""
+        check_line(folder, values)
         path = make.built(folder)
         return SessionFirmware(find_board(str(values["board"])), path, elf.sizes([path])).open()
 

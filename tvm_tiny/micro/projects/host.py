@@ -11,16 +11,7 @@ from tvm_tiny.micro.targets import TARGETS
 
 from . import make
 from .base import Image, Option, ProjectType, Values
-from .session_app import (
-    APP,
-    INFERENCE,
-    PROFILE,
-    check_session,
-    is_inference,
-    session_recipe,
-)
-
-_BOARDS = "boards"
+from .session_app import APP, BOARDS, PROFILE, check_line, is_inference, program_recipe
 
 if TYPE_CHECKING:
     from tvm_tiny.archive_reader import Archive
@@ -39,14 +30,13 @@ class HostProject:
 
     def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
         """See `ProjectType.generate`."""
-        recipe = session_recipe(folder, archives, TARGETS["host"], self.title, values)
-        make.copy_app(folder, INFERENCE if is_inference(values) else "host/src/session.c")
+        recipe = program_recipe(folder, archives, TARGETS["host"], self.title, values)
         if is_inference(values):
-            make.copy_runtime(folder, f"{_BOARDS}/common/files.h", f"{_BOARDS}/host/files.c")
-            recipe.sources.append(f"{make.RUNTIME}/{_BOARDS}/host/files.c")
-            recipe.includes.append(f"-I{make.RUNTIME}/{_BOARDS}/common")
+            recipe.sources.append(f"{BOARDS}/host/files.c")
             recipe.includes.append("""'-DTVM_TINY_CONSOLE="/dev/stdout"'""")
             recipe.run = [make.IMAGE]
+        else:
+            recipe.sources.append(f"{BOARDS}/host/port.c")
         recipe.write(folder)
 
     def build(self, folder: Path, values: Values) -> Image:
@@ -57,8 +47,8 @@ class HostProject:
         """Nothing."""
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
-        """Starts the program; DataError where it is no session server."""
-        check_session(folder, values)
+        """Starts the program; DataError where it has no line."""
+        check_line(folder, values)
         return start_process([str(make.built(folder))], folder)
 
 

@@ -32,7 +32,9 @@ IMAGE = "build/firmware.elf"
 _JOBS = 2
 
 _OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes?")
-_COMPLAINT = re.compile(r"error: (?!ld returned)|undefined reference|truncated to fit")
+_COMPLAINT = re.compile(
+    r"error: (?!ld returned)|undefined reference|multiple definition|truncated to fit"
+)
 
 
 @dataclass
@@ -52,7 +54,10 @@ class Recipe:
     run: list[str] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
-        """The Makefile."""
+        """The Makefile; C files of the runtime that it does not name are removed."""
+        for path in (folder / RUNTIME).rglob("*.c"):
+            if path.relative_to(folder).as_posix() not in self.sources:
+                path.unlink()
         riscv = self.target.platform == "riscv"
         context = {
             "title": self.title,
@@ -97,16 +102,10 @@ def copy_runtime(folder: Path, *parts: str) -> None:
 
 
 def copy_app(folder: Path, source: str) -> None:
-    """A program of runtime_c/projects as src/main.c."""
+    """A program of runtime_c as src/main.c."""
     (folder / "src").mkdir(exist_ok=True)
     with runtime_folder() as runtime:
-        shutil.copyfile(runtime / "projects" / source, folder / "src" / "main.c")
-
-
-def move_app(folder: Path, source: str) -> None:
-    """A program that came with the runtime, as src/main.c."""
-    (folder / "src").mkdir(exist_ok=True)
-    (folder / source).rename(folder / "src" / "main.c")
+        shutil.copyfile(runtime / source, folder / "src" / "main.c")
 
 
 def model_sources(folder: Path, archives: Sequence[Archive]) -> list[str]:

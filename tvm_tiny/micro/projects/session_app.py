@@ -1,4 +1,4 @@
-"""What every program has, whatever it runs on: models, and mostly a session server."""
+"""What every program has, whatever it runs on: models, their glue, a main() and a line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro.session import glue
+from tvm_tiny.micro.session import glue, mlperf
 from tvm_tiny.micro.targets import Target
 
 from . import make
@@ -16,6 +16,9 @@ from .base import GENERATE, Option, Values
 
 if TYPE_CHECKING:
     from tvm_tiny.archive_reader import Archive
+
+#: Of a project: the boards' own sources.
+BOARDS = f"{make.RUNTIME}/boards"
 
 PROFILE = Option(
     name="profile",
@@ -26,22 +29,28 @@ PROFILE = Option(
 )
 APP = Option(
     name="app",
-    help="A session for the host, or one inference of each model that prints its outputs.",
+    help="A session for the host; one inference of each model that prints its outputs; or MLPerf "
+    "Tiny's runner with the first model.",
     default="session",
-    choices=("session", "inference"),
+    choices=("session", "inference", "mlperf"),
     optional_in=(GENERATE,),
 )
-#: Below runtime_c/projects: the program of app=inference.
-INFERENCE = "common/inference.c"
+
+# Below runtime_c: what becomes src/main.c.
+_MAIN = {
+    "session": "boards/common/session_main.c",
+    "inference": "projects/common/inference.c",
+    "mlperf": "boards/common/mlperf_main.c",
+}
 
 
 def is_inference(values: Values) -> bool:
-    """Whether the program is INFERENCE and not a session server."""
+    """Whether the program has no line, but prints and ends."""
     return values.get(APP.name) == "inference"
 
 
-def check_session(folder: Path, values: Values) -> None:
-    """DataError where the program is no session server."""
+def check_line(folder: Path, values: Values) -> None:
+    """DataError where the program has no line."""
     if is_inference(values):
         raise DataError(
             f"'{folder}' has app=inference, which serves no session: start it with "
@@ -49,31 +58,36 @@ def check_session(folder: Path, values: Values) -> None:
         )
 
 
-def session_recipe(
+def program_recipe(
     folder: Path, archives: Sequence[Archive], target: Target, title: str, values: Values
 ) -> make.Recipe:
-    """Writes the glue and copies the runtime; what is left are main() and the board.
+    """Copies the runtime and main(), writes the glue; what is left is the board.
 
-    Raises DataError for models that cannot be in one program.
+    Raises DataError for models that cannot be in one program, or are of no benchmark.
     """
     _warn_of_others(archives, target)
-    profile = bool(values.get(PROFILE.name, False))
-    make.copy_runtime(folder, "include/tvm_tiny", "session")
+    app, profile = str(values[APP.name]), bool(values[PROFILE.name])
+    parts = ["session", *(["mlperf"] if app == "mlperf" else [])]
+    boards = ("boards/common", f"boards/{target.platform}")
+    make.copy_runtime(folder, "include/tvm_tiny", *parts, *boards)
+    make.copy_app(folder, _MAIN[app])
+    texts = glue.session_sources(archives, profile=profile)
     sources = [f"{make.RUNTIME}/{name}" for name in glue.RUNTIME_SOURCES]
-    for name, text in sorted(glue.session_sources(archives, profile=profile).items()):
-        path = folder / "src" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="ascii")
-        sources += [f"src/{name}"] if path.suffix == ".c" else []
-    traced = [("models", ["-include", glue.TRACE_HEADER])] if profile else []
-    includes = ["-Isrc", f"-I{make.RUNTIME}/include", *make.model_includes(archives)]
+    if app == "mlperf":
+        texts |= mlperf.mlperf_sources(archives[0])
+        sources += [f"{make.RUNTIME}/{name}" for name in mlperf.RUNTIME_SOURCES]
+    for name, text in texts.items():
+        (folder / "src" / name).write_text(text, encoding="ascii")
+    sources += make.model_sources(folder, archives)
+    folders = ["src", *(f"{make.RUNTIME}/{part}" for part in ("include", *parts, *boards))]
+    includes = [*(f"-I{name}" for name in folders), *make.model_includes(archives)]
     return make.Recipe(
         title=title,
         target=target,
-        sources=["src/main.c", *sources, *make.model_sources(folder, archives)],
+        sources=["src/main.c", f"src/{glue.SOURCE}", *sources],
         includes=[*includes, *(flag for archive in archives for flag in _one_memory(archive))],
         link=["-lm"],
-        special=traced,
+        special=[("models", ["-include", glue.TRACE_HEADER])] if profile else [],
     )
 
 
