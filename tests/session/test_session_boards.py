@@ -8,6 +8,7 @@ import random
 import numpy as np
 import pytest
 from fake_archive import fake_archive
+from faulty_line import WEIGHTS, FaultyTransport
 from tools import require
 
 import tvm_tiny
@@ -92,6 +93,42 @@ def test_every_board_has_sessions(board, tmp_path):
             assert 0.8 * session.seconds < step.seconds <= 1.001 * session.seconds
         session.reset()
         np.testing.assert_array_equal(session.run([x])[0], x + 3)
+
+
+class Uart:
+    """A board's line as the device of a FaultyTransport."""
+
+    def __init__(self, transport):
+        self.transport = transport
+
+    def feed(self, data):
+        self.transport.write(data, 10)
+
+    def take(self):
+        """A whole answer, which comes byte by byte."""
+        data = more = self.transport.read(65536, 0.2)
+        while more and not (len(data) > 1 and data.endswith(b"\0")):
+            more = self.transport.read(65536, 0.2)
+            data += more
+        return data
+
+
+@pytest.mark.qemu
+def test_faults_of_a_real_uart_are_recovered_from(tmp_path, monkeypatch):
+    needs("mps2_an386")
+    weights = {name: n for name, n in WEIGHTS.items() if not name.startswith("reset")}
+    monkeypatch.setattr("faulty_line.WEIGHTS", weights)
+    firmware = build_session_firmware([fake_archive(tmp_path / "model")], "mps2_an386", tmp_path)
+    transport = firmware.open()
+    line = FaultyTransport(Uart(transport), seed=1, rate=0.3)
+    random_ = np.random.default_rng(0)
+    try:
+        session = Session(line, timeout_s=60, clock=line.clock)
+        while sum(line.faults.values()) < 30:
+            x = random_.integers(-128, 128, (1, 64)).astype(np.int8)
+            np.testing.assert_array_equal(session.run([x])[0], x + np.int8(3))
+    finally:
+        transport.close()
 
 
 @pytest.mark.qemu
