@@ -9,6 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 from noisy_line import NoisyTransport
+from stub_zephyr import MODULE
 from tools import require
 from zephyr_model import INPUT_SHAPE, write_tiny
 
@@ -18,6 +19,7 @@ from tvm_tiny.errors import BoardError, BudgetError, DataError
 from tvm_tiny.micro import Session, zephyr
 from tvm_tiny.micro.firmware import build_firmware
 from tvm_tiny.micro.projects.project import Project, create_project
+from tvm_tiny.micro.session.transport import start_qemu
 from tvm_tiny.micro.zephyr.build import open_build
 
 pytestmark = pytest.mark.qemu
@@ -159,6 +161,19 @@ def test_a_chosen_uart_is_used(polled, samples):
     assert command.count("-serial") == 2  # the console, nothing, and then the session
     with Session(polled.open_transport()) as session:
         assert session.run([samples[0]])[0].shape == (1, 3, 3, 4)
+
+
+def test_the_session_sample_writes_its_own_glue(tree, models, samples, tmp_path):
+    board = zephyr.find_zephyr_board(tree.base, "mps2_an385")
+    definitions = {"MODELS": ";".join(map(str, models))}
+    source = MODULE / "samples" / "session"
+    build = zephyr.build_application(tree, board, source, tmp_path / "b", MODULE, definitions)
+    wanted = outputs_of(models[0], "host", tmp_path, samples)
+    with Session(start_qemu(zephyr.emulator_command(build))) as session:
+        assert [model.name for model in session.models] == ["default", "other"]
+        ours = [session.run([sample], "other", measure=True)[0] for sample in samples]
+        assert session.timing()
+    np.testing.assert_array_equal(ours, wanted)
 
 
 def test_the_consoles_uart_is_refused(tree, tiny, tmp_path):

@@ -11,6 +11,7 @@ from tvm_tiny.errors import DataError
 from tvm_tiny.micro import zephyr
 from tvm_tiny.micro.compiler import runtime_folder
 from tvm_tiny.micro.session.glue import session_sources
+from tvm_tiny.micro.session.mlperf import mlperf_sources
 from tvm_tiny.micro.session.transport import open_serial, start_qemu
 from tvm_tiny.micro.zephyr.build import flash_build, open_build
 
@@ -33,9 +34,10 @@ _OPTIONS = (
     ),
     Option(
         "app",
-        "A session for the host, or one inference that prints its output on the console.",
+        "A session for the host; one inference of the model 'default' that prints its output on "
+        "the console; or MLPerf Tiny's runner with the first model.",
         default="session",
-        choices=("session", "inference"),
+        choices=("session", "inference", "mlperf"),
         optional_in=(GENERATE,),
     ),
     PROFILE,
@@ -83,19 +85,15 @@ class ZephyrProject:
         app = str(values["app"])
         if app == "inference" and [archive.info.name for archive in archives] != ["default"]:
             raise DataError("app=inference takes one model with the name 'default'")
-        make.copy_runtime(
-            folder, "include/tvm_tiny", "session", *(f"zephyr/{part}" for part in _MODULE)
-        )
-        with runtime_folder() as runtime:
-            module = runtime / "zephyr"
-            shutil.copytree(module / "samples" / app, folder, dirs_exist_ok=True)
-            shutil.copyfile(module / "project" / "CMakeLists.txt", folder / "CMakeLists.txt")
-        (folder / "sample.yaml").unlink(missing_ok=True)
+        _copy_app(folder, app)
         _configure(folder, values)
-        if app == "session":
-            profile = bool(values[PROFILE.name])
-            for name, text in session_sources(archives, profile=profile).items():
-                (folder / "src" / name).write_text(text, encoding="utf-8")
+        if app == "inference":
+            return
+        texts = session_sources(archives, profile=bool(values[PROFILE.name]))
+        if app == "mlperf":
+            texts |= mlperf_sources(archives[0])
+        for name, text in texts.items():
+            (folder / "src" / name).write_text(text, encoding="utf-8")
 
     def build(self, folder: Path, values: Values) -> Image:
         """With CMake and ninja; what has not changed is not compiled again."""
@@ -124,6 +122,20 @@ class ZephyrProject:
 _MODULE = ("CMakeLists.txt", "Kconfig", "cmake", "include", "src", "zephyr")
 
 
+def _copy_app(folder: Path, app: str) -> None:
+    """The module, and a program: a sample, which MLPerf's main() may replace."""
+    parts = ["session", *(["mlperf"] if app == "mlperf" else [])]
+    make.copy_runtime(folder, "include/tvm_tiny", *parts, *(f"zephyr/{part}" for part in _MODULE))
+    sample = "inference" if app == "inference" else "session"
+    with runtime_folder() as runtime:
+        module = runtime / "zephyr"
+        shutil.copytree(module / "samples" / sample, folder, dirs_exist_ok=True)
+        shutil.copyfile(module / "project" / "CMakeLists.txt", folder / "CMakeLists.txt")
+        if app == "mlperf":
+            shutil.copyfile(module / "project" / "mlperf_main.c", folder / "src" / "main.c")
+    (folder / "sample.yaml").unlink()
+
+
 def _board(values: Values) -> tuple[zephyr.Tree, zephyr.ZephyrBoard]:
     """The tree, and the board by the name it has there."""
     base = values.get("zephyr_base")
@@ -136,6 +148,8 @@ def _configure(folder: Path, values: Values) -> None:
     lines = [f"CONFIG_MAIN_STACK_SIZE={values['config_main_stack_size']}"]
     if not values[PROFILE.name]:
         lines.append("CONFIG_TVM_TINY_PROFILE=n")
+    if values["app"] == "mlperf":
+        lines.append("CONFIG_TVM_TINY_MLPERF=y")
     if not values["console"]:
         lines += ["CONFIG_CONSOLE=n", "CONFIG_UART_CONSOLE=n"]
     with (folder / "prj.conf").open("a", encoding="ascii") as file:

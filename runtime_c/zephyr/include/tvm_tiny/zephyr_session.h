@@ -18,6 +18,14 @@ extern "C" {
 /* Serves sessions in the calling thread, for ever. Returns -ENODEV if the UART is not ready. */
 int tvm_tiny_zephyr_session(const struct tvm_tiny_session_model* const* models, uint32_t count);
 
+/* Starts the UART, for a loop of one's own in the calling thread: the port of a session, or NULL if
+ * the UART is not ready. */
+const struct tvm_tiny_session_port* tvm_tiny_zephyr_port(void);
+
+/* Sleeps until something has arrived since the last call, or does not sleep if the UART is polled;
+ * call it when tvm_tiny_session_poll returns 0. */
+void tvm_tiny_zephyr_wait(void);
+
 #ifdef __cplusplus
 }
 #endif
