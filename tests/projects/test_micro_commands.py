@@ -145,6 +145,17 @@ def test_other_errors_end_in_one_line(cli, made, tmp_path):
         assert len(err.splitlines()) == 1
 
 
+def test_run_hands_options_to_the_build_too(cli, archive, tmp_path):
+    require(toolchain.HOST_CC)
+    folder = tmp_path / "p"
+    assert cli("create", folder, archive, "--template", "arduino")[0] == 0
+    code, _, err = cli("run", folder, "--project-option", "target=host")
+    assert (code, "no serial port" in err) == (6, True)
+    assert (folder / "build" / "libmodels.a").is_file()
+    code, _, err = cli("run", folder, "--project-option", "target=hots")
+    assert (code, "did you mean 'host'" in err) == (6, True)
+
+
 def test_templates_of_others_have_the_same_verbs(cli, archive, tmp_path):
     template = tmp_path / "template"
     template.mkdir()

@@ -58,9 +58,10 @@ def run_project(
         check_output(outputs)
     samples, source = read_samples(archive, inputs, count, seed)
     ports = archive.interface
+    for_build = _of_build(project, given)
     if not no_build:
         with printer.stage(f"building {folder}"):
-            project.build()
+            project.build(for_build)
     name = archive.info.name
     with (
         printer.stage(f"running {len(samples)} samples of {name}"),
@@ -94,6 +95,19 @@ def _check_app(project: Project | ForeignProject, folder: Path) -> None:
             f"'{folder}' has app=mlperf: it speaks with MLPerf Tiny's runner (docs/mlperf.md), and "
             "not in sessions"
         )
+
+
+def _of_build(project: Project | ForeignProject, given: dict[str, str]) -> dict[str, str]:
+    """Takes out of `given` the options that only a build takes."""
+    from tvm_tiny.micro.projects import Project
+    from tvm_tiny.micro.projects.base import BUILD, OPEN
+    from tvm_tiny.micro.projects.values import takes
+
+    if not isinstance(project, Project):
+        return {}
+    options = project.type.options()
+    ours = {o.name for o in options if takes(o, BUILD) and not takes(o, OPEN)}
+    return {name: given.pop(name) for name in list(given) if name in ours}
 
 
 def _choose(archives: list[Archive], model: str | None, folder: Path) -> Archive:

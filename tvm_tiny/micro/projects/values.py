@@ -48,7 +48,7 @@ def check_values(
             raise DataError(
                 f"unknown option {name!r} of project type {kind!r}{did_you_mean(name, known)}"
             )
-        if not _takes(known[name], method):
+        if not takes(known[name], method):
             if strict:
                 raise DataError(
                     f"option {name!r} of project type {kind!r} is for {_methods(known[name])}, "
@@ -65,19 +65,20 @@ def merged(base: Values, top: Values) -> dict[str, OptionValue]:
     return {**base, **top}
 
 
-def _takes(option: Option, method: str) -> bool:
+def takes(option: Option, method: str) -> bool:
+    """Whether an option is one of a method's."""
     return method in option.required_in or method in option.optional_in
 
 
 def _methods(option: Option) -> str:
-    return ", ".join(m for m in METHODS if _takes(option, m))
+    return ", ".join(m for m in METHODS if takes(option, m))
 
 
 def _fill(
     kind: str, options: Sequence[Option], values: dict[str, OptionValue], method: str
 ) -> None:
     for option in options:
-        if option.name in values or not _takes(option, method):
+        if option.name in values or not takes(option, method):
             continue
         if option.default is not None:
             values[option.name] = option.default
