@@ -6,6 +6,12 @@
 #include "requests.h"
 #include "tvm_tiny/session_trace.h"
 
+#if defined(__BYTE_ORDER__) && defined(__ORDER_BIG_ENDIAN__)
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#error "tensors go over the line as they are in memory, and must be little-endian"
+#endif
+#endif
+
 TVM_TINY_STATIC_ASSERT(TVM_TINY_SESSION_CHUNK >= 32 && TVM_TINY_SESSION_CHUNK <= 1024, chunk);
 
 enum {

@@ -7,6 +7,10 @@ import random
 
 import numpy as np
 import pytest
+from aot.edge_models import EDGE_MODELS
+from aot.host_library import build_library
+from aot.pool_models import CASES, network
+from aot.test_edge_models import random_inputs
 from fake_archive import fake_archive
 from faulty_line import WEIGHTS, FaultyTransport
 from tools import require
@@ -35,7 +39,7 @@ def compiled(path, name, target):
 
 @pytest.mark.models
 @pytest.mark.qemu
-@pytest.mark.parametrize("board", ["host", "mps2_an386"])
+@pytest.mark.parametrize("board", [pytest.param("host", marks=pytest.mark.slow), "mps2_an386"])
 def test_three_models_give_the_recorded_bytes(board, model_path, golden, tmp_path):
     needs(board)
     archives = []
@@ -93,6 +97,34 @@ def test_every_board_has_sessions(board, tmp_path):
             assert 0.8 * session.seconds < step.seconds <= 1.001 * session.seconds
         session.reset()
         np.testing.assert_array_equal(session.run([x])[0], x + 3)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param("layers_copied", marks=pytest.mark.slow),
+        pytest.param("caller_copied", marks=pytest.mark.slow),
+        "pushed_copied",
+    ],
+)
+def test_two_models_in_pools_with_copied_weights_share_them(case, tmp_path):
+    needs("mps2_an386")
+    sizes, _, options = CASES[case]
+    models = [network(name, (*sizes[:2], 5003), "psram", **options) for name in ("one", "two")]
+    for model in models:
+        model.save(tmp_path / model.program.name, folder=True)
+    archives = [read_folder(tmp_path / name) for name in ("one", "two")]
+    ports = models[0].program.interface.inputs
+    real = random_inputs(EDGE_MODELS["network"]())
+    inputs = [port.to_device(x) for port, x in zip(ports, real, strict=True)]
+    expected = build_library(models[:1], tmp_path / "host")["one"].run(inputs)
+    firmware = build_session_firmware(archives, "mps2_an386", tmp_path / "work")
+    with Session(firmware.open(), timeout_s=60) as session:
+        for name in ("one", "two", "one"):
+            (output,) = session.run(inputs, name, measure=True)
+            np.testing.assert_array_equal(output, expected[0])
+            assert session.marks.arena <= session.models[0].arena_bytes
 
 
 class Uart:
