@@ -15,16 +15,24 @@ TVM_TINY_FORCE_INLINE void tvm_tiny_clock_start(void) {
 }
 
 /* SysTick counts down; its interrupt, which counts the turns, comes with the step from 1 to 0, and
- * the reload a tick later: at 0 the turn that is counted already has not begun yet. */
+ * the reload a tick later: at 0 the turn that is counted already has not begun yet. An emulator may
+ * also be late with the interrupt; then time would seem to go back by less than a turn. */
 TVM_TINY_FORCE_INLINE uint32_t tvm_tiny_clock(void) {
+  static uint32_t last;
   const uint32_t period = 1u << TVM_TINY_SYSTICK_BITS;
   uint32_t turns;
   uint32_t left;
+  uint32_t now;
   do {
     turns = tvm_tiny_systick_wraps;
     left = TVM_TINY_SYST_CVR;
   } while (turns != tvm_tiny_systick_wraps);
-  return turns * period - 1u + (left == 0u ? 0u : period - left);
+  now = turns * period + (left == 0u ? 0u : period - left);
+  if (last - now - 1u < period) {
+    now += period;
+  }
+  last = now;
+  return now;
 }
 
 TVM_TINY_FORCE_INLINE void tvm_tiny_system_reset(void) {
