@@ -234,6 +234,6 @@ def test_version(cli):
 
 def test_schemas_are_schemas():
     found = sorted((files("tvm_tiny") / "schemas").iterdir(), key=lambda item: item.name)
-    assert len(found) == 11
+    assert len(found) == 16
     for item in found:
         Draft202012Validator.check_schema(json.loads(item.read_text(encoding="utf-8")))
