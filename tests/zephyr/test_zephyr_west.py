@@ -12,6 +12,7 @@ import pytest
 from stub_zephyr import MODULE
 
 from tvm_tiny.micro import zephyr
+from tvm_tiny.micro.projects.project import create_project
 from tvm_tiny.micro.zephyr import emulator
 from tvm_tiny.micro.zephyr.tree import module_definitions, toolchain_environment
 
@@ -19,34 +20,33 @@ ROOT = MODULE.parents[1]
 INFERENCE = MODULE / "samples" / "inference"
 
 
-@pytest.fixture(params=["in the manifest", "not in the manifest"])
-def workspace(request, tree, tmp_path) -> tuple[Path, bool]:
-    """What `west init` and `west update` would leave, made of links."""
+def write_workspace(tree, folder: Path, *, listed: bool) -> Path:
+    """What `west init` and `west update` would leave, made of links; the tree in it."""
     pytest.importorskip("west")
     projects = {"zephyr": tree.base, "modules/hal/cmsis": cmsis(tree)}
-    listed = request.param == "in the manifest"
     if listed:
         projects["modules/lib/tvm-tiny"] = ROOT
     lines = ["manifest:", "  projects:"]
     for path, source in projects.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).symlink_to(source)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).symlink_to(source)
         lines.append(f"    - {{name: {source.name}, path: {path}, url: https://example.com/x}}")
-    (tmp_path / "manifest").mkdir()
-    (tmp_path / "manifest" / "west.yml").write_text("\n".join(lines))
-    (tmp_path / ".west").mkdir()
+    (folder / "manifest").mkdir()
+    (folder / "manifest" / "west.yml").write_text("\n".join(lines))
+    (folder / ".west").mkdir()
     settings = "[manifest]\npath = manifest\nfile = west.yml\n[zephyr]\nbase = zephyr\n"
-    (tmp_path / ".west" / "config").write_text(settings)
-    return tmp_path, listed
+    (folder / ".west" / "config").write_text(settings)
+    return folder / "zephyr"
 
 
 def cmsis(tree):
     return next(module for module in tree.modules if "cmsis" in module.name)
 
 
-def test_the_module_is_found(workspace, tiny):
-    folder, listed = workspace
-    tree = zephyr.find_tree(str(folder / "zephyr"))
+@pytest.mark.parametrize("listed", [True, False], ids=["in the manifest", "extra module"])
+def test_the_module_is_found(tree, tiny, tmp_path, listed):
+    folder = tmp_path
+    tree = zephyr.find_tree(str(write_workspace(tree, folder, listed=listed)))
     assert tree.workspace
     definitions = module_definitions(tree, MODULE)
     extra = definitions.pop("ZEPHYR_EXTRA_MODULES")
@@ -71,6 +71,17 @@ def test_the_module_is_found(workspace, tiny):
     assert done.returncode == 0, done.stderr
     assert "CONFIG_TVM_TINY=y" in (folder / "build" / "zephyr" / ".config").read_text()
     assert "tvmgen_default" in (folder / "build" / "build.ninja").read_text()
+
+
+def test_a_project_brings_its_own_module(tree, tiny, tmp_path):
+    """Also where the manifest lists another."""
+    base = write_workspace(tree, tmp_path, listed=True)
+    options = {"board": "qemu_cortex_m3", "zephyr_base": str(base)}
+    project = create_project(tmp_path / "p", [tiny], "zephyr", options)
+    project.build()
+    modules = (project.folder / "build" / "zephyr_modules.txt").read_text()
+    assert f'"tvm_tiny":"{project.folder}/tvm_tiny/zephyr"' in modules
+    assert modules.count("tvm_tiny") == 3  # a name and two folders
 
 
 @pytest.mark.qemu

@@ -16,6 +16,8 @@ from tvm_tiny.errors import ToolchainError
 _VERSION = re.compile(r"^(VERSION_MAJOR|VERSION_MINOR|PATCHLEVEL)\s*=\s*(\d+)", re.MULTILINE)
 _PACKAGE = Path("share") / "zephyr-package" / "cmake" / "ZephyrConfig.cmake"
 _MODULE = Path("zephyr") / "module.yml"
+#: Of the module cmsis, and of its successor cmsis_6.
+_CMSIS_HEADER = Path("CMSIS") / "Core" / "Include" / "core_cm3.h"
 #: Zephyr's build scripts import these: module -> package. Later ones also import what is in
 #: _LATER_PYTHON, and say so in their requirements.
 _PYTHON = {
@@ -146,8 +148,7 @@ def _has_package(module: str) -> bool:
 
 
 def _has_cmsis(tree: Tree) -> bool:
-    header = "CMSIS/Core/Include/core_cm3.h"
-    return any((m / header).is_file() or any(m.glob("**/core_cm3.h")) for m in tree.modules)
+    return any((module / _CMSIS_HEADER).is_file() for module in tree.modules)
 
 
 def _has_sdk() -> bool:
