@@ -18,7 +18,7 @@ from tvm_tiny.pool_plan import copied_bytes, fits
 from tvm_tiny.pools import BoardMemory
 from tvm_tiny.schedules.packed.choice import Choice
 
-from .free_scratch import use_free_scratch
+from .frugal_kernels import Find, Selected, select_for
 from .patch_inference import make_stages
 from .rebuild import bindings_of
 from .running_sums import RunningSums
@@ -69,7 +69,7 @@ class PartitionStages:
         """Search and rewrite; the module given is not changed."""
         mod = _run(mod, StreamInput()) if self.stream_input else mod
         budget = None if self.minimize else self._budget(mod)
-        by_layers = use_free_scratch(mod, self.kernels, self.io_in_arena)
+        by_layers = _run(mod, self.kernels)
         if budget is None and not self.minimize and not self.stream_input:
             return by_layers
         if budget is not None:
@@ -78,17 +78,20 @@ class PartitionStages:
             if layers.bytes <= budget and self._accepts(by_layers)(whole.graph(layers)):
                 return by_layers
         split = _run(mod, RunningSums(), SubsampleShortcuts())
-        streamed = _run(split, self.kernels)
-        search = Search(read_network(streamed), self.io_in_arena)
-        found = None
-        if budget is not None:
-            found = search.within(budget, self._accepts(streamed))
-            patched = None if found is not None else self._patched(split, budget)
-            if patched is not None:
-                return make_stages(split, patched)
-        found = found or search.least()
-        stages = [(first, last) for first, last in found.ranges if last > first]
-        return _run(streamed, StreamStages(stages)) if stages else by_layers
+        found = None if budget is None else self._select(split, self._within(budget))
+        patched = None if budget is None or found is not None else self._patched(split, budget)
+        if patched is not None:
+            return make_stages(split, patched)
+        found = found or self._select(split, lambda _, search: search.least(), least=True)
+        assert found is not None
+        stages = [(first, last) for first, last in found.partition.ranges if last > first]
+        return _run(found.module, StreamStages(stages)) if stages else found.module
+
+    def _select(self, mod: IRModule, find: Find, *, least: bool = False) -> Selected | None:
+        return select_for(mod, self.kernels, self.io_in_arena, find, least=least)
+
+    def _within(self, budget: int) -> Find:
+        return lambda mod, search: search.within(budget, self._accepts(mod))
 
     def _patched(self, mod: IRModule, budget: int) -> Partition | None:
         """With some stages in patches, which costs work: only where nothing else fits."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 import tvm
 from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, IRModule
@@ -20,8 +22,12 @@ from tvm_tiny.schedules.packed.packing import as_ints, pack_channels, padded
 from .rebuild import Binding, emit_named, rebuild_main, results_of
 
 PORTABLE = "portable"
+# Between two pixels, for the micro-kernel that reads input in place: what a load's offset can be.
+_IN_PLACE_BYTES = 4096
 _WINDOW = ("dilation", "groups", "padding", "strides")
 _CHANNELS = ("x_zp", "y_zp", "act_min", "act_max")
+
+Choices = Mapping[str, Choice]
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.SelectKernels")
@@ -37,7 +43,8 @@ class SelectKernels:
         y = tvm_tiny.packed.qconv2d(x, packed, params, isa="dsp", ...)
 
     isa: a name of `schedules.packed.isa.ISAS`, or "portable" for none. choices: `workload` of a
-    product -> how to compute it, where not as the instruction set does by itself.
+    product -> how to compute it, where not as the instruction set does by itself. frugal: names of
+    variables to compute with as little scratch as there is a kernel for.
 
     Requires: integer operators in main.
     Ensures: the same bytes.
@@ -46,10 +53,14 @@ class SelectKernels:
     """
 
     def __init__(
-        self, isa: str = PORTABLE, choices: Mapping[str, Choice] = MappingProxyType({})
+        self,
+        isa: str = PORTABLE,
+        choices: Choices = MappingProxyType({}),
+        frugal: Collection[str] = (),
     ) -> None:
         self.isa = isa
         self.choices = choices
+        self.frugal = frozenset(frugal)
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main; the module given is not changed."""
@@ -58,7 +69,8 @@ class SelectKernels:
         isa, main = ISAS[self.isa], mod["main"]
 
         def emit(builder: relax.BlockBuilder, binding: Binding, value: Expr) -> Expr | None:
-            packed = _packed(isa, binding.value, value, self.choices)
+            frugal = binding.var.name in self.frugal
+            packed = _packed(isa, binding.value, value, None if frugal else self.choices)
             return None if packed is None else emit_named(builder, binding.var.name, packed)
 
         env = {param: param for param in main.params}
@@ -71,15 +83,23 @@ def workload(isa: str, call: Call) -> str:
     return repr((isa, call.op.name, shape_of(call.args[0]), shape_of(call.args[1]), attrs))
 
 
-def _packed(isa: Isa, call: Expr, value: Expr, choices: Mapping[str, Choice]) -> Call | None:
-    """The packed form of an operator; call: with types, value: with its operands replaced."""
+def _packed(isa: Isa, call: Expr, value: Expr, choices: Choices | None) -> Call | None:
+    """The packed form of an operator; call: with types, value: with its operands replaced.
+
+    choices: None for the kernel of the least scratch.
+    """
     name = getattr(getattr(call, "op", None), "name", "")
-    if name == "tvm_tiny.qconv2d":
-        return _convolution(isa, call, value, choices.get(workload(isa.name, call), isa.choice))
-    if name == "tvm_tiny.qdense":
-        return _dense(isa, call, value, choices.get(workload(isa.name, call), isa.dense))
     if name == "tvm_tiny.qadd":
         return _sum(isa, call, value)
+    if name == "tvm_tiny.qconv2d" and _is_depthwise(call):
+        return _depthwise(isa if choices is not None else ISAS[isa.frugal_depthwise], call, value)
+    if name in ("tvm_tiny.qconv2d", "tvm_tiny.qdense"):
+        default = isa.choice if name == "tvm_tiny.qconv2d" else isa.dense
+        frugal = (*isa.frugal, default)
+        tried = frugal if choices is None else (choices.get(workload(isa.name, call), default),)
+        product = _convolution if name == "tvm_tiny.qconv2d" else _dense
+        found = (product(isa, call, value, choice) for choice in tried)
+        return next((packed for packed in found if packed is not None), None)
     return None
 
 
@@ -91,23 +111,32 @@ def _sum(isa: Isa, call: Call, value: Call) -> Call | None:
     return ops.call("packed.qadd", value.args, **attrs, isa=isa.name)
 
 
-def _convolution(isa: Isa, call: Call, value: Call, choice: Choice) -> Call | None:
+def _is_depthwise(call: Call) -> bool:
+    count, _, _, inputs = shape_of(call.args[1])
+    return inputs == 1 < shape_of(call.args[0])[3] == count
+
+
+def _window(call: Call) -> dict[str, Any] | None:
+    """Attributes of a convolution that has micro-kernels."""
     attrs = dict(call.attrs.items())
-    count, *kernel, inputs = shape_of(call.args[1])
-    channels = shape_of(call.args[0])[3]
     if any(int(d) > 1 for d in attrs["dilation"]) or shape_of(call)[0] > 1:
         return None
-    windows = {
-        "shape": shape_of(call),
-        "kernel": kernel,
-        "strides": [int(v) for v in attrs["strides"]],
-        "padding": [int(v) for v in attrs["padding"]],
-    }
-    if inputs == 1 < channels == count:
-        return _product(isa, call, value, "packed.qdepthwise", None, windows)
-    if inputs != channels:
+    pairs = {name: [int(v) for v in attrs[name]] for name in ("strides", "padding")}
+    return {"shape": shape_of(call), "kernel": shape_of(call.args[1])[1:3], **pairs}
+
+
+def _depthwise(isa: Isa, call: Call, value: Call) -> Call | None:
+    window = _window(call)
+    if window is None:
         return None
-    return _product(isa, call, value, "packed.qconv2d", choice, windows)
+    return _product(isa, call, value, "packed.qdepthwise", None, window)
+
+
+def _convolution(isa: Isa, call: Call, value: Call, choice: Choice) -> Call | None:
+    window = _window(call)
+    if window is None or shape_of(call.args[1])[3] != shape_of(call.args[0])[3]:
+        return None
+    return _product(isa, call, value, "packed.qconv2d", choice, window)
 
 
 def _dense(isa: Isa, call: Call, value: Call, choice: Choice) -> Call | None:
@@ -121,7 +150,7 @@ def _product(
     value: Call,
     name: str,
     choice: Choice | None,
-    extra: Mapping[str, object],
+    extra: Mapping[str, Any],
 ) -> Call | None:
     arrays = [a.value.numpy() for a in call.args[1:] if isinstance(a, GenericConst)]
     if len(arrays) != 4 or str(call.attrs["rounding"]) != "tflite":
@@ -140,7 +169,10 @@ def _product(
         filters = weights.reshape(shape_of(call.args[1])[:3])
         operands = [pack_depthwise(isa.name, filters), params]
     else:
-        operands = [isa.pack(weights, choice), padded(params, choice.filters, form)]
+        filters = isa.pack(weights, choice)
+        if choice.chunk == 0 and not _in_place(isa, filters, call, extra):
+            return None
+        operands = [filters, padded(params, choice.filters, form)]
         extra = {**extra, **choice.to_attrs()}
     kept = {key: channels[key] for key in ("x_zp", "act_min", "act_max")}
     if form.compact:
@@ -149,3 +181,14 @@ def _product(
     macs = math.prod(shape_of(call)) * weights.shape[1]
     attrs = {**extra, **kept, "isa": isa.name, "macs": macs}
     return ops.call(name, [value.args[0], *constants], **attrs)
+
+
+def _in_place(isa: Isa, filters: np.ndarray, call: Call, window: Mapping[str, Any]) -> bool:
+    """Whether the micro-kernel that reads input where it is can take a product."""
+    channels = shape_of(call.args[0])[-1]
+    step = window.get("strides", (1, 1))[1] * channels
+    return (
+        isa.paired is not None
+        and filters.dtype == isa.paired.dtype
+        and (channels % 4 == 0 and step < _IN_PLACE_BYTES)
+    )

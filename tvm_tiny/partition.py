@@ -78,7 +78,11 @@ class Search:
 
     def layers(self) -> Partition:
         """Every operator by itself."""
-        return self._realized([Edge(k, k, 0, 0) for k in range(len(self._network.nodes))])
+        return self.of([(k, k) for k in range(len(self._network.nodes))])
+
+    def of(self, ranges: Sequence[Range]) -> Partition:
+        """A partition of stages without patches that is known."""
+        return self._realized([Edge(first, last, 0, 0) for first, last in ranges])
 
     def least(self) -> Partition:
         """The partition of least SRAM that was found."""

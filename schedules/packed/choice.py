@@ -11,7 +11,8 @@ class Choice:
 
     pixels, filters: of a tile, the sums that are in registers together. chunk: tiles of a row of
     which the input is gathered before any is computed; where there are several, the filters of
-    each block are widened to 16 bits once for all of them. More of them take more scratch.
+    each block are widened to 16 bits once for all of them. More of them take more scratch. None
+    takes no scratch: the input is read where it is.
     """
 
     pixels: int
@@ -21,7 +22,7 @@ class Choice:
     @property
     def pairs(self) -> bool:
         """Whether two filters may lie in words of 16 bits."""
-        return self.filters == 2 and self.chunk == 1
+        return self.filters == 2 and self.chunk < 2
 
     def to_attrs(self) -> dict[str, int]:
         """As attributes of a packed operator."""

@@ -32,14 +32,15 @@ Operand = tuple[TensorRegion, Element]
 def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
     """The kernel with micro-kernels called: (x, w, params, integers, out, scratch, row)."""
     g = geometry(call)
-    return tensorized(_Row(g, rings, calls=True).function(), _intrins(g), scratch=not g.direct)
+    function = _Row(g, rings, calls=True).function()
+    return tensorized(function, _intrins(g), scratch=scratch(call) is not None)
 
 
 def _intrins(g: Geometry) -> dict[str, str]:
     """The TensorIntrins of the blocks of a row, by their names."""
     stride = g.strides[1] if g.direct else None
     found: dict[str, str] = {}
-    for pixels in () if g.isa.fused else {g.pixels, g.out[1] % g.pixels} - {0}:
+    for pixels in () if g.isa.fused or g.in_place else {g.pixels, g.out[1] % g.pixels} - {0}:
         # TVM drops loops of one iteration from what a TensorIntrin stands for: those stay TIR.
         if g.size > 1:
             tile = pixels, g.filters
@@ -117,6 +118,9 @@ class _Row:
 
     def _tiles(self) -> None:
         g = self._g
+        if g.in_place and self._calls:
+            self._call_in_place()
+            return
         if g.wide:
             with loops(t=g.tiles // g.chunk) as t:
                 self._chunk(g.chunk, t * g.chunk)
@@ -131,7 +135,7 @@ class _Row:
     def _alone(self, pixels: int, first: Expr | int) -> None:
         """A tile that is gathered and computed by itself."""
         g = self._g
-        if not g.direct:
+        if not (g.direct or g.in_place):
             self._gather(pixels, 0, first)
         if g.isa.fused and self._calls:
             self._fused(pixels, first)
@@ -171,24 +175,30 @@ class _Row:
         """cols[slot] = what is under the windows of so many pixels."""
         if self._calls:
             return self._call_gather(pixels, slot, first)
-        g, isa, rings = self._g, self._g.isa, self._rings
-        _, width, channels = g.x
+        g, isa = self._g, self._g.isa
         height, across = g.kernel
+        channels = g.x[2]
         extents = {"p": pixels, "ky": height, "kx": across, "c": channels}
         with loops(**extents) as (p, ky, kx, c), T.sblock("gather"):
             vp, vy, vx, vc = remap("SSSS", vp=p, vy=ky, vx=kx, vc=c)
             vo = spatial("vo", g.out[1], first)
             vs = spatial("vs", g.columns[0], slot)
-            y, kept = self._input_row(vy), self._lines[vy]
-            column = (vo + vp) * g.strides[1] + vx - g.before[1]
-            there = T.And(rings.pick(inside(y, g.x[0]), kept >= 0), inside(column, width))
-            value = T.Cast("int32", self._x[0, rings.pick(y, kept), column, vc])
-            padding: Expr | int = self._q[0]
-            if isa.subtracts:
-                value, padding = value - self._q[0], 0
-            value = T.if_then_else(there, T.Cast(isa.dtype, value), T.Cast(isa.dtype, padding))
             k = (vy * across + vx) * channels + vc
+            value = self._input(vo + vp, vy, vx, vc)
             T.buffer_store(self._cols, value, [vs, *isa.column(vp, k, g.size)])
+
+    def _input(self, pixel: Expr, ky: Expr, kx: Expr, c: Expr) -> Expr:
+        """What is under a window, as it is gathered."""
+        g, isa, pick = self._g, self._g.isa, self._rings.pick
+        height, width, _ = g.x
+        y, kept = self._input_row(ky), self._lines[ky]
+        column = pixel * g.strides[1] + kx - g.before[1]
+        there = T.And(pick(inside(y, height), kept >= 0), inside(column, width))
+        value = T.Cast("int32", self._x[0, pick(y, kept), column, c])
+        padding: Expr | int = self._q[0]
+        if isa.subtracts:
+            value, padding = value - self._q[0], 0
+        return T.if_then_else(there, T.Cast(isa.dtype, value), T.Cast(isa.dtype, padding))
 
     def _call_gather(self, pixels: int, slot: Expr | int, first: Expr | int) -> None:
         g = self._g
@@ -223,6 +233,22 @@ class _Row:
             *(g.out[2], pixels, g.size, g.out[2], *g.clamp),
         )
 
+    def _call_in_place(self) -> None:
+        """The row by the one micro-kernel that computes all of it."""
+        g = self._g
+        _, width, channels = g.x
+        call_c(
+            f"tvm_tiny_{g.isa.name}_in_place",
+            T.address_of(self._x[0, 0, 0, 0]),
+            T.address_of(self._lines[0]),
+            T.address_of(self._w[(0,) * len(self._w.shape)]),
+            T.address_of(self._params[(0,) * len(self._params.shape)]),
+            T.address_of(self._out[0, self._lines[g.kernel[0]], 0, 0]),
+            self._q[0],
+            *(g.zero_point, *g.clamp, width, channels, *g.kernel),
+            *(g.strides[1], g.before[1], g.out[1], g.out[2]),
+        )
+
     def _widen(self, block: Expr | int) -> None:
         """wide = a block of filters, as it is in `dot`."""
         with T.sblock("filters"):
@@ -253,7 +279,10 @@ class _Row:
             acc = buffer("acc", (pixels, filters), "int32")
             form, params = g.isa.form, self._params
             started(pixels, filters, acc, lambda f: form.bias(params, vb * filters + f))
-            self._dot(pixels, acc, (vo, vb, vs), wide=wide)
+            if g.in_place:
+                self._dot_in_place(pixels, acc, vo, vb)
+            else:
+                self._dot(pixels, acc, (vo, vb, vs), wide=wide)
             line = self._rings.pick(self._y, self._lines[g.kernel[0]])
             with self._block(f"requantize{pixels}x{channels}"):
                 results(
@@ -279,6 +308,20 @@ class _Row:
             T.reads(sums, values, weights)
             T.writes(sums)
             products(pixels, g.filters, g.size, acc, value, weight, lie.value)
+
+    def _dot_in_place(self, pixels: int, acc: tirx.Var, pixel: Expr, block: Expr) -> None:
+        """The same of input that is not gathered."""
+        g = self._g
+        height, across = g.kernel
+        channels = g.x[2]
+        _, weight = self._packed(block)
+        extents = {"p": pixels, "f": g.filters, "ky": height, "kx": across, "c": channels}
+        with loops(**extents) as (p, f, ky, kx, c), T.sblock("product"):
+            vp, vf, vy, vx, vc = remap("SSRRR", vp=p, vf=f, vy=ky, vx=kx, vc=c)
+            word = T.Cast("int32", weight(vf, (vy * across + vx) * channels + vc))
+            value = T.Cast("int32", self._input(pixel + vp, vy, vx, vc))
+            product = value * g.weights.value(word, vf)
+            T.buffer_store(acc, acc[vp, vf] + product, [vp, vf])
 
     def _direct(self, pixels: int, pixel: Expr) -> Operand:
         """Input (pixel, k) in place."""

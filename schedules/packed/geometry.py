@@ -40,8 +40,13 @@ class Geometry:
 
     @property
     def direct(self) -> bool:
-        """Whether products are taken of the input in place, without gathering it."""
+        """Whether products are taken of pixels of the input, without gathering it."""
         return self.kernel == (1, 1) and not self.isa.gathers_pointwise
+
+    @property
+    def in_place(self) -> bool:
+        """The same of windows of any size, by a micro-kernel that computes whole rows."""
+        return self.choice.chunk == 0
 
     @property
     def pixels(self) -> int:
@@ -71,7 +76,7 @@ class Geometry:
     @property
     def columns(self) -> tuple[int, ...]:
         """Of scratch memory: gathered tiles, and behind them widened filters."""
-        blocks = self.chunk + (1 if self.wide else 0)
+        blocks = max(self.chunk, 1) + (1 if self.wide else 0)
         return (blocks, *self.isa.columns(self.pixels, self.size))
 
 
@@ -111,4 +116,4 @@ def _pair(values: Sequence[int]) -> tuple[int, int]:
 def scratch(call: Call) -> Spec | None:
     """(shape, dtype) of the memory for gathered input."""
     g = geometry(call)
-    return None if g.direct else (g.columns, g.isa.dtype)
+    return None if g.direct or g.in_place else (g.columns, g.isa.dtype)

@@ -6,10 +6,10 @@ import numpy as np
 from dsp_additions import adds
 from dsp_products import convolutions, dots, requantizes
 from dsp_run import Case
-from dsp_windows import depthwises, gathers
+from dsp_windows import depthwises, gathers, in_places
 
 
 def all_cases() -> list[Case]:
     rng = np.random.default_rng(20)
-    groups = (gathers, dots, requantizes, convolutions, depthwises, adds)
+    groups = (gathers, dots, requantizes, convolutions, depthwises, in_places, adds)
     return [case for group in groups for case in group(rng)]

@@ -69,6 +69,56 @@ def depthwise(
     return Case(name, call, buffers, [x, w, params, lines, want, None, zero])
 
 
+def in_place(
+    rng, width, channels, outputs, kernel, stride, pad, lines, limits=FULL, out_width=None
+) -> Case:
+    kernel_h, kernel_w = kernel
+    out_width = -(-width // stride) if out_width is None else out_width
+    x = int8(rng, kernel_h + 1, width, channels)
+    size = kernel_h * kernel_w * channels
+    filters = np.maximum(int8(rng, outputs, size).astype(np.int64), -127)
+    pairs = np.concatenate([filters, np.zeros((outputs % 2, size), np.int64)]).reshape(-1, 2, size)
+    words = pairs[:, 0] + 256 * pairs[:, 1]
+    w = words.reshape(len(pairs), -1, 4)[..., ORDER].astype(np.int16)
+    y_zp, zp = some_zero_point(rng), some_zero_point(rng)
+    params = channel_params(rng, outputs, 128 * 64 * size // 4, y_zp)
+    lines = np.array(lines, np.int32)
+    windows = [columns(x, lines, ox * stride - pad, zp, kernel_w) for ox in range(out_width)]
+    sums = (params[:, 0] >> 8) + np.array(windows) @ filters.T
+    want = requantized(sums, params, y_zp, *limits)
+    call = f"""\
+  tvm_tiny_dsp_in_place((const int8_t*)at[0], (const int32_t*)(void*)at[3],
+    (const int16_t*)(void*)at[1], (const int32_t*)(void*)at[2], (int8_t*)at[4],
+    ((const int32_t*)(void*)at[5])[0], {y_zp}, {limits[0]}, {limits[1]}, {width}, {channels},
+    {kernel_h}, {kernel_w}, {stride}, {pad}, {out_width}, {outputs});
+"""
+    zero = np.array([zp], np.int32)
+    buffers = [x, w, params, lines, noise("int8", *want.shape).reshape(want.shape), zero]
+    name = f"in place {kernel_h}x{kernel_w} s{stride} of {width}x{channels} to {outputs}, {lines}"
+    return Case(name, call, buffers, [x, w, params, lines, want, zero])
+
+
+def in_places(rng: np.random.Generator) -> Iterator[Case]:
+    for width, channels, outputs, kernel, stride, pad in (
+        (5, 64, 64, (1, 1), 1, 0),
+        (6, 12, 5, (1, 1), 1, 0),
+        (7, 8, 6, (1, 1), 2, 0),
+        (32, 16, 16, (3, 3), 1, 1),
+        (16, 32, 4, (3, 3), 1, 1),
+        (8, 64, 3, (3, 3), 1, 1),
+        (16, 4, 2, (3, 3), 2, 0),
+        (9, 8, 4, (5, 5), 2, 2),
+        (3, 4, 4, (7, 7), 1, 3),
+        (1, 20, 7, (3, 3), 1, 1),
+        (10, 24, 4, (2, 4), 1, 1),
+    ):
+        lines = rng.permutation(kernel[0] + 1)[: kernel[0]]
+        yield in_place(rng, width, channels, outputs, kernel, stride, pad, lines)
+        if kernel[0] > 1:
+            lines[rng.integers(kernel[0])] = -1
+            yield in_place(rng, width, channels, outputs, kernel, stride, pad, lines, (-100, 90))
+
+
 def gathers(rng: np.random.Generator) -> Iterator[Case]:
     for channels in (8, 16, 64, 3, 10, 1):
         yield gather(rng, 2, 6, channels, 1, 1, 1, 2, [1], -128)
