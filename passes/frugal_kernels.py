@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,17 @@ from tvm.ir import IRModule
 from tvm_tiny.graph import Graph
 from tvm_tiny.network import Network, read_network, sketch
 from tvm_tiny.partition import Partition, Search
+from tvm_tiny.schedules.packed.isa import ISAS
 from tvm_tiny.timeline import read_timeline
 
-from .select_kernels import SelectKernels
+from .select_kernels import PORTABLE, SelectKernels
 
 # A module with kernels selected, and the search over its partitions -> one, if there is one.
 Find = Callable[[IRModule, Search], Partition | None]
+
+
+# Operators, by name -> how far to save memory, see `SelectKernels`.
+Levels = dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Selected:
     module: IRModule
     network: Network
     partition: Partition
+    levels: Levels
 
 
 def select_for(
@@ -35,29 +41,48 @@ def select_for(
     """The kernels with which there is a partition: the fast ones, or where they fail frugal ones.
 
     find: the partition wanted. least: take frugal kernels wherever they make the arena smaller.
-    Steps that have room for it keep fast kernels.
+    Operators whose faster kernel does not make it larger keep that.
     """
 
-    def selected(names: Collection[str], find: Find) -> Selected | None:
-        module = tvm.transform.Sequential([SelectKernels(select.isa, select.choices, names)])(mod)
+    def selected(levels: Levels, find: Find) -> Selected | None:
+        module = tvm.transform.Sequential([SelectKernels(select.isa, select.choices, levels)])(mod)
         network = read_network(module)
         found = find(module, Search(network, io_in_arena))
-        return None if found is None else Selected(module, network, found)
+        return None if found is None else Selected(module, network, found, levels)
 
-    fast = selected((), find)
-    if fast is not None and not least:
+    fast = selected({}, find)
+    if select.isa == PORTABLE or (fast is not None and not least):
         return fast
-    wanted = _scratch(selected((), _by_layers))
-    small = selected(wanted, find)
+    wanted = _scratch(selected({}, _by_layers))
+    small = selected(dict.fromkeys(wanted, len(ISAS[select.isa].frugal)), find)
     if small is None or (fast is not None and fast.partition.bytes <= small.partition.bytes):
         return fast
-    if _scratch(small) == wanted:
-        return small
     ranges = small.partition.ranges
-    frugal = set(wanted) - set(_affordable(small, wanted))
-    mixed = selected(frugal, lambda _, search: search.of(ranges))
-    assert mixed is not None
-    return mixed if mixed.partition.bytes <= small.partition.bytes else small
+
+    def faster(known: Selected, levels: Levels) -> Selected:
+        """The same partition with these kernels, if that is no larger."""
+        other = selected(known.levels | levels, lambda _, search: search.of(ranges))
+        assert other is not None
+        return other if other.partition.bytes <= known.partition.bytes else known
+
+    small = faster(small, dict.fromkeys(_affordable(small, wanted), 0))
+    for level in range(len(ISAS[select.isa].frugal) - 1, 0, -1):
+        small = _bisected(small, [k for k, of in small.levels.items() if of > level], level, faster)
+    return small
+
+
+def _bisected(
+    known: Selected,
+    names: Sequence[str],
+    level: int,
+    faster: Callable[[Selected, Levels], Selected],
+) -> Selected:
+    """As many of these operators as can be with the kernels of another level."""
+    other = faster(known, dict.fromkeys(names, level)) if names else known
+    if other is not known or len(names) < 2:
+        return other
+    half = len(names) // 2
+    return _bisected(_bisected(known, names[:half], level, faster), names[half:], level, faster)
 
 
 def _by_layers(_: IRModule, search: Search) -> Partition:

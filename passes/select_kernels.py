@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -44,7 +44,7 @@ class SelectKernels:
 
     isa: a name of `schedules.packed.isa.ISAS`, or "portable" for none. choices: `workload` of a
     product -> how to compute it, where not as the instruction set does by itself. frugal: names of
-    variables to compute with as little scratch as there is a kernel for.
+    variables -> how far to save memory, from 1 on: see `Isa.frugal`.
 
     Requires: integer operators in main.
     Ensures: the same bytes.
@@ -56,11 +56,11 @@ class SelectKernels:
         self,
         isa: str = PORTABLE,
         choices: Choices = MappingProxyType({}),
-        frugal: Collection[str] = (),
+        frugal: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.isa = isa
         self.choices = choices
-        self.frugal = frozenset(frugal)
+        self.frugal = frugal
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main; the module given is not changed."""
@@ -69,8 +69,8 @@ class SelectKernels:
         isa, main = ISAS[self.isa], mod["main"]
 
         def emit(builder: relax.BlockBuilder, binding: Binding, value: Expr) -> Expr | None:
-            frugal = binding.var.name in self.frugal
-            packed = _packed(isa, binding.value, value, None if frugal else self.choices)
+            level = self.frugal.get(binding.var.name, 0)
+            packed = _packed(isa, binding.value, value, self.choices, level)
             return None if packed is None else emit_named(builder, binding.var.name, packed)
 
         env = {param: param for param in main.params}
@@ -83,20 +83,21 @@ def workload(isa: str, call: Call) -> str:
     return repr((isa, call.op.name, shape_of(call.args[0]), shape_of(call.args[1]), attrs))
 
 
-def _packed(isa: Isa, call: Expr, value: Expr, choices: Choices | None) -> Call | None:
+def _packed(isa: Isa, call: Expr, value: Expr, choices: Choices, level: int) -> Call | None:
     """The packed form of an operator; call: with types, value: with its operands replaced.
 
-    choices: None for the kernel of the least scratch.
+    level: how far to save memory, where 0 is not at all.
     """
     name = getattr(getattr(call, "op", None), "name", "")
     if name == "tvm_tiny.qadd":
         return _sum(isa, call, value)
     if name == "tvm_tiny.qconv2d" and _is_depthwise(call):
-        return _depthwise(isa if choices is not None else ISAS[isa.frugal_depthwise], call, value)
+        return _depthwise(isa if level == 0 else ISAS[isa.frugal_depthwise], call, value)
     if name in ("tvm_tiny.qconv2d", "tvm_tiny.qdense"):
         default = isa.choice if name == "tvm_tiny.qconv2d" else isa.dense
-        frugal = (*isa.frugal, default)
-        tried = frugal if choices is None else (choices.get(workload(isa.name, call), default),)
+        tried: tuple[Choice, ...] = (choices.get(workload(isa.name, call), default),)
+        if level > 0:
+            tried = (*isa.frugal[min(level, len(isa.frugal)) - 1], default)
         product = _convolution if name == "tvm_tiny.qconv2d" else _dense
         found = (product(isa, call, value, choice) for choice in tried)
         return next((packed for packed in found if packed is not None), None)

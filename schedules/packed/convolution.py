@@ -246,7 +246,7 @@ class _Row:
             T.address_of(self._out[0, self._lines[g.kernel[0]], 0, 0]),
             self._q[0],
             *(g.zero_point, *g.clamp, width, channels, *g.kernel),
-            *(g.strides[1], g.before[1], g.out[1], g.out[2]),
+            *(g.strides[1], g.before[1], g.out[1], g.out[2], g.pixels),
         )
 
     def _widen(self, block: Expr | int) -> None:

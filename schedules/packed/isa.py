@@ -41,10 +41,10 @@ class Isa:
     """A family of micro-kernels.
 
     choice: how products are computed where nothing else is asked for; dense: the same of a fully
-    connected layer, which has one pixel. frugal: how with little scratch, the least first;
-    frugal_depthwise: of the instruction set whose depthwise convolution takes little. tiles:
-    pixels and filters that `dot` can do. widens: the tile for which it takes filters of 16 bits
-    too, if there is one.
+    connected layer, which has one pixel. frugal: how with less and less memory, of
+    each what can be tried, the best first; frugal_depthwise: the instruction set whose depthwise
+    convolution takes little. tiles: pixels and filters that `dot` can do. widens: the tile for
+    which it takes filters of 16 bits too, if there is one.
 
     weights: how filters lie. paired: how two filters lie in words of 16 bits, where that is faster.
     dtype: of gathered input, `columns`. subtracts: whether gathering takes the input's zero point
@@ -56,7 +56,7 @@ class Isa:
     name: str
     choice: Choice
     dense: Choice
-    frugal: tuple[Choice, ...]
+    frugal: tuple[tuple[Choice, ...], ...]
     frugal_depthwise: str
     tiles: tuple[tuple[int, int], ...]
     widens: tuple[int, int] | None
@@ -137,7 +137,8 @@ DSP = Isa(
     name="dsp",
     choice=Choice(2, 2),
     dense=Choice(1, 4),
-    frugal=(Choice(2, 2, 0), Choice(1, 2)),
+    # One pixel at a time: its input may lie closer behind the output than that of two.
+    frugal=((Choice(2, 2, 0), Choice(1, 2)), (Choice(1, 2, 0), Choice(1, 2))),
     frugal_depthwise="plain",
     tiles=((2, 2), (1, 2), (1, 4)),
     widens=(2, 2),
@@ -176,7 +177,7 @@ def _of_bytes(
         name=name,
         choice=Choice(2, filters),
         dense=Choice(1, filters),
-        frugal=(Choice(1, filters),),
+        frugal=((Choice(1, filters),),),
         frugal_depthwise=name,
         tiles=((2, filters), (1, filters)),
         widens=None,

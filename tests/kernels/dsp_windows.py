@@ -70,10 +70,10 @@ def depthwise(
 
 
 def in_place(
-    rng, width, channels, outputs, kernel, stride, pad, lines, limits=FULL, out_width=None
+    rng, width, channels, outputs, kernel, stride, pad, lines, limits=FULL, pixels=2
 ) -> Case:
     kernel_h, kernel_w = kernel
-    out_width = -(-width // stride) if out_width is None else out_width
+    out_width = -(-width // stride)
     x = int8(rng, kernel_h + 1, width, channels)
     size = kernel_h * kernel_w * channels
     filters = np.maximum(int8(rng, outputs, size).astype(np.int64), -127)
@@ -90,11 +90,12 @@ def in_place(
   tvm_tiny_dsp_in_place((const int8_t*)at[0], (const int32_t*)(void*)at[3],
     (const int16_t*)(void*)at[1], (const int32_t*)(void*)at[2], (int8_t*)at[4],
     ((const int32_t*)(void*)at[5])[0], {y_zp}, {limits[0]}, {limits[1]}, {width}, {channels},
-    {kernel_h}, {kernel_w}, {stride}, {pad}, {out_width}, {outputs});
+    {kernel_h}, {kernel_w}, {stride}, {pad}, {out_width}, {outputs}, {pixels});
 """
     zero = np.array([zp], np.int32)
     buffers = [x, w, params, lines, noise("int8", *want.shape).reshape(want.shape), zero]
-    name = f"in place {kernel_h}x{kernel_w} s{stride} of {width}x{channels} to {outputs}, {lines}"
+    window = f"{kernel_h}x{kernel_w} s{stride} of {width}x{channels}"
+    name = f"in place {window} to {outputs} by {pixels}, {lines}"
     return Case(name, call, buffers, [x, w, params, lines, want, zero])
 
 
@@ -114,6 +115,7 @@ def in_places(rng: np.random.Generator) -> Iterator[Case]:
     ):
         lines = rng.permutation(kernel[0] + 1)[: kernel[0]]
         yield in_place(rng, width, channels, outputs, kernel, stride, pad, lines)
+        yield in_place(rng, width, channels, outputs, kernel, stride, pad, lines, pixels=1)
         if kernel[0] > 1:
             lines[rng.integers(kernel[0])] = -1
             yield in_place(rng, width, channels, outputs, kernel, stride, pad, lines, (-100, 90))

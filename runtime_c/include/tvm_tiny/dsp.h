@@ -1756,7 +1756,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_pixels(const struct tvm_tiny_dsp_row*
   }
 }
 
-/* One output row of a convolution, two pixels after the other: out[out_width][filters]. w: paired
+/* One output row of a convolution, `pixels` <= 2 after the other: out[out_width][filters]. w: paired
  * filters [filters / 2][kernel_h * kernel_w * channels] as for dot_2x2p; channels % 4 == 0, and two
  * pixels are less than 4096 bytes apart. lines: as for gather. */
 TVM_TINY_INLINE void tvm_tiny_dsp_in_place(const int8_t* x, const int32_t* lines, const int16_t* w,
@@ -1764,7 +1764,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place(const int8_t* x, const int32_t* lines
                                            int32_t x_zero_point, int32_t y_zero_point, int32_t low,
                                            int32_t high, int32_t width, int32_t channels,
                                            int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-                                           int32_t pad_left, int32_t out_width, int32_t filters) {
+                                           int32_t pad_left, int32_t out_width, int32_t filters,
+                                           int32_t pixels) {
   struct tvm_tiny_dsp_row row;
   int32_t ox;
   row.x = x;
@@ -1780,11 +1781,11 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place(const int8_t* x, const int32_t* lines
   row.low = low;
   row.high = high;
   TVM_TINY_DSP_LOOP
-  for (ox = 0; ox + 1 < out_width; ox += 2) {
-    tvm_tiny_dsp_in_place_pixels(&row, ox * stride_w - pad_left, w, params, out + ox * filters, 2,
-                                 stride_w * channels);
+  for (ox = 0; ox + pixels <= out_width; ox += pixels) {
+    tvm_tiny_dsp_in_place_pixels(&row, ox * stride_w - pad_left, w, params, out + ox * filters,
+                                 pixels, stride_w * channels);
   }
-  if ((out_width & 1) != 0) {
+  if (ox < out_width) {
     tvm_tiny_dsp_in_place_pixels(&row, ox * stride_w - pad_left, w, params, out + ox * filters, 1,
                                  stride_w * channels);
   }
@@ -1946,7 +1947,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_sums(const int8_t* x, const int32_t* 
   }
 }
 
-/* One output row of a convolution, two pixels after the other: out[out_width][filters]. w: paired
+/* One output row of a convolution, `pixels` <= 2 after the other: out[out_width][filters]. w: paired
  * filters [filters / 2][kernel_h * kernel_w * channels] as for dot_2x2p; channels % 4 == 0, and two
  * pixels are less than 4096 bytes apart. lines: as for gather. */
 TVM_TINY_INLINE void tvm_tiny_dsp_in_place(const int8_t* x, const int32_t* lines, const int16_t* w,
@@ -1954,23 +1955,24 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place(const int8_t* x, const int32_t* lines
                                            int32_t x_zero_point, int32_t y_zero_point, int32_t low,
                                            int32_t high, int32_t width, int32_t channels,
                                            int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-                                           int32_t pad_left, int32_t out_width, int32_t filters) {
+                                           int32_t pad_left, int32_t out_width, int32_t filters,
+                                           int32_t pixels) {
   int32_t ox;
   int32_t f;
   int32_t p;
-  for (ox = 0; ox < out_width; ox += 2) {
-    const int32_t pixels = out_width - ox < 2 ? 1 : 2;
+  for (ox = 0; ox < out_width; ox += pixels) {
+    const int32_t there = out_width - ox < pixels ? out_width - ox : pixels;
     for (f = 0; f < filters; f += 2) {
       const int32_t count = filters - f < 2 ? 1 : 2;
       int32_t acc[4];
-      for (p = 0; p < pixels; p++) {
+      for (p = 0; p < there; p++) {
         acc[2 * p] = tvm_tiny_dsp_bias(params + 2 * f);
         acc[2 * p + 1] = count > 1 ? tvm_tiny_dsp_bias(params + 2 * f + 2) : 0;
         tvm_tiny_dsp_in_place_sums(x, lines, w + f / 2 * kernel_h * kernel_w * channels,
                                    acc + 2 * p, (ox + p) * stride_w - pad_left, x_zero_point,
                                    width, channels, kernel_h, kernel_w);
       }
-      tvm_tiny_dsp_requantize(acc, 2, params + 2 * f, out + ox * filters + f, pixels, count,
+      tvm_tiny_dsp_requantize(acc, 2, params + 2 * f, out + ox * filters + f, there, count,
                               filters, y_zero_point, low, high);
     }
   }
