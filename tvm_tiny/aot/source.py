@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,13 +44,18 @@ def generate_sources(program: Program) -> dict[str, str]:
 
 def render(template: str, context: Mapping[str, Any]) -> str:
     """One of the package's templates, filled."""
-    environment = jinja2.Environment(
+    return _templates().get_template(template).render(context)
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    """Compiled once: that takes longer than all that is done with them."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("tvm_tiny", "templates"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,
     )
-    return environment.get_template(template).render(context)
 
 
 def _context(program: Program) -> dict[str, Any]:
