@@ -49,7 +49,7 @@ class SelectKernels:
     Requires: integer operators in main.
     Ensures: the same bytes.
     Does nothing when: no operator is of a kind that has micro-kernels. Operators whose arithmetic
-    does not fit them (dilation, groups, shifts to the left, float32 rounding) stay what they are.
+    does not fit them (dilation, groups, shifts to the left) stay what they are.
     """
 
     def __init__(
@@ -154,8 +154,10 @@ def _product(
     extra: Mapping[str, Any],
 ) -> Call | None:
     arrays = [a.value.numpy() for a in call.args[1:] if isinstance(a, GenericConst)]
-    if len(arrays) != 4 or str(call.attrs["rounding"]) != "tflite":
+    if len(arrays) != 4:
         return None
+    rounding = str(call.attrs["rounding"])
+    isa = isa.rounding(rounding)
     weights = arrays[0].reshape(len(arrays[0]), -1)
     channels = as_ints(dict(call.attrs.items()), _CHANNELS)
     bias, multiplier, shift = arrays[1:]
@@ -175,12 +177,10 @@ def _product(
             return None
         operands = [filters, padded(params, choice.filters, form)]
         extra = {**extra, **choice.to_attrs()}
-    kept = {key: channels[key] for key in ("x_zp", "act_min", "act_max")}
-    if form.compact:
-        kept["y_zp"] = channels["y_zp"]
+    kept = {key: channels[key] for key in _CHANNELS}
     constants = [relax.const(array) for array in operands]
     macs = math.prod(shape_of(call)) * weights.shape[1]
-    attrs = {**extra, **kept, "isa": isa.name, "macs": macs}
+    attrs = {**extra, **kept, "isa": isa.name, "rounding": rounding, "macs": macs}
     return ops.call(name, [value.args[0], *constants], **attrs)
 
 

@@ -33,6 +33,20 @@ class Form:
         """Of a channel."""
         return 2 if self.compact else 4
 
+    @property
+    def suffix(self) -> str:
+        """Of the names of micro-kernels."""
+        return ""
+
+    @property
+    def told(self) -> bool:
+        """Whether micro-kernels are told the output's zero point, which parameters are without."""
+        return self.words == 2
+
+    def limits(self, zero_point: int, clamp: tuple[int, int]) -> tuple[int, ...]:
+        """What micro-kernels are told of the output."""
+        return (zero_point, *clamp) if self.told else clamp
+
     def shape(self, channels: int) -> tuple[int, ...]:
         """Of the array of so many channels."""
         if self.lanes == 1:
@@ -44,7 +58,8 @@ class Form:
         array = np.array(rows, dtype="int32").reshape(-1, self.words)
         if self.lanes == 1:
             return array
-        array[:, _SHIFT] *= -1
+        if self.words > _SHIFT:
+            array[:, _SHIFT] *= -1
         missing = np.zeros((-len(array) % self.lanes, self.words), "int32")
         blocks = np.concatenate([array, missing]).reshape(-1, self.lanes, self.words)
         return np.ascontiguousarray(blocks.transpose(0, 2, 1))
@@ -63,7 +78,9 @@ class Form:
 
     def bias(self, params: Any, channel: Expr) -> Expr:
         """Where the sum begins."""
-        first = self._get(params, channel, _BIAS)
+        return self._bias(self._get(params, channel, _BIAS))
+
+    def _bias(self, first: Expr) -> Expr:
         return first >> i32(8) if self.compact else first
 
     def scaled(self, total: Expr, params: Any, channel: Expr) -> Expr:

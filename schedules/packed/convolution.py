@@ -224,13 +224,13 @@ class _Row:
         if g.direct:
             source = self._x[0, self._lines[0], first * g.strides[1], 0]
         call_c(
-            f"tvm_tiny_{g.isa.name}_conv",
+            f"tvm_tiny_{g.isa.name}_conv{g.isa.form.suffix}",
             T.address_of(source),
             g.strides[1] * channels if g.direct else g.size,
             T.address_of(self._w[(0,) * len(self._w.shape)]),
             T.address_of(self._params[(0,) * len(self._params.shape)]),
             T.address_of(self._out[0, self._lines[g.kernel[0]], first, 0]),
-            *(g.out[2], pixels, g.size, g.out[2], *g.clamp),
+            *(g.out[2], pixels, g.size, g.out[2], *g.isa.form.limits(g.zero_point, g.clamp)),
         )
 
     def _call_in_place(self) -> None:

@@ -13,7 +13,7 @@ from tvm.ir import Call, Expr
 from tvm.script.ir_builder import tirx as T
 
 from ..kernel import OUT, Rings, RowKernel, Spec, first_operand, inside, row_kernel, shape_of
-from .isa import ISAS
+from .isa import isa_of
 from .script import buffer, function, loops, spatial
 from .script import call as call_c
 from .tensorize import with_scratch
@@ -127,7 +127,7 @@ class _Row:
 
     def __init__(self, call: Call, rings: Rings, *, calls: bool) -> None:
         self._rings, self._calls, self._scratch = rings, calls, scratch(call)
-        self._isa = ISAS[str(call.attrs["isa"])]
+        self._isa = isa_of(call.attrs)
         self._layout = _LAYOUTS[self._isa.name]
         self._kernel = _kernel_size(call)
         self._x_shape, self._out_shape = shape_of(call.args[0])[1:], shape_of(call)[1:]
@@ -170,9 +170,8 @@ class _Row:
     def _call(self, cols: tirx.Var) -> None:
         _, width, channels = self._x_shape
         height, across = self._kernel
-        given = [self._zero_point] if self._isa.form.compact else []
         call_c(
-            f"tvm_tiny_{self._isa.name}_depthwise",
+            f"tvm_tiny_{self._isa.name}_depthwise{self._isa.form.suffix}",
             T.address_of(self._x[0, 0, 0, 0]),
             T.address_of(self._lines[0]),
             T.address_of(self._w[(0,) * len(self._w.shape)]),
@@ -180,7 +179,7 @@ class _Row:
             T.address_of(self._out[0, self._lines[height], 0, 0]),
             *([] if self._scratch is None else [T.address_of(cols[0])]),
             self._q[0],
-            *(*given, *self._clamp, width, channels, height, across),
+            *(*self._isa.form.limits(self._zero_point, self._clamp), width, channels, height, across),
             *(self._strides[1], self._before[1], self._out_shape[1]),
         )
 

@@ -10,7 +10,7 @@ from tvm.ir import Call
 
 from ..kernel import Spec, shape_of, spec
 from .choice import Choice
-from .isa import ISAS, Filters, Isa
+from .isa import Filters, Isa, isa_of
 
 Sizes = tuple[int, int, int]
 
@@ -83,7 +83,7 @@ class Geometry:
 def geometry(call: Call) -> Geometry:
     """Of a `packed.qconv2d` or `packed.qdense`."""
     attrs = call.attrs
-    isa = ISAS[str(attrs["isa"])]
+    isa = isa_of(attrs)
     x, out = _sizes(call)
     return Geometry(
         isa=isa,

@@ -117,8 +117,7 @@ def register_requantize(isa: Isa, how: Requantize) -> str:
         _Operand((channels, form.words), "int32", "r"),
         _Operand((pixels, channels), "int8", "w", (how.pitch, 1)),
     )
-    given = [how.zero_point] if form.compact else []
-    sizes = (pixels, channels, how.pitch, *given, *how.clamp)
+    sizes = (pixels, channels, how.pitch, *form.limits(how.zero_point, how.clamp))
 
     def meaning(a: tirx.Var, b: tirx.Var, c: tirx.Var) -> None:
         limits = how.zero_point, how.clamp
@@ -126,9 +125,10 @@ def register_requantize(isa: Isa, how: Requantize) -> str:
 
     def micro_kernel(a: tirx.Var, b: tirx.Var, c: tirx.Var) -> None:
         pointers = a.access_ptr("rw"), how.filters, b.access_ptr("r"), c.access_ptr("w")
-        call(f"tvm_tiny_{isa.name}_requantize", *pointers, *sizes)
+        call(f"tvm_tiny_{isa.name}_requantize{form.suffix}", *pointers, *sizes)
 
-    name = f"tvm_tiny.{isa.name}.requantize_{how.filters}_{'_'.join(map(str, sizes))}"
+    parts = (form.suffix, how.filters, how.zero_point, *sizes)
+    name = f"tvm_tiny.{isa.name}.requantize{'_'.join(map(str, parts))}"
     return _register(name, operands, meaning, micro_kernel)
 
 

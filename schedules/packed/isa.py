@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from tvm.ir import Expr
 from ..requantize import i32
 from .channels import BLOCKS, COMPACT, WIDE, Form
 from .choice import Choice
+from .float32 import IN_FLOAT32
 
 Index = tuple[Expr | int, ...]
 
@@ -71,6 +72,10 @@ class Isa:
     paired: Filters | None
     dot: Callable[[int, int], str]
     dot_arguments: Callable[[Sequence[Expr], int, int, int], list[Expr | int]]
+
+    def rounding(self, how: str) -> Isa:
+        """The same for sums that are rounded so: "tflite" or "float32"."""
+        return replace(self, form=IN_FLOAT32[self.form]) if how == "float32" else self
 
     def pack(self, weights: np.ndarray, choice: Choice) -> np.ndarray:
         """Filters [O, K] int8 in the order in which `dot` takes them: [blocks of them, ...]."""
@@ -217,3 +222,8 @@ PLAIN = _of_bytes(
 )
 
 ISAS: Mapping[str, Isa] = {isa.name: isa for isa in (DSP, MVE, PLAIN)}
+
+
+def isa_of(attrs: Any) -> Isa:
+    """Of a packed operator, by its attributes."""
+    return ISAS[str(attrs["isa"])].rounding(str(attrs["rounding"]))

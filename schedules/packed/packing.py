@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .channels import Form
+from .float32 import FloatChannel, FloatForm
 
 _INT32 = range(-(1 << 31), 1 << 31)
 # Sums must be in here: the micro-kernels double them.
@@ -50,6 +51,13 @@ class Channel:
         """The one value there is, if there is but one."""
         first, last = map(self.exact, self.sums)
         return first if first == last else None
+
+    def row(self, start: int, form: Form) -> tuple[int, ...] | None:
+        """The parameters in a form, of sums that begin with `start`; None where it does not fit."""
+        if form.compact:
+            return self.compact(start)
+        found = self.parameters()
+        return None if found is None else (start, *found)
 
     def compact(self, start: int) -> tuple[int, int] | None:
         """(bias * 256 + shift - 1, multiplier) of `Form`, or None where it would not be exact.
@@ -94,7 +102,7 @@ def pack_channels(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Filters [O, K] and their parameters in a form.
 
-    shift: [O] or [1], to the left. attrs: x_zp, y_zp, act_min, act_max. folds: take the input's
+    multiplier: int32, or float32 where the form is of those. shift: [O] or [1], to the left. attrs: x_zp, y_zp, act_min, act_max. folds: take the input's
     zero point into the bias. Filters of channels of one value become zero. None where a channel's
     arithmetic does not fit.
     """
@@ -108,22 +116,17 @@ def pack_channels(
         terms = np.minimum(filter_ * low, filter_ * high), np.maximum(filter_ * low, filter_ * high)
         sums = int(terms[0].sum()) + int(bias[k]), int(terms[1].sum()) + int(bias[k])
         start = int(bias[k]) - (attrs["x_zp"] * int(filter_.sum()) if folds else 0)
-        channel = Channel(int(multiplier[k]), -int(shifts[k]), sums, attrs["y_zp"], clamp)
-        found = _row(channel, start, form)
-        if found is None or abs(start) + 128 * int(np.abs(filter_).sum()) not in _INT32:
-            return None
-        rows.append(found)
+        result = sums, attrs["y_zp"], clamp
+        channel: Channel | FloatChannel = Channel(int(multiplier[k]), -int(shifts[k]), *result)
+        if isinstance(form, FloatForm):
+            channel = FloatChannel(np.float32(multiplier[k]), *result)
         if channel.constant is not None:
             kept[k] = 0
+        found = channel.row(start, form)
+        if found is None or abs(found[0]) + 128 * int(np.abs(kept[k]).sum()) not in _INT32:
+            return None
+        rows.append(found)
     return kept, form.pack(rows)
-
-
-def _row(channel: Channel, start: int, form: Form) -> tuple[int, ...] | None:
-    """The parameters of a channel whose sum begins with `start`."""
-    if form.compact:
-        return channel.compact(start)
-    found = channel.parameters()
-    return None if found is None else (start, *found)
 
 
 def padded(params: np.ndarray, filters: int, form: Form) -> np.ndarray:

@@ -16,6 +16,16 @@
  * TFLite's rounding of both steps, of which the second shifts by s + 1. Nothing on the way leaves
  * int32.
  *
+ * Functions named _float32 round as onnxruntime does. Their params are the bias, of 32 bits, and the
+ * bits of a float32 multiplier in [2^-30, 1/2):
+ *
+ *     y = clamp(zero_point + rint(f32(f32(sum) * multiplier)), low, high)
+ *
+ * with f32() rounding to float32 and rint to integers, both to the nearest and ties to even. A
+ * floating-point unit does so in the mode that cores start in. Without one, integers give the same if
+ * |sum| < 2^30 and |sum * multiplier| <= 2^8 or |sum| < 2^23, or for all sums outside of that have
+ * one and the same y: multipliers of 2^-16 and more do, as y has 8 bits.
+ *
  * Words of x may stand at any byte. cols, scratch and the w of dot products: 4-byte aligned. Not a
  * byte more than what is given is read or written.
  */
@@ -63,14 +73,48 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lin
   }
 }
 
-TVM_TINY_INLINE int32_t tvm_tiny_dsp_bias(const int32_t* params) { return params[0] >> 8; }
+/* float32: whether params are those of such a function; everywhere a constant. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_bias(const int32_t* params, int float32) {
+  return float32 ? params[0] : params[0] >> 8;
+}
+
+/*
+ * rint(f32(f32(sum) * multiplier)) by integers: sum * m / 2^31 is rounded, to t, and then t / 2^s.
+ * The product's float32 may have been a tie only where t is one. There it is, if the remainder of
+ * the first division is not more than half of the last place of a float32 of t's size.
+ */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_rounded_any(int32_t sum, uint32_t bits) {
+  const int32_t s = 126 - (int32_t)(bits >> 23);
+  const int32_t m = (int32_t)(((bits & 0x7fffffu) | 0x800000u) << 7);
+  const int64_t product = (int64_t)sum * m;
+  const int32_t t = (int32_t)((product + (1 << 30)) >> 31);
+  const int32_t sum_of_half = t + (1 << (s - 1));
+  const int32_t y = sum_of_half >> s;
+  if (y * (1 << s) == sum_of_half) {
+    const int64_t rest = product - t * ((int64_t)1 << 31);
+    int64_t half_place = 1 << 7;
+    int32_t size = t < 0 ? -t : t;
+    for (; size > 1; size >>= 1) {
+      half_place *= 2;
+    }
+    /* Of an odd y the even neighbour is below: what is a tie goes there. */
+    return y - ((y & 1) != 0 ? rest <= half_place : rest < -half_place);
+  }
+  return y;
+}
 
 /* params: those of the channel. */
-TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale_any(int32_t sum, const int32_t* params,
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_rescale_any(int32_t sum, const int32_t* params, int float32,
                                                 int32_t zero_point, int32_t low, int32_t high) {
-  const int32_t s = params[0] & 255;
-  const int32_t t = (int32_t)(((int64_t)sum * params[1] + (1 << 30)) >> 31);
-  return tvm_tiny_dsp_clamp((t + (t >> 31) + (2 * zero_point + 1) * (1 << s)) >> s >> 1, low, high);
+  if (float32) {
+    const int32_t y = tvm_tiny_dsp_rounded_any(sum, (uint32_t)params[1]);
+    return tvm_tiny_dsp_clamp(y + zero_point, low, high);
+  } else {
+    const int32_t s = params[0] & 255;
+    const int32_t t = (int32_t)(((int64_t)sum * params[1] + (1 << 30)) >> 31);
+    const int32_t offset = (2 * zero_point + 1) * (1 << s);
+    return tvm_tiny_dsp_clamp((t + (t >> 31) + offset) >> s >> 1, low, high);
+  }
 }
 
 /* x less its zero point as scratch[c][ky][column] for channels c < block, 0 where there is no x. */
@@ -110,7 +154,8 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_window_sum(const int16_t* window, const int
 
 /* tvm_tiny_dsp_depthwise for any kernel. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(
-    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int float32,
+    int8_t* out,
     int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
     int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
     int32_t pad_left, int32_t out_width) {
@@ -126,10 +171,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(
     }
     for (ox = 0; ox < out_width; ox++) {
       out[ox * channels + c] = tvm_tiny_dsp_rescale_any(
-          tvm_tiny_dsp_bias(params + 2 * c) +
+          tvm_tiny_dsp_bias(params + 2 * c, float32) +
               tvm_tiny_dsp_window_sum(window + ox * stride_w, w + c * filter, columns, kernel_h,
                                       kernel_w),
-          params + 2 * c, y_zero_point, low, high);
+          params + 2 * c, float32, y_zero_point, low, high);
     }
   }
 }
@@ -219,6 +264,7 @@ TVM_TINY_DSP_BINARY(upper, "pkhtb %0, %2, %1, asr #16")
 /* Registers' low bytes are what they shift by. */
 TVM_TINY_DSP_BINARY(shift_left, "lsl %0, %1, %2")
 TVM_TINY_DSP_BINARY(shift_right, "asr %0, %1, %2")
+TVM_TINY_DSP_BINARY(add_saturated, "qadd %0, %1, %2")
 TVM_TINY_DSP_SUM(smlad)
 TVM_TINY_DSP_SUM(smlabb)
 TVM_TINY_DSP_SUM(smlabt)
@@ -242,10 +288,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_load_two(const tvm_tiny_dsp_word* from, uint32
                    : "m"(*(const tvm_tiny_dsp_words*)from));
 }
 
-/* Half of the value, rounded down, within limits. */
-TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit_half(int32_t value, int32_t low, int32_t high) {
-  int32_t y;
-  __asm__("ssat %0, #8, %1, asr #1" : "=r"(y) : "r"(value));
+/* An int8 within limits. */
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit_byte(int32_t y, int32_t low, int32_t high) {
   if (!__builtin_constant_p(low) || low > -128) {
     y = y < low ? low : y;
   }
@@ -255,19 +299,96 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit_half(int32_t value, int32_t low, int32
   return (int8_t)y;
 }
 
-/* What all sums of a channel are rescaled by; word: the first of its parameters. */
+/* Half of the value, rounded down, within limits. */
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit_half(int32_t value, int32_t low, int32_t high) {
+  int32_t y;
+  __asm__("ssat %0, #8, %1, asr #1" : "=r"(y) : "r"(value));
+  return tvm_tiny_dsp_limit_byte(y, low, high);
+}
+
+/* The sum of both within limits. */
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit_sum(int32_t value, int32_t zero_point, int32_t low,
+                                              int32_t high) {
+  int32_t y = value;
+  if (!__builtin_constant_p(zero_point) || zero_point != 0) {
+    y = (int32_t)tvm_tiny_dsp_add_saturated((uint32_t)value, (uint32_t)zero_point);
+  }
+  __asm__("ssat %0, #8, %0" : "+r"(y));
+  return tvm_tiny_dsp_limit_byte(y, low, high);
+}
+
+#if defined(__ARM_FP) && (__ARM_FP & 4) != 0 && !defined(__SOFTFP__)
+#define TVM_TINY_DSP_FPU 1
+/* A float32 multiplier: read as what it is, or as bits. */
+typedef float __attribute__((may_alias)) tvm_tiny_dsp_factor;
+
+/* rint(f32(f32(sum) * factor)). */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_rounded(int32_t sum, tvm_tiny_dsp_factor factor) {
+  __asm__(
+      "vmov s0, %0\n\t"
+      "vcvt.f32.s32 s0, s0\n\t"
+      "vmul.f32 s0, s0, %1\n\t"
+      "vcvtr.s32.f32 s0, s0\n\t"
+      "vmov %0, s0"
+      : "+r"(sum)
+      : "t"(factor)
+      : "s0");
+  return sum;
+}
+
+/* The same of two sums, in place. */
+TVM_TINY_INLINE void tvm_tiny_dsp_rounded_two(int32_t* a, tvm_tiny_dsp_factor a_factor, int32_t* b,
+                                              tvm_tiny_dsp_factor b_factor) {
+  __asm__(
+      "vmov s0, s1, %0, %1\n\t"
+      "vcvt.f32.s32 s0, s0\n\t"
+      "vcvt.f32.s32 s1, s1\n\t"
+      "vmul.f32 s0, s0, %2\n\t"
+      "vmul.f32 s1, s1, %3\n\t"
+      "vcvtr.s32.f32 s0, s0\n\t"
+      "vcvtr.s32.f32 s1, s1\n\t"
+      "vmov %0, %1, s0, s1"
+      : "+r"(*a), "+r"(*b)
+      : "t"(a_factor), "t"(b_factor)
+      : "s0", "s1");
+}
+#else
+#define TVM_TINY_DSP_FPU 0
+typedef uint32_t __attribute__((may_alias)) tvm_tiny_dsp_factor;
+
+TVM_TINY_DSP_ONCE int32_t tvm_tiny_dsp_rounded(int32_t sum, tvm_tiny_dsp_factor factor) {
+  return tvm_tiny_dsp_rounded_any(sum, factor);
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_rounded_two(int32_t* a, tvm_tiny_dsp_factor a_factor, int32_t* b,
+                                              tvm_tiny_dsp_factor b_factor) {
+  *a = tvm_tiny_dsp_rounded(*a, a_factor);
+  *b = tvm_tiny_dsp_rounded(*b, b_factor);
+}
+#endif
+
+/* at: the second of a channel's parameters. */
+TVM_TINY_INLINE tvm_tiny_dsp_factor tvm_tiny_dsp_factor_at(const void* at) {
+  return *(const tvm_tiny_dsp_factor*)at;
+}
+
+/* What all sums of a channel are rescaled by; word: the first of its parameters. float32: word is
+ * the bias, offset the zero point. */
 struct tvm_tiny_dsp_scale {
   uint32_t word;
   uint32_t multiplier;
   int32_t offset;
 };
 
-TVM_TINY_INLINE struct tvm_tiny_dsp_scale tvm_tiny_dsp_scale(const int32_t* params,
+TVM_TINY_INLINE struct tvm_tiny_dsp_scale tvm_tiny_dsp_scale(const int32_t* params, int float32,
                                                              int32_t zero_point) {
   struct tvm_tiny_dsp_scale scale;
   scale.word = (uint32_t)params[0];
   scale.multiplier = (uint32_t)params[1];
-  scale.offset = (int32_t)tvm_tiny_dsp_shift_left((uint32_t)(2 * zero_point + 1), scale.word);
+  scale.offset = zero_point;
+  if (!float32) {
+    scale.offset = (int32_t)tvm_tiny_dsp_shift_left((uint32_t)(2 * zero_point + 1), scale.word);
+  }
   return scale;
 }
 
@@ -328,8 +449,48 @@ TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters
                                 zero_point, low, high);                                       \
   } else if (channels > (f)) {                                                                \
     tvm_tiny_dsp_rescale_channel(acc + (f), filters,                                          \
-                                 tvm_tiny_dsp_scale(params + 2 * (f), zero_point), out + (f), \
+                                 tvm_tiny_dsp_scale(params + 2 * (f), 0, zero_point), out + (f), \
                                  pixels, pitch, low, high);                                   \
+  }
+  TVM_TINY_DSP_CHANNELS(0)
+  TVM_TINY_DSP_CHANNELS(2)
+#undef TVM_TINY_DSP_CHANNELS
+}
+
+/* One pixel of one or two channels. */
+TVM_TINY_INLINE void tvm_tiny_dsp_requantize_pixel(const int32_t* acc, tvm_tiny_dsp_factor first,
+                                                   tvm_tiny_dsp_factor second, int8_t* out,
+                                                   int32_t channels, int32_t zero_point,
+                                                   int32_t low, int32_t high) {
+  int32_t a = acc[0];
+  if (channels > 1) {
+    int32_t b = acc[1];
+    tvm_tiny_dsp_rounded_two(&a, first, &b, second);
+    out[0] = tvm_tiny_dsp_limit_sum(a, zero_point, low, high);
+    out[1] = tvm_tiny_dsp_limit_sum(b, zero_point, low, high);
+  } else {
+    a = tvm_tiny_dsp_rounded(a, first);
+    out[0] = tvm_tiny_dsp_limit_sum(a, zero_point, low, high);
+  }
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_requantize_float32(const int32_t* acc, int32_t filters,
+                                                     const int32_t* params, int8_t* out,
+                                                     int32_t pixels, int32_t channels,
+                                                     int32_t pitch, int32_t zero_point,
+                                                     int32_t low, int32_t high) {
+  /* Read before the stores, which might change them for all the compiler knows. */
+#define TVM_TINY_DSP_CHANNELS(f)                                                                \
+  if (channels > (f)) {                                                                         \
+    const int32_t some = channels > (f) + 1 ? 2 : 1;                                            \
+    const tvm_tiny_dsp_factor first = tvm_tiny_dsp_factor_at(params + 2 * (f) + 1);             \
+    const tvm_tiny_dsp_factor second = tvm_tiny_dsp_factor_at(params + 2 * (f) + 2 * some - 1); \
+    tvm_tiny_dsp_requantize_pixel(acc + (f), first, second, out + (f), some, zero_point, low,   \
+                                  high);                                                        \
+    if (pixels > 1) {                                                                           \
+      tvm_tiny_dsp_requantize_pixel(acc + filters + (f), first, second, out + pitch + (f), some, \
+                                    zero_point, low, high);                                     \
+    }                                                                                           \
   }
   TVM_TINY_DSP_CHANNELS(0)
   TVM_TINY_DSP_CHANNELS(2)
@@ -938,11 +1099,32 @@ struct tvm_tiny_dsp_channel {
   int32_t pitch3;
 };
 
+/* n sums of one channel. */
+TVM_TINY_INLINE void tvm_tiny_dsp_outputs_float32(int32_t* acc,
+                                                  const struct tvm_tiny_dsp_channel* channel,
+                                                  int8_t* out, int32_t pitch, int32_t low,
+                                                  int32_t high, int32_t n) {
+  const tvm_tiny_dsp_factor factor = tvm_tiny_dsp_factor_at(&channel->scale.multiplier);
+  const int32_t zero_point = channel->scale.offset;
+  int32_t j;
+  TVM_TINY_DSP_UNROLL
+  for (j = 0; j + 1 < n; j += 2) {
+    tvm_tiny_dsp_rounded_two(acc + j, factor, acc + j + 1, factor);
+  }
+  if ((n & 1) != 0) {
+    acc[n - 1] = tvm_tiny_dsp_rounded(acc[n - 1], factor);
+  }
+  TVM_TINY_DSP_UNROLL
+  for (j = 0; j < n; j++) {
+    out[j * pitch] = tvm_tiny_dsp_limit_sum(acc[j], zero_point, low, high);
+  }
+}
+
 /* n neighbouring outputs of one channel. */
 TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
                                           const tvm_tiny_dsp_word* row, const uint32_t* taps,
-                                          const struct tvm_tiny_dsp_channel* channel, int8_t* out,
-                                          int32_t low, int32_t high, int32_t kernel_h,
+                                          const struct tvm_tiny_dsp_channel* channel, int float32,
+                                          int8_t* out, int32_t low, int32_t high, int32_t kernel_h,
                                           int32_t kernel_w, int32_t stride, int32_t n) {
   struct tvm_tiny_dsp_scale scale;
   int32_t acc[4];
@@ -952,8 +1134,12 @@ TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
   tvm_tiny_dsp_sums(window, row, (const tvm_tiny_dsp_word*)taps, kernel_h, kernel_w, stride, n,
                     channel->bias, acc);
   __asm__ volatile("" ::: "memory");
-  scale = channel->scale;
   pitch = channel->pitch;
+  if (float32) {
+    tvm_tiny_dsp_outputs_float32(acc, channel, out, pitch, low, high, n);
+    return;
+  }
+  scale = channel->scale;
   TVM_TINY_DSP_UNROLL
   for (j = 0; j < n; j++) {
     out[j * pitch] = tvm_tiny_dsp_rescale(acc[j], scale, low, high);
@@ -965,7 +1151,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
 TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word** windows,
                                             const tvm_tiny_dsp_word** rows, const uint32_t* taps,
                                             const struct tvm_tiny_dsp_channel* channel,
-                                            int8_t** outs, int32_t low, int32_t high,
+                                            int float32, int8_t** outs, int32_t low, int32_t high,
                                             int32_t count) {
   const tvm_tiny_dsp_word* window = *windows;
   const tvm_tiny_dsp_word* row = *rows;
@@ -1015,7 +1201,15 @@ TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word** windows,
         : [bias] "m"(channel->bias), [w01] "m"(*(const tvm_tiny_dsp_words*)taps),
           [w2] "m"(taps[2]), [row01] "m"(*(const tvm_tiny_dsp_words*)(taps + 3))
         : "r8", "r9", "r10", "memory");
-    if (low <= -128 && high >= 127) {
+    if (float32) {
+      int32_t acc[4];
+      acc[0] = s0;
+      acc[1] = s1;
+      acc[2] = s2;
+      acc[3] = s3;
+      tvm_tiny_dsp_outputs_float32(acc, channel, out, channel->pitch, low, high, 4);
+      out += 4 * channel->pitch;
+    } else if (low <= -128 && high >= 127) {
 #define TVM_TINY_DSP_RESCALE(sum, place)   \
   "lsl %[t], " sum ", #1\n\t"              \
   "add " sum ", r10, " sum ", asr #31\n\t" \
@@ -1055,7 +1249,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word** windows,
 }
 
 /* Weights and parameters of one channel, for its whole row. */
-TVM_TINY_INLINE void tvm_tiny_dsp_prepare(const int8_t* w, const int32_t* params,
+TVM_TINY_INLINE void tvm_tiny_dsp_prepare(const int8_t* w, const int32_t* params, int float32,
                                           const uint32_t* there, uint32_t* taps,
                                           struct tvm_tiny_dsp_channel* channel,
                                           int32_t zero_point, int32_t kernel_h, int32_t kernel_w) {
@@ -1063,44 +1257,51 @@ TVM_TINY_INLINE void tvm_tiny_dsp_prepare(const int8_t* w, const int32_t* params
     uint32_t x0;
     uint32_t x1;
     /* As below, in the order that needs the fewest registers. */
-    __asm__ volatile(
-        "ldr r8, [%[w]]\n\t"
-        "ldr r9, [%[w], #3]\n\t"
-        "ldr r10, [%[w], #6]\n\t"
-        "ldrd %[x0], %[x1], %[there01]\n\t"
-        "and r8, r8, %[x0]\n\t"
-        "ldr %[x0], %[there2]\n\t"
-        "and r9, r9, %[x1]\n\t"
-        "and r10, r10, %[x0]\n\t"
-        "pkhbt %[x0], r8, r9, lsl #16\n\t"
-        "pkhtb %[x1], r9, r8, asr #16\n\t"
-        "sxtb16 r8, %[x0]\n\t"
-        "sxtb16 r9, %[x0], ror #8\n\t"
-        "sxtb16 %[x1], %[x1]\n\t"
-        "strd r8, r9, %[taps01]\n\t"
-        "str %[x1], %[taps2]\n\t"
-        "sxtb16 r8, r10\n\t"
-        "sxtb16 r9, r10, ror #8\n\t"
-        "pkhbt %[x0], r8, r9, lsl #16\n\t"
-        "lsl r9, r9, #16\n\t"
-        "pkhtb %[x1], r8, r9, asr #16\n\t"
-        "strd %[x0], %[x1], %[taps34]\n\t"
-        "ldrd r8, r9, [%[params]]\n\t"
-        "lsl r10, %[odd], r8\n\t"
-        "asr %[x0], r8, #8\n\t"
-        "strd r9, r10, %[multiplier]\n\t"
-        "strd %[x0], r8, %[bias]"
-        : [x0] "=&r"(x0), [x1] "=&r"(x1), [taps01] "=m"(*(tvm_tiny_dsp_words*)taps),
-          [taps2] "=m"(taps[2]), [taps34] "=m"(*(tvm_tiny_dsp_words*)(taps + 3)),
-          [bias] "=m"(*(tvm_tiny_dsp_words*)(void*)&channel->bias),
-          [multiplier] "=m"(*(tvm_tiny_dsp_words*)(void*)&channel->scale.multiplier)
-        : [w] "r"(w), [params] "r"(params), [odd] "r"(2 * zero_point + 1),
-          [there01] "m"(*(const tvm_tiny_dsp_words*)there), [there2] "m"(there[2])
-        : "r8", "r9", "r10", "memory");
+#define TVM_TINY_DSP_PREPARE(parameters, given)                                                  \
+    __asm__ volatile(                                                                            \
+        "ldr r8, [%[w]]\n\t"                                                                     \
+        "ldr r9, [%[w], #3]\n\t"                                                                 \
+        "ldr r10, [%[w], #6]\n\t"                                                                \
+        "ldrd %[x0], %[x1], %[there01]\n\t"                                                      \
+        "and r8, r8, %[x0]\n\t"                                                                  \
+        "ldr %[x0], %[there2]\n\t"                                                               \
+        "and r9, r9, %[x1]\n\t"                                                                  \
+        "and r10, r10, %[x0]\n\t"                                                                \
+        "pkhbt %[x0], r8, r9, lsl #16\n\t"                                                       \
+        "pkhtb %[x1], r9, r8, asr #16\n\t"                                                       \
+        "sxtb16 r8, %[x0]\n\t"                                                                   \
+        "sxtb16 r9, %[x0], ror #8\n\t"                                                           \
+        "sxtb16 %[x1], %[x1]\n\t"                                                                \
+        "strd r8, r9, %[taps01]\n\t"                                                             \
+        "str %[x1], %[taps2]\n\t"                                                                \
+        "sxtb16 r8, r10\n\t"                                                                     \
+        "sxtb16 r9, r10, ror #8\n\t"                                                             \
+        "pkhbt %[x0], r8, r9, lsl #16\n\t"                                                       \
+        "lsl r9, r9, #16\n\t"                                                                    \
+        "pkhtb %[x1], r8, r9, asr #16\n\t"                                                       \
+        "strd %[x0], %[x1], %[taps34]\n\t"                                                       \
+        "ldrd r8, r9, [%[params]]\n\t" parameters                                                \
+        : [x0] "=&r"(x0), [x1] "=&r"(x1), [taps01] "=m"(*(tvm_tiny_dsp_words*)taps),             \
+          [taps2] "=m"(taps[2]), [taps34] "=m"(*(tvm_tiny_dsp_words*)(taps + 3)),                \
+          [bias] "=m"(*(tvm_tiny_dsp_words*)(void*)&channel->bias),                              \
+          [multiplier] "=m"(*(tvm_tiny_dsp_words*)(void*)&channel->scale.multiplier)             \
+        : [w] "r"(w), [params] "r"(params), [number] "r"(given),                                 \
+          [there01] "m"(*(const tvm_tiny_dsp_words*)there), [there2] "m"(there[2])               \
+        : "r8", "r9", "r10", "memory")
+    if (float32) {
+      TVM_TINY_DSP_PREPARE("strd r9, %[number], %[multiplier]\n\t"
+                           "str r8, %[bias]", zero_point);
+    } else {
+      TVM_TINY_DSP_PREPARE("lsl r10, %[number], r8\n\t"
+                           "asr %[x0], r8, #8\n\t"
+                           "strd r9, r10, %[multiplier]\n\t"
+                           "strd %[x0], r8, %[bias]", 2 * zero_point + 1);
+    }
+#undef TVM_TINY_DSP_PREPARE
   } else {
-    const struct tvm_tiny_dsp_scale scale = tvm_tiny_dsp_scale(params, zero_point);
+    const struct tvm_tiny_dsp_scale scale = tvm_tiny_dsp_scale(params, float32, zero_point);
     tvm_tiny_dsp_read_taps(taps, w, there, kernel_h, kernel_w);
-    channel->bias = (int32_t)scale.word >> 8;
+    channel->bias = float32 ? (int32_t)scale.word : (int32_t)scale.word >> 8;
     channel->scale = scale;
     __asm__ volatile("" ::"r"(taps), "r"(channel) : "memory");
   }
@@ -1109,17 +1310,18 @@ TVM_TINY_INLINE void tvm_tiny_dsp_prepare(const int8_t* w, const int32_t* params
 /* One output row of one channel; `channel` and `taps` are work memory. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_channel(
     const tvm_tiny_dsp_word* window, const tvm_tiny_dsp_word* row, const int8_t* w,
-    const int32_t* params, int8_t* out, const uint32_t* there, uint32_t* taps,
+    const int32_t* params, int float32, int8_t* out, const uint32_t* there, uint32_t* taps,
     struct tvm_tiny_dsp_channel* channel, int32_t zero_point, int32_t low, int32_t high,
     int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t out_width) {
   int32_t n = out_width >> 2;
-  tvm_tiny_dsp_prepare(w, params, there, taps, channel, zero_point, kernel_h, kernel_w);
+  tvm_tiny_dsp_prepare(w, params, float32, there, taps, channel, zero_point, kernel_h, kernel_w);
   if (kernel_h == 3 && kernel_w == 3 && stride_w == 1) {
-    tvm_tiny_dsp_fours_3x3(&window, &row, taps, channel, &out, low, high, n);
+    tvm_tiny_dsp_fours_3x3(&window, &row, taps, channel, float32, &out, low, high, n);
     n = 0;
   }
-#define TVM_TINY_DSP_OUTPUTS(n)                                                               \
-  tvm_tiny_dsp_outputs(window, row, taps, channel, out, low, high, kernel_h, kernel_w, stride_w, n)
+#define TVM_TINY_DSP_OUTPUTS(n)                                                                 \
+  tvm_tiny_dsp_outputs(window, row, taps, channel, float32, out, low, high, kernel_h, kernel_w, \
+                       stride_w, n)
   for (; n > 0; n--) {
     TVM_TINY_DSP_OUTPUTS(4);
     window += 8 * stride_w * kernel_h;
@@ -1141,10 +1343,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_channel(
 /* tvm_tiny_dsp_depthwise of at least 4 channels; `there` and `taps` are work memory: a word a row
  * and a word of taps. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_of(
-    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
-    int16_t* scratch, uint32_t* there, uint32_t* taps, int32_t x_zero_point, int32_t y_zero_point,
-    int32_t low, int32_t high, int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w,
-    int32_t stride_w, int32_t pad_left, int32_t out_width) {
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int float32,
+    int8_t* out, int16_t* scratch, uint32_t* there, uint32_t* taps, int32_t x_zero_point,
+    int32_t y_zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,
+    int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left, int32_t out_width) {
   const int32_t columns = (out_width - 1) * stride_w + kernel_w;
   tvm_tiny_dsp_word* const all = (tvm_tiny_dsp_word*)(void*)scratch;
   struct tvm_tiny_dsp_window window;
@@ -1164,9 +1366,9 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_of(
     k = channels - c < 4 ? 4 - (channels - c) : 0;
     tvm_tiny_dsp_fill(&window, x + c - k, kernel_h);
     for (; k < 4; k++) {
-      tvm_tiny_dsp_depthwise_channel(all + 2 * k, all + 4 * (kernel_h - 1) + k, w, params, out++,
-                                     there, taps, &channel, y_zero_point, low, high, kernel_h,
-                                     kernel_w, stride_w, out_width);
+      tvm_tiny_dsp_depthwise_channel(all + 2 * k, all + 4 * (kernel_h - 1) + k, w, params, float32,
+                                     out++, there, taps, &channel, y_zero_point, low, high,
+                                     kernel_h, kernel_w, stride_w, out_width);
       w += kernel_h * kernel_w;
       params += 2;
     }
@@ -1174,7 +1376,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_of(
 }
 
 /* Functions of one kernel and stride for layers of all sizes; _clamped: limits unlike int8's. */
-#define TVM_TINY_DSP_DEPTHWISE(name, kernel, taps_words, stride_w, low, high)                     \
+#define TVM_TINY_DSP_DEPTHWISE(name, float32, kernel, taps_words, stride_w, low, high)            \
   TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_##name(                                           \
       const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out, \
       int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t limits,               \
@@ -1182,14 +1384,17 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_of(
     uint32_t there[kernel];                                                                       \
     uint32_t taps[taps_words];                                                                    \
     (void)limits;                                                                                 \
-    tvm_tiny_dsp_depthwise_of(x, lines, w, params, out, scratch, there, taps, x_zero_point,       \
-                              y_zero_point, low, high, width, channels, kernel, kernel, stride_w, \
-                              pad_left, out_width);                                               \
+    tvm_tiny_dsp_depthwise_of(x, lines, w, params, float32, out, scratch, there, taps,            \
+                              x_zero_point, y_zero_point, low, high, width, channels, kernel,     \
+                              kernel, stride_w, pad_left, out_width);                             \
   }
-#define TVM_TINY_DSP_DEPTHWISES(name, kernel, taps_words, stride_w)                              \
-  TVM_TINY_DSP_DEPTHWISE(name, kernel, taps_words, stride_w, -128, 127)                          \
-  TVM_TINY_DSP_DEPTHWISE(name##_clamped, kernel, taps_words, stride_w, (int8_t)(limits & 255),   \
-                         limits >> 8)
+#define TVM_TINY_DSP_DEPTHWISES(name, kernel, taps_words, stride_w)                               \
+  TVM_TINY_DSP_DEPTHWISE(name, 0, kernel, taps_words, stride_w, -128, 127)                        \
+  TVM_TINY_DSP_DEPTHWISE(name##_clamped, 0, kernel, taps_words, stride_w, (int8_t)(limits & 255), \
+                         limits >> 8)                                                             \
+  TVM_TINY_DSP_DEPTHWISE(name##_float32, 1, kernel, taps_words, stride_w, -128, 127)              \
+  TVM_TINY_DSP_DEPTHWISE(name##_float32_clamped, 1, kernel, taps_words, stride_w,                 \
+                         (int8_t)(limits & 255), limits >> 8)
 TVM_TINY_DSP_DEPTHWISES(3x3_1, 3, 6, 1)
 TVM_TINY_DSP_DEPTHWISES(3x3_2, 3, 6, 2)
 TVM_TINY_DSP_DEPTHWISES(5x5_1, 5, 15, 1)
@@ -1201,12 +1406,31 @@ TVM_TINY_DSP_DEPTHWISES(7x7_2, 7, 28, 2)
  * [channels][kernel_h][kernel_w] and 3 bytes more. scratch is 4 * kernel_h * 4 *
  * ceil(((out_width - 1) * stride_w + kernel_w) / 4) int16. Four channels are read before they are
  * written. */
-TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(
-    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
-    int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
-    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-    int32_t pad_left, int32_t out_width) {
-  const int32_t limits = high * 256 + (low & 255);
+#define TVM_TINY_DSP_ROW(suffix, float32)                                                          \
+  TVM_TINY_INLINE void tvm_tiny_dsp_depthwise##suffix(                                             \
+      const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,  \
+      int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,     \
+      int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,       \
+      int32_t pad_left, int32_t out_width) {                                                       \
+    const int32_t limits = high * 256 + (low & 255);                                               \
+    TVM_TINY_DSP_SHARED(3x3_1##suffix, 3, 1)                                                       \
+    TVM_TINY_DSP_SHARED(3x3_2##suffix, 3, 2)                                                       \
+    TVM_TINY_DSP_SHARED(5x5_1##suffix, 5, 1)                                                       \
+    TVM_TINY_DSP_SHARED(5x5_2##suffix, 5, 2)                                                       \
+    TVM_TINY_DSP_SHARED(7x7_1##suffix, 7, 1)                                                       \
+    TVM_TINY_DSP_SHARED(7x7_2##suffix, 7, 2)                                                       \
+    if (channels >= 4 && kernel_h <= TVM_TINY_DSP_KERNEL && kernel_w <= TVM_TINY_DSP_KERNEL) {     \
+      uint32_t there[TVM_TINY_DSP_KERNEL];                                                         \
+      uint32_t taps[TVM_TINY_DSP_KERNEL * TVM_TINY_DSP_KERNEL / 2];                                \
+      tvm_tiny_dsp_depthwise_of(x, lines, w, params, float32, out, scratch, there, taps,           \
+                                x_zero_point, y_zero_point, low, high, width, channels, kernel_h,  \
+                                kernel_w, stride_w, pad_left, out_width);                          \
+    } else {                                                                                       \
+      tvm_tiny_dsp_depthwise_any(x, lines, w, params, float32, out, scratch, x_zero_point,         \
+                                 y_zero_point, low, high, width, channels, kernel_h, kernel_w,     \
+                                 stride_w, pad_left, out_width);                                   \
+    }                                                                                              \
+  }
 #define TVM_TINY_DSP_SHARED(name, kernel, stride)                                                \
   if (channels >= 4 && kernel_h == (kernel) && kernel_w == (kernel) && stride_w == (stride)) {   \
     if (low <= -128 && high >= 127) {                                                            \
@@ -1219,25 +1443,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(
     }                                                                                            \
     return;                                                                                      \
   }
-  TVM_TINY_DSP_SHARED(3x3_1, 3, 1)
-  TVM_TINY_DSP_SHARED(3x3_2, 3, 2)
-  TVM_TINY_DSP_SHARED(5x5_1, 5, 1)
-  TVM_TINY_DSP_SHARED(5x5_2, 5, 2)
-  TVM_TINY_DSP_SHARED(7x7_1, 7, 1)
-  TVM_TINY_DSP_SHARED(7x7_2, 7, 2)
-#undef TVM_TINY_DSP_SHARED
-  if (channels >= 4 && kernel_h <= TVM_TINY_DSP_KERNEL && kernel_w <= TVM_TINY_DSP_KERNEL) {
-    uint32_t there[TVM_TINY_DSP_KERNEL];
-    uint32_t taps[TVM_TINY_DSP_KERNEL * TVM_TINY_DSP_KERNEL / 2];
-    tvm_tiny_dsp_depthwise_of(x, lines, w, params, out, scratch, there, taps, x_zero_point,
-                              y_zero_point, low, high, width, channels, kernel_h, kernel_w,
-                              stride_w, pad_left, out_width);
-  } else {
-    tvm_tiny_dsp_depthwise_any(x, lines, w, params, out, scratch, x_zero_point, y_zero_point, low,
-                               high, width, channels, kernel_h, kernel_w, stride_w, pad_left,
-                               out_width);
-  }
-}
+TVM_TINY_DSP_ROW(, 0)
+TVM_TINY_DSP_ROW(_float32, 1)
 
 /* n quads of one pixel; its quads are `step` words apart. */
 TVM_TINY_INLINE void tvm_tiny_dsp_expand(const int8_t* x, tvm_tiny_dsp_word* to, uint32_t minus,
@@ -1793,20 +2000,37 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place(const int8_t* x, const int32_t* lines
 
 #else
 
+TVM_TINY_INLINE void tvm_tiny_dsp_requantize_any(const int32_t* acc, int32_t filters,
+                                                 const int32_t* params, int float32, int8_t* out,
+                                                 int32_t pixels, int32_t channels, int32_t pitch,
+                                                 int32_t zero_point, int32_t low, int32_t high) {
+  int32_t p;
+  int32_t f;
+  for (f = 0; f < channels; f++) {
+    for (p = 0; p < pixels; p++) {
+      out[p * pitch + f] = tvm_tiny_dsp_rescale_any(acc[p * filters + f], params + 2 * f, float32,
+                                                    zero_point, low, high);
+    }
+  }
+}
+
 /* acc[p * filters + f] -> out[p * pitch + f], p < pixels, f < channels; channel f has params + 2 f.
  */
 TVM_TINY_INLINE void tvm_tiny_dsp_requantize(const int32_t* acc, int32_t filters,
                                              const int32_t* params, int8_t* out, int32_t pixels,
                                              int32_t channels, int32_t pitch, int32_t zero_point,
                                              int32_t low, int32_t high) {
-  int32_t p;
-  int32_t f;
-  for (f = 0; f < channels; f++) {
-    for (p = 0; p < pixels; p++) {
-      out[p * pitch + f] = tvm_tiny_dsp_rescale_any(acc[p * filters + f], params + 2 * f,
-                                                    zero_point, low, high);
-    }
-  }
+  tvm_tiny_dsp_requantize_any(acc, filters, params, 0, out, pixels, channels, pitch, zero_point,
+                              low, high);
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_requantize_float32(const int32_t* acc, int32_t filters,
+                                                     const int32_t* params, int8_t* out,
+                                                     int32_t pixels, int32_t channels,
+                                                     int32_t pitch, int32_t zero_point,
+                                                     int32_t low, int32_t high) {
+  tvm_tiny_dsp_requantize_any(acc, filters, params, 1, out, pixels, channels, pitch, zero_point,
+                              low, high);
 }
 
 /* acc[p * filters + f] += sum of cols[quad][p][4] times w[quad][f][4]. */
@@ -1916,7 +2140,17 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(
     int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
     int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
     int32_t pad_left, int32_t out_width) {
-  tvm_tiny_dsp_depthwise_any(x, lines, w, params, out, scratch, x_zero_point, y_zero_point, low,
+  tvm_tiny_dsp_depthwise_any(x, lines, w, params, 0, out, scratch, x_zero_point, y_zero_point, low,
+                             high, width, channels, kernel_h, kernel_w, stride_w, pad_left,
+                             out_width);
+}
+
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_float32(
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
+    int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
+    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+    int32_t pad_left, int32_t out_width) {
+  tvm_tiny_dsp_depthwise_any(x, lines, w, params, 1, out, scratch, x_zero_point, y_zero_point, low,
                              high, width, channels, kernel_h, kernel_w, stride_w, pad_left,
                              out_width);
 }
