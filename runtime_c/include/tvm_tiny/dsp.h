@@ -16,15 +16,14 @@
  * TFLite's rounding of both steps, of which the second shifts by s + 1. Nothing on the way leaves
  * int32.
  *
- * Functions named _float32 round as onnxruntime does. Their params are the bias, of 32 bits, and the
- * bits of a float32 multiplier in [2^-30, 1/2):
+ * Functions named _float32 round as onnxruntime does. Their params are the bias, of 32 bits, and
+ * the bits of a float32 multiplier in [2^-30, 1/2):
  *
  *     y = clamp(zero_point + rint(f32(f32(sum) * multiplier)), low, high)
  *
- * with f32() rounding to float32 and rint to integers, both to the nearest and ties to even. A
- * floating-point unit does so in the mode that cores start in. Without one, integers give the same if
- * |sum| < 2^30 and |sum * multiplier| <= 2^8 or |sum| < 2^23, or for all sums outside of that have
- * one and the same y: multipliers of 2^-16 and more do, as y has 8 bits.
+ * with f32() rounding to float32 and rint to integers, both to the nearest and ties to even: what a
+ * floating-point unit does in the mode that cores start in. Without one integers give the same,
+ * within limits: see tvm_tiny_dsp_rounded_any.
  *
  * Words of x may stand at any byte. cols, scratch and the w of dot products: 4-byte aligned. Not a
  * byte more than what is given is read or written.
@@ -82,15 +81,17 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_bias(const int32_t* params, int float32) {
  * rint(f32(f32(sum) * multiplier)) by integers: sum * m / 2^31 is rounded, to t, and then t / 2^s.
  * The product's float32 may have been a tie only where t is one. There it is, if the remainder of
  * the first division is not more than half of the last place of a float32 of t's size.
+ *
+ * |sum| < 2^30, and |t| < 2^23: always, if s <= 15 and only results of eight bits matter.
  */
 TVM_TINY_INLINE int32_t tvm_tiny_dsp_rounded_any(int32_t sum, uint32_t bits) {
   const int32_t s = 126 - (int32_t)(bits >> 23);
   const int32_t m = (int32_t)(((bits & 0x7fffffu) | 0x800000u) << 7);
   const int64_t product = (int64_t)sum * m;
   const int32_t t = (int32_t)((product + (1 << 30)) >> 31);
-  const int32_t sum_of_half = t + (1 << (s - 1));
-  const int32_t y = sum_of_half >> s;
-  if (y * (1 << s) == sum_of_half) {
+  const int32_t raised = t + (1 << (s - 1));
+  const int32_t y = raised >> s;
+  if (y * (1 << s) == raised) {
     const int64_t rest = product - t * ((int64_t)1 << 31);
     int64_t half_place = 1 << 7;
     int32_t size = t < 0 ? -t : t;

@@ -13,6 +13,14 @@
  * is in blocks of four channels, int32 [ceil(channels / 4)][4][4]: four biases, multipliers,
  * offsets, and shifts times -1. What is behind the last channel may be anything. All words must be
  * aligned.
+ *
+ * Functions named _float32 round as onnxruntime does. Their params are int32 [ceil(channels / 4)]
+ * [2][4], four biases and the bits of four float32 multipliers in [2^-30, 1/2):
+ *
+ *     clamp(zero_point + rint(f32(f32(sum) * multiplier)), low, high)
+ *
+ * with f32() rounding to float32 and rint to integers, both to the nearest and ties to even. Where
+ * there are no vectors of float32 integers give the same, within limits: see tvm_tiny_mve_rounded.
  */
 #ifndef TVM_TINY_MVE_H
 #define TVM_TINY_MVE_H
@@ -34,6 +42,12 @@
 #else
 #define TVM_TINY_MVE 0
 #endif
+/* Vectors of float32, too. */
+#if TVM_TINY_MVE && (__ARM_FEATURE_MVE & 2)
+#define TVM_TINY_MVE_FLOAT 1
+#else
+#define TVM_TINY_MVE_FLOAT 0
+#endif
 
 TVM_TINY_INLINE int8_t tvm_tiny_mve_clamp(int32_t value, int32_t low, int32_t high) {
   return (int8_t)(value < low ? low : value > high ? high : value);
@@ -43,12 +57,51 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_scale(int32_t a, int32_t multiplier) {
   return (int32_t)(((int64_t)a * multiplier + (1 << 30)) >> 31);
 }
 
+/*
+ * rint(f32(f32(sum) * multiplier)) by integers: sum * m / 2^31 is rounded, to t, and then t / 2^s.
+ * The product's float32 may have been a tie only where t is one. There it is, if the remainder of
+ * the first division is not more than half of the last place of a float32 of t's size.
+ *
+ * |sum| < 2^30, and |t| < 2^23: always, if s <= 15 and only results of eight bits matter.
+ */
+TVM_TINY_INLINE int32_t tvm_tiny_mve_rounded(int32_t sum, uint32_t bits) {
+  const int32_t s = 126 - (int32_t)(bits >> 23);
+  const int32_t m = (int32_t)(((bits & 0x7fffffu) | 0x800000u) << 7);
+  const int32_t t = tvm_tiny_mve_scale(sum, m);
+  const int32_t raised = t + (1 << (s - 1));
+  const int32_t y = raised >> s;
+  if (y * (1 << s) == raised) {
+    const int64_t rest = (int64_t)sum * m - t * ((int64_t)1 << 31);
+    int64_t half_place = 1 << 7;
+    int32_t size = t < 0 ? -t : t;
+    for (; size > 1; size >>= 1) {
+      half_place *= 2;
+    }
+    /* Of an odd y the even neighbour is below: what is a tie goes there. */
+    return y - ((y & 1) != 0 ? rest <= half_place : rest < -half_place);
+  }
+  return y;
+}
+
+/* float32: whether params are those of such a function, everywhere a constant; y_zero, the zero
+ * point, is for those. */
+/* The parameters of channel c, those of its block 4 apart. */
+TVM_TINY_INLINE const int32_t* tvm_tiny_mve_channel(const int32_t* params, int32_t c,
+                                                    int32_t float32) {
+  return params + c / 4 * (float32 ? 8 : 16) + c % 4;
+}
+
 /* The output of channel c's sum, its bias included. */
 TVM_TINY_INLINE int8_t tvm_tiny_mve_output(int32_t sum, const int32_t* params, int32_t c,
-                                           int32_t low, int32_t high) {
-  const int32_t* p = params + c / 4 * 16 + c % 4;
-  const int32_t t = tvm_tiny_mve_scale(sum, p[4]);
-  return tvm_tiny_mve_clamp((t + (t >> 31) + p[8]) >> -p[12], low, high);
+                                           int32_t float32, int32_t y_zero, int32_t low,
+                                           int32_t high) {
+  const int32_t* p = tvm_tiny_mve_channel(params, c, float32);
+  if (float32) {
+    return tvm_tiny_mve_clamp(tvm_tiny_mve_rounded(sum, (uint32_t)p[4]) + y_zero, low, high);
+  } else {
+    const int32_t t = tvm_tiny_mve_scale(sum, p[4]);
+    return tvm_tiny_mve_clamp((t + (t >> 31) + p[8]) >> -p[12], low, high);
+  }
 }
 
 /* `count` bytes. */
@@ -241,39 +294,62 @@ TVM_TINY_INLINE void tvm_tiny_mve_gather(const int8_t* x, const int32_t* lines, 
 
 /* Sums to outputs: in the low bytes of words, of two pixels in those of halfwords in turns.
  * VQDMLAH by 1 adds t >> 31. */
-#define TVM_TINY_MVE_RESCALE_1    \
-  "vmov q4[2], q4[0], r0, r4\n\t" \
-  "vmov q4[3], q4[1], r2, r6\n\t" \
-  "mov r0, #1\n\t"                \
-  "vldrw.u32 q0, [r7], #16\n\t"   \
-  "vqrdmulh.s32 q4, q4, q0\n\t"   \
-  "vldrw.u32 q0, [r7], #16\n\t"   \
-  "vqdmlah.s32 q4, q4, r0\n\t"    \
-  "vadd.i32 q4, q4, q0\n\t"       \
-  "vldrw.u32 q0, [r7], #16\n\t"   \
-  "vshl.s32 q4, q4, q0\n\t"       \
-  "vqmovnb.s32 q4, q4\n\t"        \
+#define TVM_TINY_MVE_RESCALE_1                                    \
+  "vmov q4[2], q4[0], r0, r4\n\t"                                 \
+  "vmov q4[3], q4[1], r2, r6\n\t"                                 \
+  "vldrw.u32 q0, [r7], #16\n\t"                                   \
+  TVM_TINY_MVE_IF("%c[float32]",                                  \
+                  "vcvt.f32.s32 q4, q4\n\t"                       \
+                  "vmul.f32 q4, q4, q0\n\t"                       \
+                  "vcvtn.s32.f32 q4, q4\n\t"                      \
+                  TVM_TINY_MVE_IF("%c[zero]",                     \
+                                  "mov r0, #%c[zero]\n\t"         \
+                                  "vqadd.s32 q4, q4, r0\n\t"))    \
+  TVM_TINY_MVE_IF("!%c[float32]",                                 \
+                  "mov r0, #1\n\t"                                \
+                  "vqrdmulh.s32 q4, q4, q0\n\t"                   \
+                  "vldrw.u32 q0, [r7], #16\n\t"                   \
+                  "vqdmlah.s32 q4, q4, r0\n\t"                    \
+                  "vadd.i32 q4, q4, q0\n\t"                       \
+                  "vldrw.u32 q0, [r7], #16\n\t"                   \
+                  "vshl.s32 q4, q4, q0\n\t")                      \
+  "vqmovnb.s32 q4, q4\n\t"                                        \
   TVM_TINY_MVE_LIMITS
-#define TVM_TINY_MVE_RESCALE_2     \
-  "vmov q4[2], q4[0], r0, r4\n\t"  \
-  "vmov q4[3], q4[1], r2, r6\n\t"  \
-  "vmov q5[2], q5[0], r8, r12\n\t" \
-  "vmov q5[3], q5[1], r10, lr\n\t" \
-  "mov r0, #1\n\t"                 \
-  "vldrw.u32 q0, [r7], #16\n\t"    \
-  "vqrdmulh.s32 q4, q4, q0\n\t"    \
-  "vqrdmulh.s32 q5, q5, q0\n\t"    \
-  "vldrw.u32 q0, [r7], #16\n\t"    \
-  "vqdmlah.s32 q4, q4, r0\n\t"     \
-  "vqdmlah.s32 q5, q5, r0\n\t"     \
-  "vadd.i32 q4, q4, q0\n\t"        \
-  "vadd.i32 q5, q5, q0\n\t"        \
-  "vldrw.u32 q0, [r7], #16\n\t"    \
-  "vshl.s32 q4, q4, q0\n\t"        \
-  "vshl.s32 q5, q5, q0\n\t"        \
-  "vqmovnb.s32 q4, q4\n\t"         \
-  "vqmovnt.s32 q4, q5\n\t"         \
+#define TVM_TINY_MVE_RESCALE_2                                    \
+  "vmov q4[2], q4[0], r0, r4\n\t"                                 \
+  "vmov q4[3], q4[1], r2, r6\n\t"                                 \
+  "vmov q5[2], q5[0], r8, r12\n\t"                                \
+  "vmov q5[3], q5[1], r10, lr\n\t"                                \
+  "vldrw.u32 q0, [r7], #16\n\t"                                   \
+  TVM_TINY_MVE_IF("%c[float32]",                                  \
+                  "vcvt.f32.s32 q4, q4\n\t"                       \
+                  "vcvt.f32.s32 q5, q5\n\t"                       \
+                  "vmul.f32 q4, q4, q0\n\t"                       \
+                  "vmul.f32 q5, q5, q0\n\t"                       \
+                  "vcvtn.s32.f32 q4, q4\n\t"                      \
+                  "vcvtn.s32.f32 q5, q5\n\t"                      \
+                  TVM_TINY_MVE_IF("%c[zero]",                     \
+                                  "mov r0, #%c[zero]\n\t"         \
+                                  "vqadd.s32 q4, q4, r0\n\t"      \
+                                  "vqadd.s32 q5, q5, r0\n\t"))    \
+  TVM_TINY_MVE_IF("!%c[float32]",                                 \
+                  "mov r0, #1\n\t"                                \
+                  "vqrdmulh.s32 q4, q4, q0\n\t"                   \
+                  "vqrdmulh.s32 q5, q5, q0\n\t"                   \
+                  "vldrw.u32 q0, [r7], #16\n\t"                   \
+                  "vqdmlah.s32 q4, q4, r0\n\t"                    \
+                  "vqdmlah.s32 q5, q5, r0\n\t"                    \
+                  "vadd.i32 q4, q4, q0\n\t"                       \
+                  "vadd.i32 q5, q5, q0\n\t"                       \
+                  "vldrw.u32 q0, [r7], #16\n\t"                   \
+                  "vshl.s32 q4, q4, q0\n\t"                       \
+                  "vshl.s32 q5, q5, q0\n\t")                      \
+  "vqmovnb.s32 q4, q4\n\t"                                        \
+  "vqmovnt.s32 q4, q5\n\t"                                        \
   TVM_TINY_MVE_LIMITS
+/* Operands of that. */
+#define TVM_TINY_MVE_RESULT                                       \
+  [float32] "i"(float32), [zero] "i"(y_zero), [low] "i"(low), [high] "i"(high)
 #define TVM_TINY_MVE_LIMITS                              \
   TVM_TINY_MVE_IF("%c[low] > -128",                      \
                   "movw r0, #%c[low] & 0xffff\n\t"       \
@@ -320,7 +396,8 @@ struct tvm_tiny_mve_operands {
 
 /* K <= 240: offsets reach all of x, from 112 on. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv_2(const struct tvm_tiny_mve_operands* from, int32_t K,
-                                         int32_t pitch, int32_t low, int32_t high) {
+                                         int32_t pitch, int32_t float32, int32_t y_zero,
+                                         int32_t low, int32_t high) {
   register const struct tvm_tiny_mve_operands* all __asm__("r0") = from;
   mve_pred16_t some;
   TVM_TINY_MVE_ASM(
@@ -341,11 +418,12 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_2(const struct tvm_tiny_mve_operands* fro
       "vstrb.16 q4, [r9, q7]\n\t"
       "add r9, r9, #4\n\t"
       TVM_TINY_MVE_AGAIN,
-      [K] "i"(K), [P] "i"(pitch), [low] "i"(low), [high] "i"(high));
+      [K] "i"(K), [P] "i"(pitch), TVM_TINY_MVE_RESULT);
 }
 
 TVM_TINY_INLINE void tvm_tiny_mve_conv_1(const struct tvm_tiny_mve_operands* from, int32_t K,
-                                         int32_t low, int32_t high) {
+                                         int32_t float32, int32_t y_zero, int32_t low,
+                                         int32_t high) {
   register const struct tvm_tiny_mve_operands* all __asm__("r0") = from;
   mve_pred16_t some;
   TVM_TINY_MVE_ASM(
@@ -369,12 +447,13 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_1(const struct tvm_tiny_mve_operands* fro
       TVM_TINY_MVE_RESCALE_1
       "vstrb.32 q4, [r3], #4\n\t"
       "le lr, 1b\n\t",
-      [K] "i"(K), [low] "i"(low), [high] "i"(high));
+      [K] "i"(K), TVM_TINY_MVE_RESULT);
 }
 
 /* K > 240: a loop over four steps. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv_2_long(const struct tvm_tiny_mve_operands* from, int32_t K,
-                                              int32_t pitch, int32_t low, int32_t high) {
+                                              int32_t pitch, int32_t float32, int32_t y_zero,
+                                              int32_t low, int32_t high) {
   register const struct tvm_tiny_mve_operands* all __asm__("r0") = from;
   mve_pred16_t some;
   TVM_TINY_MVE_ASM(
@@ -403,11 +482,12 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_2_long(const struct tvm_tiny_mve_operands
       "sub r1, r1, r0\n\t"
       "sub r3, r3, r0\n\t"
       TVM_TINY_MVE_AGAIN,
-      [K] "i"(K), [P] "i"(pitch), [low] "i"(low), [high] "i"(high));
+      [K] "i"(K), [P] "i"(pitch), TVM_TINY_MVE_RESULT);
 }
 
 TVM_TINY_INLINE void tvm_tiny_mve_conv_1_long(const struct tvm_tiny_mve_operands* from, int32_t K,
-                                              int32_t low, int32_t high) {
+                                              int32_t float32, int32_t y_zero, int32_t low,
+                                              int32_t high) {
   register const struct tvm_tiny_mve_operands* all __asm__("r0") = from;
   mve_pred16_t some;
   TVM_TINY_MVE_ASM(
@@ -431,13 +511,14 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_1_long(const struct tvm_tiny_mve_operands
       "vstrb.32 q4, [r3], #4\n\t"
       "sub r1, r1, r10\n\t"
       TVM_TINY_MVE_AGAIN,
-      [K] "i"(K), [low] "i"(low), [high] "i"(high));
+      [K] "i"(K), TVM_TINY_MVE_RESULT);
 }
 
 TVM_TINY_INLINE void tvm_tiny_mve_conv_blocks(const int8_t* x, int32_t x_pitch, const int8_t* w,
                                               const int32_t* params, int8_t* out,
                                               int32_t out_pitch, int32_t pixels, int32_t K,
-                                              int32_t blocks, int32_t low, int32_t high) {
+                                              int32_t blocks, int32_t float32, int32_t y_zero,
+                                              int32_t low, int32_t high) {
   /* Not a pointer: it may be outside of what x points into. */
   const uintptr_t middle = (uintptr_t)x + (K > 240 ? 0 : 112);
   struct tvm_tiny_mve_operands all;
@@ -448,16 +529,69 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_blocks(const int8_t* x, int32_t x_pitch, 
   all.out = out;
   all.blocks = blocks;
   if (pixels == 2 && K > 240) {
-    tvm_tiny_mve_conv_2_long(&all, K, out_pitch, low, high);
+    tvm_tiny_mve_conv_2_long(&all, K, out_pitch, float32, y_zero, low, high);
   } else if (pixels == 2) {
-    tvm_tiny_mve_conv_2(&all, K, out_pitch, low, high);
+    tvm_tiny_mve_conv_2(&all, K, out_pitch, float32, y_zero, low, high);
   } else if (K > 240) {
-    tvm_tiny_mve_conv_1_long(&all, K, low, high);
+    tvm_tiny_mve_conv_1_long(&all, K, float32, y_zero, low, high);
   } else {
-    tvm_tiny_mve_conv_1(&all, K, low, high);
+    tvm_tiny_mve_conv_1(&all, K, float32, y_zero, low, high);
+  }
+}
+
+TVM_TINY_INLINE void tvm_tiny_mve_conv_vectors(const int8_t* x, int32_t x_pitch, const int8_t* w,
+                                               const int32_t* params, int8_t* out,
+                                               int32_t out_pitch, int32_t pixels, int32_t K,
+                                               int32_t channels, int32_t float32, int32_t y_zero,
+                                               int32_t low, int32_t high) {
+  const int32_t whole = channels / 4;
+  int32_t p;
+  int32_t c;
+  if (whole > 0) {
+    tvm_tiny_mve_conv_blocks(x, x_pitch, w, params, out, out_pitch, pixels, K, whole, float32,
+                             y_zero, low, high);
+  }
+  if (channels % 4 > 0) {
+    int8_t last[8];
+    tvm_tiny_mve_conv_blocks(x, x_pitch, w + whole * ((K + 15) / 16 * 64),
+                             tvm_tiny_mve_channel(params, 4 * whole, float32), last, 4, pixels, K,
+                             1, float32, y_zero, low, high);
+    for (p = 0; p < pixels; p++) {
+      for (c = 0; c < channels % 4; c++) {
+        out[p * out_pitch + 4 * whole + c] = last[4 * p + c];
+      }
+    }
   }
 }
 #endif
+
+/* tvm_tiny_mve_conv and _conv_float32. */
+TVM_TINY_INLINE void tvm_tiny_mve_conv_any(const int8_t* x, int32_t x_pitch, const int8_t* w,
+                                           const int32_t* params, int8_t* out, int32_t out_pitch,
+                                           int32_t pixels, int32_t K, int32_t channels,
+                                           int32_t float32, int32_t y_zero, int32_t low,
+                                           int32_t high) {
+  int32_t p;
+  int32_t c;
+#if TVM_TINY_MVE
+  if (!float32 || TVM_TINY_MVE_FLOAT) {
+    tvm_tiny_mve_conv_vectors(x, x_pitch, w, params, out, out_pitch, pixels, K, channels, float32,
+                              y_zero, low, high);
+    return;
+  }
+#endif
+  for (p = 0; p < pixels; p++) {
+    for (c = 0; c < channels; c++) {
+      const int8_t* from = w + c / 4 * ((K + 15) / 16 * 64) + c % 4 * 16;
+      int32_t sum = *tvm_tiny_mve_channel(params, c, float32);
+      int32_t k;
+      for (k = 0; k < K; k++) {
+        sum += x[p * x_pitch + k] * from[k / 16 * 64 + k % 16];
+      }
+      out[p * out_pitch + c] = tvm_tiny_mve_output(sum, params, c, float32, y_zero, low, high);
+    }
+  }
+}
 
 /*
  * All channels of one or two pixels: out[p * out_pitch + c] of the sum over k of
@@ -467,36 +601,17 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv(const int8_t* x, int32_t x_pitch, const i
                                        const int32_t* params, int8_t* out, int32_t out_pitch,
                                        int32_t pixels, int32_t K, int32_t channels, int32_t low,
                                        int32_t high) {
-  int32_t p;
-  int32_t c = 0;
-#if TVM_TINY_MVE
-  const int32_t whole = channels / 4;
-  if (whole > 0) {
-    tvm_tiny_mve_conv_blocks(x, x_pitch, w, params, out, out_pitch, pixels, K, whole, low, high);
-  }
-  if (channels % 4 > 0) {
-    int8_t last[8];
-    tvm_tiny_mve_conv_blocks(x, x_pitch, w + whole * ((K + 15) / 16 * 64), params + 16 * whole,
-                             last, 4, pixels, K, 1, low, high);
-    for (p = 0; p < pixels; p++) {
-      for (c = 0; c < channels % 4; c++) {
-        out[p * out_pitch + 4 * whole + c] = last[4 * p + c];
-      }
-    }
-  }
-#else
-  for (p = 0; p < pixels; p++) {
-    for (c = 0; c < channels; c++) {
-      const int8_t* from = w + c / 4 * ((K + 15) / 16 * 64) + c % 4 * 16;
-      int32_t sum = params[c / 4 * 16 + c % 4];
-      int32_t k;
-      for (k = 0; k < K; k++) {
-        sum += x[p * x_pitch + k] * from[k / 16 * 64 + k % 16];
-      }
-      out[p * out_pitch + c] = tvm_tiny_mve_output(sum, params, c, low, high);
-    }
-  }
-#endif
+  tvm_tiny_mve_conv_any(x, x_pitch, w, params, out, out_pitch, pixels, K, channels, 0, 0, low,
+                        high);
+}
+
+TVM_TINY_INLINE void tvm_tiny_mve_conv_float32(const int8_t* x, int32_t x_pitch, const int8_t* w,
+                                               const int32_t* params, int8_t* out,
+                                               int32_t out_pitch, int32_t pixels, int32_t K,
+                                               int32_t channels, int32_t y_zero, int32_t low,
+                                               int32_t high) {
+  tvm_tiny_mve_conv_any(x, x_pitch, w, params, out, out_pitch, pixels, K, channels, 1, y_zero, low,
+                        high);
 }
 
 /* Columns of scratch for two pixels: one vector of four more than the last pixel begins with. */
@@ -631,21 +746,22 @@ struct tvm_tiny_mve_blocks {
 
 /* N: columns there is room for, of V vectors a channel, KV of them for the same four rows. */
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_2(const struct tvm_tiny_mve_blocks* from,
-                                              int32_t lanes, int32_t low, int32_t high, int32_t C,
-                                              int32_t KH, int32_t KV, int32_t V, int32_t N,
-                                              int32_t SW) {
+                                              int32_t lanes, int32_t float32, int32_t y_zero,
+                                              int32_t low, int32_t high, int32_t C, int32_t KH,
+                                              int32_t KV, int32_t V, int32_t N, int32_t SW) {
   register const struct tvm_tiny_mve_blocks* all __asm__("r0") = from;
   mve_pred16_t some;
-  TVM_TINY_MVE_ASM(TVM_TINY_MVE_DEPTHWISE(2), [lanes] "i"(lanes), [low] "i"(low), [high] "i"(high),
+  TVM_TINY_MVE_ASM(TVM_TINY_MVE_DEPTHWISE(2), [lanes] "i"(lanes), TVM_TINY_MVE_RESULT,
                    [C] "i"(C), [KH] "i"(KH), [KV] "i"(KV), [V] "i"(V), [N] "i"(N), [SW] "i"(SW));
 }
 
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_1(const struct tvm_tiny_mve_blocks* from,
-                                              int32_t lanes, int32_t low, int32_t high, int32_t C,
-                                              int32_t KH, int32_t KV, int32_t V, int32_t N) {
+                                              int32_t lanes, int32_t float32, int32_t y_zero,
+                                              int32_t low, int32_t high, int32_t C, int32_t KH,
+                                              int32_t KV, int32_t V, int32_t N) {
   register const struct tvm_tiny_mve_blocks* all __asm__("r0") = from;
   mve_pred16_t some;
-  TVM_TINY_MVE_ASM(TVM_TINY_MVE_DEPTHWISE(1), [lanes] "i"(lanes), [low] "i"(low), [high] "i"(high),
+  TVM_TINY_MVE_ASM(TVM_TINY_MVE_DEPTHWISE(1), [lanes] "i"(lanes), TVM_TINY_MVE_RESULT,
                    [C] "i"(C), [KH] "i"(KH), [KV] "i"(KV), [V] "i"(V), [N] "i"(N));
 }
 
@@ -663,21 +779,23 @@ TVM_TINY_INLINE void tvm_tiny_mve_no_columns(int32_t* to, int32_t count, int32_t
 }
 
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_blocks(struct tvm_tiny_mve_blocks* all, int32_t pixels,
-                                                   int32_t lanes, int32_t low, int32_t high,
-                                                   int32_t C, int32_t KH, int32_t KV, int32_t V,
-                                                   int32_t N, int32_t SW) {
+                                                   int32_t lanes, int32_t float32, int32_t y_zero,
+                                                   int32_t low, int32_t high, int32_t C,
+                                                   int32_t KH, int32_t KV, int32_t V, int32_t N,
+                                                   int32_t SW) {
   if (pixels == 2) {
-    tvm_tiny_mve_depthwise_2(all, lanes, low, high, C, KH, KV, V, N, SW);
+    tvm_tiny_mve_depthwise_2(all, lanes, float32, y_zero, low, high, C, KH, KV, V, N, SW);
   } else {
-    tvm_tiny_mve_depthwise_1(all, lanes, low, high, C, KH, KV, V, N);
+    tvm_tiny_mve_depthwise_1(all, lanes, float32, y_zero, low, high, C, KH, KV, V, N);
   }
 }
 
 /* One or two pixels from window column `first` on. */
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_pixels(
     struct tvm_tiny_mve_table* table, const int8_t* w, const int32_t* params, int8_t* out,
-    int32_t* scratch, int32_t first, int32_t zero_point, int32_t low, int32_t high, int32_t width,
-    int32_t C, int32_t KH, int32_t KW, int32_t SW, int32_t pixels) {
+    int32_t* scratch, int32_t first, int32_t zero_point, int32_t float32, int32_t y_zero,
+    int32_t low, int32_t high, int32_t width, int32_t C, int32_t KH, int32_t KW, int32_t SW,
+    int32_t pixels) {
   const int32_t used = (pixels - 1) * SW + KW;
   const int32_t KV = (KW + 3) / 4;
   const int32_t R = (KH + 3) / 4;
@@ -706,15 +824,17 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_pixels(
   all.table = table;
   all.blocks = C / 16;
   if (whole > 0) {
-    tvm_tiny_mve_depthwise_blocks(&all, pixels, 16, low, high, C, KH, KV, R * KV, N, SW);
+    tvm_tiny_mve_depthwise_blocks(&all, pixels, 16, float32, y_zero, low, high, C, KH, KV, R * KV,
+                                  N, SW);
   }
   if (C > whole) {
     all.at = (first + left) * C + whole;
     all.out = y + whole;
     all.w = w + whole * R * KV * 16;
-    all.params = params + whole * 4;
+    all.params = tvm_tiny_mve_channel(params, whole, float32);
     all.blocks = 1;
-    tvm_tiny_mve_depthwise_blocks(&all, pixels, C % 16, low, high, C, KH, KV, R * KV, N, SW);
+    tvm_tiny_mve_depthwise_blocks(&all, pixels, C % 16, float32, y_zero, low, high, C, KH, KV,
+                                  R * KV, N, SW);
   }
   if (!direct && C == pitch) {
     tvm_tiny_mve_copy(out, y, pixels * C);
@@ -729,9 +849,9 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_pixels(
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_fast(const int8_t* x, const int32_t* lines,
                                                  const int8_t* w, const int32_t* params,
                                                  int8_t* out, int32_t* scratch, int32_t zero_point,
-                                                 int32_t low, int32_t high, int32_t width,
-                                                 int32_t C, int32_t KH, int32_t KW, int32_t SW,
-                                                 int32_t first, int32_t out_width) {
+                                                 int32_t float32, int32_t y_zero, int32_t low,
+                                                 int32_t high, int32_t width, int32_t C,
+                                                 int32_t KH, int32_t KW, int32_t SW, int32_t first, int32_t out_width) {
   struct tvm_tiny_mve_table table;
   int32_t ox;
   int32_t ky;
@@ -747,16 +867,54 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_fast(const int8_t* x, const int32_t*
     rows->none = lines[ky] < 0 ? (uint8_t)zero_point : rows->none;
   }
   for (ox = 0; ox + 2 <= out_width; ox += 2) {
-    tvm_tiny_mve_depthwise_pixels(&table, w, params, out + ox * C, scratch, first, zero_point, low,
-                                  high, width, C, KH, KW, SW, 2);
+    tvm_tiny_mve_depthwise_pixels(&table, w, params, out + ox * C, scratch, first, zero_point,
+                                  float32, y_zero, low, high, width, C, KH, KW, SW, 2);
     first += 2 * SW;
   }
   if (out_width % 2 > 0) {
-    tvm_tiny_mve_depthwise_pixels(&table, w, params, out + ox * C, scratch, first, zero_point, low,
-                                  high, width, C, KH, KW, SW, 1);
+    tvm_tiny_mve_depthwise_pixels(&table, w, params, out + ox * C, scratch, first, zero_point,
+                                  float32, y_zero, low, high, width, C, KH, KW, SW, 1);
   }
 }
 #endif
+
+/* tvm_tiny_mve_depthwise and _depthwise_float32. */
+TVM_TINY_INLINE void tvm_tiny_mve_depthwise_any(
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
+    int32_t* scratch, int32_t zero_point, int32_t float32, int32_t y_zero, int32_t low,
+    int32_t high, int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w,
+    int32_t stride_w, int32_t pad_left, int32_t out_width) {
+  const int32_t groups = (kernel_w + 3) / 4;
+  const int32_t vectors = (kernel_h + 3) / 4 * groups;
+  int32_t ox;
+  int32_t c;
+#if TVM_TINY_MVE
+  if ((!float32 || TVM_TINY_MVE_FLOAT) && kernel_h <= 12 && vectors <= 6 && stride_w <= 6 &&
+      channels < 65536) {
+    tvm_tiny_mve_depthwise_fast(x, lines, w, params, out, scratch, zero_point, float32, y_zero, low,
+                                high, width, channels, kernel_h, kernel_w, stride_w, -pad_left,
+                                out_width);
+    return;
+  }
+#endif
+  (void)scratch;
+  for (ox = 0; ox < out_width; ox++) {
+    for (c = 0; c < channels; c++) {
+      int32_t sum = *tvm_tiny_mve_channel(params, c, float32);
+      int32_t k;
+      for (k = 0; k < kernel_h * kernel_w; k++) {
+        const int32_t ky = k / kernel_w;
+        const int32_t kx = k % kernel_w;
+        const int32_t from = ox * stride_w + kx - pad_left;
+        const int inside = lines[ky] >= 0 && from >= 0 && from < width;
+        const int32_t vector = c / 4 * vectors + ky / 4 * groups + kx / 4;
+        sum += w[vector * 64 + c % 4 * 16 + kx % 4 * 4 + ky % 4] *
+               (inside ? x[(lines[ky] * width + from) * channels + c] : zero_point);
+      }
+      out[ox * channels + c] = tvm_tiny_mve_output(sum, params, c, float32, y_zero, low, high);
+    }
+  }
+}
 
 /*
  * One output row [out_width][channels] of a depthwise convolution; lines as for gather. No output
@@ -773,34 +931,17 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise(
     int32_t* scratch, int32_t zero_point, int32_t low, int32_t high, int32_t width,
     int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
     int32_t out_width) {
-  const int32_t groups = (kernel_w + 3) / 4;
-  const int32_t vectors = (kernel_h + 3) / 4 * groups;
-  int32_t ox;
-  int32_t c;
-#if TVM_TINY_MVE
-  if (kernel_h <= 12 && vectors <= 6 && stride_w <= 6 && channels < 65536) {
-    tvm_tiny_mve_depthwise_fast(x, lines, w, params, out, scratch, zero_point, low, high, width,
-                                channels, kernel_h, kernel_w, stride_w, -pad_left, out_width);
-    return;
-  }
-#endif
-  (void)scratch;
-  for (ox = 0; ox < out_width; ox++) {
-    for (c = 0; c < channels; c++) {
-      int32_t sum = params[c / 4 * 16 + c % 4];
-      int32_t k;
-      for (k = 0; k < kernel_h * kernel_w; k++) {
-        const int32_t ky = k / kernel_w;
-        const int32_t kx = k % kernel_w;
-        const int32_t from = ox * stride_w + kx - pad_left;
-        const int inside = lines[ky] >= 0 && from >= 0 && from < width;
-        const int32_t vector = c / 4 * vectors + ky / 4 * groups + kx / 4;
-        sum += w[vector * 64 + c % 4 * 16 + kx % 4 * 4 + ky % 4] *
-               (inside ? x[(lines[ky] * width + from) * channels + c] : zero_point);
-      }
-      out[ox * channels + c] = tvm_tiny_mve_output(sum, params, c, low, high);
-    }
-  }
+  tvm_tiny_mve_depthwise_any(x, lines, w, params, out, scratch, zero_point, 0, 0, low, high, width,
+                             channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
+}
+
+TVM_TINY_INLINE void tvm_tiny_mve_depthwise_float32(
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
+    int32_t* scratch, int32_t zero_point, int32_t y_zero, int32_t low, int32_t high,
+    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+    int32_t pad_left, int32_t out_width) {
+  tvm_tiny_mve_depthwise_any(x, lines, w, params, out, scratch, zero_point, 1, y_zero, low, high,
+                             width, channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
 }
 
 #if TVM_TINY_MVE
