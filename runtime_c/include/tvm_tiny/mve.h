@@ -851,7 +851,8 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_fast(const int8_t* x, const int32_t*
                                                  int8_t* out, int32_t* scratch, int32_t zero_point,
                                                  int32_t float32, int32_t y_zero, int32_t low,
                                                  int32_t high, int32_t width, int32_t C,
-                                                 int32_t KH, int32_t KW, int32_t SW, int32_t first, int32_t out_width) {
+                                                 int32_t KH, int32_t KW, int32_t SW, int32_t first,
+                                                 int32_t out_width) {
   struct tvm_tiny_mve_table table;
   int32_t ox;
   int32_t ky;

@@ -9,6 +9,15 @@
  *     clamp((t + (t >> 31) + offset) >> shift, low, high)      0 <= shift <= 31
  *
  * which is TFLite's rounding of a scaled sum with the output's zero point inside `offset`.
+ *
+ * Functions named _float32 round as onnxruntime does: a sum is multiplied in float32, and the float32
+ * that this gives rounded to an integer, ties to even. The factor is multiplier / 2^(31 + shift) with
+ * 1 <= shift <= 30: the multiplier has 24 bits in [2^30, 2^31), or is 0. offset is half of 2^shift
+ * and 2^shift times the output's zero point. Where t + offset is no multiple of 2^shift the output is
+ *
+ *     clamp((t + offset) >> shift, low, high)                  shift <= 15, or |t| < 2^23
+ *
+ * and else this or one less, as tvm_tiny_plain_tie says.
  */
 #ifndef TVM_TINY_PLAIN_H
 #define TVM_TINY_PLAIN_H
@@ -28,6 +37,15 @@
 #define TVM_TINY_PLAIN_UNROLL _Pragma("GCC unroll 16")
 #else
 #define TVM_TINY_PLAIN_UNROLL
+#endif
+
+/* Of much code, which is rarely used; what is rare. */
+#if defined(__GNUC__)
+#define TVM_TINY_PLAIN_ONCE static __attribute__((noinline, unused))
+#define TVM_TINY_PLAIN_RARE(condition) __builtin_expect(condition, 0)
+#else
+#define TVM_TINY_PLAIN_ONCE static
+#define TVM_TINY_PLAIN_RARE(condition) (condition)
 #endif
 
 /* Rows of the highest window of tvm_tiny_plain_depthwise. */
@@ -74,34 +92,78 @@ TVM_TINY_INLINE int8_t tvm_tiny_plain_clamp(int32_t value, int32_t low, int32_t 
   return (int8_t)(value < low ? low : value > high ? high : value);
 }
 
-/* The output of one sum. */
+/*
+ * 1 if the float32 product of a sum was rounded down, where t is half way to the next integer. The
+ * product was a tie if the remainder, in 2^-31 of t, is not more than half of the last place of a
+ * float32 of t's size. Of t below 2^23 that is less than the half that t may be wrong by.
+ */
+TVM_TINY_PLAIN_ONCE int32_t tvm_tiny_plain_tie(int32_t sum, int32_t multiplier, int32_t offset,
+                                               int32_t shift, int32_t y) {
+  const uint32_t t = ((uint32_t)y << shift) - (uint32_t)offset;
+  const int32_t rest = (int32_t)((uint32_t)sum * (uint32_t)multiplier - (t << 31));
+  uint32_t size = (int32_t)t < 0 ? 0u - t : t;
+  int32_t half_place = 1 << 7;
+  for (; size > 1; size >>= 1) {
+    half_place *= 2;
+  }
+  /* Of an odd number of steps from the zero point the even neighbour is below. */
+  return ((y - (offset >> shift)) & 1) != 0 ? rest <= half_place : rest < -half_place;
+}
+
+/* The output of one sum. float32: whether its function is one of those; everywhere a constant. */
 TVM_TINY_INLINE int8_t tvm_tiny_plain_output(int32_t sum, int32_t multiplier, int32_t offset,
-                                             int32_t shift, int32_t low, int32_t high) {
+                                             int32_t shift, int float32, int32_t low,
+                                             int32_t high) {
   const int32_t t = tvm_tiny_plain_scale(sum, multiplier);
+  if (float32) {
+    int32_t y = (t + offset) >> shift;
+    if (TVM_TINY_PLAIN_RARE((int32_t)((uint32_t)y << shift) == t + offset)) {
+      y -= tvm_tiny_plain_tie(sum, multiplier, offset, shift, y);
+    }
+    return tvm_tiny_plain_clamp(y, low, high);
+  }
   return tvm_tiny_plain_clamp((t + (t >> 31) + offset) >> shift, low, high);
 }
 
 /* The outputs of one filter. */
 TVM_TINY_INLINE void tvm_tiny_plain_filter(const int32_t* acc, int32_t filters,
-                                           const int32_t* params, int8_t* out, int32_t pixels,
-                                           int32_t pitch, int32_t low, int32_t high) {
+                                           const int32_t* params, int float32, int8_t* out,
+                                           int32_t pixels, int32_t pitch, int32_t low,
+                                           int32_t high) {
   /* Read before the stores, which might change them for all the compiler knows. */
   const int32_t m = params[1];
   const int32_t offset = params[2];
   const int32_t shift = params[3];
   int32_t p;
-  out[0] = tvm_tiny_plain_output(acc[0], m, offset, shift, low, high);
+  out[0] = tvm_tiny_plain_output(acc[0], m, offset, shift, float32, low, high);
   if (pixels > 1) {
-    out[pitch] = tvm_tiny_plain_output(acc[filters], m, offset, shift, low, high);
+    out[pitch] = tvm_tiny_plain_output(acc[filters], m, offset, shift, float32, low, high);
   }
   if (pixels > 2) {
-    out[2 * pitch] = tvm_tiny_plain_output(acc[2 * filters], m, offset, shift, low, high);
+    out[2 * pitch] = tvm_tiny_plain_output(acc[2 * filters], m, offset, shift, float32, low, high);
   }
   if (pixels > 3) {
-    out[3 * pitch] = tvm_tiny_plain_output(acc[3 * filters], m, offset, shift, low, high);
+    out[3 * pitch] = tvm_tiny_plain_output(acc[3 * filters], m, offset, shift, float32, low, high);
   }
   for (p = 4; p < pixels; p++) {
-    out[p * pitch] = tvm_tiny_plain_output(acc[p * filters], m, offset, shift, low, high);
+    out[p * pitch] = tvm_tiny_plain_output(acc[p * filters], m, offset, shift, float32, low, high);
+  }
+}
+
+/* tvm_tiny_plain_requantize and _requantize_float32. */
+TVM_TINY_INLINE void tvm_tiny_plain_requantize_any(const int32_t* acc, int32_t filters,
+                                                   const int32_t* params, int float32, int8_t* out,
+                                                   int32_t pixels, int32_t channels, int32_t pitch,
+                                                   int32_t low, int32_t high) {
+  int32_t f;
+  /* The first ones by constant indices: what a loop reads stays in memory. */
+  tvm_tiny_plain_filter(acc, filters, params, float32, out, pixels, pitch, low, high);
+  if (channels > 1) {
+    tvm_tiny_plain_filter(acc + 1, filters, params + 4, float32, out + 1, pixels, pitch, low, high);
+  }
+  for (f = 2; f < channels; f++) {
+    tvm_tiny_plain_filter(acc + f, filters, params + 4 * f, float32, out + f, pixels, pitch, low,
+                          high);
   }
 }
 
@@ -110,15 +172,14 @@ TVM_TINY_INLINE void tvm_tiny_plain_requantize(const int32_t* acc, int32_t filte
                                                const int32_t* params, int8_t* out, int32_t pixels,
                                                int32_t channels, int32_t pitch, int32_t low,
                                                int32_t high) {
-  int32_t f;
-  /* The first ones by constant indices: what a loop reads stays in memory. */
-  tvm_tiny_plain_filter(acc, filters, params, out, pixels, pitch, low, high);
-  if (channels > 1) {
-    tvm_tiny_plain_filter(acc + 1, filters, params + 4, out + 1, pixels, pitch, low, high);
-  }
-  for (f = 2; f < channels; f++) {
-    tvm_tiny_plain_filter(acc + f, filters, params + 4 * f, out + f, pixels, pitch, low, high);
-  }
+  tvm_tiny_plain_requantize_any(acc, filters, params, 0, out, pixels, channels, pitch, low, high);
+}
+
+TVM_TINY_INLINE void tvm_tiny_plain_requantize_float32(const int32_t* acc, int32_t filters,
+                                                       const int32_t* params, int8_t* out,
+                                                       int32_t pixels, int32_t channels,
+                                                       int32_t pitch, int32_t low, int32_t high) {
+  tvm_tiny_plain_requantize_any(acc, filters, params, 1, out, pixels, channels, pitch, low, high);
 }
 
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__GNUC__) && !defined(__clang__) && \
@@ -459,7 +520,7 @@ TVM_TINY_INLINE int32_t tvm_tiny_plain_missing_taps(int32_t sum, const int8_t* w
 
 /* All channels of the output pixel whose window begins at `column`; `edge` is a constant. */
 TVM_TINY_INLINE void tvm_tiny_plain_depthwise_pixel(
-    const int8_t* const* rows, const int8_t* w, const int32_t* params, int8_t* out,
+    const int8_t* const* rows, const int8_t* w, const int32_t* params, int float32, int8_t* out,
     int32_t zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,
     int32_t kernel_h, int32_t kernel_w, int32_t edge, int32_t column, int32_t first,
     int32_t last) {
@@ -486,22 +547,15 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise_pixel(
       TVM_TINY_PLAIN_HIDE(weights);
 #endif
     }
-    out[c] = tvm_tiny_plain_output(sum, p[1], p[2], p[3], low, high);
+    out[c] = tvm_tiny_plain_output(sum, p[1], p[2], p[3], float32, low, high);
   }
 }
 
-/*
- * One output row [out_width][channels] of a depthwise convolution; w is [kernel_h * kernel_w]
- * [channels], lines as above, at most TVM_TINY_PLAIN_ROWS of them. An output is written when its
- * own window has been read, pixel by pixel and channel by channel, so that the output may take the
- * place of inputs that are done.
- */
-TVM_TINY_INLINE void tvm_tiny_plain_depthwise(const int8_t* x, const int32_t* lines,
-                                              const int8_t* w, const int32_t* params, int8_t* out,
-                                              int32_t zero_point, int32_t low, int32_t high,
-                                              int32_t width, int32_t channels, int32_t kernel_h,
-                                              int32_t kernel_w, int32_t stride_w, int32_t pad_left,
-                                              int32_t out_width) {
+/* tvm_tiny_plain_depthwise and _depthwise_float32. */
+TVM_TINY_INLINE void tvm_tiny_plain_depthwise_any(
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int float32,
+    int8_t* out, int32_t zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,
+    int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left, int32_t out_width) {
   const int32_t first = -pad_left;
   const int32_t last = (out_width - 1) * stride_w - pad_left;
   const int8_t* rows[TVM_TINY_PLAIN_ROWS];
@@ -515,14 +569,36 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise(const int8_t* x, const int32_t* li
   }
   for (; column <= last; column += stride_w) {
     if (missing < 0 || column < 0 || column + kernel_w > width) {
-      tvm_tiny_plain_depthwise_pixel(rows, w, params, out, zero_point, low, high, width, channels,
-                                     kernel_h, kernel_w, 1, column, first, last);
+      tvm_tiny_plain_depthwise_pixel(rows, w, params, float32, out, zero_point, low, high, width,
+                                     channels, kernel_h, kernel_w, 1, column, first, last);
     } else {
-      tvm_tiny_plain_depthwise_pixel(rows, w, params, out, zero_point, low, high, width, channels,
-                                     kernel_h, kernel_w, 0, column, first, last);
+      tvm_tiny_plain_depthwise_pixel(rows, w, params, float32, out, zero_point, low, high, width,
+                                     channels, kernel_h, kernel_w, 0, column, first, last);
     }
     out += channels;
   }
+}
+
+/*
+ * One output row [out_width][channels] of a depthwise convolution; w is [kernel_h * kernel_w]
+ * [channels], lines as above, at most TVM_TINY_PLAIN_ROWS of them. An output is written when its
+ * own window has been read, pixel by pixel and channel by channel, so that the output may take the
+ * place of inputs that are done.
+ */
+TVM_TINY_INLINE void tvm_tiny_plain_depthwise(
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
+    int32_t zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,
+    int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left, int32_t out_width) {
+  tvm_tiny_plain_depthwise_any(x, lines, w, params, 0, out, zero_point, low, high, width, channels,
+                               kernel_h, kernel_w, stride_w, pad_left, out_width);
+}
+
+TVM_TINY_INLINE void tvm_tiny_plain_depthwise_float32(
+    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
+    int32_t zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,
+    int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left, int32_t out_width) {
+  tvm_tiny_plain_depthwise_any(x, lines, w, params, 1, out, zero_point, low, high, width, channels,
+                               kernel_h, kernel_w, stride_w, pad_left, out_width);
 }
 
 /* (value * 2^20 * multiplier + 2^30) >> 31 for |value| < 256. */
