@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from dsp_additions import adds
-from dsp_products import convolutions, dots, requantizes
+from dsp_products import convolutions, dots, requantizes, requantizes_float32
 from dsp_run import Case
-from dsp_windows import depthwises, gathers, in_places
+from dsp_windows import depthwises, depthwises_float32, gathers, in_places
 
 
 def all_cases() -> list[Case]:
     rng = np.random.default_rng(20)
-    groups = (gathers, dots, requantizes, convolutions, depthwises, in_places, adds)
+    integers = (gathers, dots, requantizes, convolutions, depthwises, in_places, adds)
+    groups = (*integers, requantizes_float32, depthwises_float32)
     return [case for group in groups for case in group(rng)]

@@ -16,6 +16,7 @@ from dsp_reference import (
     some_zero_point,
 )
 from dsp_run import Case
+from kernels.float32_reference import scaling
 
 
 def dot(rng, pixels, filters, count, extreme=False) -> Case:
@@ -99,6 +100,27 @@ def requantize(rng, filters, pixels, channels, pitch, low, high, reach) -> Case:
     return Case(name, call, [params, acc, out], [params, acc, want])
 
 
+def requantize_float32(rng, filters, pixels, channels, low, high, reach) -> Case:
+    pitch, how = channels + 5, scaling(rng, channels, reach)
+    params = np.stack([how.bits * 0, how.bits], 1)
+    acc = np.pad(how.near_ties(rng, pixels, reach), ((0, 0), (0, filters - channels)))
+    out = noise("int8", (pixels - 1) * pitch + channels).copy()
+    want = out.copy()
+    for p, values in enumerate(how.outputs(acc[:, :channels], low, high)):
+        want[p * pitch : p * pitch + channels] = values
+    call = f"""\
+  const int32_t* from = (const int32_t*)(void*)at[1];
+  int32_t acc[{pixels * filters}];
+  int32_t i;
+  for (i = 0; i < {pixels * filters}; i++) acc[i] = from[i];
+  tvm_tiny_dsp_requantize_float32(acc, {filters}, (const int32_t*)(void*)at[0], (int8_t*)at[2],
+    {pixels}, {channels}, {pitch}, {how.zero_point}, {low}, {high});
+"""
+    acc = acc.astype(np.int32)
+    name = f"requantize in float32 {pixels}x{channels} of {filters}, {low}..{high}"
+    return Case(name, call, [params, acc, out], [params, acc, want])
+
+
 def convolution(rng, size, outputs, pixels) -> Case:
     """The loop of generated code: pairs of output channels within pairs of pixels."""
     count = -(-size // 4)
@@ -165,6 +187,14 @@ def requantizes(rng: np.random.Generator) -> Iterator[Case]:
             for reach in (300, 20_000, (1 << 30) - 1):
                 pitch = int(rng.choice([8, 48, 480]))
                 yield requantize(rng, filters, pixels, channels, pitch, low, high, reach)
+
+
+def requantizes_float32(rng: np.random.Generator) -> Iterator[Case]:
+    for filters, pixels, channels in ((2, 1, 1), (2, 2, 2), (2, 2, 1), (2, 1, 2), (4, 1, 3)):
+        for low, high in (FULL, (-128, 20), (-5, 127), (0, 6)):
+            for reach in (2000, 300_000, (1 << 30) - 1):
+                for _ in range(4):
+                    yield requantize_float32(rng, filters, pixels, channels, low, high, reach)
 
 
 def convolutions(rng: np.random.Generator) -> Iterator[Case]:

@@ -17,6 +17,7 @@ from dsp_reference import (
     some_zero_point,
 )
 from dsp_run import Case
+from kernels.float32_reference import scaling
 
 
 def gather(rng, pixels, width, channels, kernel_h, kernel_w, stride, column, lines, zp) -> Case:
@@ -37,7 +38,7 @@ def gather(rng, pixels, width, channels, kernel_h, kernel_w, stride, column, lin
 
 
 def depthwise(
-    rng, width, channels, kernel, stride, pad, lines, limits=FULL, out_width=None
+    rng, width, channels, kernel, stride, pad, lines, limits=FULL, out_width=None, float32=False
 ) -> Case:
     kernel_h, kernel_w = kernel
     if out_width is None:
@@ -45,20 +46,27 @@ def depthwise(
     x = int8(rng, kernel_h + 1, width, channels)
     filters = int8(rng, channels, kernel_h * kernel_w)
     w = np.append(filters, noise("int8", 3))
-    y_zp = some_zero_point(rng)
-    params = channel_params(rng, channels, 128 * 64 * kernel_h * kernel_w // 2, y_zp)
+    y_zp, reach = some_zero_point(rng), 128 * 64 * kernel_h * kernel_w // 2
+    params = channel_params(rng, channels, reach, y_zp)
+    biases = params[:, 0] >> 8
+    if float32:
+        how = scaling(rng, channels, reach)
+        y_zp, params = how.zero_point, np.stack([biases, how.bits], 1)
     lines = np.array(lines, np.int32)
     zp = some_zero_point(rng)
     sums = np.zeros((out_width, channels), np.int64)
     for ox in range(out_width):
         window = columns(x, lines, ox * stride - pad, zp, kernel_w).reshape(-1, channels)
-        sums[ox] = (params[:, 0] >> 8) + np.einsum("kc,ck->c", window, filters.astype(np.int64))
+        sums[ox] = biases + np.einsum("kc,ck->c", window, filters.astype(np.int64))
     want = requantized(sums, params, y_zp, *limits)
+    if float32:
+        want = how.outputs(sums, *limits)
     span = (out_width - 1) * stride + kernel_w
     scratch = noise("int16", 4 * kernel_h * 4 * (-(-span // 4)))
     call = f"""\
-  tvm_tiny_dsp_depthwise((const int8_t*)at[0], (const int32_t*)(void*)at[3], (const int8_t*)at[1],
-    (const int32_t*)(void*)at[2], (int8_t*)at[4], (int16_t*)(void*)at[5],
+  tvm_tiny_dsp_depthwise{"_float32" if float32 else ""}((const int8_t*)at[0],
+    (const int32_t*)(void*)at[3], (const int8_t*)at[1], (const int32_t*)(void*)at[2],
+    (int8_t*)at[4], (int16_t*)(void*)at[5],
     ((const int32_t*)(void*)at[6])[0], {y_zp}, {limits[0]}, {limits[1]}, {width}, {channels},
     {kernel_h}, {kernel_w}, {stride}, {pad}, {out_width});
 """
@@ -184,3 +192,14 @@ def depthwises(rng: np.random.Generator) -> Iterator[Case]:
     for kernel, stride, width in ((3, 2, 13), (5, 1, 7), (5, 2, 9), (7, 1, 6), (7, 2, 14)):
         lines = [-1, *rng.permutation(kernel - 1)]
         yield depthwise(rng, width, 6, (kernel, kernel), stride, kernel // 2, lines, (-100, 90))
+
+
+def depthwises_float32(rng: np.random.Generator) -> Iterator[Case]:
+    for width, channels, kernel, stride, pad in DEPTHWISE:
+        lines = list(rng.permutation(kernel[0]))
+        yield depthwise(rng, width, channels, kernel, stride, pad, lines, float32=True)
+    for limits in (FULL, (-100, 90)):
+        for kernel, stride in (((3, 3), 1), ((3, 3), 2), ((4, 3), 1), ((2, 5), 2)):
+            lines = [-1, *range(kernel[0] - 1)]
+            yield depthwise(rng, 9, 6, kernel, stride, 1, lines, limits, float32=True)
+        yield depthwise(rng, 9, 3, (3, 3), 1, 1, [0, 1, 2], limits, float32=True)

@@ -5,11 +5,13 @@ Where operands differ only in their order in memory, the cases are those of the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 from kernels import plain_depthwises, plain_requantizations
+from kernels.float32_reference import scaling
 from kernels.plain_additions import adds
 from kernels.plain_convolutions import line_numbers, padded
 from kernels.plain_reference import LIMITS, Rng, bytes_, channel_params, guarded, output
@@ -27,6 +29,8 @@ def all_cases(seed: int) -> list[Case]:
         *convolutions(rng),
         *depthwises(rng),
         *in_place(rng),
+        *convolutions_float32(rng),
+        *depthwises_float32(rng),
     ]
 
 
@@ -41,6 +45,12 @@ def blocks(params: np.ndarray) -> np.ndarray:
     """[channels][bias, multiplier, offset, shift] -> [blocks][bias, ..., -shift][4 channels]."""
     full = np.pad(params, ((0, -len(params) % FILTERS), (0, 0))) * [1, 1, 1, -1]
     return full.astype("int32").reshape(-1, FILTERS, 4).transpose(0, 2, 1)
+
+
+def blocks_float32(biases: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """[channels] of both -> [blocks][bias, multiplier][4 channels]."""
+    full = np.pad(np.stack([biases, bits], 1), ((0, -len(bits) % FILTERS), (0, 0)))
+    return full.astype("int32").reshape(-1, FILTERS, 2).transpose(0, 2, 1)
 
 
 def packed_depthwise(w: np.ndarray) -> np.ndarray:
@@ -63,9 +73,11 @@ def in_pairs(pixels: int, body: Callable[[int], str]) -> str:
   }}"""
 
 
-def conv(columns: str, K: int, M: int, pixels: int, limits: tuple[int, int]) -> str:
-    rest = f"{pixels}, {K}, {M}, {limits[0]}, {limits[1]}"
-    return f"tvm_tiny_mve_conv({columns}, {K}, w, params, out + p * {M}, {M}, {rest});"
+def conv(
+    columns: str, K: int, M: int, pixels: int, limits: tuple[int, ...], suffix: str = ""
+) -> str:
+    rest = ", ".join(map(str, (pixels, K, M, *limits)))
+    return f"tvm_tiny_mve_conv{suffix}({columns}, {K}, w, params, out + p * {M}, {M}, {rest});"
 
 
 def requantizations(rng: Rng) -> Iterator[Case]:
@@ -97,6 +109,27 @@ def convolutions(rng: Rng) -> Iterator[Case]:
     yield windows(rng, channels=4, kernel=(2, 5), stride=1, left=2, width=4)
     yield windows(rng, channels=1, kernel=(10, 4), stride=2, left=1, width=7)
     yield windows(rng, channels=16, kernel=(3, 3), stride=1, left=0, width=6)
+
+
+def convolutions_float32(rng: Rng) -> Iterator[Case]:
+    """Biases are sums at ties, the input is 0; then products."""
+    for K, M, zeros in ((1, 40, True), (1, 41, True), (300, 30, True), (16, 6, False)):
+        for case, reach in enumerate((3000, 300_000, 2**30 - 1)[: 3 if zeros else 2]):
+            how = scaling(rng, M, reach)
+            biases = how.near_ties(rng, 1, reach)[0]
+            x, w = bytes_(rng, 3, K) * np.int8(not zeros), filters(rng, M, K)
+            want = guarded(3 * M)
+            sums = x.astype("int64") @ w.T.astype("int64") + biases
+            limits = LIMITS[case % 2]
+            want[:-8] = how.outputs(sums, *limits).reshape(-1)
+
+            def call(count: int, K=K, M=M, limits=(how.zero_point, *limits)) -> str:
+                return conv(f"from + p * {K}", K, M, count, limits, "_float32")
+
+            body = f"\n  const int8_t* from = at_end(x, {x.size});{in_pairs(3, call)}"
+            arrays = {"x": x, "w": packed(w), "params": blocks_float32(biases, how.bits)}
+            name = f"conv in float32 {K} {M} {reach}"
+            yield Case(name, arrays, guarded(3 * M), body, want)
 
 
 def filters(rng: Rng, count: int, K: int) -> np.ndarray:
@@ -156,6 +189,17 @@ DEPTHWISE = (
 def depthwises(rng: Rng) -> Iterator[Case]:
     for sizes in DEPTHWISE:
         yield in_blocks(plain_depthwises.depthwise(rng, *sizes), sizes)
+
+
+def depthwises_float32(rng: Rng) -> Iterator[Case]:
+    for sizes in plain_depthwises.FLOAT32:
+        channels, kernel_h, kernel_w = sizes[:3]
+        how = scaling(rng, channels, kernel_h * kernel_w << 12)
+        plain = plain_depthwises.depthwise(rng, *sizes, how)
+        case = in_blocks(plain, sizes)
+        params = blocks_float32(plain.arrays["params"][:, 0], how.bits)
+        body = re.sub(r"(scratch, -?\d+, )", rf"\g<1>{how.zero_point}, ", case.body)
+        yield replace(case, arrays=case.arrays | {"params": params}, body=body)
 
 
 def in_place(rng: Rng) -> Iterator[Case]:

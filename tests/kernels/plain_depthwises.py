@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from kernels.float32_reference import Scaling, scaling
 from kernels.plain_convolutions import line_numbers, padded
 from kernels.plain_reference import GUARD, LIMITS, Rng, bytes_, channel_params, guarded, output
 from kernels.plain_runs import Case
 
 
-def depthwise_body(at: str, to: str, sizes: tuple[int, ...], zero_point: int, limits) -> str:
+def depthwise_body(
+    at: str, to: str, sizes: tuple[int, ...], zero_point: int, limits, suffix: str = ""
+) -> str:
     rest = ", ".join(map(str, (zero_point, *limits, *sizes)))
-    return f"  tvm_tiny_plain_depthwise({at}, lines, w, params, {to}, {rest});"
+    return f"  tvm_tiny_plain_depthwise{suffix}({at}, lines, w, params, {to}, {rest});"
 
 
 def depthwises(rng: Rng) -> Iterator[Case]:
@@ -29,6 +32,22 @@ def depthwises(rng: Rng) -> Iterator[Case]:
     yield depthwise(rng, 1, 1, 9, 1, 4, 4, 11, 0)
 
 
+def depthwises_float32(rng: Rng) -> Iterator[Case]:
+    for sizes in FLOAT32:
+        channels, kernel_h, kernel_w = sizes[:3]
+        yield depthwise(rng, *sizes, scaling(rng, channels, kernel_h * kernel_w << 12))
+
+
+# As above.
+FLOAT32 = (
+    (8, 3, 3, 1, 1, 1, 12, 0),
+    (5, 3, 3, 1, 1, 1, 3, -1),
+    (4, 5, 5, 2, 1, 2, 10, 0),
+    (2, 7, 7, 1, 3, 3, 5, 3),
+    (17, 2, 2, 2, 0, 0, 8, 0),
+)
+
+
 def depthwise_sums(rows, w, params, stride: int, out_width: int) -> np.ndarray:
     """rows padded [kernel_h][columns][channels], w [kernel_h][kernel_w][channels]."""
     wide, kernel_w = rows.astype("int64"), w.shape[1]
@@ -36,7 +55,19 @@ def depthwise_sums(rows, w, params, stride: int, out_width: int) -> np.ndarray:
     return np.stack([(part * w).sum((0, 1)) for part in parts]) + params[:, 0]
 
 
-def depthwise(rng, C: int, KH: int, KW: int, stride: int, left: int, right: int, W: int, gone: int):
+def depthwise(
+    rng: Rng,
+    C: int,
+    KH: int,
+    KW: int,
+    stride: int,
+    left: int,
+    right: int,
+    W: int,
+    gone: int,
+    how: Scaling | None = None,
+) -> Case:
+    """how: of rounding in float32."""
     x, w, params = (
         bytes_(rng, KH, W, C),
         bytes_(rng, KH, KW, C),
@@ -49,8 +80,11 @@ def depthwise(rng, C: int, KH: int, KW: int, stride: int, left: int, right: int,
     want, limits = guarded(out_width * C), LIMITS[W % 2]
     sums = depthwise_sums(rows, w, params, stride, out_width)
     want[:-8] = output(sums, params, *limits).reshape(-1)
-    sizes = (W, C, KH, KW, stride, left, out_width)
-    body = depthwise_body("x", "out", sizes, zero_point, limits)
+    if how is not None:
+        params = np.concatenate([params[:, :1], how.parts], 1)
+        want[:-8] = how.outputs(sums, *limits).reshape(-1)
+    sizes, suffix = (W, C, KH, KW, stride, left, out_width), "_float32" if how else ""
+    body = depthwise_body("x", "out", sizes, zero_point, limits, suffix)
     arrays = {"x": x, "w": w, "params": params, "lines": np.array(lines, "int32")}
     return Case(f"depthwise {KH}x{KW} s{stride} W{W}", arrays, guarded(want.size - 8), body, want)
 

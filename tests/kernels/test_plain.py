@@ -9,8 +9,8 @@ import pytest
 from aot.host_library import run_tool
 from kernels.plain_additions import adds
 from kernels.plain_convolutions import convolutions
-from kernels.plain_depthwises import depthwises, in_place
-from kernels.plain_requantizations import requantizations
+from kernels.plain_depthwises import depthwises, depthwises_float32, in_place
+from kernels.plain_requantizations import requantizations, requantizations_float32
 from kernels.plain_runs import Case, run_cases, run_on_host
 from tools import require
 
@@ -18,7 +18,8 @@ from tvm_tiny import toolchain
 from tvm_tiny.micro.boards import find_board
 
 SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-KINDS = (requantizations, convolutions, depthwises, in_place, adds)
+IN_FLOAT32 = (requantizations_float32, depthwises_float32)
+KINDS = (requantizations, convolutions, depthwises, in_place, adds, *IN_FLOAT32)
 
 
 def all_cases(seed: int) -> list[Case]:
