@@ -102,9 +102,9 @@ def pack_channels(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Filters [O, K] and their parameters in a form.
 
-    multiplier: int32, or float32 where the form is of those. shift: [O] or [1], to the left. attrs: x_zp, y_zp, act_min, act_max. folds: take the input's
-    zero point into the bias. Filters of channels of one value become zero. None where a channel's
-    arithmetic does not fit.
+    multiplier: int32, or float32 where the form is of those. shift: [O] or [1], to the left.
+    attrs: x_zp, y_zp, act_min, act_max. folds: take the input's zero point into the bias. Filters
+    of channels of one value become zero. None where a channel's arithmetic does not fit.
     """
     shifts = np.broadcast_to(shift, multiplier.shape)
     if int(shifts.max(initial=0)) > 0:

@@ -62,9 +62,7 @@ def qsoftmax(call: Call, rings: Rings) -> RowKernel:
             # Q12.19, so that up to 4095 terms of at most 1 fit.
             total[0] = 0
             for c in range(C):
-                total[0] += rounding_shift_right(
-                    table[best[0] - T.Cast("int32", x[y, c])], i32(12)
-                )
+                total[0] += rounding_shift_right(table[best[0] - T.Cast("int32", x[y, c])], i32(12))
             # Normalise the sum to [1/2, 1) * 2**32 and remember the shift.
             zeros[0] = 0
             while T.Cast("uint32", total[0]) << T.Cast("uint32", zeros[0]) < T.uint32(1 << 31):

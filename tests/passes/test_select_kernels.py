@@ -63,6 +63,26 @@ def test_products_are_packed(name, isa):
     same_bytes(mod, selected)
 
 
+def in_float32(call, multiplier=None):
+    """The same operator, rounding as ONNX does; multipliers of few bits give many ties."""
+    count = len(call.args[2].value.numpy())
+    if multiplier is None:
+        multiplier = np.random.default_rng(4).integers(1, 1 << 5, count) / (1 << 12)
+    factors = relax.const(np.broadcast_to(multiplier, count).astype("float32"))
+    attrs = dict(call.attrs) | {"rounding": "float32"}
+    arrays = [*call.args[1:3], factors, call.args[4]]
+    return ops.call(call.op.name.removeprefix("tvm_tiny."), [call.args[0], *arrays], **attrs)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_in_float32_are_packed(name, isa):
+    mod = module(lambda emit, x: emit(in_float32(PRODUCTS[name](x)), name_hint="y"), SHAPE)
+    selected = SelectKernels(isa)(mod)
+    assert names(selected) == [PACKED.get(name.split()[0], "packed.qconv2d")]
+    same_bytes(mod, selected)
+
+
 @pytest.mark.parametrize("isa", ISAS)
 def test_sums_are_packed(isa):
     mod = module(lambda emit, x: emit(ops.call("qadd", [x, x], **SUM), name_hint="y"), SHAPE)
@@ -101,13 +121,10 @@ def test_what_does_not_fit_stays(isa):
         constants = [*call.args[1:4], relax.const(np.full(4, 1, "int32"))]
         return ops.call("qconv2d", [x, *constants], **dict(call.attrs) | {"shifts_left": 1})
 
-    def in_floats(x):
-        call = conv(x, 4)
-        multiplier = relax.const(np.full(4, 0.01, "float32"))
-        arrays = [*call.args[1:3], multiplier, call.args[4]]
-        return ops.call("qconv2d", [x, *arrays], **dict(call.attrs) | {"rounding": "float32"})
+    def enlarged(x):
+        return in_float32(conv(x, 4), 0.75)
 
-    for build in (grouped, to_the_left, in_floats, lambda x: add(x, x)):
+    for build in (grouped, to_the_left, enlarged, lambda x: add(x, x)):
         mod = module(lambda emit, x, build=build: emit(build(x), name_hint="y"), SHAPE)
         assert names(SelectKernels(isa)(mod)) == names(mod)
 
