@@ -119,8 +119,8 @@ class FloatChannel:
     def exact(self, value: int) -> int:
         """The output of a sum."""
         low, high = self.clamp
-        rounded = np.rint(np.float32(value) * self.multiplier)
-        return int(np.clip(rounded + self.zero_point, low, high))
+        rounded = float(np.rint(np.float32(value) * self.multiplier))
+        return int(max(low, min(high, rounded + self.zero_point)))
 
     @property
     def constant(self) -> int | None:

@@ -17,7 +17,7 @@
  * int32.
  *
  * Functions named _float32 round as onnxruntime does. Their params are the bias, of 32 bits, and
- * the bits of a float32 multiplier in [2^-30, 1/2):
+ * the bits of a float32 multiplier in [2^-31, 1/2):
  *
  *     y = clamp(zero_point + rint(f32(f32(sum) * multiplier)), low, high)
  *

@@ -15,7 +15,7 @@
  * aligned.
  *
  * Functions named _float32 round as onnxruntime does. Their params are int32 [ceil(channels / 4)]
- * [2][4], four biases and the bits of four float32 multipliers in [2^-30, 1/2):
+ * [2][4], four biases and the bits of four float32 multipliers in [2^-31, 1/2):
  *
  *     clamp(zero_point + rint(f32(f32(sum) * multiplier)), low, high)
  *
