@@ -44,21 +44,30 @@ MOST_BYTES = {
 MORE_BYTES = {
     "plain": {
         "kws_ref_model": 152,
+        "mbv2-w0.35-qdq": 56,
+        "mcunet-5fps-qdq": 64,
         "mcunet_vww1": 56,
         "pretrainedResnet_quant": 1_152,
+        "proxyless-w0.3-qdq": 64,
         "vww_96_int8": 48,
     },
     "dsp": {
         "ad01_int8": 1_152,
         "kws_ref_model": 448,
+        "mbv2-w0.35-qdq": 3_112,
+        "mcunet-5fps-qdq": 2_616,
         "mcunet_vww1": 1_960,
         "pretrainedResnet_quant": 2_304,
+        "proxyless-w0.3-qdq": 2_720,
         "vww_96_int8": 1_608,
     },
     "mve": {
         "kws_ref_model": 520,
+        "mbv2-w0.35-qdq": 480,
+        "mcunet-5fps-qdq": 456,
         "mcunet_vww1": 472,
         "pretrainedResnet_quant": 1_152,
+        "proxyless-w0.3-qdq": 1_592,
         "vww_96_int8": 408,
     },
 }
