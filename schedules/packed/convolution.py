@@ -238,14 +238,14 @@ class _Row:
         g = self._g
         _, width, channels = g.x
         call_c(
-            f"tvm_tiny_{g.isa.name}_in_place",
+            f"tvm_tiny_{g.isa.name}_in_place{g.isa.form.suffix}",
             T.address_of(self._x[0, 0, 0, 0]),
             T.address_of(self._lines[0]),
             T.address_of(self._w[(0,) * len(self._w.shape)]),
             T.address_of(self._params[(0,) * len(self._params.shape)]),
             T.address_of(self._out[0, self._lines[g.kernel[0]], 0, 0]),
             self._q[0],
-            *(g.zero_point, *g.clamp, width, channels, *g.kernel),
+            *(*g.isa.form.limits(g.zero_point, g.clamp), width, channels, *g.kernel),
             *(g.strides[1], g.before[1], g.out[1], g.out[2], g.pixels),
         )
 

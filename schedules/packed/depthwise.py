@@ -179,7 +179,13 @@ class _Row:
             T.address_of(self._out[0, self._lines[height], 0, 0]),
             *([] if self._scratch is None else [T.address_of(cols[0])]),
             self._q[0],
-            *(*self._isa.form.limits(self._zero_point, self._clamp), width, channels, height, across),
+            *(
+                *self._isa.form.limits(self._zero_point, self._clamp),
+                width,
+                channels,
+                height,
+                across,
+            ),
             *(self._strides[1], self._before[1], self._out_shape[1]),
         )
 

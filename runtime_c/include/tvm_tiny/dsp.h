@@ -1918,19 +1918,20 @@ struct tvm_tiny_dsp_row {
   int32_t high;
 };
 
-/* out[p][f] for p < pixels <= 2, f < count <= 2, of windows from `column` on, `step` bytes apart:
- * a constant of the code, so no member of the row. */
+/* out[p][f] for p < pixels <= 2, f < count <= 2, of windows from `column` on, `step` bytes apart.
+ * step, float32: constants of the code, so no members of the row. */
 TVM_TINY_INLINE void tvm_tiny_dsp_in_place_tile(const struct tvm_tiny_dsp_row* row,
                                                 int32_t column, const int16_t* w,
                                                 const int32_t* params, int8_t* out,
-                                                int32_t pixels, int32_t count, int32_t step) {
+                                                int32_t pixels, int32_t count, int32_t step,
+                                                int float32) {
   const int32_t row_bytes = row->width * row->channels;
   const int32_t quads = row->channels / 4;
   const int8_t* const x = row->x + column * row->channels;
   int32_t acc[4];
   int32_t p;
-  acc[0] = acc[2] = tvm_tiny_dsp_bias(params);
-  acc[1] = acc[3] = count > 1 ? tvm_tiny_dsp_bias(params + 2) : 0;
+  acc[0] = acc[2] = tvm_tiny_dsp_bias(params, float32);
+  acc[1] = acc[3] = count > 1 ? tvm_tiny_dsp_bias(params + 2, float32) : 0;
   if (pixels == 2 && column >= 0 && column + row->stride_w + row->kernel_w <= row->width) {
     tvm_tiny_dsp_in_place_2x2(x, row->lines, w, acc, row->minus, row_bytes, row->kernel_h,
                               row->kernel_w * quads, step);
@@ -1943,37 +1944,39 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_tile(const struct tvm_tiny_dsp_row* r
                                 row->width - at < row->kernel_w ? row->width - at : row->kernel_w);
     }
   }
-  tvm_tiny_dsp_requantize(acc, 2, params, out, pixels, count, row->filters, row->zero_point,
-                          row->low, row->high);
+  if (float32) {
+    tvm_tiny_dsp_requantize_float32(acc, 2, params, out, pixels, count, row->filters,
+                                    row->zero_point, row->low, row->high);
+  } else {
+    tvm_tiny_dsp_requantize(acc, 2, params, out, pixels, count, row->filters, row->zero_point,
+                            row->low, row->high);
+  }
 }
 
 /* All filters of some pixels. */
 TVM_TINY_INLINE void tvm_tiny_dsp_in_place_pixels(const struct tvm_tiny_dsp_row* row,
                                                   int32_t column, const int16_t* w,
                                                   const int32_t* params, int8_t* out,
-                                                  int32_t pixels, int32_t step) {
+                                                  int32_t pixels, int32_t step, int float32) {
   const int32_t block = row->kernel_h * row->kernel_w * row->channels;
   int32_t f;
   TVM_TINY_DSP_LOOP
   for (f = 0; f + 1 < row->filters; f += 2) {
-    tvm_tiny_dsp_in_place_tile(row, column, w, params + 2 * f, out + f, pixels, 2, step);
+    tvm_tiny_dsp_in_place_tile(row, column, w, params + 2 * f, out + f, pixels, 2, step,
+                               float32);
     w += block;
   }
   if ((row->filters & 1) != 0) {
-    tvm_tiny_dsp_in_place_tile(row, column, w, params + 2 * f, out + f, pixels, 1, step);
+    tvm_tiny_dsp_in_place_tile(row, column, w, params + 2 * f, out + f, pixels, 1, step,
+                               float32);
   }
 }
 
-/* One output row of a convolution, `pixels` <= 2 after the other: out[out_width][filters]. w: paired
- * filters [filters / 2][kernel_h * kernel_w * channels] as for dot_2x2p; channels % 4 == 0, and two
- * pixels are less than 4096 bytes apart. lines: as for gather. */
-TVM_TINY_INLINE void tvm_tiny_dsp_in_place(const int8_t* x, const int32_t* lines, const int16_t* w,
-                                           const int32_t* params, int8_t* out,
-                                           int32_t x_zero_point, int32_t y_zero_point, int32_t low,
-                                           int32_t high, int32_t width, int32_t channels,
-                                           int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-                                           int32_t pad_left, int32_t out_width, int32_t filters,
-                                           int32_t pixels) {
+TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
+    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int float32,
+    int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
+    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+    int32_t pad_left, int32_t out_width, int32_t filters, int32_t pixels) {
   struct tvm_tiny_dsp_row row;
   int32_t ox;
   row.x = x;
@@ -1991,11 +1994,11 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place(const int8_t* x, const int32_t* lines
   TVM_TINY_DSP_LOOP
   for (ox = 0; ox + pixels <= out_width; ox += pixels) {
     tvm_tiny_dsp_in_place_pixels(&row, ox * stride_w - pad_left, w, params, out + ox * filters,
-                                 pixels, stride_w * channels);
+                                 pixels, stride_w * channels, float32);
   }
   if (ox < out_width) {
     tvm_tiny_dsp_in_place_pixels(&row, ox * stride_w - pad_left, w, params, out + ox * filters, 1,
-                                 stride_w * channels);
+                                 stride_w * channels, float32);
   }
 }
 
@@ -2182,16 +2185,11 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_sums(const int8_t* x, const int32_t* 
   }
 }
 
-/* One output row of a convolution, `pixels` <= 2 after the other: out[out_width][filters]. w: paired
- * filters [filters / 2][kernel_h * kernel_w * channels] as for dot_2x2p; channels % 4 == 0, and two
- * pixels are less than 4096 bytes apart. lines: as for gather. */
-TVM_TINY_INLINE void tvm_tiny_dsp_in_place(const int8_t* x, const int32_t* lines, const int16_t* w,
-                                           const int32_t* params, int8_t* out,
-                                           int32_t x_zero_point, int32_t y_zero_point, int32_t low,
-                                           int32_t high, int32_t width, int32_t channels,
-                                           int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-                                           int32_t pad_left, int32_t out_width, int32_t filters,
-                                           int32_t pixels) {
+TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
+    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int float32,
+    int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
+    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+    int32_t pad_left, int32_t out_width, int32_t filters, int32_t pixels) {
   int32_t ox;
   int32_t f;
   int32_t p;
@@ -2201,18 +2199,35 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place(const int8_t* x, const int32_t* lines
       const int32_t count = filters - f < 2 ? 1 : 2;
       int32_t acc[4];
       for (p = 0; p < there; p++) {
-        acc[2 * p] = tvm_tiny_dsp_bias(params + 2 * f);
-        acc[2 * p + 1] = count > 1 ? tvm_tiny_dsp_bias(params + 2 * f + 2) : 0;
+        acc[2 * p] = tvm_tiny_dsp_bias(params + 2 * f, float32);
+        acc[2 * p + 1] = count > 1 ? tvm_tiny_dsp_bias(params + 2 * f + 2, float32) : 0;
         tvm_tiny_dsp_in_place_sums(x, lines, w + f / 2 * kernel_h * kernel_w * channels,
                                    acc + 2 * p, (ox + p) * stride_w - pad_left, x_zero_point,
                                    width, channels, kernel_h, kernel_w);
       }
-      tvm_tiny_dsp_requantize(acc, 2, params + 2 * f, out + ox * filters + f, there, count,
-                              filters, y_zero_point, low, high);
+      tvm_tiny_dsp_requantize_any(acc, 2, params + 2 * f, float32, out + ox * filters + f, there,
+                                  count, filters, y_zero_point, low, high);
     }
   }
 }
 
 #endif /* TVM_TINY_DSP */
+
+/* One output row of a convolution, `pixels` <= 2 after the other: out[out_width][filters]. w: paired
+ * filters [filters / 2][kernel_h * kernel_w * channels] as for dot_2x2p; channels % 4 == 0, and two
+ * pixels are less than 4096 bytes apart. lines: as for gather. */
+#define TVM_TINY_DSP_IN_PLACE(suffix, float32)                                                    \
+  TVM_TINY_INLINE void tvm_tiny_dsp_in_place##suffix(                                             \
+      const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params,             \
+      int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,         \
+      int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,      \
+      int32_t pad_left, int32_t out_width, int32_t filters, int32_t pixels) {                     \
+    tvm_tiny_dsp_in_place_of(x, lines, w, params, float32, out, x_zero_point, y_zero_point, low,  \
+                             high, width, channels, kernel_h, kernel_w, stride_w, pad_left,       \
+                             out_width, filters, pixels);                                         \
+  }
+TVM_TINY_DSP_IN_PLACE(, 0)
+TVM_TINY_DSP_IN_PLACE(_float32, 1)
+#undef TVM_TINY_DSP_IN_PLACE
 
 #endif /* TVM_TINY_DSP_H */
