@@ -16,7 +16,7 @@ import numpy as np
 from tvm import tirx
 from tvm.ir import Expr
 
-from ..requantize import ROUND_TO_EVEN, i32
+from ..requantize import i32
 from .channels import BLOCKS, COMPACT, WIDE, Form
 
 _INT32 = range(-(1 << 31), 1 << 31)
@@ -27,6 +27,9 @@ _TERMS = 1 << 23
 _SAFE_SHIFT = 15
 # A product of constants: four times the distance from the zero point, times 1/4.
 _QUARTER = 0.25
+# Constants of seven digits at most, as TVM's C has no more of them. With this added a float32 is
+# rounded to an integer, ties to even, up to more than _FAR.
+_ROUNDS = 12_000_000
 _FAR = float(1 << 20)
 _MULTIPLIER, _SHIFT = 1, 3
 
@@ -59,23 +62,22 @@ class FloatForm(Form):
 
     def scaled(self, total: Expr, params: Any, channel: Expr) -> Expr:
         """The rounded product."""
-        multiplier, exponent = self._parts(params, channel)
-        power = tirx.Cast("float32", i32(1) << exponent) * _float(2.0**-61)
-        # Powers of two are exact in float32. Between product and sum there is a limit, so that no
-        # compiler may take them for one operation.
-        product = tirx.Cast("float32", total) * (tirx.Cast("float32", multiplier) * power)
+        m, shift = self._parts(params, channel)
+        # All of it is exact in float32.
+        factor = tirx.Cast("float32", m) / (_power(i32(31)) * _power(shift))
+        product = tirx.Cast("float32", total) * factor
+        # Between product and sum, so that no compiler may take them for one operation.
         near = tirx.max(tirx.min(product, _float(_FAR)), _float(-_FAR))
         # What is added is taken away as an integer: TVM would cancel it.
-        rounded = tirx.Cast("int32", near + _float(ROUND_TO_EVEN))
-        return rounded - i32(int(ROUND_TO_EVEN))
+        return tirx.Cast("int32", near + _float(_ROUNDS)) - i32(_ROUNDS)
 
     def _parts(self, params: Any, channel: Expr) -> tuple[Expr, Expr]:
-        """m and 30 - shift."""
+        """m and the shift."""
         word = self._get(params, channel, _MULTIPLIER)
         if not self.whole:
-            return word, i32(30) - self._get(params, channel, _SHIFT)
+            return word, self._get(params, channel, _SHIFT)
         fraction = (word & i32((1 << 23) - 1)) | i32(1 << 23)
-        return fraction << i32(7), (word >> i32(23)) - i32(96)
+        return fraction << i32(7), i32(126) - (word >> i32(23))
 
     def settled(
         self, value: Expr, params: Any, channel: Expr, zero_point: int, clamp: tuple[int, int]
@@ -87,7 +89,11 @@ class FloatForm(Form):
 
 
 def _float(value: float) -> Expr:
-    return tirx.const(value, "float32")
+    return tirx.const(float(value), "float32")
+
+
+def _power(exponent: Expr) -> Expr:
+    return tirx.Cast("float32", tirx.const(1, "uint32") << exponent.astype("uint32"))
 
 
 IN_FLOAT32 = {
