@@ -92,7 +92,7 @@ def _packed(isa: Isa, call: Expr, value: Expr, choices: Choices, level: int) -> 
     if name == "tvm_tiny.qadd":
         return _sum(isa, call, value)
     if name == "tvm_tiny.qconv2d" and _is_depthwise(call):
-        return _depthwise(isa if level == 0 else ISAS[isa.frugal_depthwise], call, value)
+        return _depthwise(isa, call, value, in_place=level > 0 and isa.depthwise_in_place)
     if name in ("tvm_tiny.qconv2d", "tvm_tiny.qdense"):
         default = isa.choice if name == "tvm_tiny.qconv2d" else isa.dense
         tried: tuple[Choice, ...] = (choices.get(workload(isa.name, call), default),)
@@ -126,11 +126,12 @@ def _window(call: Call) -> dict[str, Any] | None:
     return {"shape": shape_of(call), "kernel": shape_of(call.args[1])[1:3], **pairs}
 
 
-def _depthwise(isa: Isa, call: Call, value: Call) -> Call | None:
+def _depthwise(isa: Isa, call: Call, value: Call, *, in_place: bool) -> Call | None:
     window = _window(call)
     if window is None:
         return None
-    return _product(isa, call, value, "packed.qdepthwise", None, window)
+    extra = {**window, "in_place": int(in_place)}
+    return _product(isa, call, value, "packed.qdepthwise", None, extra)
 
 
 def _convolution(isa: Isa, call: Call, value: Call, choice: Choice) -> Call | None:
@@ -170,7 +171,8 @@ def _product(
     weights, params = found
     if choice is None:
         filters = weights.reshape(shape_of(call.args[1])[:3])
-        operands = [pack_depthwise(isa.name, filters), params]
+        in_place = bool(extra["in_place"])
+        operands = [pack_depthwise(isa.name, filters, in_place=in_place), params]
     else:
         filters = isa.pack(weights, choice)
         if choice.chunk == 0 and not _in_place(isa, filters, call, extra):

@@ -28,6 +28,9 @@ _BEHIND = 3
 class _Flat:
     """Weights channel by channel, as they are in the model; used for blocks of channels."""
 
+    dtype: str = "int8"
+    times: int = 1
+
     def shape(self, channels: int, kernel: Kernel) -> tuple[int, ...]:
         return (channels * math.prod(kernel) + _BEHIND,)
 
@@ -45,6 +48,9 @@ class _Flat:
 class _Taps:
     """Weights tap by tap, all channels of each."""
 
+    dtype: str = "int8"
+    times: int = 1
+
     def shape(self, channels: int, kernel: Kernel) -> tuple[int, ...]:
         return (math.prod(kernel), channels)
 
@@ -59,6 +65,9 @@ class _Taps:
 @dataclass(frozen=True)
 class _Vectors:
     """Weights in vectors of four channels times four columns, or rows, of a window."""
+
+    dtype: str = "int8"
+    times: int = 1
 
     def shape(self, channels: int, kernel: Kernel) -> tuple[int, ...]:
         return (*(-(-extent // 4) for extent in (channels, *kernel)), 4, 4, 4)
@@ -75,22 +84,55 @@ class _Vectors:
         return (16 * -(-height // 4) * columns + pairs,), "int32"
 
 
+@dataclass(frozen=True)
+class _Pairs:
+    """Twice the weights: four channels' rows of pairs of taps, and of the last tap of an odd row.
+
+    Of a pair, both taps of a channel are beside each other; of the last tap, what SXTAB16 widens
+    together.
+    """
+
+    dtype: str = "int16"
+    times: int = 2
+
+    def shape(self, channels: int, kernel: Kernel) -> tuple[int, ...]:
+        return (-(-channels // 4), kernel[0], 4 * kernel[1])
+
+    def at(self, c: Any, ky: Any, kx: Any, kernel: Kernel) -> tuple[Any, ...]:
+        pair = kx // 2 * 8 + c % 4 * 2 + kx % 2
+        last = kx * 4 + c % 2 * 2 + c % 4 // 2
+        paired = kernel[1] // 2 * 2
+        single = kx // paired if paired else kx * 0 + 1
+        return (c // 4, ky, pair + (last - pair) * single)
+
+    def scratch(self, call: Call) -> Spec | None:
+        """None is needed."""
+        return None
+
+
 # Channels whose whole row is computed before others are read, by cores with DSP instructions.
 _BLOCK = 4
-_LAYOUTS: Mapping[str, _Flat | _Taps | _Vectors] = {
+# How weights lie; `times` what they are in the model.
+Layout = _Flat | _Taps | _Vectors | _Pairs
+_LAYOUTS: Mapping[str, Layout] = {
     "dsp": _Flat(),
     "mve": _Vectors(),
     "plain": _Taps(),
 }
+_IN_PLACE = _Pairs()
 
 
-def pack_depthwise(isa: str, weights: np.ndarray) -> np.ndarray:
-    """Filters [C, KH, KW] int8 as the micro-kernel takes them."""
+def pack_depthwise(isa: str, weights: np.ndarray, *, in_place: bool = False) -> np.ndarray:
+    """Filters [C, KH, KW] int8 as the micro-kernel takes them.
+
+    in_place: that which reads its input where it is, of an instruction set that has one.
+    """
     channels, *kernel = weights.shape
-    layout = _LAYOUTS[isa]
-    packed = np.zeros(layout.shape(channels, (kernel[0], kernel[1])), "int8")
+    layout = _IN_PLACE if in_place else _LAYOUTS[isa]
+    packed = np.zeros(layout.shape(channels, (kernel[0], kernel[1])), layout.dtype)
     c, ky, kx = np.indices(weights.shape)
-    packed[layout.at(c, ky, kx, (kernel[0], kernel[1]))] = weights
+    where = layout.at(c, ky, kx, (kernel[0], kernel[1]))
+    packed[where] = weights.astype(layout.dtype) * layout.times
     return packed
 
 
@@ -99,9 +141,17 @@ def _kernel_size(call: Call) -> tuple[int, int]:
     return height, width
 
 
+def _is_in_place(call: Call) -> bool:
+    return bool(int(call.attrs.get("in_place", 0)))
+
+
+def _layout(call: Call) -> Layout:
+    return _IN_PLACE if _is_in_place(call) else _LAYOUTS[str(call.attrs["isa"])]
+
+
 def scratch(call: Call) -> Spec | None:
     """(shape, dtype) of the memory that the micro-kernel needs."""
-    return _LAYOUTS[str(call.attrs["isa"])].scratch(call)
+    return _layout(call).scratch(call)
 
 
 def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
@@ -128,7 +178,7 @@ class _Row:
     def __init__(self, call: Call, rings: Rings, *, calls: bool) -> None:
         self._rings, self._calls, self._scratch = rings, calls, scratch(call)
         self._isa = isa_of(call.attrs)
-        self._layout = _LAYOUTS[self._isa.name]
+        self._layout, self._in_place = _layout(call), _is_in_place(call)
         self._kernel = _kernel_size(call)
         self._x_shape, self._out_shape = shape_of(call.args[0])[1:], shape_of(call)[1:]
         attrs = call.attrs
@@ -142,7 +192,7 @@ class _Row:
         channels = self._x_shape[2]
         buffers: dict[str, Spec] = {
             "x": ((1, *self._x_shape), "int8"),
-            "w": (self._layout.shape(channels, self._kernel), "int8"),
+            "w": (self._layout.shape(channels, self._kernel), self._layout.dtype),
             "params": (self._isa.form.shape(channels), "int32"),
             "q": ((self._rings.integers,), "int32"),
             "out": ((1, *self._out_shape), "int8"),
@@ -170,8 +220,9 @@ class _Row:
     def _call(self, cols: tirx.Var) -> None:
         _, width, channels = self._x_shape
         height, across = self._kernel
+        place = "_in_place" if self._in_place else ""
         call_c(
-            f"tvm_tiny_{self._isa.name}_depthwise{self._isa.form.suffix}",
+            f"tvm_tiny_{self._isa.name}_depthwise{place}{self._isa.form.suffix}",
             T.address_of(self._x[0, 0, 0, 0]),
             T.address_of(self._lines[0]),
             T.address_of(self._w[(0,) * len(self._w.shape)]),
@@ -192,7 +243,7 @@ class _Row:
     def _blocks(self) -> None:
         """Channels in the order in which the micro-kernel reads and writes them."""
         channels = self._x_shape[2]
-        block = _BLOCK if self._isa.name == "dsp" else channels
+        block = _BLOCK if self._isa.name == "dsp" and not self._in_place else channels
         with loops(b=channels // block) as b:
             self._channels(b * block, block)
         if channels % block:
@@ -208,7 +259,8 @@ class _Row:
             T.buffer_store(acc, form.bias(self._params, vc), [0])
             with loops(ky=self._kernel[0], kx=self._kernel[1]) as (ky, kx):
                 weight = self._w[self._layout.at(vc, ky, kx, self._kernel)]
-                product = self._value(vx, vc, ky, kx) * T.Cast("int32", weight)
+                once = T.Cast("int32", weight) // self._layout.times
+                product = self._value(vx, vc, ky, kx) * once
                 T.buffer_store(acc, acc[0] + product, [0])
             T.buffer_store(acc, form.scaled(acc[0], self._params, vc), [0])
             line = self._rings.pick(self._y, self._lines[self._kernel[0]])

@@ -42,10 +42,10 @@ class Isa:
     """A family of micro-kernels.
 
     choice: how products are computed where nothing else is asked for; dense: the same of a fully
-    connected layer, which has one pixel. frugal: how with less and less memory, of
-    each what can be tried, the best first; frugal_depthwise: the instruction set whose depthwise
-    convolution takes little. tiles: pixels and filters that `dot` can do. widens: the tile for
-    which it takes filters of 16 bits too, if there is one.
+    connected layer, which has one pixel. frugal: how with less and less memory, of each what can be
+    tried, the best first; depthwise_in_place: whether there is a depthwise convolution without
+    scratch. tiles: pixels and filters that `dot` can do. widens: the tile for which it takes
+    filters of 16 bits too, if there is one.
 
     weights: how filters lie. paired: how two filters lie in words of 16 bits, where that is faster.
     dtype: of gathered input, `columns`. subtracts: whether gathering takes the input's zero point
@@ -58,7 +58,7 @@ class Isa:
     choice: Choice
     dense: Choice
     frugal: tuple[tuple[Choice, ...], ...]
-    frugal_depthwise: str
+    depthwise_in_place: bool
     tiles: tuple[tuple[int, int], ...]
     widens: tuple[int, int] | None
     dtype: str
@@ -144,7 +144,7 @@ DSP = Isa(
     dense=Choice(1, 4),
     # One pixel at a time: its input may lie closer behind the output than that of two.
     frugal=((Choice(2, 2, 0), Choice(1, 2)), (Choice(1, 2, 0), Choice(1, 2))),
-    frugal_depthwise="plain",
+    depthwise_in_place=True,
     tiles=((2, 2), (1, 2), (1, 4)),
     widens=(2, 2),
     dtype="int16",
@@ -183,7 +183,7 @@ def _of_bytes(
         choice=Choice(2, filters),
         dense=Choice(1, filters),
         frugal=((Choice(1, filters),),),
-        frugal_depthwise=name,
+        depthwise_in_place=False,
         tiles=((2, filters), (1, filters)),
         widens=None,
         dtype="int8",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from dsp_reference import (
@@ -75,6 +75,34 @@ def depthwise(
     buffers = [x, w, params, lines, out, scratch, zero]
     name = f"depthwise {kernel_h}x{kernel_w} s{stride} of {width}x{channels}, lines {lines}"
     return Case(name, call, buffers, [x, w, params, lines, want, None, zero])
+
+
+def taps_in_place(filters: np.ndarray) -> np.ndarray:
+    """[channels, kernel_h, kernel_w] -> [blocks of channels, kernel_h, 4 * kernel_w], doubled."""
+    channels, kernel_h, kernel_w = filters.shape
+    whole = np.zeros((-(-channels // 4) * 4, kernel_h, kernel_w), np.int16)
+    whole[:channels] = 2 * filters.astype(np.int16)
+    blocks = whole.reshape(-1, 4, kernel_h, kernel_w).transpose(0, 2, 1, 3)
+    paired = kernel_w & ~1
+    pairs = blocks[..., :paired].reshape(*blocks.shape[:3], -1, 2).swapaxes(2, 3)
+    last = blocks[:, :, ORDER, paired:]
+    parts = [part.reshape(*blocks.shape[:2], -1) for part in (pairs, last)]
+    return np.ascontiguousarray(np.concatenate(parts, axis=2))
+
+
+def depthwise_in_place(
+    rng, width, channels, kernel, stride, pad, lines, limits=FULL, out_width=None
+) -> Case:
+    """The same as `depthwise` without scratch."""
+    case = depthwise(rng, width, channels, kernel, stride, pad, lines, limits, out_width)
+    x, w, *others, _, zero = case.buffers
+    filters = w[:-3].reshape(channels, *kernel)
+    call = case.call.replace("dsp_depthwise", "dsp_depthwise_in_place")
+    call = call.replace("(const int8_t*)at[1]", "(const int16_t*)(void*)at[1]")
+    call = call.replace(" (int16_t*)(void*)at[5],", "").replace("at[6]", "at[5]")
+    packed = taps_in_place(filters)
+    after = [x, packed, *case.after[2:5], zero]
+    return Case(f"{case.name}, in place", call, [x, packed, *others, zero], after)
 
 
 def in_place(
@@ -169,6 +197,11 @@ DEPTHWISE = (
 
 
 def depthwises(rng: np.random.Generator) -> Iterator[Case]:
+    for case in (depthwise, depthwise_in_place):
+        yield from depthwises_by(case, rng)
+
+
+def depthwises_by(depthwise: Callable[..., Case], rng: np.random.Generator) -> Iterator[Case]:
     for width, channels, kernel, stride, pad in DEPTHWISE:
         lines = list(rng.permutation(kernel[0]))
         yield depthwise(rng, width, channels, kernel, stride, pad, lines)

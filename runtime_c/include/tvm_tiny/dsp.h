@@ -180,6 +180,35 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(
   }
 }
 
+/* Where weight (c, ky, kx) of a depthwise convolution in place lies: blocks of four channels, rows of
+ * each, two taps of a channel beside each other; of an odd row's last tap the channels. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_tap_at(int32_t c, int32_t ky, int32_t kx, int32_t kernel_h,
+                                            int32_t kernel_w) {
+  const int32_t row = ((c >> 2) * kernel_h + ky) * kernel_w * 4;
+  const int last = (kernel_w & 1) != 0 && kx == kernel_w - 1;
+  return row + 4 * (kx & ~1) + (last ? tvm_tiny_dsp_slot(c & 3) : 2 * (c & 3) + (kx & 1));
+}
+
+/* One element of tvm_tiny_dsp_depthwise_in_place, of channel c of the window at `column`. */
+TVM_TINY_INLINE int8_t tvm_tiny_dsp_depthwise_one(
+    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int32_t column,
+    int32_t c, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
+    int32_t channels, int32_t kernel_h, int32_t kernel_w) {
+  int32_t sum = tvm_tiny_dsp_bias(params + 2 * c);
+  int32_t ky;
+  int32_t kx;
+  for (ky = 0; ky < kernel_h; ky++) {
+    for (kx = 0; kx < kernel_w; kx++) {
+      const int32_t at = column + kx;
+      if (lines[ky] >= 0 && at >= 0 && at < width) {
+        sum += (x[(lines[ky] * width + at) * channels + c] - x_zero_point) *
+               (w[tvm_tiny_dsp_tap_at(c, ky, kx, kernel_h, kernel_w)] >> 1);
+      }
+    }
+  }
+  return tvm_tiny_dsp_rescale_any(sum, params + 2 * c, y_zero_point, low, high);
+}
+
 /* value * multiplier / 2^31 / 2^shift, both steps rounded half away from zero as TFLite does. */
 TVM_TINY_INLINE int32_t tvm_tiny_dsp_scaled(int32_t value, int32_t multiplier, int32_t shift) {
   const int32_t t = (int32_t)(((int64_t)value * multiplier + (1 << 30)) >> 31);
@@ -2002,6 +2031,250 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
   }
 }
 
+/* A depthwise convolution without scratch: one pixel, four channels. Two taps a and b beside each
+ * other are two words of x, of which halves make pairs (a, b) of each channel. Sums are doubled, as
+ * weights and biases are: what SMMLAR wants. */
+#define TVM_TINY_DSP_TAPS                        \
+  "pkhbt %[t2], %[t0], %[t1], lsl #16\n\t"       \
+  "pkhtb %[t1], %[t1], %[t0], asr #16\n\t"       \
+  "ldrd %[t0], %[t3], [%[w]], #8\n\t"            \
+  "sxtab16 %[t4], %[minus], %[t2]\n\t"           \
+  "smlad %[s0], %[t4], %[t0], %[s0]\n\t"         \
+  "sxtab16 %[t4], %[minus], %[t2], ror #8\n\t"   \
+  "smlad %[s1], %[t4], %[t3], %[s1]\n\t"         \
+  "ldrd %[t0], %[t3], [%[w]], #8\n\t"            \
+  "sxtab16 %[t4], %[minus], %[t1]\n\t"           \
+  "smlad %[s2], %[t4], %[t0], %[s2]\n\t"         \
+  "sxtab16 %[t4], %[minus], %[t1], ror #8\n\t"   \
+  "smlad %[s3], %[t4], %[t3], %[s3]\n\t"
+/* One tap, of weights that lie in the order of its channels. */
+#define TVM_TINY_DSP_TAP                         \
+  "ldrd %[t1], %[t2], [%[w]], #8\n\t"            \
+  "sxtab16 %[t3], %[minus], %[t0]\n\t"           \
+  "sxtab16 %[t0], %[minus], %[t0], ror #8\n\t"   \
+  "smlabb %[s0], %[t3], %[t1], %[s0]\n\t"        \
+  "smlatt %[s2], %[t3], %[t1], %[s2]\n\t"        \
+  "smlabb %[s1], %[t0], %[t2], %[s1]\n\t"        \
+  "smlatt %[s3], %[t0], %[t2], %[s3]\n\t"
+/* One tap of two; h: the half its weights have. */
+#define TVM_TINY_DSP_TAP_OF(h)                   \
+  "ldrd %[t1], %[t2], [%[w]], #8\n\t"            \
+  "sxtab16 %[t3], %[minus], %[t0]\n\t"           \
+  "sxtab16 %[t0], %[minus], %[t0], ror #8\n\t"   \
+  "smlab" h " %[s0], %[t3], %[t1], %[s0]\n\t"    \
+  "smlab" h " %[s1], %[t0], %[t2], %[s1]\n\t"    \
+  "ldrd %[t1], %[t2], [%[w]], #8\n\t"            \
+  "smlat" h " %[s2], %[t3], %[t1], %[s2]\n\t"    \
+  "smlat" h " %[s3], %[t0], %[t2], %[s3]\n\t"
+#define TVM_TINY_DSP_RUN_TAPS(text)                                                            \
+  __asm__ volatile(text                                                                        \
+                   : [w] "+r"(w), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),  \
+                     [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3),           \
+                     [t4] "=&r"(t4)                                                            \
+                   : [x] "r"(x), [d] "r"(channels), [minus] "r"(minus)                         \
+                   : "memory")
+
+#define TVM_TINY_DSP_TAP_0 "ldr %[t0], [%[x]]\n\t"
+#define TVM_TINY_DSP_TAP_1 "ldr %[t0], [%[x], %[d]]\n\t"
+#define TVM_TINY_DSP_TAP_2 "ldr %[t0], [%[x], %[d], lsl #1]\n\t"
+#define TVM_TINY_DSP_TAPS_0_1 TVM_TINY_DSP_TAP_0 "ldr %[t1], [%[x], %[d]]\n\t" TVM_TINY_DSP_TAPS
+
+/* Taps first .. end - 1 of a row of the window, whose tap 0 is at x. */
+TVM_TINY_INLINE void tvm_tiny_dsp_taps(const int8_t* x, const int16_t* w, int32_t* sums,
+                                       uint32_t minus, int32_t channels, int32_t kernel_w,
+                                       int32_t first, int32_t end) {
+  int32_t s0 = sums[0];
+  int32_t s1 = sums[1];
+  int32_t s2 = sums[2];
+  int32_t s3 = sums[3];
+  uint32_t t0;
+  uint32_t t1;
+  uint32_t t2;
+  uint32_t t3;
+  uint32_t t4;
+  int32_t kx = first & ~1;
+  w += 4 * kx;
+  x += kx * channels;
+  if ((first & 1) != 0) {
+    TVM_TINY_DSP_RUN_TAPS(TVM_TINY_DSP_TAP_1 TVM_TINY_DSP_TAP_OF("t"));
+    kx += 2;
+  } else {
+    x -= 2 * channels;
+  }
+  /* x is two taps behind. */
+  for (; kx + 1 < end; kx += 2) {
+    x += 2 * channels;
+    TVM_TINY_DSP_RUN_TAPS(TVM_TINY_DSP_TAPS_0_1);
+  }
+  if (kx < end && kx == kernel_w - 1) {
+    TVM_TINY_DSP_RUN_TAPS(TVM_TINY_DSP_TAP_2 TVM_TINY_DSP_TAP);
+  } else if (kx < end) {
+    TVM_TINY_DSP_RUN_TAPS(TVM_TINY_DSP_TAP_2 TVM_TINY_DSP_TAP_OF("b"));
+  }
+  sums[0] = s0;
+  sums[1] = s1;
+  sums[2] = s2;
+  sums[3] = s3;
+}
+
+/* What the pixels of a row of a depthwise convolution have in common. */
+struct tvm_tiny_dsp_sweep {
+  const int8_t* rows[TVM_TINY_DSP_KERNEL];
+  const int16_t* w;
+  const int32_t* params;
+  uint32_t minus;
+  int32_t zero_point;
+};
+
+/* Two channels of doubled sums, whose parameters come by one load. */
+TVM_TINY_INLINE void tvm_tiny_dsp_settle_two(const int32_t* sums, const int32_t* params,
+                                             int8_t* out, int32_t zero_point, int32_t low,
+                                             int32_t high) {
+  const uint32_t odd = (uint32_t)(2 * zero_point + 1);
+  register uint32_t word0 __asm__("r8");
+  register uint32_t multiplier0 __asm__("r9");
+  register uint32_t word1 __asm__("r10");
+  register uint32_t multiplier1 __asm__("r11");
+  int32_t t;
+  __asm__ volatile("ldmia %[params], {%[a], %[b], %[c], %[d]}"
+                   : [a] "=r"(word0), [b] "=r"(multiplier0), [c] "=r"(word1), [d] "=r"(multiplier1)
+                   : [params] "r"(params), "m"(*(const int32_t(*)[4])(const void*)params));
+  t = (int32_t)tvm_tiny_dsp_shift_left(odd, word0) + (sums[0] >> 31);
+  t = tvm_tiny_dsp_smmlar((uint32_t)sums[0], multiplier0, t);
+  out[0] = tvm_tiny_dsp_limit_half((int32_t)tvm_tiny_dsp_shift_right((uint32_t)t, word0), low, high);
+  t = (int32_t)tvm_tiny_dsp_shift_left(odd, word1) + (sums[1] >> 31);
+  t = tvm_tiny_dsp_smmlar((uint32_t)sums[1], multiplier1, t);
+  out[1] = tvm_tiny_dsp_limit_half((int32_t)tvm_tiny_dsp_shift_right((uint32_t)t, word1), low, high);
+}
+
+/* All whole blocks of four channels of a pixel, of whose window the columns `first` to `end` are in
+ * x; at: what its first column is from the rows. whole: no row is missing. */
+TVM_TINY_INLINE void tvm_tiny_dsp_sweep_pixel(const struct tvm_tiny_dsp_sweep* sweep, int32_t at,
+                                              int8_t* out, int32_t low, int32_t high,
+                                              int32_t channels, int32_t kernel_h, int32_t kernel_w,
+                                              int32_t first, int32_t end, int whole) {
+  const int16_t* w = sweep->w;
+  const int32_t* params = sweep->params;
+  int32_t sums[4];
+  int32_t ky;
+  int32_t c;
+  TVM_TINY_DSP_LOOP
+  for (c = at; c + 4 <= at + channels; c += 4) {
+    sums[0] = params[0] >> 7;
+    sums[1] = params[2] >> 7;
+    sums[2] = params[4] >> 7;
+    sums[3] = params[6] >> 7;
+    for (ky = 0; ky < kernel_h; ky++) {
+      if (whole || sweep->rows[ky] != 0) {
+        tvm_tiny_dsp_taps(sweep->rows[ky] + c, w, sums, sweep->minus, channels, kernel_w, first,
+                          end);
+      }
+      w += 4 * kernel_w;
+    }
+    tvm_tiny_dsp_settle_two(sums, params, out, sweep->zero_point, low, high);
+    tvm_tiny_dsp_settle_two(sums + 2, params + 4, out + 2, sweep->zero_point, low, high);
+    params += 8;
+    out += 4;
+  }
+}
+
+/* tvm_tiny_dsp_depthwise_in_place of a kernel_h of at most TVM_TINY_DSP_KERNEL. */
+TVM_TINY_INLINE void tvm_tiny_dsp_sweep_row(
+    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int8_t* out,
+    int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
+    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+    int32_t out_width) {
+  struct tvm_tiny_dsp_sweep sweep;
+  int whole = 1;
+  int32_t ky;
+  int32_t ox;
+  int32_t c;
+  for (ky = 0; ky < kernel_h; ky++) {
+    sweep.rows[ky] = lines[ky] < 0 ? 0 : x + lines[ky] * width * channels;
+    whole &= lines[ky] >= 0;
+  }
+  sweep.w = w;
+  sweep.params = params;
+  sweep.minus = (uint32_t)(-x_zero_point & 0xffff) * 0x10001u;
+  sweep.zero_point = y_zero_point;
+  TVM_TINY_DSP_LOOP
+  for (ox = 0; ox < out_width; ox++) {
+    const int32_t column = ox * stride_w - pad_left;
+    const int32_t first = column < 0 ? -column : 0;
+    const int32_t end = width - column < kernel_w ? width - column : kernel_w;
+    if (whole && first == 0 && end == kernel_w) {
+      tvm_tiny_dsp_sweep_pixel(&sweep, column * channels, out, low, high, channels, kernel_h,
+                               kernel_w, 0, kernel_w, 1);
+    } else {
+      tvm_tiny_dsp_sweep_pixel(&sweep, column * channels, out, low, high, channels, kernel_h,
+                               kernel_w, first, end, 0);
+    }
+    for (c = channels & ~3; c < channels; c++) {
+      out[c] = tvm_tiny_dsp_depthwise_one(x, lines, w, params, column, c, x_zero_point,
+                                          y_zero_point, low, high, width, channels, kernel_h,
+                                          kernel_w);
+    }
+    out += channels;
+  }
+}
+
+#define TVM_TINY_DSP_SWEEP(name, kernel, low, high)                                             \
+  TVM_TINY_DSP_ONCE void tvm_tiny_dsp_sweep_##name(                                             \
+      const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params,           \
+      int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t limits, int32_t width,   \
+      int32_t channels, int32_t stride_w, int32_t pad_left, int32_t out_width) {                \
+    (void)limits;                                                                               \
+    tvm_tiny_dsp_sweep_row(x, lines, w, params, out, x_zero_point, y_zero_point, low, high,     \
+                           width, channels, kernel, kernel, stride_w, pad_left, out_width);     \
+  }
+#define TVM_TINY_DSP_SWEEPS(name, kernel)         \
+  TVM_TINY_DSP_SWEEP(name, kernel, -128, 127)     \
+  TVM_TINY_DSP_SWEEP(name##_clamped, kernel, (int8_t)(limits & 255), limits >> 8)
+TVM_TINY_DSP_SWEEPS(3x3, 3)
+TVM_TINY_DSP_SWEEPS(5x5, 5)
+TVM_TINY_DSP_SWEEPS(7x7, 7)
+
+/* One output row of a depthwise convolution, NHWC, without scratch: pixels in order, in each blocks
+ * of four channels in order. w: twice the weights, see tvm_tiny_dsp_tap_at; those of the last block
+ * are whole. lines: as for depthwise. */
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place(
+    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int8_t* out,
+    int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
+    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+    int32_t out_width) {
+  const int32_t limits = high * 256 + (low & 255);
+  int32_t ox;
+  int32_t c;
+#define TVM_TINY_DSP_SHARED(name, kernel)                                                        \
+  if (kernel_h == (kernel) && kernel_w == (kernel)) {                                            \
+    if (low <= -128 && high >= 127) {                                                            \
+      tvm_tiny_dsp_sweep_##name(x, lines, w, params, out, x_zero_point, y_zero_point, 0, width,  \
+                                channels, stride_w, pad_left, out_width);                        \
+    } else {                                                                                     \
+      tvm_tiny_dsp_sweep_##name##_clamped(x, lines, w, params, out, x_zero_point, y_zero_point,  \
+                                          limits, width, channels, stride_w, pad_left,           \
+                                          out_width);                                            \
+    }                                                                                            \
+    return;                                                                                      \
+  }
+  TVM_TINY_DSP_SHARED(3x3, 3)
+  TVM_TINY_DSP_SHARED(5x5, 5)
+  TVM_TINY_DSP_SHARED(7x7, 7)
+#undef TVM_TINY_DSP_SHARED
+  if (kernel_h <= TVM_TINY_DSP_KERNEL) {
+    tvm_tiny_dsp_sweep_row(x, lines, w, params, out, x_zero_point, y_zero_point, low, high, width,
+                           channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
+    return;
+  }
+  for (ox = 0; ox < out_width; ox++) {
+    for (c = 0; c < channels; c++) {
+      out[ox * channels + c] = tvm_tiny_dsp_depthwise_one(
+          x, lines, w, params, ox * stride_w - pad_left, c, x_zero_point, y_zero_point, low, high,
+          width, channels, kernel_h, kernel_w);
+    }
+  }
+}
+
 #else
 
 TVM_TINY_INLINE void tvm_tiny_dsp_requantize_any(const int32_t* acc, int32_t filters,
@@ -2207,6 +2480,25 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
       }
       tvm_tiny_dsp_requantize_any(acc, 2, params + 2 * f, float32, out + ox * filters + f, there,
                                   count, filters, y_zero_point, low, high);
+    }
+  }
+}
+
+/* One output row of a depthwise convolution, NHWC, without scratch: pixels in order, in each blocks
+ * of four channels in order. w: twice the weights, see tvm_tiny_dsp_tap_at; those of the last block
+ * are whole. lines: as for depthwise. */
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place(
+    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int8_t* out,
+    int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
+    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+    int32_t out_width) {
+  int32_t ox;
+  int32_t c;
+  for (ox = 0; ox < out_width; ox++) {
+    for (c = 0; c < channels; c++) {
+      out[ox * channels + c] = tvm_tiny_dsp_depthwise_one(
+          x, lines, w, params, ox * stride_w - pad_left, c, x_zero_point, y_zero_point, low, high,
+          width, channels, kernel_h, kernel_w);
     }
   }
 }
