@@ -2031,247 +2031,309 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
   }
 }
 
-/* A depthwise convolution without scratch: one pixel, four channels. Two taps a and b beside each
- * other are two words of x, of which halves make pairs (a, b) of each channel. Sums are doubled, as
- * weights and biases are: what SMMLAR wants. */
-#define TVM_TINY_DSP_TAPS                        \
-  "pkhbt %[t2], %[t0], %[t1], lsl #16\n\t"       \
-  "pkhtb %[t1], %[t1], %[t0], asr #16\n\t"       \
-  "ldrd %[t0], %[t3], [%[w]], #8\n\t"            \
-  "sxtab16 %[t4], %[minus], %[t2]\n\t"           \
-  "smlad %[s0], %[t4], %[t0], %[s0]\n\t"         \
-  "sxtab16 %[t4], %[minus], %[t2], ror #8\n\t"   \
-  "smlad %[s1], %[t4], %[t3], %[s1]\n\t"         \
-  "ldrd %[t0], %[t3], [%[w]], #8\n\t"            \
-  "sxtab16 %[t4], %[minus], %[t1]\n\t"           \
-  "smlad %[s2], %[t4], %[t0], %[s2]\n\t"         \
-  "sxtab16 %[t4], %[minus], %[t1], ror #8\n\t"   \
-  "smlad %[s3], %[t4], %[t3], %[s3]\n\t"
-/* One tap, of weights that lie in the order of its channels. */
-#define TVM_TINY_DSP_TAP                         \
-  "ldrd %[t1], %[t2], [%[w]], #8\n\t"            \
-  "sxtab16 %[t3], %[minus], %[t0]\n\t"           \
-  "sxtab16 %[t0], %[minus], %[t0], ror #8\n\t"   \
-  "smlabb %[s0], %[t3], %[t1], %[s0]\n\t"        \
-  "smlatt %[s2], %[t3], %[t1], %[s2]\n\t"        \
-  "smlabb %[s1], %[t0], %[t2], %[s1]\n\t"        \
-  "smlatt %[s3], %[t0], %[t2], %[s3]\n\t"
-/* One tap of two; h: the half its weights have. */
-#define TVM_TINY_DSP_TAP_OF(h)                   \
-  "ldrd %[t1], %[t2], [%[w]], #8\n\t"            \
-  "sxtab16 %[t3], %[minus], %[t0]\n\t"           \
-  "sxtab16 %[t0], %[minus], %[t0], ror #8\n\t"   \
-  "smlab" h " %[s0], %[t3], %[t1], %[s0]\n\t"    \
-  "smlab" h " %[s1], %[t0], %[t2], %[s1]\n\t"    \
-  "ldrd %[t1], %[t2], [%[w]], #8\n\t"            \
-  "smlat" h " %[s2], %[t3], %[t1], %[s2]\n\t"    \
-  "smlat" h " %[s3], %[t0], %[t2], %[s3]\n\t"
-#define TVM_TINY_DSP_RUN_TAPS(text)                                                            \
-  __asm__ volatile(text                                                                        \
-                   : [w] "+r"(w), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),  \
-                     [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3),           \
-                     [t4] "=&r"(t4)                                                            \
-                   : [x] "r"(x), [d] "r"(channels), [minus] "r"(minus)                         \
-                   : "memory")
+/* A depthwise convolution without scratch: one pixel, four channels after the other. Two taps a and
+ * b beside each other are two words of x, of which halves make pairs (a, b) of each channel. Sums
+ * are doubled, as weights and biases are: what SMMLAR wants.
+ *
+ * These are whole functions, as they need all registers:
+ *   r0 r2 r4 r6  sums            r9   weights         r12  x, of three rows the first one's
+ *   r1 r3 r5 r7 r8               r10  channels        lr   the next row, of three the second's x
+ *                                r11  what takes the zero point off
+ * and what is on the stack is first in struct tvm_tiny_dsp_pixel. */
+struct tvm_tiny_dsp_tapped {
+  const int8_t* x;
+  int32_t skip; /* Bytes of weights from the end of this row's to the next one's. */
+};
+struct tvm_tiny_dsp_pixel {
+  int32_t odd; /* Twice the output's zero point and one. */
+  const int32_t* params;
+  int8_t* out;
+  const int8_t* end;
+  int32_t channels;
+  uint32_t minus;
+  int32_t begin; /* Where in the code a row begins, and what follows its single tap, and its pairs. */
+  int32_t pairs;
+  int32_t last;
+  const int16_t* w;
+  struct tvm_tiny_dsp_tapped* rows; /* Those that are there; behind them x is 0. */
+};
+#define TVM_TINY_DSP_NAKED static __attribute__((naked, noinline, unused))
+#define TVM_TINY_DSP_NAKED_CLOBBERS "r0", "r1", "r2", "r3", "r12", "lr", "cc", "memory"
 
-#define TVM_TINY_DSP_TAP_0 "ldr %[t0], [%[x]]\n\t"
-#define TVM_TINY_DSP_TAP_1 "ldr %[t0], [%[x], %[d]]\n\t"
-#define TVM_TINY_DSP_TAP_2 "ldr %[t0], [%[x], %[d], lsl #1]\n\t"
-#define TVM_TINY_DSP_TAPS_0_1 TVM_TINY_DSP_TAP_0 "ldr %[t1], [%[x], %[d]]\n\t" TVM_TINY_DSP_TAPS
+/* Taps in r1 and r3; next: from its last two weights to what comes. */
+#define TVM_TINY_DSP_PIXEL_TAPS(next)            \
+  "pkhbt r5, r1, r3, lsl #16\n\t"          \
+  "pkhtb r3, r3, r1, asr #16\n\t"          \
+  "ldrd r1, r7, [r9], #8\n\t"              \
+  "sxtab16 r8, r11, r5\n\t"                \
+  "smlad r0, r8, r1, r0\n\t"               \
+  "sxtab16 r8, r11, r5, ror #8\n\t"        \
+  "smlad r2, r8, r7, r2\n\t"               \
+  "ldrd r1, r7, [r9], #" next "\n\t"       \
+  "sxtab16 r8, r11, r3\n\t"                \
+  "smlad r4, r8, r1, r4\n\t"               \
+  "sxtab16 r8, r11, r3, ror #8\n\t"        \
+  "smlad r6, r8, r7, r6\n\t"
+/* The last of an odd row in r1, whose weights lie in the order of its channels. */
+#define TVM_TINY_DSP_PIXEL_TAP(weights)          \
+  "ldrd r3, r5, [r9" weights "\n\t"        \
+  "sxtab16 r7, r11, r1\n\t"                \
+  "sxtab16 r1, r11, r1, ror #8\n\t"        \
+  "smlabb r0, r7, r3, r0\n\t"              \
+  "smlatt r4, r7, r3, r4\n\t"              \
+  "smlabb r2, r1, r5, r2\n\t"              \
+  "smlatt r6, r1, r5, r6\n\t"
+/* One tap of two in r1, whose weights are in half h. */
+#define TVM_TINY_DSP_PIXEL_TAP_OF(h, next)       \
+  "ldrd r3, r5, [r9], #8\n\t"              \
+  "sxtab16 r7, r11, r1\n\t"                \
+  "sxtab16 r1, r11, r1, ror #8\n\t"        \
+  "smlab" h " r0, r7, r3, r0\n\t"          \
+  "smlab" h " r2, r1, r5, r2\n\t"          \
+  "ldrd r3, r5, [r9], #" next "\n\t"       \
+  "smlat" h " r4, r7, r3, r4\n\t"          \
+  "smlat" h " r6, r1, r5, r6\n\t"
+#define TVM_TINY_DSP_BIASES                \
+  "ldr r8, [sp, #4]\n\t"                   \
+  "ldm r8, {r0, r1, r2, r3, r4, r5, r6, r7}\n\t" \
+  "asr r0, r0, #7\n\t"                     \
+  "asr r2, r2, #7\n\t"                     \
+  "asr r4, r4, #7\n\t"                     \
+  "asr r6, r6, #7\n\t"
+#define TVM_TINY_DSP_SETTLE(sum, word, multiplier) \
+  "lsl r11, r1, " word "\n\t"                      \
+  "add r11, r11, " sum ", asr #31\n\t"             \
+  "smmlar " sum ", " sum ", " multiplier ", r11\n\t" \
+  "asr " sum ", " sum ", " word "\n\t"             \
+  "ssat " sum ", #8, " sum ", asr #1\n\t"
+#define TVM_TINY_DSP_RESULTS               \
+  "ldrd r1, r3, [sp]\n\t"                  \
+  "ldm r3!, {r5, r7, r8, r10}\n\t"         \
+  TVM_TINY_DSP_SETTLE("r0", "r5", "r7")    \
+  TVM_TINY_DSP_SETTLE("r2", "r8", "r10")   \
+  "ldm r3!, {r5, r7, r8, r10}\n\t"         \
+  TVM_TINY_DSP_SETTLE("r4", "r5", "r7")    \
+  TVM_TINY_DSP_SETTLE("r6", "r8", "r10")   \
+  "ldrd r5, r7, [sp, #8]\n\t"              \
+  "strb r2, [r5, #1]\n\t"                  \
+  "strb r4, [r5, #2]\n\t"                  \
+  "strb r6, [r5, #3]\n\t"                  \
+  "strb r0, [r5], #4\n\t"                  \
+  "strd r3, r5, [sp, #4]\n\t"              \
+  "ldrd r10, r11, [sp, #16]\n\t"           \
+  "cmp r5, r7\n\t"
 
-/* Taps first .. end - 1 of a row of the window, whose tap 0 is at x. */
-TVM_TINY_INLINE void tvm_tiny_dsp_taps(const int8_t* x, const int16_t* w, int32_t* sums,
-                                       uint32_t minus, int32_t channels, int32_t kernel_w,
-                                       int32_t first, int32_t end) {
-  int32_t s0 = sums[0];
-  int32_t s1 = sums[1];
-  int32_t s2 = sums[2];
-  int32_t s3 = sums[3];
-  uint32_t t0;
-  uint32_t t1;
-  uint32_t t2;
-  uint32_t t3;
-  uint32_t t4;
-  int32_t kx = first & ~1;
-  w += 4 * kx;
-  x += kx * channels;
-  if ((first & 1) != 0) {
-    TVM_TINY_DSP_RUN_TAPS(TVM_TINY_DSP_TAP_1 TVM_TINY_DSP_TAP_OF("t"));
-    kx += 2;
-  } else {
-    x -= 2 * channels;
-  }
-  /* x is two taps behind. */
-  for (; kx + 1 < end; kx += 2) {
-    x += 2 * channels;
-    TVM_TINY_DSP_RUN_TAPS(TVM_TINY_DSP_TAPS_0_1);
-  }
-  if (kx < end && kx == kernel_w - 1) {
-    TVM_TINY_DSP_RUN_TAPS(TVM_TINY_DSP_TAP_2 TVM_TINY_DSP_TAP);
-  } else if (kx < end) {
-    TVM_TINY_DSP_RUN_TAPS(TVM_TINY_DSP_TAP_2 TVM_TINY_DSP_TAP_OF("b"));
-  }
-  sums[0] = s0;
-  sums[1] = s1;
-  sums[2] = s2;
-  sums[3] = s3;
+/* All blocks of a pixel: of any rows, each of them a tap (label 5), up to four pairs (4 to 1) and a
+ * tap (7, 8), or some of that. */
+TVM_TINY_DSP_NAKED void tvm_tiny_dsp_pixel(
+    struct tvm_tiny_dsp_pixel* pixel __attribute__((unused))) {
+#define TVM_TINY_DSP_PIXEL_PAIR                          \
+  "ldr r1, [r12]\n\t"                              \
+  "ldr r3, [r12, r10]\n\t"                         \
+  "add r12, r12, r10, lsl #1\n\t" TVM_TINY_DSP_PIXEL_TAPS("8")
+  __asm__ volatile(
+      "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+      "ldm r0!, {r1, r2, r3, r4, r5, r6, r7, r8, r9}\n\t"
+      "ldm r0, {r10, r11}\n\t"
+      "adr.w r12, 9f\n\t"
+      "ldr r7, [r12, r7, lsl #2]\n\t"
+      "ldr r8, [r12, r8, lsl #2]\n\t"
+      "ldr r9, [r12, r9, lsl #2]\n\t"
+      "add r7, r7, r12\n\t"
+      "add r8, r8, r12\n\t"
+      "add r9, r9, r12\n\t"
+      "push {r1, r2, r3, r4, r5, r6, r7, r8, r9, r11}\n\t"
+      "mov r9, r10\n\t"
+      "ldrd r10, r11, [sp, #16]\n"
+      "10:\n\t" TVM_TINY_DSP_BIASES
+      "ldr lr, [sp, #36]\n\t"
+      "b 12f\n"
+      "11:\n\t"
+      "add r1, r12, #4\n\t"
+      "str r1, [lr], #4\n\t"
+      "ldr pc, [sp, #24]\n"
+      "5:\n\t"
+      "ldr r1, [r12, r10]\n\t"
+      "add r12, r12, r10, lsl #1\n\t" TVM_TINY_DSP_PIXEL_TAP_OF("t", "8")
+      "ldr pc, [sp, #28]\n"
+      "4:\n\t" TVM_TINY_DSP_PIXEL_PAIR
+      "3:\n\t" TVM_TINY_DSP_PIXEL_PAIR
+      "2:\n\t" TVM_TINY_DSP_PIXEL_PAIR
+      "1:\n\t" TVM_TINY_DSP_PIXEL_PAIR
+      "13:\n\t"
+      "ldr pc, [sp, #32]\n"
+      "8:\n\t"
+      "ldr r1, [r12]\n\t" TVM_TINY_DSP_PIXEL_TAP_OF("b", "8")
+      "b 6f\n"
+      "7:\n\t"
+      "ldr r1, [r12]\n\t" TVM_TINY_DSP_PIXEL_TAP("], #8")
+      "6:\n\t"
+      "ldr r1, [lr], #4\n\t"
+      "add r9, r9, r1\n"
+      "12:\n\t"
+      "ldr r12, [lr]\n\t"
+      "cmp r12, #0\n\t"
+      "bne 11b\n\t" TVM_TINY_DSP_RESULTS
+      "bne 10b\n\t"
+      "add sp, sp, #40\n\t"
+      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+      ".p2align 2\n"
+      "9:\n\t"
+      ".word 13b - 9b + 1, 1b - 9b + 1, 2b - 9b + 1, 3b - 9b + 1, 4b - 9b + 1\n\t"
+      ".word 5b - 9b + 1, 6b - 9b + 1, 7b - 9b + 1, 8b - 9b + 1\n\t" ::
+          : TVM_TINY_DSP_NAKED_CLOBBERS);
 }
 
-/* What the pixels of a row of a depthwise convolution have in common. */
+/* The same of a window of three by three, of which all columns are there, or the first or the last
+ * is not; the first one's x is that of its second column. Rows of 24 bytes of weights. */
+#define TVM_TINY_DSP_ROW_WHOLE(x, keep)            \
+  "ldr r1, [" x ", r10, lsl #1]\n\t"               \
+  TVM_TINY_DSP_PIXEL_TAP(", #16]")                       \
+  "ldr r3, [" x ", r10]\n\t"                       \
+  "ldr r1, [" x "], #4\n\t" keep TVM_TINY_DSP_PIXEL_TAPS("16")
+#define TVM_TINY_DSP_ROW_LEFT(x, keep)             \
+  "ldr r1, [" x ", r10]\n\t"                       \
+  TVM_TINY_DSP_PIXEL_TAP(", #16]")                       \
+  "ldr r1, [" x "], #4\n\t" keep TVM_TINY_DSP_PIXEL_TAP_OF("t", "16")
+#define TVM_TINY_DSP_ROW_RIGHT(x, keep)            \
+  "ldr r3, [" x ", r10]\n\t"                       \
+  "ldr r1, [" x "], #4\n\t" keep TVM_TINY_DSP_PIXEL_TAPS("16")
+#define TVM_TINY_DSP_PIXEL_3(name, row)                                              \
+  TVM_TINY_DSP_NAKED void tvm_tiny_dsp_pixel_3_##name(                               \
+      struct tvm_tiny_dsp_pixel* pixel __attribute__((unused))) {                    \
+    __asm__ volatile(                                                                \
+        "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                            \
+        "ldm r0!, {r1, r2, r3, r4, r5, r6, r7, r8, r9}\n\t"                          \
+        "ldm r0, {r7, r8}\n\t"                                                       \
+        "ldr r12, [r8]\n\t"                                                          \
+        "ldr lr, [r8, #8]\n\t"                                                       \
+        "ldr r9, [r8, #16]\n\t"                                                      \
+        "push {r1, r2, r3, r4, r5, r6, r9}\n\t"                                      \
+        "mov r9, r7\n\t"                                                             \
+        "ldrd r10, r11, [sp, #16]\n"                                                 \
+        "1:\n\t" TVM_TINY_DSP_BIASES row("r12", "") row("lr", "")                    \
+        "ldr r8, [sp, #24]\n\t" row("r8", "str r8, [sp, #24]\n\t")                   \
+        TVM_TINY_DSP_RESULTS                                                         \
+        "bne 1b\n\t"                                                                 \
+        "add sp, sp, #28\n\t"                                                        \
+        "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t" ::                          \
+            : TVM_TINY_DSP_NAKED_CLOBBERS);                                          \
+  }
+TVM_TINY_DSP_PIXEL_3(whole, TVM_TINY_DSP_ROW_WHOLE)
+TVM_TINY_DSP_PIXEL_3(left, TVM_TINY_DSP_ROW_LEFT)
+TVM_TINY_DSP_PIXEL_3(right, TVM_TINY_DSP_ROW_RIGHT)
+
+/* What these can do, and is worth memory of the stack. */
+enum { TVM_TINY_DSP_PIXEL_ACROSS = 9, TVM_TINY_DSP_PIXEL_DOWN = 8 };
+
+/* All blocks of the pixels of a row, as tvm_tiny_dsp_depthwise_in_place. */
 struct tvm_tiny_dsp_sweep {
-  const int8_t* rows[TVM_TINY_DSP_KERNEL];
+  struct tvm_tiny_dsp_pixel pixel;
+  struct tvm_tiny_dsp_tapped rows[TVM_TINY_DSP_PIXEL_DOWN + 1];
+  const int8_t* from[TVM_TINY_DSP_PIXEL_DOWN];
+  int32_t bytes[TVM_TINY_DSP_PIXEL_DOWN]; /* Of weights from the row's to those of the next. */
   const int16_t* w;
-  const int32_t* params;
-  uint32_t minus;
-  int32_t zero_point;
+  int32_t count;
 };
 
-/* Two channels of doubled sums, whose parameters come by one load. */
-TVM_TINY_INLINE void tvm_tiny_dsp_settle_two(const int32_t* sums, const int32_t* params,
-                                             int8_t* out, int32_t zero_point, int32_t low,
-                                             int32_t high) {
-  const uint32_t odd = (uint32_t)(2 * zero_point + 1);
-  register uint32_t word0 __asm__("r8");
-  register uint32_t multiplier0 __asm__("r9");
-  register uint32_t word1 __asm__("r10");
-  register uint32_t multiplier1 __asm__("r11");
-  int32_t t;
-  __asm__ volatile("ldmia %[params], {%[a], %[b], %[c], %[d]}"
-                   : [a] "=r"(word0), [b] "=r"(multiplier0), [c] "=r"(word1), [d] "=r"(multiplier1)
-                   : [params] "r"(params), "m"(*(const int32_t(*)[4])(const void*)params));
-  t = (int32_t)tvm_tiny_dsp_shift_left(odd, word0) + (sums[0] >> 31);
-  t = tvm_tiny_dsp_smmlar((uint32_t)sums[0], multiplier0, t);
-  out[0] = tvm_tiny_dsp_limit_half((int32_t)tvm_tiny_dsp_shift_right((uint32_t)t, word0), low, high);
-  t = (int32_t)tvm_tiny_dsp_shift_left(odd, word1) + (sums[1] >> 31);
-  t = tvm_tiny_dsp_smmlar((uint32_t)sums[1], multiplier1, t);
-  out[1] = tvm_tiny_dsp_limit_half((int32_t)tvm_tiny_dsp_shift_right((uint32_t)t, word1), low, high);
-}
-
-/* All whole blocks of four channels of a pixel, of whose window the columns `first` to `end` are in
- * x; at: what its first column is from the rows. whole: no row is missing. */
-TVM_TINY_INLINE void tvm_tiny_dsp_sweep_pixel(const struct tvm_tiny_dsp_sweep* sweep, int32_t at,
-                                              int8_t* out, int32_t low, int32_t high,
-                                              int32_t channels, int32_t kernel_h, int32_t kernel_w,
-                                              int32_t first, int32_t end, int whole) {
-  const int16_t* w = sweep->w;
-  const int32_t* params = sweep->params;
-  int32_t sums[4];
+/* Finds the rows that are there. */
+TVM_TINY_INLINE void tvm_tiny_dsp_sweep_rows(struct tvm_tiny_dsp_sweep* s, const int8_t* x,
+                                             const int32_t* lines, const int16_t* w,
+                                             int32_t row_bytes, int32_t kernel_h,
+                                             int32_t kernel_w) {
+  int32_t before = 0;
+  int32_t start = 0;
   int32_t ky;
-  int32_t c;
-  TVM_TINY_DSP_LOOP
-  for (c = at; c + 4 <= at + channels; c += 4) {
-    sums[0] = params[0] >> 7;
-    sums[1] = params[2] >> 7;
-    sums[2] = params[4] >> 7;
-    sums[3] = params[6] >> 7;
-    for (ky = 0; ky < kernel_h; ky++) {
-      if (whole || sweep->rows[ky] != 0) {
-        tvm_tiny_dsp_taps(sweep->rows[ky] + c, w, sums, sweep->minus, channels, kernel_w, first,
-                          end);
+  s->count = 0;
+  for (ky = 0; ky < kernel_h; ky++) {
+    if (lines[ky] >= 0) {
+      if (s->count == 0) {
+        start = ky;
+      } else {
+        s->bytes[s->count - 1] = 8 * kernel_w * (ky - before);
       }
-      w += 4 * kernel_w;
+      s->from[s->count++] = x + lines[ky] * row_bytes;
+      before = ky;
     }
-    tvm_tiny_dsp_settle_two(sums, params, out, sweep->zero_point, low, high);
-    tvm_tiny_dsp_settle_two(sums + 2, params + 4, out + 2, sweep->zero_point, low, high);
-    params += 8;
-    out += 4;
   }
+  if (s->count > 0) {
+    s->bytes[s->count - 1] = 8 * kernel_w * (kernel_h - before + start);
+  }
+  s->w = w + 4 * kernel_w * start;
 }
 
-/* tvm_tiny_dsp_depthwise_in_place of a kernel_h of at most TVM_TINY_DSP_KERNEL. */
-TVM_TINY_INLINE void tvm_tiny_dsp_sweep_row(
+/* One pixel, of whose window at `column` the columns first .. end - 1 are there. */
+TVM_TINY_INLINE void tvm_tiny_dsp_sweep_pixel(struct tvm_tiny_dsp_sweep* s, int32_t column,
+                                              int32_t first, int32_t end, int32_t kernel_h,
+                                              int32_t kernel_w) {
+  const int32_t half = first & (first < end);
+  const int32_t rest = end - first - half;
+  const int32_t single = (rest & 1) & (end == kernel_w);
+  const int32_t taken = 16 * (half + ((rest + 1) >> 1)) - 8 * single;
+  const int three = kernel_w == 3 && kernel_h == 3 && s->count == 3 && end - first > 1;
+  const int32_t at = (column + (three ? first : first & ~1)) * s->pixel.channels;
+  int32_t k;
+  for (k = 0; k < s->count; k++) {
+    s->rows[k].x = s->from[k] + at;
+    s->rows[k].skip = s->bytes[k] - taken;
+  }
+  s->pixel.w = s->w;
+  if (three) {
+    (first > 0 ? tvm_tiny_dsp_pixel_3_left
+     : end < 3 ? tvm_tiny_dsp_pixel_3_right
+               : tvm_tiny_dsp_pixel_3_whole)(&s->pixel);
+    return;
+  }
+  s->rows[k].x = 0;
+  s->pixel.w += 8 * (first >> 1);
+  s->pixel.begin = half != 0 ? 5 : rest >> 1;
+  s->pixel.pairs = rest >> 1;
+  s->pixel.last = (rest & 1) == 0 ? 6 : single != 0 ? 7 : 8;
+  tvm_tiny_dsp_pixel(&s->pixel);
+}
+
+/* One output row of a depthwise convolution, NHWC, without scratch: pixels in order, in each blocks
+ * of four channels in order. w: twice the weights, see tvm_tiny_dsp_tap_at; those of the last block
+ * are whole. lines: as for depthwise. */
+TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_in_place(
     const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int8_t* out,
     int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
     int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
     int32_t out_width) {
+  const int fits = kernel_h <= TVM_TINY_DSP_PIXEL_DOWN && kernel_w <= TVM_TINY_DSP_PIXEL_ACROSS;
+  const int32_t blocks = fits ? channels & ~3 : 0;
   struct tvm_tiny_dsp_sweep sweep;
-  int whole = 1;
-  int32_t ky;
   int32_t ox;
   int32_t c;
-  for (ky = 0; ky < kernel_h; ky++) {
-    sweep.rows[ky] = lines[ky] < 0 ? 0 : x + lines[ky] * width * channels;
-    whole &= lines[ky] >= 0;
+  if (fits) {
+    tvm_tiny_dsp_sweep_rows(&sweep, x, lines, w, width * channels, kernel_h, kernel_w);
   }
-  sweep.w = w;
-  sweep.params = params;
-  sweep.minus = (uint32_t)(-x_zero_point & 0xffff) * 0x10001u;
-  sweep.zero_point = y_zero_point;
-  TVM_TINY_DSP_LOOP
+  sweep.pixel.odd = 2 * y_zero_point + 1;
+  sweep.pixel.channels = channels;
+  sweep.pixel.minus = (uint32_t)(-x_zero_point & 0xffff) * 0x10001u;
+  sweep.pixel.rows = sweep.rows;
   for (ox = 0; ox < out_width; ox++) {
     const int32_t column = ox * stride_w - pad_left;
-    const int32_t first = column < 0 ? -column : 0;
+    const int32_t first = column < 0 ? (-column < kernel_w ? -column : kernel_w) : 0;
     const int32_t end = width - column < kernel_w ? width - column : kernel_w;
-    if (whole && first == 0 && end == kernel_w) {
-      tvm_tiny_dsp_sweep_pixel(&sweep, column * channels, out, low, high, channels, kernel_h,
-                               kernel_w, 0, kernel_w, 1);
-    } else {
-      tvm_tiny_dsp_sweep_pixel(&sweep, column * channels, out, low, high, channels, kernel_h,
-                               kernel_w, first, end, 0);
+    if (blocks > 0) {
+      sweep.pixel.params = params;
+      sweep.pixel.out = out;
+      sweep.pixel.end = out + blocks;
+      tvm_tiny_dsp_sweep_pixel(&sweep, column, first, end > first ? end : first, kernel_h,
+                               kernel_w);
     }
-    for (c = channels & ~3; c < channels; c++) {
+    if (low > -128 || high < 127) {
+      for (c = 0; c < blocks; c++) {
+        out[c] = tvm_tiny_dsp_clamp(out[c], low, high);
+      }
+    }
+    for (c = blocks; c < channels; c++) {
       out[c] = tvm_tiny_dsp_depthwise_one(x, lines, w, params, column, c, x_zero_point,
                                           y_zero_point, low, high, width, channels, kernel_h,
                                           kernel_w);
     }
     out += channels;
-  }
-}
-
-#define TVM_TINY_DSP_SWEEP(name, kernel, low, high)                                             \
-  TVM_TINY_DSP_ONCE void tvm_tiny_dsp_sweep_##name(                                             \
-      const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params,           \
-      int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t limits, int32_t width,   \
-      int32_t channels, int32_t stride_w, int32_t pad_left, int32_t out_width) {                \
-    (void)limits;                                                                               \
-    tvm_tiny_dsp_sweep_row(x, lines, w, params, out, x_zero_point, y_zero_point, low, high,     \
-                           width, channels, kernel, kernel, stride_w, pad_left, out_width);     \
-  }
-#define TVM_TINY_DSP_SWEEPS(name, kernel)         \
-  TVM_TINY_DSP_SWEEP(name, kernel, -128, 127)     \
-  TVM_TINY_DSP_SWEEP(name##_clamped, kernel, (int8_t)(limits & 255), limits >> 8)
-TVM_TINY_DSP_SWEEPS(3x3, 3)
-TVM_TINY_DSP_SWEEPS(5x5, 5)
-TVM_TINY_DSP_SWEEPS(7x7, 7)
-
-/* One output row of a depthwise convolution, NHWC, without scratch: pixels in order, in each blocks
- * of four channels in order. w: twice the weights, see tvm_tiny_dsp_tap_at; those of the last block
- * are whole. lines: as for depthwise. */
-TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place(
-    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int8_t* out,
-    int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
-    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
-    int32_t out_width) {
-  const int32_t limits = high * 256 + (low & 255);
-  int32_t ox;
-  int32_t c;
-#define TVM_TINY_DSP_SHARED(name, kernel)                                                        \
-  if (kernel_h == (kernel) && kernel_w == (kernel)) {                                            \
-    if (low <= -128 && high >= 127) {                                                            \
-      tvm_tiny_dsp_sweep_##name(x, lines, w, params, out, x_zero_point, y_zero_point, 0, width,  \
-                                channels, stride_w, pad_left, out_width);                        \
-    } else {                                                                                     \
-      tvm_tiny_dsp_sweep_##name##_clamped(x, lines, w, params, out, x_zero_point, y_zero_point,  \
-                                          limits, width, channels, stride_w, pad_left,           \
-                                          out_width);                                            \
-    }                                                                                            \
-    return;                                                                                      \
-  }
-  TVM_TINY_DSP_SHARED(3x3, 3)
-  TVM_TINY_DSP_SHARED(5x5, 5)
-  TVM_TINY_DSP_SHARED(7x7, 7)
-#undef TVM_TINY_DSP_SHARED
-  if (kernel_h <= TVM_TINY_DSP_KERNEL) {
-    tvm_tiny_dsp_sweep_row(x, lines, w, params, out, x_zero_point, y_zero_point, low, high, width,
-                           channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
-    return;
-  }
-  for (ox = 0; ox < out_width; ox++) {
-    for (c = 0; c < channels; c++) {
-      out[ox * channels + c] = tvm_tiny_dsp_depthwise_one(
-          x, lines, w, params, ox * stride_w - pad_left, c, x_zero_point, y_zero_point, low, high,
-          width, channels, kernel_h, kernel_w);
-    }
   }
 }
 
