@@ -105,6 +105,18 @@ def depthwise_in_place(
     return Case(f"{case.name}, in place", call, [x, packed, *others, zero], after)
 
 
+def depthwise_over_input(rng, width, channels, kernel, stride, lines) -> Case:
+    """Written over the first row of its input, without padding: what is gone was read."""
+    out_width = (width - kernel[1]) // stride + 1
+    case = depthwise_in_place(rng, width, channels, kernel, stride, 0, lines, FULL, out_width)
+    x, *others, want, zero = case.after
+    after = x.copy()
+    after.reshape(-1)[: want.size] = want.reshape(-1)
+    call = case.call.replace("(int8_t*)at[4]", "(int8_t*)at[0]")
+    name = f"{case.name}, over its input"
+    return Case(name, call, case.buffers, [after, *others, case.buffers[4], zero])
+
+
 def in_place(
     rng, width, channels, outputs, kernel, stride, pad, lines, limits=FULL, pixels=2
 ) -> Case:
@@ -199,6 +211,16 @@ DEPTHWISE = (
 def depthwises(rng: np.random.Generator) -> Iterator[Case]:
     for case in (depthwise, depthwise_in_place):
         yield from depthwises_by(case, rng)
+    for channels in (8, 6):
+        for kernel, stride in (((3, 3), 1), ((3, 3), 2), ((5, 5), 1), ((2, 4), 1), ((1, 1), 1)):
+            lines = range(kernel[0])
+            yield depthwise_over_input(rng, 11, channels, kernel, stride, lines)
+    yield depthwise_in_place(rng, 12, 8, (9, 3), 1, 1, [-1, *range(8)])
+    yield depthwise_in_place(rng, 12, 8, (3, 9), 1, 4, [2, -1, 1])
+    yield depthwise_in_place(rng, 14, 8, (3, 11), 1, 5, [2, 0, 1])
+    for width in (1, 2, 3, 4):
+        yield depthwise_in_place(rng, width, 12, (3, 3), 1, 1, [2, 0, 1], (-100, 90))
+        yield depthwise_in_place(rng, width, 8, (7, 7), 1, 3, [-1, 2, 0, 1, -1, 4, -1])
 
 
 def depthwises_by(depthwise: Callable[..., Case], rng: np.random.Generator) -> Iterator[Case]:

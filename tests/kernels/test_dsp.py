@@ -10,7 +10,7 @@ import pytest
 from dsp_cases import all_cases
 from dsp_products import dot
 from dsp_run import BOARD, WARNINGS, board_includes, check, run_on_board, run_on_host, write_cases
-from dsp_windows import depthwise, in_place
+from dsp_windows import depthwise, depthwise_in_place, in_place
 from tools import require
 
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -37,10 +37,12 @@ def test_instructions_are_few(tmp_path):
     rng = np.random.default_rng(1)
     cases = [dot(rng, 2, 2, 64), depthwise(rng, 48, 16, (3, 3), 1, 1, [0, 1, 2])]
     cases.append(in_place(rng, 16, 32, 32, (3, 3), 1, 1, [0, 1, 2]))
+    cases.append(depthwise_in_place(rng, 24, 64, (3, 3), 1, 1, [0, 1, 2]))
     few = [outcome.instructions for outcome in run_on_board(cases, tmp_path)]
     assert few[0] < 64 * 15.3
     assert few[1] < 48 * 16 * 22
     assert few[2] < 16 * 32 * 9 * 32 * 1.4
+    assert few[3] < 24 * 64 * 27.5
 
 
 @pytest.mark.parametrize(

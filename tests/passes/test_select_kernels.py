@@ -15,6 +15,7 @@ from tvm_tiny import ops
 from tvm_tiny.passes.select_kernels import workload
 from tvm_tiny.schedules.kernel import shape_of, spec
 from tvm_tiny.schedules.packed.choice import Choice
+from tvm_tiny.schedules.packed.depthwise import scratch
 from tvm_tiny.schedules.packed.isa import ISAS
 from tvm_tiny.transform import SelectKernels, StreamStages
 
@@ -84,6 +85,24 @@ def test_products_in_float32_are_packed(name, isa):
 
 
 @pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_frugal_products_give_the_same_bytes(name, isa):
+    mod = module(lambda emit, x: emit(PRODUCTS[name](x), name_hint="y"), SHAPE)
+    selected = SelectKernels(isa, frugal=["y"])(mod)
+    assert names(selected) == names(SelectKernels(isa)(mod))
+    same_bytes(mod, selected)
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+def test_frugal_depthwise_takes_no_scratch(kernel):
+    mod = module(lambda emit, x: emit(conv(x, 6, kernel=kernel, groups=6), name_hint="y"), SHAPE)
+    fast, frugal = (SelectKernels("dsp", frugal=f)(mod) for f in ((), ["y"]))
+    assert scratch(calls(fast)[0]) is not None
+    assert scratch(calls(frugal)[0]) is None
+    same_bytes(mod, frugal)
+
+
+@pytest.mark.parametrize("isa", ISAS)
 def test_sums_are_packed(isa):
     mod = module(lambda emit, x: emit(ops.call("qadd", [x, x], **SUM), name_hint="y"), SHAPE)
     selected = SelectKernels(isa)(mod)
@@ -129,8 +148,9 @@ def test_what_does_not_fit_stays(isa):
         assert names(SelectKernels(isa)(mod)) == names(mod)
 
 
+@pytest.mark.parametrize("frugal", [(), ("a", "b", "c")], ids=["fast", "frugal"])
 @pytest.mark.parametrize("isa", ISAS)
-def test_they_run_in_stages(isa):
+def test_they_run_in_stages(isa, frugal):
     def build(emit, x):
         a = emit(conv(x, 6, kernel=1), name_hint="a")
         b = emit(conv(a, 6, groups=6, seed=1), name_hint="b")
@@ -138,7 +158,7 @@ def test_they_run_in_stages(isa):
         return emit(ops.call("qadd", [c, x], **SUM), name_hint="y")
 
     mod = module(build, SHAPE)
-    staged = StreamStages([("a", "y")])(SelectKernels(isa)(mod))
+    staged = StreamStages([("a", "y")])(SelectKernels(isa, frugal=frugal)(mod))
     same_bytes(mod, staged)
 
 

@@ -2056,6 +2056,8 @@ struct tvm_tiny_dsp_pixel {
   int32_t last;
   const int16_t* w;
   struct tvm_tiny_dsp_tapped* rows; /* Those that are there; behind them x is 0. */
+  int32_t more;                     /* Pixels after this one, of three whole rows of whole blocks, */
+  int32_t step;                     /* and bytes from behind the blocks of one to the next. */
 };
 #define TVM_TINY_DSP_NAKED static __attribute__((naked, noinline, unused))
 #define TVM_TINY_DSP_NAKED_CLOBBERS "r0", "r1", "r2", "r3", "r12", "lr", "cc", "memory"
@@ -2204,18 +2206,34 @@ TVM_TINY_DSP_NAKED void tvm_tiny_dsp_pixel(
     __asm__ volatile(                                                                \
         "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                            \
         "ldm r0!, {r1, r2, r3, r4, r5, r6, r7, r8, r9}\n\t"                          \
-        "ldm r0, {r7, r8}\n\t"                                                       \
+        "ldm r0, {r7, r8, r10, r11}\n\t"                                             \
         "ldr r12, [r8]\n\t"                                                          \
         "ldr lr, [r8, #8]\n\t"                                                       \
         "ldr r9, [r8, #16]\n\t"                                                      \
-        "push {r1, r2, r3, r4, r5, r6, r9}\n\t"                                      \
+        "push {r1, r2, r3, r4, r5, r6, r7, r9, r10, r11}\n\t"                        \
         "mov r9, r7\n\t"                                                             \
         "ldrd r10, r11, [sp, #16]\n"                                                 \
         "1:\n\t" TVM_TINY_DSP_BIASES row("r12", "") row("lr", "")                    \
-        "ldr r8, [sp, #24]\n\t" row("r8", "str r8, [sp, #24]\n\t")                   \
+        "ldr r8, [sp, #28]\n\t" row("r8", "str r8, [sp, #28]\n\t")                   \
         TVM_TINY_DSP_RESULTS                                                         \
         "bne 1b\n\t"                                                                 \
-        "add sp, sp, #28\n\t"                                                        \
+        "ldrd r1, r3, [sp, #32]\n\t"                                                 \
+        "subs r1, r1, #1\n\t"                                                        \
+        "bmi 2f\n\t"                                                                 \
+        "str r1, [sp, #32]\n\t"                                                      \
+        "add r12, r12, r3\n\t"                                                       \
+        "add lr, lr, r3\n\t"                                                         \
+        "ldrd r9, r5, [sp, #24]\n\t"                                                 \
+        "add r5, r5, r3\n\t"                                                         \
+        "str r5, [sp, #28]\n\t"                                                      \
+        "ldr r5, [sp, #4]\n\t"                                                       \
+        "sub r5, r5, r10, lsl #3\n\t"                                                \
+        "str r5, [sp, #4]\n\t"                                                       \
+        "add r7, r7, r10\n\t"                                                        \
+        "str r7, [sp, #12]\n\t"                                                      \
+        "b 1b\n"                                                                     \
+        "2:\n\t"                                                                     \
+        "add sp, sp, #40\n\t"                                                        \
         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t" ::                          \
             : TVM_TINY_DSP_NAKED_CLOBBERS);                                          \
   }
@@ -2262,10 +2280,11 @@ TVM_TINY_INLINE void tvm_tiny_dsp_sweep_rows(struct tvm_tiny_dsp_sweep* s, const
   s->w = w + 4 * kernel_w * start;
 }
 
-/* One pixel, of whose window at `column` the columns first .. end - 1 are there. */
-TVM_TINY_INLINE void tvm_tiny_dsp_sweep_pixel(struct tvm_tiny_dsp_sweep* s, int32_t column,
-                                              int32_t first, int32_t end, int32_t kernel_h,
-                                              int32_t kernel_w) {
+/* One pixel, of whose window at `column` the columns first .. end - 1 are there; or some, of `run`
+ * that have all of them. Returns how many. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_sweep_pixels(struct tvm_tiny_dsp_sweep* s, int32_t column,
+                                                  int32_t first, int32_t end, int32_t kernel_h,
+                                                  int32_t kernel_w, int32_t run) {
   const int32_t half = first & (first < end);
   const int32_t rest = end - first - half;
   const int32_t single = (rest & 1) & (end == kernel_w);
@@ -2278,11 +2297,17 @@ TVM_TINY_INLINE void tvm_tiny_dsp_sweep_pixel(struct tvm_tiny_dsp_sweep* s, int3
     s->rows[k].skip = s->bytes[k] - taken;
   }
   s->pixel.w = s->w;
+  s->pixel.more = 0;
   if (three) {
-    (first > 0 ? tvm_tiny_dsp_pixel_3_left
-     : end < 3 ? tvm_tiny_dsp_pixel_3_right
-               : tvm_tiny_dsp_pixel_3_whole)(&s->pixel);
-    return;
+    if (first > 0) {
+      tvm_tiny_dsp_pixel_3_left(&s->pixel);
+    } else if (end < 3) {
+      tvm_tiny_dsp_pixel_3_right(&s->pixel);
+    } else {
+      s->pixel.more = run - 1;
+      tvm_tiny_dsp_pixel_3_whole(&s->pixel);
+    }
+    return s->pixel.more + 1;
   }
   s->rows[k].x = 0;
   s->pixel.w += 8 * (first >> 1);
@@ -2290,6 +2315,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_sweep_pixel(struct tvm_tiny_dsp_sweep* s, int3
   s->pixel.pairs = rest >> 1;
   s->pixel.last = (rest & 1) == 0 ? 6 : single != 0 ? 7 : 8;
   tvm_tiny_dsp_pixel(&s->pixel);
+  return 1;
 }
 
 /* One output row of a depthwise convolution, NHWC, without scratch: pixels in order, in each blocks
@@ -2303,7 +2329,7 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_in_place(
   const int fits = kernel_h <= TVM_TINY_DSP_PIXEL_DOWN && kernel_w <= TVM_TINY_DSP_PIXEL_ACROSS;
   const int32_t blocks = fits ? channels & ~3 : 0;
   struct tvm_tiny_dsp_sweep sweep;
-  int32_t ox;
+  int32_t ox = 0;
   int32_t c;
   if (fits) {
     tvm_tiny_dsp_sweep_rows(&sweep, x, lines, w, width * channels, kernel_h, kernel_w);
@@ -2312,28 +2338,37 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_in_place(
   sweep.pixel.channels = channels;
   sweep.pixel.minus = (uint32_t)(-x_zero_point & 0xffff) * 0x10001u;
   sweep.pixel.rows = sweep.rows;
-  for (ox = 0; ox < out_width; ox++) {
+  sweep.pixel.step = (stride_w - 1) * channels;
+  while (ox < out_width) {
     const int32_t column = ox * stride_w - pad_left;
     const int32_t first = column < 0 ? (-column < kernel_w ? -column : kernel_w) : 0;
     const int32_t end = width - column < kernel_w ? width - column : kernel_w;
+    int32_t run = 1;
     if (blocks > 0) {
+      if (blocks == channels && end == kernel_w) {
+        run = (width - column - kernel_w) / stride_w + 1;
+        run = run < out_width - ox ? run : out_width - ox;
+      }
       sweep.pixel.params = params;
       sweep.pixel.out = out;
       sweep.pixel.end = out + blocks;
-      tvm_tiny_dsp_sweep_pixel(&sweep, column, first, end > first ? end : first, kernel_h,
-                               kernel_w);
+      run = tvm_tiny_dsp_sweep_pixels(&sweep, column, first, end > first ? end : first, kernel_h,
+                                      kernel_w, run);
     }
-    if (low > -128 || high < 127) {
-      for (c = 0; c < blocks; c++) {
-        out[c] = tvm_tiny_dsp_clamp(out[c], low, high);
+    for (; run > 0; run--) {
+      if (low > -128 || high < 127) {
+        for (c = 0; c < blocks; c++) {
+          out[c] = tvm_tiny_dsp_clamp(out[c], low, high);
+        }
       }
+      for (c = blocks; c < channels; c++) {
+        out[c] = tvm_tiny_dsp_depthwise_one(x, lines, w, params, ox * stride_w - pad_left, c,
+                                            x_zero_point, y_zero_point, low, high, width, channels,
+                                            kernel_h, kernel_w);
+      }
+      out += channels;
+      ox++;
     }
-    for (c = blocks; c < channels; c++) {
-      out[c] = tvm_tiny_dsp_depthwise_one(x, lines, w, params, column, c, x_zero_point,
-                                          y_zero_point, low, high, width, channels, kernel_h,
-                                          kernel_w);
-    }
-    out += channels;
   }
 }
 
