@@ -92,7 +92,7 @@ def _packed(isa: Isa, call: Expr, value: Expr, choices: Choices, level: int) -> 
     if name == "tvm_tiny.qadd":
         return _sum(isa, call, value)
     if name == "tvm_tiny.qconv2d" and _is_depthwise(call):
-        return _depthwise(isa, call, value, in_place=level > 0 and isa.depthwise_in_place)
+        return _depthwise(isa, call, value, frugal=level > 0)
     if name in ("tvm_tiny.qconv2d", "tvm_tiny.qdense"):
         default = isa.choice if name == "tvm_tiny.qconv2d" else isa.dense
         tried: tuple[Choice, ...] = (choices.get(workload(isa.name, call), default),)
@@ -126,12 +126,23 @@ def _window(call: Call) -> dict[str, Any] | None:
     return {"shape": shape_of(call), "kernel": shape_of(call.args[1])[1:3], **pairs}
 
 
-def _depthwise(isa: Isa, call: Call, value: Call, *, in_place: bool) -> Call | None:
+def _depthwise(isa: Isa, call: Call, value: Call, *, frugal: bool) -> Call | None:
     window = _window(call)
     if window is None:
         return None
+    widths = isa.depthwise_in_place
+    in_place = widths is not None and (frugal or _is_fast_in_place(widths, call, window))
     extra = {**window, "in_place": int(in_place)}
     return _product(isa, call, value, "packed.qdepthwise", None, extra)
+
+
+def _is_fast_in_place(
+    widths: Mapping[tuple[int, int], int], call: Call, window: Mapping[str, Any]
+) -> bool:
+    """Whether the rows of a depthwise convolution are too short for gathering to pay."""
+    height, across = window["kernel"]
+    widest = widths.get((across, window["strides"][1]), 0) if height == across else 0
+    return shape_of(call)[2] <= widest
 
 
 def _convolution(isa: Isa, call: Call, value: Call, choice: Choice) -> Call | None:

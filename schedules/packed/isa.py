@@ -43,9 +43,10 @@ class Isa:
 
     choice: how products are computed where nothing else is asked for; dense: the same of a fully
     connected layer, which has one pixel. frugal: how with less and less memory, of each what can be
-    tried, the best first; depthwise_in_place: whether there is a depthwise convolution without
-    scratch. tiles: pixels and filters that `dot` can do. widens: the tile for which it takes
-    filters of 16 bits too, if there is one.
+    tried, the best first; depthwise_in_place: where there is a depthwise convolution without
+    scratch, the widest outputs of (size of the window, stride) for which it is the fastest too, as
+    measured; otherwise None. tiles: pixels and filters that `dot` can do. widens: the tile for
+    which it takes filters of 16 bits too, if there is one.
 
     weights: how filters lie. paired: how two filters lie in words of 16 bits, where that is faster.
     dtype: of gathered input, `columns`. subtracts: whether gathering takes the input's zero point
@@ -58,7 +59,7 @@ class Isa:
     choice: Choice
     dense: Choice
     frugal: tuple[tuple[Choice, ...], ...]
-    depthwise_in_place: bool
+    depthwise_in_place: Mapping[tuple[int, int], int] | None
     tiles: tuple[tuple[int, int], ...]
     widens: tuple[int, int] | None
     dtype: str
@@ -144,7 +145,7 @@ DSP = Isa(
     dense=Choice(1, 4),
     # One pixel at a time: its input may lie closer behind the output than that of two.
     frugal=((Choice(2, 2, 0), Choice(1, 2)), (Choice(1, 2, 0), Choice(1, 2))),
-    depthwise_in_place=True,
+    depthwise_in_place={(3, 1): 8, (3, 2): 24, (5, 1): 3, (5, 2): 5, (7, 1): 5, (7, 2): 5},
     tiles=((2, 2), (1, 2), (1, 4)),
     widens=(2, 2),
     dtype="int16",
@@ -183,7 +184,7 @@ def _of_bytes(
         choice=Choice(2, filters),
         dense=Choice(1, filters),
         frugal=((Choice(1, filters),),),
-        depthwise_in_place=False,
+        depthwise_in_place=None,
         tiles=((2, filters), (1, filters)),
         widens=None,
         dtype="int8",
