@@ -145,7 +145,7 @@ DSP = Isa(
     dense=Choice(1, 4),
     # One pixel at a time: its input may lie closer behind the output than that of two.
     frugal=((Choice(2, 2, 0), Choice(1, 2)), (Choice(1, 2, 0), Choice(1, 2))),
-    depthwise_in_place={(3, 1): 8, (3, 2): 24, (5, 1): 3, (5, 2): 5, (7, 1): 5, (7, 2): 5},
+    depthwise_in_place={(3, 1): 8, (3, 2): 24},
     tiles=((2, 2), (1, 2), (1, 4)),
     widens=(2, 2),
     dtype="int16",

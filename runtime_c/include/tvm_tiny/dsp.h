@@ -194,7 +194,7 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_depthwise_one(
     const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int32_t column,
     int32_t c, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
     int32_t channels, int32_t kernel_h, int32_t kernel_w) {
-  int32_t sum = tvm_tiny_dsp_bias(params + 2 * c);
+  int32_t sum = tvm_tiny_dsp_bias(params + 2 * c, 0);
   int32_t ky;
   int32_t kx;
   for (ky = 0; ky < kernel_h; ky++) {
@@ -206,7 +206,7 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_depthwise_one(
       }
     }
   }
-  return tvm_tiny_dsp_rescale_any(sum, params + 2 * c, y_zero_point, low, high);
+  return tvm_tiny_dsp_rescale_any(sum, params + 2 * c, 0, y_zero_point, low, high);
 }
 
 /* value * multiplier / 2^31 / 2^shift, both steps rounded half away from zero as TFLite does. */
