@@ -1827,13 +1827,13 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t
 }
 
 /*
- * A convolution of input that is read where it is: 17 instructions and a load for 16 products in
- * place of 12, and no scratch.
+ * A convolution of input that is read where it is: 17 instructions for 16 products in place of 12,
+ * and no scratch.
  */
 #define TVM_TINY_DSP_QUAD_IN_PLACE_2X2        \
   "ldr r9, [%[x], %[step]]\n\t"               \
   "ldr r8, [%[x]], #4\n\t"                    \
-  "ldr %[w0], [%[w]], #4\n\t"                 \
+  "ldrd %[w0], %[w1], [%[w]], #8\n\t"         \
   "sxtab16 r10, %[minus], r8\n\t"             \
   "sxtab16 r11, %[minus], r9\n\t"             \
   "sxtab16 r8, %[minus], r8, ror #8\n\t"      \
@@ -1843,16 +1843,15 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t
   "sxtb16 %[w0], %[w0]\n\t"                   \
   "smlad %[s00], %[w0], r10, %[s00]\n\t"      \
   "smlad %[s10], %[w0], r11, %[s10]\n\t"      \
-  "ldr %[w0], [%[w]], #4\n\t"                 \
-  "smlad %[s01], %[w0], r8, %[s01]\n\t"       \
-  "smlad %[s11], %[w0], r9, %[s11]\n\t"       \
-  "sxtb16 %[w0], %[w0]\n\t"                   \
-  "smlad %[s00], %[w0], r8, %[s00]\n\t"       \
-  "smlad %[s10], %[w0], r9, %[s10]\n\t"
+  "smlad %[s01], %[w1], r8, %[s01]\n\t"       \
+  "smlad %[s11], %[w1], r9, %[s11]\n\t"       \
+  "sxtb16 %[w1], %[w1]\n\t"                   \
+  "smlad %[s00], %[w1], r8, %[s00]\n\t"       \
+  "smlad %[s10], %[w1], r9, %[s10]\n\t"
 #define TVM_TINY_DSP_RUN_IN_PLACE_2X2(text)                                                     \
   __asm__ volatile(text                                                                         \
                    : [x] "+r"(from), [w] "+r"(row), [s00] "+r"(s00), [s01] "+r"(s01),           \
-                     [s10] "+r"(s10), [s11] "+r"(s11), [w0] "=&r"(w0)                           \
+                     [s10] "+r"(s10), [s11] "+r"(s11), [w0] "=&r"(w0), [w1] "=&r"(w1)           \
                    : [minus] "r"(minus), [step] "i"(step)                                       \
                    : "r8", "r9", "r10", "r11", "memory")
 
@@ -1867,6 +1866,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_2x2(const int8_t* x, const int32_t* l
   int32_t s01 = s00;
   int32_t s11 = s10;
   uint32_t w0;
+  uint32_t w1;
   int32_t ky;
   int32_t n;
   TVM_TINY_DSP_LOOP
