@@ -25,8 +25,8 @@
  * floating-point unit does in the mode that cores start in. Without one integers give the same,
  * within limits: see tvm_tiny_dsp_rounded_any.
  *
- * Words of x may stand at any byte. cols, scratch and the w of dot products: 4-byte aligned. Not a
- * byte more than what is given is read or written.
+ * Words of x may stand at any byte. cols, scratch, int16 w and the w of dot products: 4-byte aligned.
+ * Not a byte more than what is given is read or written.
  */
 #ifndef TVM_TINY_DSP_H
 #define TVM_TINY_DSP_H
@@ -2059,7 +2059,12 @@ struct tvm_tiny_dsp_pixel {
   int32_t more;                     /* Pixels after this one, of three whole rows of whole blocks, */
   int32_t step;                     /* and bytes from behind the blocks of one to the next. */
 };
+/* What gcc sees of them does not use the pixel: noipa keeps it from concluding anything. */
+#ifdef __clang__
 #define TVM_TINY_DSP_NAKED static __attribute__((naked, noinline, unused))
+#else
+#define TVM_TINY_DSP_NAKED static __attribute__((naked, noipa, unused))
+#endif
 #define TVM_TINY_DSP_NAKED_CLOBBERS "r0", "r1", "r2", "r3", "r12", "lr", "cc", "memory"
 
 /* Taps in r1 and r3; next: from its last two weights to what comes. */
@@ -2149,6 +2154,7 @@ TVM_TINY_DSP_NAKED void tvm_tiny_dsp_pixel(
       "ldrd r10, r11, [sp, #16]\n"
       "10:\n\t" TVM_TINY_DSP_BIASES
       "ldr lr, [sp, #36]\n\t"
+      "ldr r12, [lr]\n\t"
       "b 12f\n"
       "11:\n\t"
       "add r1, r12, #4\n\t"
@@ -2170,10 +2176,9 @@ TVM_TINY_DSP_NAKED void tvm_tiny_dsp_pixel(
       "7:\n\t"
       "ldr r1, [r12]\n\t" TVM_TINY_DSP_PIXEL_TAP("], #8")
       "6:\n\t"
-      "ldr r1, [lr], #4\n\t"
+      "ldrd r1, r12, [lr], #4\n\t"
       "add r9, r9, r1\n"
       "12:\n\t"
-      "ldr r12, [lr]\n\t"
       "cmp r12, #0\n\t"
       "bne 11b\n\t" TVM_TINY_DSP_RESULTS
       "bne 10b\n\t"
