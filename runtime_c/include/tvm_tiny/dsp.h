@@ -25,8 +25,8 @@
  * floating-point unit does in the mode that cores start in. Without one integers give the same,
  * within limits: see tvm_tiny_dsp_rounded_any.
  *
- * Words of x may stand at any byte. cols, scratch, int16 w and the w of dot products: 4-byte aligned.
- * Not a byte more than what is given is read or written.
+ * Words of x may stand at any byte. cols, scratch, int16 w and the w of dot products: 4-byte
+ * aligned. Not a byte more than what is given is read or written.
  */
 #ifndef TVM_TINY_DSP_H
 #define TVM_TINY_DSP_H
@@ -180,8 +180,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(
   }
 }
 
-/* Where weight (c, ky, kx) of a depthwise convolution in place lies: blocks of four channels, rows of
- * each, two taps of a channel beside each other; of an odd row's last tap the channels. */
+/* Where weight (c, ky, kx) of a depthwise convolution in place lies: blocks of four channels, rows
+ * of each, two taps of a channel beside each other; of an odd row's last tap the channels. */
 TVM_TINY_INLINE int32_t tvm_tiny_dsp_tap_at(int32_t c, int32_t ky, int32_t kx, int32_t kernel_h,
                                             int32_t kernel_w) {
   const int32_t row = ((c >> 2) * kernel_h + ky) * kernel_w * 4;
@@ -2051,13 +2051,13 @@ struct tvm_tiny_dsp_pixel {
   const int8_t* end;
   int32_t channels;
   uint32_t minus;
-  int32_t begin; /* Where in the code a row begins, and what follows its single tap, and its pairs. */
-  int32_t pairs;
-  int32_t last;
+  int32_t begin; /* Where in the code a row begins, */
+  int32_t pairs; /* what follows a first single tap, */
+  int32_t last;  /* and what the pairs. */
   const int16_t* w;
   struct tvm_tiny_dsp_tapped* rows; /* Those that are there; behind them x is 0. */
-  int32_t more;                     /* Pixels after this one, of three whole rows of whole blocks, */
-  int32_t step;                     /* and bytes from behind the blocks of one to the next. */
+  int32_t more; /* Pixels after this one, of three whole rows of whole blocks, */
+  int32_t step; /* and bytes from behind the blocks of one to the next. */
 };
 /* What gcc sees of them does not use the pixel: noipa keeps it from concluding anything. */
 #ifdef __clang__
