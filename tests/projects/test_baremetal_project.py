@@ -34,6 +34,7 @@ def test_a_board_gives_what_the_host_gives(archives, samples, tmp_path, board):
     for model in project.models:
         found, wanted = run_all(project, samples, model), run_all(host, samples, model)
         np.testing.assert_array_equal(found, wanted)
+    assert not list((project.folder / "build").glob("run-*"))
 
 
 @pytest.mark.parametrize("board", ["microbit", "mps3_an547", "riscv32"])

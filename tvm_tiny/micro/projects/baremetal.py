@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvm_tiny.errors import BoardError, BudgetError
-from tvm_tiny.micro import elf
+from tvm_tiny.micro import emulator
 from tvm_tiny.micro.boards import BOARDS as ALL_BOARDS
 from tvm_tiny.micro.boards import Board, find_board
 from tvm_tiny.micro.compiler import BOARD_FLAGS, runtime_folder
 from tvm_tiny.micro.firmware import board_sources, render_memory
-from tvm_tiny.micro.session.firmware import SessionFirmware
+from tvm_tiny.micro.session.transport import start_qemu
 from tvm_tiny.micro.session.uarts import find_uart, port_flags
 
 from . import make
@@ -79,8 +79,17 @@ class BaremetalProject:
     def open_transport(self, folder: Path, values: Values) -> Transport:
         """Starts the emulator; DataError where the program has no line."""
         check_line(folder, values)
-        path = make.built(folder)
-        return SessionFirmware(find_board(str(values["board"])), path, elf.sizes([path])).open()
+        path, board = make.built(folder), find_board(str(values["board"]))
+        build = path.parent
+        (build / "fault.txt").unlink(missing_ok=True)  # of an earlier run
+        command = emulator.run_command(board, path)
+        at = command.index("-serial")
+        command[at : at + 2] = []
+
+        def explain(status: int, said: str) -> str:
+            return emulator.explain_end(path, build, status, said)
+
+        return start_qemu(command, find_uart(board).number, folder=build, explain=explain)
 
 
 def _run_command(board: Board) -> list[str]:
