@@ -15,11 +15,12 @@ VERSION = "VERSION_MAJOR = 3\nVERSION_MINOR = 4\nPATCHLEVEL = 1\nEXTRAVERSION = 
 
 @pytest.fixture
 def base(tmp_path, monkeypatch):
-    """A tree beside a CMSIS module, with all programs."""
+    """A tree beside a CMSIS module, with all programs and packages."""
     for name in ("ZEPHYR_BASE", "ZEPHYR_TOOLCHAIN_VARIANT", "ZEPHYR_SDK_INSTALL_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(shutil, "which", lambda program: f"/usr/bin/{program}")
     monkeypatch.setattr(tree, "_has_sdk", lambda: False)
+    monkeypatch.setattr(tree, "_has_package", lambda module: True)
     folder = tmp_path / "zephyr"
     package = folder / "share" / "zephyr-package" / "cmake"
     package.mkdir(parents=True)
@@ -104,7 +105,6 @@ def test_without_west_all_modules_are_named(base, tmp_path):
 def test_in_a_workspace_only_ours_is_added(base, tmp_path):
     (tmp_path / ".west").mkdir()
     (tmp_path / ".west" / "config").write_text("[manifest]\n")
-    pytest.importorskip("west")
     found = module_definitions(find_tree(str(base)), tmp_path / "ours")
     assert found == {"ZEPHYR_EXTRA_MODULES": f"{tmp_path}/ours"}
 
