@@ -13,7 +13,7 @@ import numpy as np
 from tvm import relax
 from tvm.ir import Call, Expr, GenericConst
 
-from tvm_tiny.schedules.kernel import shape_of
+from tvm_tiny.schedules.shapes import shape_of
 
 # Lowest and highest value of each channel: int64 [C, 2].
 Ranges = np.ndarray

@@ -15,20 +15,12 @@ from tvm_tiny.schedules import packed, portable  # noqa: F401  they register the
 from tvm_tiny.schedules.access import Access, Span, analyze
 from tvm_tiny.schedules.columns import column_access, keep_columns
 from tvm_tiny.schedules.driver import driver
-from tvm_tiny.schedules.kernel import (
-    OUT,
-    Factory,
-    Pitches,
-    Spec,
-    memory_shape,
-    row_count,
-    row_split,
-    shape_of,
-    spec,
-)
+from tvm_tiny.schedules.kernel import Factory
 from tvm_tiny.schedules.packed.tensorize import with_scratch
 from tvm_tiny.schedules.portable.convolution import CONVOLUTION_SCALARS
 from tvm_tiny.schedules.portable.planes import depthwise_planes
+from tvm_tiny.schedules.rings import OUT, Pitches
+from tvm_tiny.schedules.shapes import Spec, memory_shape, row_count, row_split, shape_of, spec
 from tvm_tiny.schedules.stage import (
     Columns,
     Operator,

@@ -10,7 +10,7 @@ from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, IRModule
 
 from tvm_tiny import ops
-from tvm_tiny.schedules.kernel import shape_of
+from tvm_tiny.schedules.shapes import shape_of
 
 from .channel_ranges import (
     Ranges,

@@ -13,7 +13,7 @@ from tvm_tiny.graph import PUSH
 from tvm_tiny.network import read_network
 from tvm_tiny.partition import Partition, Search
 from tvm_tiny.patches import SPLITS
-from tvm_tiny.schedules.kernel import row_count, row_split, shape_of
+from tvm_tiny.schedules.shapes import row_count, row_split, shape_of
 from tvm_tiny.schedules.stage import Range
 
 from .emit_stage import factory_of, short_name

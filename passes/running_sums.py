@@ -7,7 +7,7 @@ from tvm import relax
 from tvm.ir import Call, Expr, IRModule
 
 from tvm_tiny import ops
-from tvm_tiny.schedules.kernel import shape_of
+from tvm_tiny.schedules.shapes import shape_of
 
 from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of
 

@@ -13,11 +13,11 @@ from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, IRModule
 
 from tvm_tiny import ops
-from tvm_tiny.schedules.kernel import shape_of
 from tvm_tiny.schedules.packed.choice import Choice
 from tvm_tiny.schedules.packed.depthwise import pack_depthwise
 from tvm_tiny.schedules.packed.isa import ISAS, Isa
 from tvm_tiny.schedules.packed.packing import as_ints, pack_channels, padded
+from tvm_tiny.schedules.shapes import shape_of
 
 from .rebuild import Binding, emit_named, rebuild_main, results_of
 

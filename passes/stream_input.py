@@ -8,7 +8,7 @@ from tvm.ir import IRModule
 
 from tvm_tiny import ops
 from tvm_tiny.errors import UnsupportedError
-from tvm_tiny.schedules.kernel import row_split, spec
+from tvm_tiny.schedules.shapes import row_split, spec
 
 from .rebuild import Binding, bindings_of, rebuild_main, results_of, substitute, with_main
 

@@ -14,7 +14,9 @@ from tvm import s_tir, tirx
 from tvm.ir import Expr, TensorLoad
 
 from .access import Access, analyze
-from .kernel import Rings, RowKernel, row_split
+from .kernel import RowKernel
+from .rings import Rings
+from .shapes import row_split
 
 
 def column_access(

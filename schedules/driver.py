@@ -8,7 +8,7 @@ import tvm
 from tvm import s_tir, tirx
 from tvm.ir import Call, Expr, GlobalVar, PrimType
 
-from .kernel import Spec
+from .shapes import Spec
 from .stage import ATTRIBUTE, Numbers, Stage, runs
 
 

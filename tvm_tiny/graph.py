@@ -13,7 +13,7 @@ from tvm.ir import Call, Expr, GenericConst, IRModule, Tuple, TupleGetItem
 from .passes.emit_stage import IN_PLACE, MACS, OP
 from .passes.rebuild import bindings_of, results_of
 from .schedules import stage
-from .schedules.kernel import row_count
+from .schedules.shapes import row_count
 from .schedules.stage import ATTRIBUTE, Stage
 
 # The operator that takes a row from the caller.

@@ -19,7 +19,8 @@ from .graph import Graph, Step, Storage
 from .passes.emit_stage import describe, describe_columns, ringed_operands, tiled_operands
 from .passes.rebuild import bindings_of, results_of
 from .schedules import kernel as kernels
-from .schedules.kernel import OUT, memory_shape, row_count, shape_of
+from .schedules.rings import OUT
+from .schedules.shapes import memory_shape, row_count, shape_of
 from .schedules.stage import Operator, Stage, fit_rings, in_place, share
 from .schedules.tiles import divided, tile, tile_sizes
 

@@ -12,7 +12,9 @@ from tvm import tirx
 from tvm.ir import Call, Expr
 from tvm.script.ir_builder import tirx as T
 
-from ..kernel import OUT, Rings, RowKernel, Spec, first_operand, inside, row_kernel, shape_of
+from ..kernel import RowKernel, first_operand, row_kernel
+from ..rings import OUT, Rings
+from ..shapes import Spec, inside, shape_of
 from .isa import isa_of
 from .script import buffer, function, loops, spatial
 from .script import call as call_c

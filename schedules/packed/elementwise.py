@@ -7,8 +7,10 @@ import math
 from tvm import s_tir, tirx
 from tvm.ir import Call, Expr
 
-from ..kernel import OUT, Rings, RowKernel, row_indices, row_kernel, row_split, same_rows, shape_of
+from ..kernel import RowKernel, row_kernel, same_rows
 from ..portable.elementwise import SUM, qadd
+from ..rings import OUT, Rings
+from ..shapes import row_indices, row_split, shape_of
 
 
 def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:

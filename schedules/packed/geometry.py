@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tvm.ir import Call
 
-from ..kernel import Spec, shape_of, spec
+from ..shapes import Spec, shape_of, spec
 from .choice import Choice
 from .isa import Filters, Isa, isa_of
 

@@ -15,7 +15,7 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from ..kernel import Spec
+from ..shapes import Spec
 
 
 def function(buffers: Mapping[str, Spec], body: Callable[..., None]) -> tirx.PrimFunc:

@@ -8,17 +8,10 @@ value 0, which the input's zero point would contribute as 0 too.
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
-from ..kernel import (
-    OUT,
-    Rings,
-    RowKernel,
-    batch_and_row,
-    first_operand,
-    inside,
-    row_kernel,
-    shape_of,
-)
+from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import channel_rescale, clamp_int8
+from ..rings import OUT, Rings
+from ..shapes import batch_and_row, inside, shape_of
 
 CONVOLUTION_SCALARS = ("x_zp", "y_zp", "act_min", "act_max")
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
-from ..kernel import Rings, RowKernel, batch_and_row, row_kernel, shape_of
+from ..kernel import RowKernel, row_kernel
 from ..requantize import channel_rescale, clamp_int8, tensor_rescale
+from ..rings import Rings
+from ..shapes import batch_and_row, shape_of
 
 
 @row_kernel("tvm_tiny.qdense", scalars=("x_zp", "y_zp", "act_min", "act_max"))

@@ -7,18 +7,11 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..kernel import (
-    Index,
-    Rings,
-    RowKernel,
-    Steps,
-    pointwise_kernel,
-    row_kernel,
-    same_rows,
-    shape_of,
-    spec,
-)
+from ..kernel import RowKernel, row_kernel, same_rows
+from ..pointwise import Steps, pointwise_kernel
 from ..requantize import ROUND_TO_EVEN, clamp_int8, i32, scale_down, scale_up
+from ..rings import Rings
+from ..shapes import Index, shape_of, spec
 
 Buffers = Sequence[tirx.Var]
 

@@ -7,17 +7,11 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..kernel import (
-    Index,
-    Rings,
-    RowKernel,
-    Steps,
-    first_operand,
-    pointwise_kernel,
-    row_kernel,
-    shape_of,
-)
+from ..kernel import RowKernel, first_operand, row_kernel
+from ..pointwise import Steps, pointwise_kernel
 from ..requantize import i32
+from ..rings import Rings
+from ..shapes import Index, shape_of
 
 Buffers = Sequence[tirx.Var]
 

@@ -6,8 +6,8 @@ from tvm import tirx
 from tvm.ir import Call
 from tvm.script import tirx as T
 
-from ..kernel import inside, shape_of
 from ..requantize import channel_rescale, clamp_int8
+from ..shapes import inside, shape_of
 
 
 def depthwise_planes(call: Call) -> tirx.PrimFunc:

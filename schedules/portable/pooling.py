@@ -3,17 +3,10 @@
 from tvm.ir import Call
 from tvm.script import tirx as T
 
-from ..kernel import (
-    OUT,
-    Rings,
-    RowKernel,
-    batch_and_row,
-    first_operand,
-    inside,
-    row_kernel,
-    shape_of,
-)
+from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import clamp_int8
+from ..rings import OUT, Rings
+from ..shapes import batch_and_row, inside, shape_of
 
 
 @row_kernel(

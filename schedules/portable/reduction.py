@@ -9,8 +9,10 @@ import math
 from tvm.ir import Call
 from tvm.script import tirx as T
 
-from ..kernel import Rings, RowKernel, first_operand, row_kernel, shape_of
+from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import clamp_int8, tensor_rescale
+from ..rings import Rings
+from ..shapes import shape_of
 
 
 def outer_reduced_inner(shape: tuple[int, ...], axes: list[int]) -> tuple[int, int, int]:

@@ -13,10 +13,10 @@ from tvm import relax
 
 from tvm_tiny import ops
 from tvm_tiny.passes.select_kernels import workload
-from tvm_tiny.schedules.kernel import shape_of, spec
 from tvm_tiny.schedules.packed.choice import Choice
 from tvm_tiny.schedules.packed.depthwise import scratch
 from tvm_tiny.schedules.packed.isa import ISAS
+from tvm_tiny.schedules.shapes import shape_of, spec
 from tvm_tiny.transform import SelectKernels, StreamStages
 
 SHAPE = (1, 7, 5, 6)

@@ -11,7 +11,7 @@ from tvm.ir import Call, GenericConst
 
 from tvm_tiny.passes.emit_stage import describe_columns
 from tvm_tiny.schedules import kernel as kernels
-from tvm_tiny.schedules.kernel import row_split, shape_of
+from tvm_tiny.schedules.shapes import row_split, shape_of
 
 # Most tensors of some families have too few axes to have columns.
 SETTINGS = settings(

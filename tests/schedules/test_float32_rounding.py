@@ -7,8 +7,8 @@ import pytest
 from kernels.float32_reference import scaling
 from test_requantize import COUNT, compiled
 
-from tvm_tiny.schedules.kernel import Steps
 from tvm_tiny.schedules.packed.float32 import IN_FLOAT32, FloatChannel
+from tvm_tiny.schedules.pointwise import Steps
 
 FULL = (-128, 127)
 FORMS = pytest.mark.parametrize("form", IN_FLOAT32.values(), ids=str)

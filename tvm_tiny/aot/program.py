@@ -18,7 +18,7 @@ from ..interface import Interface
 from ..memory import ATTRIBUTE as MEMORY_PLAN
 from ..memory import MemoryPlan, align
 from ..pools import PoolUse
-from ..schedules.kernel import row_split
+from ..schedules.shapes import row_split
 from ..schedules.stage import Stage, runs
 from .kernels import KernelSource, print_kernels
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tvm_tiny.graph import Graph, Operator, Storage
 from tvm_tiny.occupancy import Occupancy
-from tvm_tiny.schedules.kernel import row_split
+from tvm_tiny.schedules.shapes import row_split
 from tvm_tiny.timeline import Life
 
 from .data import Block, PoolPart, Run

@@ -11,9 +11,9 @@ from tvm.ir import Call, GlobalVar
 from ..passes.emit_stage import factory_of
 from ..passes.lower_tir import lower_prim_func, to_pointer_abi
 from ..passes.print_c import print_c
-from ..schedules.kernel import shape_of
 from ..schedules.packed.choice import Choice
 from ..schedules.packed.geometry import geometry
+from ..schedules.shapes import shape_of
 from .firmware import Batch, Kernel
 from .workloads import Workload
 

@@ -12,9 +12,9 @@ from tvm.ir import Call, GenericConst, IRModule
 from ..passes.rebuild import bindings_of
 from ..passes.select_kernels import SelectKernels, workload
 from ..pipeline import operators_pipeline
-from ..schedules.kernel import spec
 from ..schedules.packed.choice import Choice
 from ..schedules.packed.isa import ISAS, Isa
+from ..schedules.shapes import spec
 
 PRODUCTS = ("tvm_tiny.packed.qconv2d", "tvm_tiny.packed.qdense")
 
