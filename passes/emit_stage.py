@@ -19,17 +19,21 @@ from tvm_tiny.schedules.kernel import Factory
 from tvm_tiny.schedules.packed.tensorize import with_scratch
 from tvm_tiny.schedules.portable.convolution import CONVOLUTION_SCALARS
 from tvm_tiny.schedules.portable.planes import depthwise_planes
+from tvm_tiny.schedules.portable.slide import slide_kernel
 from tvm_tiny.schedules.rings import OUT, Pitches
 from tvm_tiny.schedules.shapes import Spec, memory_shape, row_count, row_split, shape_of, spec
 from tvm_tiny.schedules.stage import (
+    SLIDE,
     Columns,
     Operator,
     Range,
     Rows,
     Stage,
     Tiles,
+    first_kept,
     fit_rings,
     in_place,
+    slid,
 )
 from tvm_tiny.schedules.tiles import divided, lines, tile, tile_sizes
 
@@ -208,18 +212,21 @@ def emit_stage(
     results: Sequence[relax.Var],
     name: str,
     split: Range | None = None,
+    *,
+    slides: bool = False,
 ) -> list[Expr]:
     """Add the functions of a stage to the builder's module; answer its results.
 
     body: operators in topological order; results: those of their variables that are used
-    elsewhere; name: of the stage's function; split: rows and columns of tiles of a patch stage.
+    elsewhere; name: of the stage's function; split: rows and columns of tiles of a patch stage;
+    slides: whether the rows of its rings move, see `slid`.
     Functions of equal structure are added once: BlockBuilder.add_func compares them.
     """
-    parts = _Parts(body, results, split)
+    parts = _Parts(body, results, split, slides)
     stage = parts.stage()
     kernels_ = [
-        builder.add_func(_lowered(call, _pitches(stage, k)), _kernel_name(call))
-        for k, (_, call) in enumerate(body)
+        builder.add_func(parts.kernel(stage, k, call), _kernel_name(call))
+        for k, call in enumerate(parts.calls(stage))
     ]
     stage = _with_kernels(stage, kernels_)
     specs = parts.specs(stage)
@@ -233,8 +240,10 @@ def emit_stage(
     return [TupleGetItem(step, k) for k in range(len(results))]
 
 
-def _kernel_name(call: Call) -> str:
+def _kernel_name(call: Call | None) -> str:
     """Of a row kernel. Another operator may share push's: in C `push_row` takes the input."""
+    if call is None:
+        return f"{SLIDE}_rows"
     name = short_name(call)
     return f"{'copy' if name == 'push' else name}_row"
 
@@ -262,8 +271,10 @@ def short_name(call: Call) -> str:
 class _Parts:
     """The parameters of a stage's function: operands, integer arrays, results, rings."""
 
-    def __init__(self, body: Body, results: Sequence[relax.Var], split: Range | None) -> None:
-        self._body, self._patches = body, split is not None
+    def __init__(
+        self, body: Body, results: Sequence[relax.Var], split: Range | None, slides: bool = False
+    ) -> None:
+        self._body, self._patches, self._slides = body, split is not None, slides
         made = [var for var, _ in body]
         outside = [a for _, call in body for a in call.args if not _among(a, made)]
         self._outside = [a for k, a in enumerate(outside) if not _among(a, outside[:k])]
@@ -272,7 +283,10 @@ class _Parts:
         ]
         self._results = list(results)
         self._inside = [var for var in made if not _among(var, results)]
-        first = len(self._outside) + len(self._with_integers)
+        # How many rings move follows from the stage, whose parameters these are.
+        moved = slid(_Parts(body, results, split).stage()).slides if slides else {}
+        first = len(self._outside) + len(self._with_integers) + len(moved)
+        self._first_made = first
         self._made = {var: first + k for k, var in enumerate([*self._results, *self._inside])}
         self._tiles = None if split is None else self._tiled(split)
         shared = self._in_place()
@@ -309,13 +323,25 @@ class _Parts:
 
     def stage(self) -> Stage:
         """The stage, its rings as small as they can be, without the names of its kernels."""
+        stage = self._turning()
+        if not self._slides:
+            return stage
+        stage = slid(stage)
+        operators = list(stage.operators)
+        first = self._first_made - len(stage.slides)
+        for table, k in enumerate(sorted(stage.slides.values()), first):
+            operators[k] = replace(operators[k], operands=(table,), reads=(None,), within=(None,))
+        return replace(stage, operators=tuple(operators))
+
+    def _turning(self) -> Stage:
+        """The stage with rings that go round."""
         operators = tuple(self._operator(var, call) for var, call in self._body)
         tensors = [a for a in self._outside if not isinstance(a, GenericConst)]
         tensors += [*self._results, *self._inside]
         rows = {self._parameter(t): row_count(shape_of(t)) for t in tensors}
         stage = Stage(operators, rows, {})
         if self._scratch() is not None:
-            last = len(self._outside) + len(self._with_integers)
+            last = self._first_made
             stage = replace(stage, scratch=last + len(self._results) + len(self._inside))
         if self._tiles is not None:
             stage = divided(stage, self._tiles, [self._made[var] for var in self._inside])
@@ -355,17 +381,36 @@ class _Parts:
     def operands(self, stage: Stage) -> list[Expr]:
         """What main passes: tensors, constants, and each operator's integers."""
         arrays = []
-        for position, (var, call) in enumerate(self._body):
+        own = [(k, o) for k, o in enumerate(stage.operators) if o.op != SLIDE]
+        turning = {p: rows for p, rows in stage.rings.items() if p not in stage.slides}
+        for (position, operator), (var, call) in zip(own, self._body, strict=True):
             if self._integers(var) is None:
                 continue
-            operator = stage.operators[position]
             factory = factory_of(call)
             places = {OUT: operator.result} | dict(enumerate(operator.operands))
             sizes = factory.whole(call)
-            sizes |= {k: stage.rings[places[k]] for k in sizes if places[k] in stage.rings}
+            sizes |= {k: turning[places[k]] for k in sizes if places[k] in turning}
             tiles = () if stage.tiles is None else lines(stage, position)
             arrays += factory.integers(call, sizes, tiles)
+        moves = sorted(stage.slides.values())
+        arrays += [np.array(first_kept(stage, k), dtype="int32") for k in moves]
         return [*self._outside, *map(relax.const, arrays)]
+
+    def calls(self, stage: Stage) -> list[Call | None]:
+        """What each of the stage's operators computes; None where it moves rows."""
+        own = (call for _, call in self._body)
+        return [None if o.op == SLIDE else next(own) for o in stage.operators]
+
+    def kernel(self, stage: Stage, k: int, call: Call | None) -> tirx.PrimFunc:
+        """The row kernel of an operator of the stage."""
+        if call is not None:
+            return _lowered(call, _pitches(stage, k))
+        moved = stage.operators[k]
+        shape, dtype = self.specs(stage)[moved.result]
+        rows = stage.rings[moved.result]
+        size = math.prod(shape) * np.dtype(dtype).itemsize // rows
+        func = slide_kernel(rows, size, moved.events)
+        return to_pointer_abi(lower_prim_func(func)).with_attr("calling_conv", _FINAL_SIGNATURE)
 
     def specs(self, stage: Stage) -> list[Spec]:
         """Shapes and types of all parameters; of a ring as many rows as it has."""

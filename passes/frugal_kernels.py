@@ -57,11 +57,9 @@ def select_for(
     small = selected(dict.fromkeys(wanted, len(ISAS[select.isa].frugal)), find)
     if small is None or (fast is not None and fast.partition.bytes <= small.partition.bytes):
         return fast
-    ranges = small.partition.ranges
-
     def faster(known: Selected, levels: Levels) -> Selected:
         """The same partition with these kernels, if that is no larger."""
-        other = selected(known.levels | levels, lambda _, search: search.of(ranges))
+        other = selected(known.levels | levels, lambda _, search: search.again(known.partition))
         assert other is not None
         return other if other.partition.bytes <= known.partition.bytes else known
 
@@ -99,7 +97,7 @@ def _scratch(selected: Selected | None) -> dict[str, int]:
 def _affordable(selected: Selected, wanted: Mapping[str, int]) -> Iterator[str]:
     """Operators for whose scratch there is room in the step that runs them."""
     partition = selected.partition
-    graph = sketch(selected.network, partition.ranges)
+    graph = sketch(selected.network, partition.ranges, partition.splits)
     needed = _needed(graph)
     for step in graph.steps:
         own = {o.scratch for o in step.operators if o.scratch is not None}

@@ -19,6 +19,8 @@ from .rebuild import bindings_of, mutate_main, results_of, substitute
 # "patch" with a second attribute, the rows and columns of tiles.
 FORM = "tvm_tiny.form"
 SPLIT = "tvm_tiny.split"
+# Of a stage of the form "stream": whether the rows of its rings move.
+SLIDES = "tvm_tiny.slides"
 
 
 def emit_layer(builder: relax.BlockBuilder, call: Call) -> relax.Expr:
@@ -123,5 +125,7 @@ class _Lowering(PyExprMutator):
         if SPLIT in function.attrs:
             rows, columns = function.attrs[SPLIT]
             split = int(rows), int(columns)
-        results = emit_stage(self.builder_, body, wanted, call.op.name_hint, split)
+        slides = SLIDES in function.attrs
+        name = call.op.name_hint
+        results = emit_stage(self.builder_, body, wanted, name, split, slides=slides)
         return results[0] if len(results) == 1 else relax.Tuple(results)

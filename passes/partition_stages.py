@@ -24,7 +24,6 @@ from .rebuild import bindings_of
 from .running_sums import RunningSums
 from .select_kernels import PORTABLE, SelectKernels
 from .stream_input import StreamInput
-from .stream_stages import StreamStages
 from .subsample_shortcuts import SubsampleShortcuts
 
 # Bytes, at most, of the integers that a row kernel takes besides its tensors.
@@ -84,8 +83,8 @@ class PartitionStages:
             return make_stages(split, patched)
         found = found or self._select(split, lambda _, search: search.least(), least=True)
         assert found is not None
-        stages = [(first, last) for first, last in found.partition.ranges if last > first]
-        return _run(found.module, StreamStages(stages)) if stages else found.module
+        is_layers = all(first == last for first, last in found.partition.ranges)
+        return found.module if is_layers else make_stages(found.module, found.partition)
 
     def _select(self, mod: IRModule, find: Find, *, least: bool = False) -> Selected | None:
         return select_for(mod, self.kernels, self.io_in_arena, find, least=least)

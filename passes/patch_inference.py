@@ -10,7 +10,7 @@ from tvm.ir import IRModule
 
 from tvm_tiny.errors import DataError
 from tvm_tiny.graph import PUSH
-from tvm_tiny.network import read_network
+from tvm_tiny.network import SLIDING, read_network
 from tvm_tiny.partition import Partition, Search
 from tvm_tiny.patches import SPLITS
 from tvm_tiny.schedules.shapes import row_count, row_split, shape_of
@@ -20,7 +20,7 @@ from .emit_stage import factory_of, short_name
 from .lower_to_row_kernels import FORM, SPLIT
 from .rebuild import Binding, bindings_of
 from .running_sums import RunningSums
-from .stream_stages import STREAM, Place, extract_stages, find_ranges, stage_results
+from .stream_stages import SLIDING_STREAM, STREAM, Place, extract_stages, find_ranges, stage_results
 from .subsample_shortcuts import SubsampleShortcuts
 
 
@@ -92,7 +92,10 @@ class PatchInference:
 
 def make_stages(mod: IRModule, partition: Partition) -> IRModule:
     """A copy of `mod` with a function for each stage of a partition of it."""
-    patches = {stage: _patch(split) for stage, split in partition.splits.items()}
+    patches = {
+        stage: SLIDING_STREAM if split == SLIDING else _patch(split)
+        for stage, split in partition.splits.items()
+    }
     stages = [(first, last) for first, last in partition.ranges if last > first]
     return extract_stages(mod, {stage: patches.get(stage, STREAM) for stage in stages})
 

@@ -12,11 +12,12 @@ from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
 from tvm_tiny.errors import DataError
 from tvm_tiny.schedules import kernel as kernels
 
-from .lower_to_row_kernels import FORM
+from .lower_to_row_kernels import FORM, SLIDES
 from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of, substitute
 
 Place = str | int
 STREAM = {FORM: "stream"}
+SLIDING_STREAM = {FORM: "stream", SLIDES: True}
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.StreamStages")

@@ -9,7 +9,7 @@ from tvm import s_tir, tirx
 from tvm.ir import Call, Expr, GlobalVar, PrimType
 
 from .shapes import Spec
-from .stage import ATTRIBUTE, Numbers, Stage, runs
+from .stage import ATTRIBUTE, SLIDE, Numbers, Stage, runs
 
 
 def driver(stage: Stage, kernels: Sequence[GlobalVar], specs: Sequence[Spec]) -> tirx.PrimFunc:
@@ -35,8 +35,8 @@ def _rows(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.Var
     """Several operators: as long as one is ready, a row of the last such one."""
     spans = [(_number(0), _number(operator.events)) for operator in stage.operators]
 
-    def run(k: int, event: Expr) -> tirx.Stmt:
-        return _run(stage, k, kernels[k], buffers, event)
+    def run(k: int, done: tirx.Var) -> tirx.Stmt:
+        return _run(stage, k, kernels[k], buffers, done[k], done=done)
 
     return _deepest_first(stage, spans, run)
 
@@ -50,8 +50,8 @@ def _patches(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.
         for events in stage.tiles.events
     ]
 
-    def run(k: int, event: Expr) -> tirx.Stmt:
-        return _run(stage, k, kernels[k], buffers, event, column)
+    def run(k: int, done: tirx.Var) -> tirx.Stmt:
+        return _run(stage, k, kernels[k], buffers, done[k], column)
 
     body = _deepest_first(stage, spans, run)
     for var, extent in ((column, stage.tiles.split[1]), (row, stage.tiles.split[0])):
@@ -66,10 +66,18 @@ def _run(
     buffers: Sequence[tirx.Var],
     event: Expr,
     line: Expr | None = None,
+    done: tirx.Var | None = None,
 ) -> tirx.Stmt:
-    """One event of an operator; line: of its integers, its last operand."""
+    """One event of an operator; line: of its integers, its last operand; done: see `slid`."""
     operator = stage.operators[k]
     pointers: list[Expr] = [buffers[p].data for p in (*operator.operands, operator.result)]
+    if operator.op != SLIDE and done is not None:
+        places = enumerate((*operator.operands, operator.result))
+        for position, p in places:
+            if p in stage.slides:
+                row = stage.lead(p) - done[stage.slides[p]]
+                zeros = [_number(0)] * (len(buffers[p].shape) - 1)
+                pointers[position] = tirx.address_of(buffers[p][[row, *zeros]])
     if line is not None:
         integers = buffers[operator.operands[-1]]
         pointers[-2] = tirx.address_of(integers[line, 0])
@@ -80,7 +88,7 @@ def _run(
 
 
 def _deepest_first(
-    stage: Stage, spans: Sequence[tuple[Expr, ...]], run: Callable[[int, Expr], tirx.Stmt]
+    stage: Stage, spans: Sequence[tuple[Expr, ...]], run: Callable[[int, tirx.Var], tirx.Stmt]
 ) -> tirx.Stmt:
     """As long as an operator is ready, an event of the last such one.
 
@@ -93,7 +101,7 @@ def _deepest_first(
     turn: tirx.Stmt = tirx.BufferStore(running, zero, [zero])
     for k, (_, end) in enumerate(spans):
         event = done[k]
-        step = tirx.SeqStmt([run(k, event), tirx.BufferStore(done, event + 1, [_number(k)])])
+        step = tirx.SeqStmt([run(k, done), tirx.BufferStore(done, event + 1, [_number(k)])])
         turn = tirx.IfThenElse(_ready(stage, k, done, end), step, turn)
     start = [tirx.BufferStore(done, first, [_number(k)]) for k, (first, _) in enumerate(spans)]
     loop = tirx.While(running[0] != 0, turn)

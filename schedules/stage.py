@@ -22,6 +22,9 @@ Numbers = tuple[int, ...]
 Range = tuple[int, int]
 ATTRIBUTE = "tvm_tiny.stage"
 
+# What moves the rows of a ring, as an operator of its stage: see `slid`.
+SLIDE = "slide"
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -123,7 +126,8 @@ class Stage:
     wait although they could run: operator -> (another, its events that must be done before each
     event), so that their results need not be kept until that other's are there. tiles: of a patch
     stage. widths: per tensor inside one, the columns of a row that it has memory for. scratch:
-    the parameter that is memory for the kernels that need some, one after the other.
+    the parameter that is memory for the kernels that need some, one after the other. Where an
+    operator moves the rows of a ring they are elsewhere: see `slid`.
     """
 
     operators: tuple[Operator, ...]
@@ -140,17 +144,54 @@ class Stage:
         Two write the same one where the second works in place.
         """
         writers = (k for k in reversed(range(before)) if self.operators[k].result == parameter)
-        return next(writers, None)
+        return next((k for k in writers if self.operators[k].op != SLIDE), None)
+
+    @functools.cached_property
+    def slides(self) -> dict[int, int]:
+        """Tensors whose rows move -> the operator that moves them; see `slid`."""
+        return {o.result: k for k, o in enumerate(self.operators) if o.op == SLIDE}
 
     def needs(self, index: int) -> list[tuple[int, Numbers]]:
         """What operator `index` waits for: (operator, its events needed before each event)."""
         operator = self.operators[index]
+        if operator.op == SLIDE:
+            return self._slide_needs(index)
         waits = []
         for parameter, reads in zip(operator.operands, operator.reads, strict=True):
             producer = None if reads is None else self.producer(parameter, index)
             if reads is not None and producer is not None:
                 waits.append((producer, _events_for(self.operators[producer].writes, reads)))
+        if self.slides.get(operator.result) == index + 1:
+            before = self.rings[operator.result] - self.lead(operator.result)
+            moves = tuple(max(e + 1 - before, 0) for e in range(operator.events))
+            waits.append((index + 1, moves))
         return [*waits, self.delays[index]] if index in self.delays else waits
+
+    def _slide_needs(self, index: int) -> list[tuple[int, Numbers]]:
+        """Before rows move, the newest one is there, and nobody wants the oldest any more."""
+        moved = self.operators[index]
+        events = np.arange(moved.events)
+        readers = _readers(self, [moved.result])[moved.result]
+        lead, ring = self.lead(moved.result), self.rings[moved.result]
+        done = {k: np.searchsorted(low, events + 1 - lead, side="left") for k, low in readers}
+        waits = {index - 1: events + ring - lead, **done}
+        return [(k, tuple(n.tolist())) for k, n in waits.items()]
+
+    def producer_of(self, parameter: int) -> int:
+        """The first operator that writes a parameter."""
+        return next(k for k, o in enumerate(self.operators) if o.result == parameter)
+
+    def can_slide(self, parameter: int) -> bool:
+        """Whether a tensor has a ring of several rows, and each event writes the next row."""
+        writer = self.operators[self.producer_of(parameter)]
+        rows = tuple(range(self.rows[parameter]))
+        in_step = writer.writes.first == rows and not writer.accumulates
+        return in_step and 1 < self.rings.get(parameter, 1) and self.tiles is None
+
+    def lead(self, parameter: int) -> int:
+        """Of a ring whose rows move: its place for the first row; see `slid`."""
+        unmoved = self.rows[parameter] - self.operators[self.slides[parameter]].events
+        return self.rings[parameter] - unmoved
 
     @property
     def extra_macs(self) -> int:
@@ -251,7 +292,8 @@ def in_place(
 
     forms: of tensors, such as (rows, bytes of a row, type); inside: those that nothing outside
     the stage reads. Such a tensor must die where the result is made, row by row the same row, of
-    the same form, each element read before it is written.
+    the same form, each element read before it is written. A result that others read has memory of
+    its own: that may lie over another dying operand, which it could not if this one lay there.
     """
     readers = Counter(p for operator in operators for p in set(operator.operands))
     shared: dict[int, int] = {}
@@ -261,6 +303,7 @@ def in_place(
             parameter = operator.operands[position]
             alone = parameter in inside and readers[parameter] == 1
             fits = alone and forms[parameter] == forms[operator.result]
+            fits = fits and operator.result in inside
             if fits and _same_rows(operator, position):
                 shared[parameter] = operator.result
                 break
@@ -334,6 +377,59 @@ def fit_rings(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
         if _ring_bytes(fewer, row_bytes) < _ring_bytes(rings, row_bytes):
             stage, rings = other, fewer
     return replace(stage, rings={p: r for p, r in rings.items() if r < stage.rows[p]})
+
+
+def slid(stage: Stage) -> Stage:
+    """The stage with rings that do not go round: their rows move down by one for each new row.
+
+    A ring that goes round has no place that is free whenever a row is; one that moves has, at its
+    end until the next row comes, and at its start once rows there are not wanted. That costs a
+    copy of up to all rows but one. The operator that moves them is the one behind that which
+    makes them; after n of its events row r is at `lead` + r - n. The first rows that are read
+    together end the ring.
+    """
+    moved = {stage.producer_of(p): p for p in stage.rings if stage.can_slide(p)}
+    operators: list[Operator] = []
+    places = []
+    for k, operator in enumerate(stage.operators):
+        places.append(len(operators))
+        operators.append(operator)
+        if k in moved:
+            operators.append(_slide(operator, stage.rows[moved[k]] - _first_read(stage, moved[k])))
+    delays = {places[k]: (places[other], n) for k, (other, n) in stage.delays.items()}
+    return replace(stage, operators=tuple(operators), delays=delays)
+
+
+def _first_read(stage: Stage, parameter: int) -> int:
+    """How many rows of a ring are there when the first of them is read."""
+    ends = (
+        rows.end[0]
+        for operator in stage.operators
+        for operand, rows in zip(operator.operands, operator.reads, strict=True)
+        if operand == parameter and rows is not None
+    )
+    return min(stage.rings[parameter], *ends)
+
+
+def _slide(writer: Operator, events: int) -> Operator:
+    nothing = (0,) * events
+    rows = Rows(nothing, nothing)
+    return Operator("", SLIDE, writer.tensor, 0, (), writer.result, (), rows, ())
+
+
+def first_kept(stage: Stage, operator: int) -> list[int]:
+    """For each event of an operator that moves rows: the first place that a row is moved to."""
+    moved = stage.operators[operator].result
+    ring, lead = stage.rings[moved], stage.lead(moved)
+    readers = _readers(stage, [moved])[moved]
+    done = [0] * len(stage.operators)
+    found = []
+    for k, event in _order(stage):
+        if k == operator:
+            lowest = min((rows[done[reader]] for reader, rows in readers), default=NOTHING)
+            found.append(min(max(lowest + lead - 1 - event, 0), ring - 1))
+        done[k] += 1
+    return found
 
 
 def _ring_bytes(rings: Mapping[int, int], row_bytes: Mapping[int, int]) -> int:

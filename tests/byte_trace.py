@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tvm_tiny.graph import Graph, Step
-from tvm_tiny.schedules.stage import Operator, Rows, Stage
+from tvm_tiny.schedules.stage import SLIDE, Operator, Rows, Stage
 
 OUT = -1
 # "r" or "w", position of the operand or OUT, byte of the whole tensor.
@@ -51,14 +51,38 @@ def order(stage: Stage) -> Iterator[tuple[int, int]]:
 def _needs(stage: Stage, k: int) -> Iterator[tuple[int, list[int]]]:
     """Producers of what operator k reads, and their events that must come before each of its."""
     operator = stage.operators[k]
+    if operator.op == SLIDE:
+        yield from _slide_needs(stage, k)
+        return
     for parameter, reads in zip(operator.operands, operator.reads, strict=True):
-        makers = [p for p in range(k) if stage.operators[p].result == parameter]
+        writers = [p for p in range(k) if stage.operators[p].result == parameter]
+        makers = [p for p in writers if stage.operators[p].op != SLIDE]
         if reads is None or not makers:
             continue
         maker = stage.operators[makers[-1]]
         yield makers[-1], [_events_for(maker, wanted) for wanted in _row_sets(reads)]
     if k in stage.delays:
         yield stage.delays[k]
+    behind = stage.operators[k + 1] if k + 1 < len(stage.operators) else None
+    if behind is not None and behind.op == SLIDE and behind.result == operator.result:
+        still = operator.events - behind.events
+        yield k + 1, [max(row + 1 - still, 0) for row in range(operator.events)]
+
+
+def _slide_needs(stage: Stage, k: int) -> Iterator[tuple[int, list[int]]]:
+    """Rows move when the ring is full, and the row that goes is not read any more."""
+    moved = stage.operators[k]
+    still = stage.rows[moved.result] - moved.events
+    yield k - 1, [event + still for event in range(moved.events)]
+    gone = [event + still - stage.rings[moved.result] for event in range(moved.events)]
+    for reader, operator in enumerate(stage.operators):
+        for parameter, reads in zip(operator.operands, operator.reads, strict=True):
+            if reads is not None and parameter == moved.result:
+                first = [min(rows, default=stage.rows[parameter]) for rows in _row_sets(reads)]
+                yield (
+                    reader,
+                    [max((e + 1 for e, f in enumerate(first) if f <= g), default=0) for g in gone],
+                )
 
 
 def _row_sets(rows: Rows) -> list[set[int]]:

@@ -19,7 +19,7 @@ from tvm.target import Target
 
 from tvm_tiny.graph import PUSH, Graph, Operator, Step, read_graph
 from tvm_tiny.memory import MemoryPlan
-from tvm_tiny.schedules.stage import order
+from tvm_tiny.schedules.stage import SLIDE, order
 
 MARGIN = 1 << 16  # bytes around the arena that no kernel may write
 
@@ -45,6 +45,7 @@ class PlanMachine:
         for storage, array in zip(graph.inputs, inputs, strict=True):
             memory.of(storage)[:] = array
         for step in graph.steps:
+            memory.begin(step)
             for operator, event in _events(step, plan):
                 self._run(graph, memory, operator, event)
         return memory.outputs()
@@ -54,10 +55,15 @@ class PlanMachine:
             target = graph.storage[operator.output]
             size = target.row_bytes
             row = memory.of(operator.inputs[0])[event * size :][:size]
-            memory.of(operator.output)[event % target.ring * size :][:size] = row
+            start = memory.starts.get(operator.output)
+            slot = event % target.ring if start is None else event - start
+            memory.of(operator.output)[slot * size :][:size] = row
             return
-        pointers = [memory.address(k) for k in (*operator.inputs, operator.output)]
+        slides = operator.stage.op == SLIDE
+        pointers = [memory.address(k, slides) for k in (*operator.inputs, operator.output)]
         self._kernels[operator.stage.kernel](*pointers, event)
+        if slides:
+            memory.starts[operator.output] += 1
 
 
 def _compiled(module: IRModule) -> tvm.runtime.Module:
@@ -93,11 +99,20 @@ class _Memory:
         self._arena = random.integers(0, 256, plan.workspace_bytes + 2 * MARGIN).astype(np.uint8)
         self._before = self._arena.copy()
         # Kernels take int64 elements only where they are aligned, as C does.
+        self.starts: dict[int, int] = {}
         self._shift = -self._arena.ctypes.data % 16
         self._others = {
             s.index: np.zeros(s.bytes, np.uint8)
             for s in graph.tensors
             if s.index not in plan.offsets
+        }
+
+    def begin(self, step: Step) -> None:
+        """Of rings whose rows move, the row that their memory begins with."""
+        assert step.stage is not None, "only row kernels"
+        self.starts = {
+            step.operators[k].output: -step.stage.lead(parameter)
+            for parameter, k in step.stage.slides.items()
         }
 
     def of(self, storage: int) -> np.ndarray:
@@ -107,9 +122,12 @@ class _Memory:
         start = MARGIN + self._shift + self._plan.offsets[storage]
         return self._arena[start : start + tensor.bytes]
 
-    def address(self, storage: int) -> ctypes.c_void_p:
-        array = self._graph.storage[storage].array
-        return ctypes.c_void_p((self.of(storage) if array is None else array).ctypes.data)
+    def address(self, storage: int, of_memory: bool) -> ctypes.c_void_p:
+        """Of row 0, wherever it would be; of_memory: of what the memory begins with."""
+        tensor = self._graph.storage[storage]
+        start = 0 if of_memory else self.starts.get(storage, 0) * tensor.row_bytes
+        first = (self.of(storage) if tensor.array is None else tensor.array).ctypes.data
+        return ctypes.c_void_p(first - start)
 
     def outputs(self) -> list[bytes] | None:
         end = MARGIN + self._shift + self._plan.workspace_bytes

@@ -11,7 +11,7 @@ from tvm.ir import IRModule
 from tvm_tiny.checker.kernels import instrument
 from tvm_tiny.graph import PUSH, Graph, Operator
 from tvm_tiny.memory import ALIGNMENT, MemoryPlan
-from tvm_tiny.schedules.stage import Rows
+from tvm_tiny.schedules.stage import SLIDE, Rows
 
 Plan = tuple[Graph, MemoryPlan]
 
@@ -26,7 +26,14 @@ def key(graph: Graph, plan: MemoryPlan) -> tuple[object, ...]:
     """Equal for equal plans."""
     stages = [step.stage.to_json() for step in graph.steps if step.stage is not None]
     rings = [s.shape for s in graph.storage]
-    return tuple(sorted(plan.offsets.items())), plan.backward, tuple(stages), tuple(rings)
+    tables = [graph.storage[o.inputs[0]].array.tobytes() for o in _slides(graph)]
+    return (
+        tuple(sorted(plan.offsets.items())),
+        plan.backward,
+        tuple(stages),
+        tuple(rings),
+        tuple(tables),
+    )
 
 
 def moved(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
@@ -99,6 +106,7 @@ def short_ring(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) ->
         for step in graph.steps
         for storage in sorted({o.output for o in step.operators})
         if len(step.operators) > 1 and 1 < graph.storage[storage].ring < graph.storage[storage].rows
+        if storage not in {o.output for o in step.operators if o.stage.op == SLIDE}
     ]
     if not rings:
         return None
@@ -130,6 +138,10 @@ def _set_rows(graph: Graph, operator: Operator, mod: IRModule, storage: int, row
     return True
 
 
+def _slides(graph: Graph) -> list[Operator]:
+    return [o for step in graph.steps for o in step.operators if o.stage.op == SLIDE]
+
+
 def _with_input(graph: Graph, operator: Operator, position: int, storage: int) -> Operator:
     inputs = [*operator.inputs]
     inputs[position] = storage
@@ -140,6 +152,23 @@ def _with_input(graph: Graph, operator: Operator, position: int, storage: int) -
     return changed
 
 
+def left_behind(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
+    """A ring whose rows move, but for one, always or once."""
+    slides = _slides(graph)
+    if not slides:
+        return None
+    operator = random.choice(slides)
+    changed = copied(graph)
+    table = changed.storage[operator.inputs[0]]
+    own = replace(table, index=len(changed.storage), array=table.array.copy())
+    last = changed.storage[operator.output].ring - 1
+    events = slice(None) if random.random() < 0.5 else random.randrange(len(own.array))
+    own.array[events] = (own.array[events] + 1).clip(max=last)
+    changed.storage.append(own)
+    _with_input(changed, operator, 0, own.index)
+    return changed, plan
+
+
 Mutation = Callable[[Random, Graph, MemoryPlan, IRModule], Plan | None]
 MUTATIONS: dict[str, Mutation] = {
     "moved": moved,
@@ -147,4 +176,5 @@ MUTATIONS: dict[str, Mutation] = {
     "turned": turned,
     "early": early,
     "short ring": short_ring,
+    "left behind": left_behind,
 }

@@ -13,7 +13,7 @@ from byte_trace import order
 
 from tvm_tiny.graph import Graph, Operator, Step
 from tvm_tiny.memory import MemoryPlan
-from tvm_tiny.schedules.stage import Rows
+from tvm_tiny.schedules.stage import SLIDE, Rows, first_kept
 
 Span = tuple[int, int]
 
@@ -30,6 +30,8 @@ class Replay:
         # Identity of the first byte of what each tensor holds now, or will once it is written.
         self.base: dict[int, int] = {}
         self.next = 0
+        # Rings whose rows move: the row that their memory begins with.
+        self.starts: dict[int, int] = {}
 
     def run(self) -> None:
         """One inference; fails at the first row that is not there."""
@@ -56,8 +58,12 @@ class Replay:
         """Where bytes are in the arena; none for memory of the caller."""
         if storage not in self.plan.offsets:
             return np.empty(0, "int64")
-        room = max(self.graph.storage[storage].bytes, 1)
-        return self.plan.offsets[storage] + np.arange(*span) % room
+        tensor = self.graph.storage[storage]
+        if storage in self.starts:
+            places = np.arange(*span) - self.starts[storage] * tensor.row_bytes
+            assert ((places >= 0) & (places < tensor.bytes)).all(), (tensor.name, span)
+            return self.plan.offsets[storage] + places
+        return self.plan.offsets[storage] + np.arange(*span) % max(tensor.bytes, 1)
 
     def write(self, storage: int, span: Span) -> None:
         places = self.places(storage, span)
@@ -84,7 +90,12 @@ class Replay:
     def rows(self, step: Step) -> None:
         assert step.stage is not None
         bases: list[dict[int, int]] = []
+        for parameter, k in step.stage.slides.items():
+            self.starts[step.operators[k].output] = -step.stage.lead(parameter)
         for operator in step.operators:
+            if operator.stage.op == SLIDE:
+                bases.append({operator.output: self.base[operator.output]})
+                continue
             found = {s: self.base[s] for s in operator.inputs if s in self.base}
             bases.append(found | {operator.output: self.begin(operator.output)})
         sources = [self.sources(step, k, bases) for k in range(len(step.operators))]
@@ -107,6 +118,9 @@ class Replay:
 
     def event(self, step: Step, k: int, event: int, sources: list[int | None], own: int) -> None:
         operator = step.operators[k]
+        if operator.stage.op == SLIDE:
+            self.slide(step, k, event)
+            return
         written = self.span(
             step, operator.output, operator.stage.result, operator.stage.writes, event
         )
@@ -123,6 +137,17 @@ class Replay:
             self.within(operator, position, event, span, written)
         self.base[operator.output] = own
         self.write(operator.output, written)
+
+    def slide(self, step: Step, k: int, event: int) -> None:
+        """All rows of a ring that are wanted move down by one."""
+        assert step.stage is not None
+        storage = step.operators[k].output
+        tensor, first = self.graph.storage[storage], first_kept(step.stage, k)[event]
+        ring = self.memory[self.plan.offsets[storage] :][: tensor.bytes]
+        ring[first * tensor.row_bytes : -tensor.row_bytes] = ring[
+            (first + 1) * tensor.row_bytes :
+        ].copy()
+        self.starts[storage] += 1
 
     def span(self, step: Step, storage: int, parameter: int, rows: Rows, event: int) -> Span:
         assert step.stage is not None

@@ -25,8 +25,9 @@ class Storage:
     """A piece of memory that holds a tensor.
 
     shape: of the memory; rows: of the tensor, which are more than fit where it is a ring (row r
-    is then at r modulo shape's rows). first, last: the steps between which its bytes must stay
-    (-1: before the first step, len(steps): after the last). array: the values of a constant.
+    is then at r modulo shape's rows, or they move: see `slid`). first, last: the steps between
+    which its bytes must stay (-1: before the first step, len(steps): after the last). array: the
+    values of a constant.
     """
 
     index: int

@@ -21,10 +21,13 @@ from .passes.rebuild import bindings_of, results_of
 from .schedules import kernel as kernels
 from .schedules.rings import OUT
 from .schedules.shapes import memory_shape, row_count, shape_of
-from .schedules.stage import Operator, Stage, fit_rings, in_place, share
+from .schedules.stage import Operator, Stage, fit_rings, in_place, share, slid
 from .schedules.tiles import divided, tile, tile_sizes
 
 Range = tuple[int, int]
+
+# Given for the rows and columns of tiles of a stage without tiles: that its rings' rows move.
+SLIDING: Range = (1, 1)
 
 
 @dataclass
@@ -204,7 +207,7 @@ def sketch(
 
     partition: ranges one behind the other; they need not cover the network. Tensors that are
     needed before or behind them count as inputs and outputs, whole. splits: those ranges that are
-    patch stages, with their rows and columns of tiles.
+    patch stages, with their rows and columns of tiles, or stages that are SLIDING.
     """
     first, last = partition[0][0], partition[-1][1]
     nodes = network.nodes
@@ -244,7 +247,7 @@ def _step(
     forms = {t: (*tensor.row_size, tensor.dtype) for t, tensor in tensors.items()}
     rows = {t: network.tensors[t].rows for t in (*inputs, *outputs)}
     tiles = None
-    if split is not None:
+    if split is not None and split != SLIDING:
         tiles = tile(operators, {t: rows[t] for t in outputs if t not in inside}, split)
     alike = forms if tiles is None else tile_sizes(operators, tiles, forms, inside)
     shared = in_place(operators, alike, ringed)
@@ -258,6 +261,8 @@ def _step(
         graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, None, width)
     row_bytes = {t: graph.storage[t].row_bytes for t in ringed if t not in shared}
     stage = fit_rings(stage, row_bytes)
+    if split == SLIDING:
+        stage = slid(stage)
     scratch = _add_scratch(graph, operators, body[-1].name)
     for tensor, ring in stage.rings.items():
         graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, ring, None)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from .graph import Graph
 from .memory import MemoryPlan, plan, quick_size
-from .network import Network, Range, sketch
+from .network import SLIDING, Network, Range, sketch
 from .patches import around, can_divide, extra_macs
 
 # Rows and columns of tiles; nothing for a step without.
@@ -30,7 +30,8 @@ _HALVINGS = 5
 class Edge:
     """Running operators [first, last] as one step. bytes: at least needed meanwhile.
 
-    split: rows and columns of tiles of a patch stage, nothing of any other step.
+    split: rows and columns of tiles of a patch stage, SLIDING where the rows of rings move,
+    nothing of any other step.
     """
 
     first: int
@@ -42,7 +43,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Partition:
-    """Ranges of nodes in order, and the plan that they give. splits: those in patches."""
+    """Ranges of nodes in order, and the plan that they give. splits: see `Edge`."""
 
     ranges: tuple[Range, ...]
     plan: MemoryPlan
@@ -78,11 +79,12 @@ class Search:
 
     def layers(self) -> Partition:
         """Every operator by itself."""
-        return self.of([(k, k) for k in range(len(self._network.nodes))])
+        return self._realized([Edge(k, k, 0, 0) for k in range(len(self._network.nodes))])
 
-    def of(self, ranges: Sequence[Range]) -> Partition:
-        """A partition of stages without patches that is known."""
-        return self._realized([Edge(first, last, 0, 0) for first, last in ranges])
+    def again(self, known: Partition) -> Partition:
+        """A partition of a network that differs in nothing but kernels."""
+        splits = known.splits
+        return self._realized([Edge(*stage, 0, 0, splits.get(stage, ())) for stage in known.ranges])
 
     def least(self) -> Partition:
         """The partition of least SRAM that was found."""
@@ -149,10 +151,12 @@ class Search:
     def _overhead(self, first: int, last: int, split: Split) -> int:
         """Rows whose turn a stage's driver has to find; a layer's loop finds them for nothing.
 
-        A multiply-accumulate that tiles compute again counts as much.
+        A multiply-accumulate that tiles compute again counts as much, and a row that moves.
         """
         rows = self._rows_before[last + 1] - self._rows_before[first] if last > first else 0
         key = first, last, split
+        if split == SLIDING:
+            return 2 * rows
         if split and key not in self._extra_macs:
             self._extra_macs[key] = extra_macs(self._network, (first, last), split)
         return rows * (split[1] if split else 1) + self._extra_macs.get(key, 0)
@@ -186,10 +190,16 @@ class Search:
             if not measured:
                 tried = self.edge(first, place - 1, split)
                 fits = tried.bytes <= limit
-                others = self._patch_bounds(tried) if patches and not fits and not split else ()
-                for edge in (tried,) if fits else (o for o in others if o.bytes <= limit):
-                    entry = (cost(before, edge), negative, first, fits, edge.split)
-                    heapq.heappush(queue, (*entry, before))
+                others = [] if split else list(self._sliding_bound(tried))
+                others += self._patch_bounds(tried) if patches and not fits and not split else ()
+                for edge in (tried, *others):
+                    # Another way of a step that fits must be able to cost less.
+                    is_better = (
+                        edge is tried or not fits or cost(before, edge) < cost(before, tried)
+                    )
+                    if edge.bytes <= limit and is_better:
+                        entry = (cost(before, edge), negative, first, edge is tried, edge.split)
+                        heapq.heappush(queue, (*entry, before))
                 continue
             arrived[place] = self.edge(first, place - 1, split) if first >= 0 else None
             if place == end:
@@ -197,9 +207,17 @@ class Search:
             for bound in self._bounds(place):
                 stop = bound.last + 1
                 if stop not in arrived and bound.bytes <= limit:
-                    entry = (cost(so_far, bound), -stop, place, False, ())
+                    entry = (cost(so_far, bound), -stop, place, False, bound.split)
                     heapq.heappush(queue, (*entry, so_far))
         return None
+
+    def _sliding_bound(self, edge: Edge) -> Iterator[Edge]:
+        """What the operators of an edge need at least with rings whose rows move."""
+        if edge.last > edge.first:
+            least = max(self._crossing[edge.first], self._crossing[edge.last + 1])
+            least = max(least, edge.bytes * _SLIDING_PERCENT // 100)
+            overhead = self._overhead(edge.first, edge.last, SLIDING)
+            yield Edge(edge.first, edge.last, least, overhead, SLIDING)
 
     def _patch_bounds(self, edge: Edge) -> Iterator[Edge]:
         """What the operators of an edge need at least as patch stages, if they can be one."""
@@ -235,6 +253,10 @@ Cost = Callable[[int, Edge], int]
 
 # Percent of memory by which steps may exceed, or must stay below, what is aimed at.
 _SLACKS = (1, 2, 4, 7, 11)
+
+
+# Of what a step needs with rings that go round, the least that is expected where their rows move.
+_SLIDING_PERCENT = 75
 
 
 def _largest(so_far: int, edge: Edge) -> int:

@@ -9,7 +9,7 @@ meet; so for each order of the two there is one smallest distance.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,6 +132,8 @@ class _Uses:
         # storage -> first and end byte read, first and end byte written, at each index
         self._bounds: dict[int, list[np.ndarray]] = {}
         self.together: dict[tuple[int, int], list[Together]] = {}
+        # storage whose rows move -> the byte at which its memory begins, at each index
+        self._starts = dict(_starts(graph, events))
         for storage in graph.inputs:
             self._note(storage, _WRITTEN, 0, 0, self._logical(storage))
         for storage in graph.outputs:
@@ -228,7 +230,10 @@ class _Uses:
     ) -> None:
         """How far each event's writes get before its reads, in bytes of both memories."""
         source, target = (max(self._graph.storage[s].bytes, 1) for s in pair)
-        read_base, write_base = read[0] // source * source, written[0] // target * target
+        read_base, write_base = (
+            self._starts[s][at] if s in self._starts else span[0] // size * size
+            for s, span, size in ((pair[0], read, source), (pair[1], written, target))
+        )
         # Of a read that wraps around in its ring nothing is known but that it is in the memory.
         distance = np.where(
             read[1] > read_base + source,
@@ -246,18 +251,16 @@ class _Uses:
         wanted_high = np.maximum.accumulate(np.append(read_high, -_NEVER)[::-1])[::-1]
         made_low = np.minimum.accumulate(write_low)
         made_high = np.maximum.accumulate(write_high)
-        return Life(
-            *self._memory(
-                tensor,
-                np.minimum(np.maximum(made_low, wanted_low[:-1]), write_low),
-                np.maximum(np.minimum(made_high, wanted_high[:-1]), write_high),
-            ),
-            *self._memory(
-                tensor,
-                np.maximum(made_low, wanted_low[1:]),
-                np.minimum(made_high, wanted_high[1:]),
-            ),
+        during = (
+            np.minimum(np.maximum(made_low, wanted_low[:-1]), write_low),
+            np.maximum(np.minimum(made_high, wanted_high[:-1]), write_high),
         )
+        after = np.maximum(made_low, wanted_low[1:]), np.minimum(made_high, wanted_high[1:])
+        if index in self._starts:
+            start = self._starts[index]
+            # While rows move they are read where they were.
+            return Life(*_moved(during, start, np.append(start[:1], start)), *_moved(after, start))
+        return Life(*self._memory(tensor, *during), *self._memory(tensor, *after))
 
     def _memory(
         self, tensor: Storage, low: np.ndarray, high: np.ndarray
@@ -270,6 +273,30 @@ class _Uses:
         memory_low = np.where(empty, 0, np.where(wraps, 0, low - base))
         memory_high = np.where(empty, 0, np.where(wraps, size, high - base))
         return memory_low, memory_high
+
+
+def _starts(graph: Graph, events: Sequence[Event]) -> Iterator[tuple[int, np.ndarray]]:
+    """Tensors whose rows move, and the byte of them that is the first of their memory.
+
+    At each index; while the rows move, afterwards.
+    """
+    for step in graph.steps:
+        for parameter, k in ({} if step.stage is None else step.stage.slides).items():
+            storage = graph.storage[step.operators[k].output]
+            assert step.stage is not None
+            moves = [e.step.index == step.index and e.position == k for e in events]
+            moved = np.cumsum([0, *moves, 0])
+            yield storage.index, (moved - step.stage.lead(parameter)) * storage.row_bytes
+
+
+def _moved(
+    span: tuple[np.ndarray, np.ndarray], start: np.ndarray, before: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logical intervals as intervals of memory that begins with `start`, and did `before`."""
+    low, high = span
+    some = high > low
+    earlier = start if before is None else before[: len(start)]
+    return np.where(some, low - start, 0), np.where(some, high - earlier, 0)
 
 
 def distances(timeline: Timeline, tensors: Sequence[int]) -> dict[tuple[int, int], int]:

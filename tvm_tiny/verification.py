@@ -17,6 +17,7 @@ from .micro.firmware import RunResult, build_firmware
 from .passes.fold_constant_channels import folded_channels
 from .reference import ONNXReference, TFLiteReference
 from .samples import Sample
+from .schedules.stage import SLIDE
 
 # Relative to a tensor's largest value: float operators are libm's on the board, NumPy's here.
 FLOAT_TOLERANCE = 1e-5
@@ -158,8 +159,9 @@ def _tensors(
     """Step, operator, name and value of what the board computed, in order; outputs last."""
     assert result.trace is not None
     for call in model.program.calls:
-        # A step of several results is traced under one index, so only the last is there.
-        if len(call.outputs) == 1:
+        # A step of several results is traced under one index, so only the last is there; and
+        # what moves rows computes nothing.
+        if len(call.outputs) == 1 and call.op != SLIDE:
             yield call.index, call.op, call.name, result.trace[sample][call.index]
     for port, array in zip(model.program.interface.outputs, result.outputs[sample], strict=True):
         yield None, "output", port.name, port.from_device(array)

@@ -24,6 +24,7 @@ from aot.test_edge_models import compile_quietly, random_inputs
 from tvm import relax
 
 from tvm_tiny.errors import UnsupportedError
+from tvm_tiny.schedules.stage import SLIDE
 from tvm_tiny.transform import FoldEdges
 
 # Codes of tvm_tiny/errors.h.
@@ -229,9 +230,12 @@ def test_every_row_is_worked_on_as_soon_as_it_is_there(pushed, arena):
         offset, words = pushed.program.state_offset, pushed.program.state_words
         state = contents(arena, pushed)[offset : offset + 4 * words].view("int32")
         done.append(state[1:].tolist())
+    calls = [call for call in pushed.program.steps[0] if call.op != SLIDE]
+    kept = [call.index for call in calls[:3]]
+    done = [[of[k] for k in kept] for of in done]
     # Pushed rows, the stem a row behind, the depthwise convolution another one.
-    assert [d[:3] for d in done[:3]] == [[1, 0, 0], [2, 1, 0], [3, 2, 1]]
-    assert done[-1][:3] == [8, 8, 8]
+    assert done[:3] == [[1, 0, 0], [2, 1, 0], [3, 2, 1]]
+    assert done[-1] == [8, 8, 8]
 
 
 def test_rows_that_need_no_input_are_made_before_the_first_row(tmp_path):

@@ -109,9 +109,9 @@ def test_a_format_needs_a_file(cli, network):
 
 
 def test_stages_in_tiles_are_told(cli, check, network):
-    document = cli("analyze", network, "--sram", "2300", "--json").json
+    document = cli("analyze", network, "--sram", "2000", "--json").json
     check("analyze", document)
     (stage,) = (step for step in document["plan"]["steps"] if step["tiles"] != [1, 1])
     assert document["totals"]["extra_macs"] == stage["extra_macs"] > 0
-    check("report", cli("report", network, "--sram", "2300", "--json").json)
-    assert "more in tiles" in cli("analyze", network, "--sram", "2300").out
+    check("report", cli("report", network, "--sram", "2000", "--json").json)
+    assert "more in tiles" in cli("analyze", network, "--sram", "2000").out

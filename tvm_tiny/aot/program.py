@@ -18,8 +18,9 @@ from ..interface import Interface
 from ..memory import ATTRIBUTE as MEMORY_PLAN
 from ..memory import MemoryPlan, align
 from ..pools import PoolUse
+from ..schedules.portable.slide import word_bytes
 from ..schedules.shapes import row_split
-from ..schedules.stage import Stage, runs
+from ..schedules.stage import SLIDE, Stage, runs
 from .kernels import KernelSource, print_kernels
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -66,6 +67,18 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Slide:
+    """Of an operand whose rows move: the call of its step that moves them.
+
+    lead: where its first row is; elements: of a row.
+    """
+
+    position: int
+    lead: int
+    elements: int
+
+
+@dataclass(frozen=True)
 class Patches:
     """How a call of a patch stage is divided into tiles.
 
@@ -105,6 +118,7 @@ class Call:
     ring: int = 1
     rows: int = 1
     waits: tuple[Wait, ...] = ()
+    slides: tuple[Slide | None, ...] = ()
     backward: bool = False
     patches: Patches | None = None
     extra_macs: int = 0
@@ -275,7 +289,7 @@ def _calls(
             function=operator.stage.kernel,
             macs=operator.stage.macs,
             inputs=tuple(map(places.operand, operator.inputs)),
-            outputs=(places.operand(operator.output),),
+            outputs=(places.result(operator),),
             scratch=places.scratch(operator),
             shape=_whole_shape(result, operator),
             events=operator.stage.events,
@@ -284,9 +298,25 @@ def _calls(
             rows=result.rows,
             backward=backward,
             waits=tuple(Wait(p, tuple(runs(n))) for p, n in step.stage.needs(position)),
+            slides=tuple(_slides(step.stage, position, graph, operator)),
             patches=_patches(step.stage, position, graph.storage[operator.inputs[-1]]),
             extra_macs=operator.stage.extra_macs,
         )
+
+
+def _slides(
+    stage: Stage, position: int, graph: Graph, operator: Operator
+) -> Iterator[Slide | None]:
+    """Of each operand, and of the result, how its rows move; the operator that does it knows."""
+    planned = stage.operators[position]
+    parameters = (*planned.operands, planned.result)
+    for parameter, index in zip(parameters, (*operator.inputs, operator.output), strict=True):
+        storage = graph.storage[index]
+        if parameter not in stage.slides or planned.op == SLIDE:
+            yield None
+        else:
+            size = math.prod(storage.shape) // storage.ring
+            yield Slide(stage.slides[parameter], stage.lead(parameter), size)
 
 
 def _whole_shape(result: Storage, operator: Operator) -> tuple[int, ...]:
@@ -330,6 +360,14 @@ class _Places:
             where = self._graph.inputs.index(index)
             return Operand("input", where, storage.dtype, storage.bytes)
         return Operand("output", self._graph.outputs.index(index), storage.dtype, storage.bytes)
+
+    def result(self, operator: Operator) -> Operand:
+        """What an operator writes; one that moves rows does so in words."""
+        place = self.operand(operator.output)
+        if operator.stage.op != SLIDE:
+            return place
+        word = word_bytes(self._graph.storage[operator.output].row_bytes)
+        return replace(place, dtype=f"int{8 * word}")
 
     def scratch(self, operator: Operator) -> Operand | None:
         """What an operator's kernel uses while it runs, as it sees it."""

@@ -12,7 +12,7 @@ import numpy as np
 from .._version import __version__
 from ..interface import Port
 from .arenas import arenas, copies, used_arenas
-from .program import Call, Operand, Program, Wait
+from .program import Call, Operand, Program, Slide, Wait
 
 # Of the generated C interface; equals TVM_TINY_ABI_VERSION of runtime_c.
 ABI_VERSION = 1
@@ -235,11 +235,14 @@ def _push(program: Program, prefix: str) -> dict[str, Any] | None:
     call = program.pushed
     if call is None:
         return None
+    slide = call.slides[-1]
     return {
         "index": call.index,
         "rows": call.events,
         "row_bytes": call.row_bytes,
-        "ring": call.ring,
+        "slot": f"(state[1] + {slide.lead} - state[{slide.position + 1}])"
+        if slide
+        else f"(state[1] % {call.ring})",
         "target": _pointer(program, prefix, call.outputs[0], const=False),
         "arena": arenas(program)[call.outputs[0].pool],
         "state_offset": program.state_offset,
@@ -254,6 +257,10 @@ def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
     read = () if call is program.pushed else call.inputs
     inputs = [_pointer(program, prefix, op, const=True) for op in read]
     outputs = [_pointer(program, prefix, op, const=False) for op in call.written]
+    for position, slide in enumerate(call.slides if read else ()):
+        if slide is not None:
+            where = inputs if position < len(inputs) else outputs
+            where[position if where is inputs else 0] += _row_0(slide)
     if call.patches is not None:
         inputs[-1] += f" + tile * {call.patches.line}"
     result = call.outputs[0]
@@ -270,6 +277,11 @@ def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
         "trace": {"pointer": outputs[0], "bytes": result.bytes},
         "row": _row_trace(call, outputs[0]),
     }
+
+
+def _row_0(slide: Slide) -> str:
+    """From the start of a ring whose rows move to where its row 0 would be."""
+    return f" + ({slide.lead} - done[{slide.position}]) * {slide.elements}"
 
 
 def _wait(wait: Wait) -> dict[str, Any]:
@@ -295,7 +307,8 @@ def _row_trace(call: Call, pointer: str) -> dict[str, Any]:
         return {"pointer": pointer, "bytes": call.outputs[0].bytes, "last_only": True}
     if call.ring == 1:
         return {"pointer": pointer, "bytes": call.row_bytes, "last_only": False}
-    slot = "event" if call.events == call.ring else f"event % {call.ring}"
+    moves = bool(call.slides) and call.slides[-1] is not None
+    slot = "event" if call.events == call.ring or moves else f"event % {call.ring}"
     place = f"(const uint8_t*)({pointer}) + ({slot}) * {call.row_bytes}"
     return {"pointer": place, "bytes": call.row_bytes, "last_only": False}
 

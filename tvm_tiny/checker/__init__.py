@@ -16,6 +16,7 @@ from tvm.ir import IRModule
 from ..errors import DataError
 from ..graph import PUSH, Graph, Operator, read_graph
 from ..memory import ATTRIBUTE, MemoryPlan
+from ..schedules.stage import SLIDE
 from . import faults
 from .kernels import Kernel, build, instrument, own_scratch
 from .memory import Memory
@@ -70,7 +71,7 @@ def prove(graph: Graph, plan: MemoryPlan, mod: IRModule) -> PlanProof:
         (step.index, k): _kernel(mod, graph, operator)
         for step in graph.steps
         for k, operator in enumerate(step.operators)
-        if operator.stage.op != PUSH
+        if operator.stage.op not in (PUSH, SLIDE)
     }
     build(kernels.values())
     replay = Replay(graph, memory, kernels)

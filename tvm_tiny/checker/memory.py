@@ -94,6 +94,11 @@ class Memory:
         """All of a tensor is written."""
         self._of(value)[:] = _complete(value)
 
+    def of(self, storage: int) -> np.ndarray:
+        """The identities in a storage, to be written to."""
+        first = self._cells[storage]
+        return self.cells[first : first + self._storage[storage].bytes]
+
     def first_wrong(self, value: Value) -> int | None:
         """The first byte of a tensor's memory that is not the complete tensor's."""
         wrong = np.flatnonzero(self._of(value) != _complete(value))

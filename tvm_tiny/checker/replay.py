@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..graph import PUSH, Graph, Operator, Step, Storage
+from ..schedules.stage import SLIDE
 from . import faults
 from .kernels import Kernel
 from .memory import Memory, Value
-from .running import Events, KernelEvents, PushedEvents
+from .running import Events, KernelEvents, PushedEvents, SlideEvents
 from .shadow import COUNTS
 
 
@@ -60,6 +61,8 @@ class Replay:
         self.events = 0
         # Storage -> the tensor that is in it, as far as the program has been read.
         self._values: dict[int, Value] = {}
+        # Storage whose rows move -> the row that its memory begins with.
+        self._starts: dict[int, int] = {}
 
     def run(self) -> None:
         """From the inputs to the outputs.
@@ -78,6 +81,9 @@ class Replay:
         self._read("the caller, who reads the outputs,", self._graph.outputs)
 
     def _stage(self, step: Step) -> None:
+        assert step.stage is not None
+        for parameter, k in step.stage.slides.items():
+            self._starts[step.operators[k].output] = -step.stage.lead(parameter)
         for tile in tiles(step):
             running = [self._events(step, k, o, tile) for k, o in enumerate(step.operators)]
             for position, event in self._turns(step, tile):
@@ -100,7 +106,9 @@ class Replay:
         """Of an operator, which reads what the last operators before it have made."""
         if operator.stage.op == PUSH:
             made = self._made(operator, 1)
-            return PushedEvents(self._memory, made, self.counts)
+            return PushedEvents(self._memory, made, self.counts, self._starts)
+        if operator.stage.op == SLIDE:
+            return SlideEvents(self._memory, self._graph, operator, self._starts)
         kernel = self._kernels[step.index, position]
         inputs = [self._value(faults.short(operator.name), k) for k in operator.inputs]
         assert step.stage is not None
@@ -114,7 +122,9 @@ class Replay:
             last = len(operator.inputs) - 1
             constants[last] = tile.line(constants[last])
         values = [*inputs, made]
-        return KernelEvents(self._memory, operator, kernel, values, constants, self.counts)
+        return KernelEvents(
+            self._memory, operator, kernel, values, constants, self.counts, self._starts
+        )
 
     def _made(self, operator: Operator, versions: int) -> Value:
         """What an operator makes; if it reads that too, each event makes a version of it."""

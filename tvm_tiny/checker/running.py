@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ..graph import Operator
+from ..graph import Graph, Operator
 from . import faults
 from .kernels import Kernel, address
 from .memory import Memory, Value
-from .shadow import GIVEN, PLACE, READ_OUTSIDE, REPORT, STALE, WANTED
+from .shadow import CELL, GIVEN, PLACE, READ_OUTSIDE, REPORT, ROOM, STALE, WANTED
 
 
 class Events(Protocol):
@@ -24,25 +24,51 @@ class Events(Protocol):
 class PushedEvents:
     """The caller writes a row of the input, each time into the next row of its ring."""
 
-    def __init__(self, memory: Memory, value: Value, counts: np.ndarray) -> None:
-        self._memory, self._value, self._counts = memory, value, counts
+    def __init__(
+        self, memory: Memory, value: Value, counts: np.ndarray, starts: Mapping[int, int]
+    ) -> None:
+        self._memory, self._value, self._counts, self._starts = memory, value, counts, starts
 
     def run(self, event: int) -> None:
         """One row."""
         storage = self._value.storage
         size = storage.row_bytes
-        cell = self._value.cell + event % storage.ring * size
+        start = self._starts.get(storage.index)
+        slot = event % storage.ring if start is None else event - start
+        cell = self._value.cell + slot * size
         first = self._value.final + event * size
         self._memory.cells[cell : cell + size] = np.arange(first, first + size, dtype=np.int32)
         self._counts[1] += size // np.dtype(storage.dtype).itemsize
         self._counts[-1] += size
 
 
+class SlideEvents:
+    """The rows of a ring move down by one, from the place on that a table has for each event."""
+
+    def __init__(
+        self, memory: Memory, graph: Graph, operator: Operator, starts: dict[int, int]
+    ) -> None:
+        self._memory, self._starts = memory, starts
+        self._storage = graph.storage[operator.output]
+        table = graph.storage[operator.inputs[0]].array
+        assert table is not None, "which rows move is a constant"
+        self._first = table
+
+    def run(self, event: int) -> None:
+        """One move."""
+        size = self._storage.row_bytes
+        ring = self._memory.of(self._storage.index)
+        first = int(self._first[event]) * size
+        ring[first:-size] = ring[first + size :].copy()
+        self._starts[self._storage.index] += 1
+
+
 class KernelEvents:
     """A row kernel's events.
 
     values: of its operands, the output's last, None for constants. constants: those that the
-    kernel takes, by position.
+    kernel takes, by position. starts: storage whose rows move -> the row that its memory begins
+    with.
     """
 
     def __init__(
@@ -53,9 +79,13 @@ class KernelEvents:
         values: Sequence[Value | None],
         constants: Mapping[int, np.ndarray],
         counts: np.ndarray,
+        starts: Mapping[int, int],
     ) -> None:
         self._memory, self._operator, self._kernel = memory, operator, kernel
         self._values = values
+        operands = enumerate((*operator.inputs, operator.output))
+        self._moving = {k: storage for k, storage in operands if storage in starts}
+        self._starts = starts
         for position, element in sorted(kernel.rings):
             if constants[position][element] < 1:  # the kernel divides by it
                 raise faults.bad_ring(operator.name, int(constants[position][element]))
@@ -72,9 +102,19 @@ class KernelEvents:
             assert own is not None, "an output is no constant"
             self._places[-1, WANTED] = own.version(event)
             self._places[-1, GIVEN] = own.version(event + 1)
+        for operand in self._moving:
+            self._place_row_0(operand)
         self._kernel.run(*self._addresses, event)
         if self._report[0]:
             self._fail(event)
+
+    def _place_row_0(self, operand: int) -> None:
+        """Of a ring whose rows move: rows count from where the first would be."""
+        value = self._values[operand]
+        assert value is not None, "constants do not move"
+        storage, start = value.storage, self._starts[self._moving[operand]]
+        self._places[operand, CELL] = value.cell - start * storage.row_bytes
+        self._places[operand, ROOM] = (start + storage.ring) * storage.row_bytes // _itemsize(value)
 
     def _fail(self, event: int) -> None:
         kind, operand, at, wanted, byte = map(int, self._report)
@@ -82,6 +122,8 @@ class KernelEvents:
         value = self._values[operand]
         assert value is not None, "constants are not checked"
         size = _itemsize(value)
+        if operand in self._moving:
+            at += (int(self._places[operand, CELL]) - value.cell) // size
         if kind == STALE:
             raise faults.stale(self._memory, who, value, wanted * size + byte, at * size + byte)
         does = "reads" if kind == READ_OUTSIDE else "writes"

@@ -15,7 +15,7 @@ from .expressions import integer
 # cell, how many elements there is memory for, how many it has, and the identities of the first
 # byte that are wanted by reads and given by writes.
 PLACE = 5
-_CELL, _ROOM, _SIZE, WANTED, GIVEN = range(PLACE)
+CELL, ROOM, _SIZE, WANTED, GIVEN = range(PLACE)
 
 # Of the int32 array that describes the first fault: what it is, the operand, the element's
 # position in memory and in the tensor, and the byte of the element.
@@ -147,7 +147,7 @@ class Shadow:
         itemsize = self._itemsizes[operand]
 
         def store(byte: Expr) -> tirx.Stmt:
-            cell, first = self._place(operand, _CELL), self._place(operand, GIVEN)
+            cell, first = self._place(operand, CELL), self._place(operand, GIVEN)
             identity = first + what * itemsize + byte
             return tirx.BufferStore(self._cells, identity, [cell + where * itemsize + byte])
 
@@ -172,13 +172,13 @@ class Shadow:
 
     def _compared(self, operand: int, at: Expr, wanted: Expr, byte: Expr) -> tuple[Expr, Expr]:
         """The identity in a cell, and the one that should be there."""
-        cell, first = self._place(operand, _CELL), self._place(operand, WANTED)
+        cell, first = self._place(operand, CELL), self._place(operand, WANTED)
         itemsize = self._itemsizes[operand]
         found = self._cells[cell + at * itemsize + byte]
         return found, first + wanted * itemsize + byte
 
     def _has_room(self, operand: int, at: Expr) -> Expr:
-        return tirx.all(at >= 0, at < self._place(operand, _ROOM))
+        return tirx.all(at >= 0, at < self._place(operand, ROOM))
 
     def _count(self, which: int, operand: int, elements: Expr) -> Iterator[tirx.Stmt]:
         number = tirx.Cast("int64", elements)
