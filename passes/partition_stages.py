@@ -38,8 +38,9 @@ class PartitionStages:
     stages of least overhead with which it fits are taken, none if it fits layer by layer, some in
     patches (`PatchInference`) if it fits in no other way, and those of least memory if it does
     not fit at all. pools: the same of the pools of a board. minimize: take the stages of least
-    memory in any case; none are in patches. kernels, choices: see `SelectKernels`; a module with
-    patches keeps the portable ones, which alone can compute parts of rows.
+    memory in any case; none are in patches. kernels, choices: see `SelectKernels`; a budget that
+    cannot be met otherwise makes them frugal (`frugal_kernels`), and a module with patches keeps
+    the portable ones, which alone can compute parts of rows.
 
     Requires: integer operators in main, in the order in which they are to run.
     Ensures: what SelectKernels, StreamStages and PatchInference ensure.
@@ -81,7 +82,9 @@ class PartitionStages:
         patched = None if budget is None or found is not None else self._patched(split, budget)
         if patched is not None:
             return make_stages(split, patched)
-        found = found or self._select(split, lambda _, search: search.least(), least=True)
+        # Who asks for the least memory gets it at full speed; a budget says what it is worth.
+        least = budget is not None
+        found = found or self._select(split, lambda _, search: search.least(), least=least)
         assert found is not None
         is_layers = all(first == last for first, last in found.partition.ranges)
         return found.module if is_layers else make_stages(found.module, found.partition)
