@@ -12,8 +12,8 @@ from tvm.ir import Expr, IRModule
 from tvm_tiny import ops
 from tvm_tiny.schedules.shapes import shape_of
 
-from .emit_stage import overlap_bytes
 from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of
+from .row_kernels import overlap_bytes
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.InplaceDepthwise")

@@ -12,8 +12,9 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.schedules import kernel as kernels
 
-from .emit_stage import emit_stage, short_name
+from .emit_stage import emit_stage
 from .rebuild import bindings_of, mutate_main, results_of, substitute
+from .row_kernels import short_name
 
 # Attribute of a private Relax function whose operators are to run as one stage: "stream", or
 # "patch" with a second attribute, the rows and columns of tiles.

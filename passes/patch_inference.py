@@ -16,9 +16,9 @@ from tvm_tiny.patches import SPLITS
 from tvm_tiny.schedules.shapes import row_count, row_split, shape_of
 from tvm_tiny.schedules.stage import Range
 
-from .emit_stage import factory_of, short_name
 from .lower_to_row_kernels import FORM, SPLIT
 from .rebuild import Binding, bindings_of
+from .row_kernels import factory_of, short_name
 from .running_sums import RunningSums
 from .stream_stages import SLIDING_STREAM, STREAM, Place, extract_stages, find_ranges, stage_results
 from .subsample_shortcuts import SubsampleShortcuts

@@ -9,7 +9,8 @@ from tvm import s_tir, tirx
 from tvm.ir import Call, Expr, GlobalVar, PrimType
 
 from .shapes import Spec
-from .stage import ATTRIBUTE, SLIDE, Numbers, Stage, runs
+from .stage import SLIDE, Numbers, Stage
+from .stage_json import ATTRIBUTE, runs, to_json
 
 
 def driver(stage: Stage, kernels: Sequence[GlobalVar], specs: Sequence[Spec]) -> tirx.PrimFunc:
@@ -20,7 +21,7 @@ def driver(stage: Stage, kernels: Sequence[GlobalVar], specs: Sequence[Spec]) ->
     body = make(stage, kernels, buffers)
     # Relax's analyses expect a root block around a function's body.
     root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", body))
-    attrs = {"tirx.noalias": True, "s_tir": True, ATTRIBUTE: stage.to_json()}
+    attrs = {"tirx.noalias": True, "s_tir": True, ATTRIBUTE: to_json(stage)}
     return tirx.PrimFunc(buffers, root, None, tvm.ir.make_node("ir.DictAttrs", **attrs))
 
 

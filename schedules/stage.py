@@ -9,18 +9,13 @@ after the other (see `tiles`). A layer is a stage of one operator.
 from __future__ import annotations
 
 import functools
-import itertools
-import json
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 Numbers = tuple[int, ...]
 Range = tuple[int, int]
-ATTRIBUTE = "tvm_tiny.stage"
 
 # What moves the rows of a ring, as an operator of its stage: see `slid`.
 SLIDE = "slide"
@@ -171,7 +166,7 @@ class Stage:
         """Before rows move, the newest one is there, and nobody wants the oldest any more."""
         moved = self.operators[index]
         events = np.arange(moved.events)
-        readers = _readers(self, [moved.result])[moved.result]
+        readers = readers_of(self, [moved.result])[moved.result]
         lead, ring = self.lead(moved.result), self.rings[moved.result]
         done = {k: np.searchsorted(low, events + 1 - lead, side="left") for k, low in readers}
         waits = {index - 1: events + ring - lead, **done}
@@ -212,34 +207,6 @@ class Stage:
         }
         return replace(self, operators=operators, delays=delays, tiles=None)
 
-    def to_json(self) -> str:
-        """As the attribute's text."""
-        operators = [_packed(asdict(operator)) for operator in self.operators]
-        fields = {
-            "operators": operators,
-            "rows": {str(k): v for k, v in sorted(self.rows.items())},
-            "rings": {str(k): v for k, v in sorted(self.rings.items())},
-            "delays": {str(k): [o, _packed(n)] for k, (o, n) in sorted(self.delays.items())},
-            "tiles": None if self.tiles is None else asdict(self.tiles),
-            "widths": {str(k): v for k, v in sorted(self.widths.items())},
-            "scratch": self.scratch,
-        }
-        return json.dumps(fields)
-
-    @staticmethod
-    def from_json(text: str) -> Stage:
-        """From the attribute's text."""
-        fields = json.loads(text)
-        return Stage(
-            tuple(map(_operator, fields["operators"])),
-            {int(k): v for k, v in fields["rows"].items()},
-            {int(k): v for k, v in fields["rings"].items()},
-            {int(k): (o, _numbers(n)) for k, (o, n) in fields["delays"].items()},
-            None if fields["tiles"] is None else _tiles(fields["tiles"]),
-            {int(k): v for k, v in fields["widths"].items()},
-            fields["scratch"],
-        )
-
 
 def order(stage: Stage) -> list[tuple[int, int]]:
     """(operator, event) in the order in which the stage's driver runs them."""
@@ -249,10 +216,10 @@ def order(stage: Stage) -> list[tuple[int, int]]:
 def tiled_order(stage: Stage) -> list[tuple[int, int, int]]:
     """(tile, operator, event) in that order."""
     if stage.tiles is None:
-        return [(0, operator, event) for operator, event in _order(stage)]
+        return [(0, operator, event) for operator, event in plain_order(stage)]
     rows, columns = stage.tiles.split
     firsts = [[first for first, _ in spans] for spans in zip(*stage.tiles.events, strict=True)]
-    orders = [_order(part) for part in stage.parts()]
+    orders = [plain_order(part) for part in stage.parts()]
     return [
         (row * columns + column, k, firsts[row][k] + event)
         for row in range(rows)
@@ -261,7 +228,7 @@ def tiled_order(stage: Stage) -> list[tuple[int, int, int]]:
     ]
 
 
-def _order(stage: Stage) -> list[tuple[int, int]]:
+def plain_order(stage: Stage) -> list[tuple[int, int]]:
     """The order in a stage without tiles."""
     operators = stage.operators
     needs = [stage.needs(k) for k in range(len(operators))]
@@ -285,184 +252,7 @@ def _order(stage: Stage) -> list[tuple[int, int]]:
     return sequence
 
 
-def in_place(
-    operators: Sequence[Operator], forms: Mapping[int, object], inside: Collection[int]
-) -> dict[int, int]:
-    """Tensors that can share the memory of another: parameter -> that of the result over it.
-
-    forms: of tensors, such as (rows, bytes of a row, type); inside: those that nothing outside
-    the stage reads. Such a tensor must die where the result is made, row by row the same row, of
-    the same form, each element read before it is written. A result that others read has memory of
-    its own: that may lie over another dying operand, which it could not if this one lay there.
-    """
-    readers = Counter(p for operator in operators for p in set(operator.operands))
-    shared: dict[int, int] = {}
-    for operator in operators:
-        # The last operand is the one made last: the one before it may be kept for others.
-        for position in reversed(range(len(operator.operands))):
-            parameter = operator.operands[position]
-            alone = parameter in inside and readers[parameter] == 1
-            fits = alone and forms[parameter] == forms[operator.result]
-            fits = fits and operator.result in inside
-            if fits and _same_rows(operator, position):
-                shared[parameter] = operator.result
-                break
-    return {parameter: _last(shared, result) for parameter, result in shared.items()}
-
-
-def _same_rows(operator: Operator, position: int) -> bool:
-    reads, within = operator.reads[position], operator.within[position]
-    if reads != operator.writes or within is None or operator.accumulates:
-        return False
-    return max(within) <= 0
-
-
-def _last(shared: Mapping[int, int], parameter: int) -> int:
-    while parameter in shared:
-        parameter = shared[parameter]
-    return parameter
-
-
-def share(operators: Sequence[Operator], shared: Mapping[int, int]) -> tuple[Operator, ...]:
-    """The operators with the memory of `shared` tensors replaced."""
-    return tuple(
-        replace(
-            operator,
-            operands=tuple(shared.get(p, p) for p in operator.operands),
-            result=shared.get(operator.result, operator.result),
-        )
-        for operator in operators
-    )
-
-
-def ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
-    """The fewest rows of memory with which tensors inside the stage still work.
-
-    When a row is written, all rows from the first that is still to be read on must be there.
-    """
-    found = [_ring_rows(part, parameters) for part in stage.parts()]
-    return {p: max(rows[p] for rows in found) for p in parameters}
-
-
-def _ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
-    wanted = _readers(stage, parameters)
-    done = [0] * len(stage.operators)
-    most = dict.fromkeys(parameters, 1)
-    for k, event in _order(stage):
-        written = stage.operators[k].result
-        if written in most:
-            lowest = min((rows[done[reader]] for reader, rows in wanted[written]), default=NOTHING)
-            writes = stage.operators[k].writes
-            rows = writes.end[event] - min(lowest, writes.first[event])
-            most[written] = max(most[written], rows)
-        done[k] += 1
-    return most
-
-
-def fit_rings(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
-    """The stage with the fewest rows for each tensor inside it, some operators delayed for that.
-
-    row_bytes: of the tensors that can be rings. What a branch makes early has to be kept until
-    the other branch has caught up; made late, its input has to be kept instead. Each such
-    operator is delayed if that takes fewer bytes.
-    """
-    rings = ring_rows(stage, sorted(row_bytes))
-    for operator, delay in list(_delays(stage)):
-        needs = [stage.needs(k) for k in range(len(stage.operators))]
-        circular = operator in _made_of(needs, delay[0]) or delay[0] in _made_of(needs, operator)
-        if circular or stage.operators[operator].result not in row_bytes:
-            continue
-        other = replace(stage, delays={**stage.delays, operator: delay})
-        fewer = ring_rows(other, sorted(row_bytes))
-        if _ring_bytes(fewer, row_bytes) < _ring_bytes(rings, row_bytes):
-            stage, rings = other, fewer
-    return replace(stage, rings={p: r for p, r in rings.items() if r < stage.rows[p]})
-
-
-def slid(stage: Stage) -> Stage:
-    """The stage with rings that do not go round: their rows move down by one for each new row.
-
-    A ring that goes round has no place that is free whenever a row is; one that moves has, at its
-    end until the next row comes, and at its start once rows there are not wanted. That costs a
-    copy of up to all rows but one. The operator that moves them is the one behind that which
-    makes them; after n of its events row r is at `lead` + r - n. The first rows that are read
-    together end the ring.
-    """
-    moved = {stage.producer_of(p): p for p in stage.rings if stage.can_slide(p)}
-    operators: list[Operator] = []
-    places = []
-    for k, operator in enumerate(stage.operators):
-        places.append(len(operators))
-        operators.append(operator)
-        if k in moved:
-            operators.append(_slide(operator, stage.rows[moved[k]] - _first_read(stage, moved[k])))
-    delays = {places[k]: (places[other], n) for k, (other, n) in stage.delays.items()}
-    return replace(stage, operators=tuple(operators), delays=delays)
-
-
-def _first_read(stage: Stage, parameter: int) -> int:
-    """How many rows of a ring are there when the first of them is read."""
-    ends = (
-        rows.end[0]
-        for operator in stage.operators
-        for operand, rows in zip(operator.operands, operator.reads, strict=True)
-        if operand == parameter and rows is not None
-    )
-    return min(stage.rings[parameter], *ends)
-
-
-def _slide(writer: Operator, events: int) -> Operator:
-    nothing = (0,) * events
-    rows = Rows(nothing, nothing)
-    return Operator("", SLIDE, writer.tensor, 0, (), writer.result, (), rows, ())
-
-
-def first_kept(stage: Stage, operator: int) -> list[int]:
-    """For each event of an operator that moves rows: the first place that a row is moved to."""
-    moved = stage.operators[operator].result
-    ring, lead = stage.rings[moved], stage.lead(moved)
-    readers = _readers(stage, [moved])[moved]
-    done = [0] * len(stage.operators)
-    found = []
-    for k, event in _order(stage):
-        if k == operator:
-            lowest = min((rows[done[reader]] for reader, rows in readers), default=NOTHING)
-            found.append(min(max(lowest + lead - 1 - event, 0), ring - 1))
-        done[k] += 1
-    return found
-
-
-def _ring_bytes(rings: Mapping[int, int], row_bytes: Mapping[int, int]) -> int:
-    """Of single rows nothing counts: they come and go, and can have the same place."""
-    return sum(rows * row_bytes[p] for p, rows in rings.items() if rows > 1)
-
-
-def _delays(stage: Stage) -> Iterator[tuple[int, tuple[int, Numbers]]]:
-    """Operators of which one other takes the result, row by row, together with another result.
-
-    Their event e may wait for what the taker's event e needs of the other one.
-    """
-    needs = [stage.needs(k) for k in range(len(stage.operators))]
-    takers = Counter(producer for waits in needs for producer, _ in waits)
-    for waits in needs:
-        for (early, needed), (late, numbers) in itertools.permutations(waits, 2):
-            in_step = needed == tuple(range(1, len(needed) + 1))
-            if in_step and takers[early] == 1 and needs[early]:
-                yield early, (late, numbers)
-
-
-def _made_of(needs: Sequence[Sequence[tuple[int, Numbers]]], operator: int) -> set[int]:
-    """Operators that an operator waits for, and those that they wait for."""
-    found: set[int] = set()
-    following = [operator]
-    while following:
-        direct = {producer for producer, _ in needs[following.pop()]} - found
-        found |= direct
-        following += direct
-    return found
-
-
-def _readers(stage: Stage, parameters: Sequence[int]) -> dict[int, list[tuple[int, list[int]]]]:
+def readers_of(stage: Stage, parameters: Sequence[int]) -> dict[int, list[tuple[int, list[int]]]]:
     """Who reads each tensor: (operator, the first row that each event or a later one reads)."""
     readers: dict[int, list[tuple[int, list[int]]]] = {p: [] for p in parameters}
     for k, operator in enumerate(stage.operators):
@@ -497,54 +287,3 @@ def _events_for(writes: Rows, reads: Rows) -> Numbers:
     some = np.asarray(reads.end) > np.asarray(reads.first)
     events = np.searchsorted(firsts, np.where(some, reads.end, 0), side="left")
     return tuple(int(n) for n in events)
-
-
-def _packed(value: Any) -> Any:
-    """Tuples of numbers as runs, of which most are a few."""
-    if isinstance(value, dict):
-        return {key: _packed(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        if all(isinstance(v, int) for v in value):
-            return {"runs": [list(run) for run in runs(value)]}
-        return [_packed(item) for item in value]
-    return value
-
-
-def runs(values: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """(count, first, step) of the arithmetic progressions that the numbers are made of."""
-    start = 0
-    while start < len(values):
-        end = start + 1
-        step = values[end] - values[start] if end < len(values) else 0
-        while end < len(values) and values[end] - values[end - 1] == step:
-            end += 1
-        yield end - start, values[start], step
-        start = end
-
-
-def _numbers(packed: Any) -> Numbers:
-    return tuple(start + k * step for count, start, step in packed["runs"] for k in range(count))
-
-
-def _rows(fields: Any) -> Rows:
-    return Rows(_numbers(fields["first"]), _numbers(fields["end"]))
-
-
-def _operator(fields: dict[str, Any]) -> Operator:
-    return Operator(
-        **{
-            **fields,
-            "operands": _numbers(fields["operands"]),
-            "reads": tuple(None if r is None else _rows(r) for r in fields["reads"]),
-            "writes": _rows(fields["writes"]),
-            "within": tuple(None if w is None else _numbers(w) for w in fields["within"]),
-            "columns": fields["columns"] and Columns(fields["columns"]["count"]),
-        }
-    )
-
-
-def _tiles(fields: dict[str, Any]) -> Tiles:
-    def ranges(spans: Any) -> tuple[tuple[Range, ...], ...]:
-        return tuple(tuple((first, end) for first, end in line) for line in spans)
-
-    return Tiles(ranges(fields["events"]), ranges(fields["columns"]))

@@ -12,6 +12,7 @@ from tvm_tiny.checker.kernels import instrument
 from tvm_tiny.graph import PUSH, Graph, Operator
 from tvm_tiny.memory import ALIGNMENT, MemoryPlan
 from tvm_tiny.schedules.stage import SLIDE, Rows
+from tvm_tiny.schedules.stage_json import to_json
 
 Plan = tuple[Graph, MemoryPlan]
 
@@ -24,7 +25,7 @@ def copied(graph: Graph) -> Graph:
 
 def key(graph: Graph, plan: MemoryPlan) -> tuple[object, ...]:
     """Equal for equal plans."""
-    stages = [step.stage.to_json() for step in graph.steps if step.stage is not None]
+    stages = [to_json(step.stage) for step in graph.steps if step.stage is not None]
     rings = [s.shape for s in graph.storage]
     tables = [graph.storage[o.inputs[0]].array.tobytes() for o in _slides(graph)]
     return (

@@ -13,7 +13,8 @@ from byte_trace import order
 
 from tvm_tiny.graph import Graph, Operator, Step
 from tvm_tiny.memory import MemoryPlan
-from tvm_tiny.schedules.stage import SLIDE, Rows, first_kept
+from tvm_tiny.schedules.stage import SLIDE, Rows
+from tvm_tiny.schedules.stage_rings import first_kept
 
 Span = tuple[int, int]
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tvm_tiny.graph import Graph, Step, Storage
 from tvm_tiny.graph import Operator as Placed
 from tvm_tiny.schedules.access import NEVER
-from tvm_tiny.schedules.stage import Operator, Rows, Stage, fit_rings, in_place, share
+from tvm_tiny.schedules.stage import Operator, Rows, Stage
+from tvm_tiny.schedules.stage_rings import fit_rings, in_place, share
 
 Size = tuple[int, int]  # rows, bytes of a row
 

@@ -32,6 +32,7 @@ LAYERS = {
     "frontend": 4,
     "passes.rebuild": 4,
     "passes.emit_stage": 4,
+    "passes.row_kernels": 4,
     "passes.lower_tir": 4,
     "passes.print_c": 4,
     "graph": 5,

@@ -14,7 +14,8 @@ from .passes.emit_stage import IN_PLACE, MACS, OP
 from .passes.rebuild import bindings_of, results_of
 from .schedules import stage
 from .schedules.shapes import row_count
-from .schedules.stage import ATTRIBUTE, Stage
+from .schedules.stage import Stage
+from .schedules.stage_json import ATTRIBUTE, from_json
 
 # The operator that takes a row from the caller.
 PUSH = "push"
@@ -189,7 +190,7 @@ class _Reader:
             self.graph.storage[used].last = max(self.graph.storage[used].last, index)
         function = call.args[0].name_hint
         attrs = self.mod[call.args[0]].attrs or {}
-        plan = Stage.from_json(str(attrs[ATTRIBUTE])) if ATTRIBUTE in attrs else None
+        plan = from_json(str(attrs[ATTRIBUTE])) if ATTRIBUTE in attrs else None
         types = getattr(call.ty, "fields", [call.ty])
         outputs = []
         for position, ty in enumerate(types):

@@ -16,12 +16,13 @@ from tvm.ir import Expr, IRModule, Tuple, TupleGetItem
 
 from . import graph as graphs
 from .graph import Graph, Step, Storage
-from .passes.emit_stage import describe, describe_columns, ringed_operands, tiled_operands
 from .passes.rebuild import bindings_of, results_of
+from .passes.row_kernels import describe, describe_columns, ringed_operands, tiled_operands
 from .schedules import kernel as kernels
 from .schedules.rings import OUT
 from .schedules.shapes import memory_shape, row_count, shape_of
-from .schedules.stage import Operator, Stage, fit_rings, in_place, share, slid
+from .schedules.stage import Operator, Stage
+from .schedules.stage_rings import fit_rings, in_place, share, slid
 from .schedules.tiles import divided, tile, tile_sizes
 
 Range = tuple[int, int]

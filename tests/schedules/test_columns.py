@@ -9,7 +9,7 @@ from kernel_machine import Machine
 from row_calls import EXACT, call, channel_operands, const, tensor
 from tvm.ir import Call, GenericConst
 
-from tvm_tiny.passes.emit_stage import describe_columns
+from tvm_tiny.passes.row_kernels import describe_columns
 from tvm_tiny.schedules import kernel as kernels
 from tvm_tiny.schedules.shapes import row_split, shape_of
 

@@ -7,7 +7,8 @@ from byte_trace import OUT
 from hypothesis import given, settings
 from stage_graphs import Made, models, pointwise, window
 
-from tvm_tiny.schedules.stage import SLIDE, Stage, first_kept, fit_rings, order, slid
+from tvm_tiny.schedules.stage import SLIDE, Stage, order
+from tvm_tiny.schedules.stage_rings import first_kept, fit_rings, slid
 
 # Tensors of 8 rows of 4 bytes.
 SIZE = (8, 4)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from stage_graphs import chains, model, models, pointwise, sums, window
 
 from tvm_tiny.graph import Graph
-from tvm_tiny.schedules.stage import Stage, fit_rings, in_place, order, ring_rows, runs
+from tvm_tiny.schedules.stage import Stage, order
+from tvm_tiny.schedules.stage_json import from_json, runs, to_json
+from tvm_tiny.schedules.stage_rings import fit_rings, in_place, ring_rows
 
 RANDOM = settings(max_examples=150, derandomize=True, deadline=None)
 # Tensors of 8 rows of 4 bytes, but where a test says otherwise.
@@ -50,7 +52,7 @@ def test_rings_hold_what_is_read_and_a_row_less_would_not(made):
 @given(models(7))
 def test_stages_survive_their_text(made):
     for step in made.graph.steps:
-        assert Stage.from_json(step.stage.to_json()) == step.stage
+        assert from_json(to_json(step.stage)) == step.stage
 
 
 @RANDOM
@@ -133,6 +135,6 @@ def test_regular_stages_have_short_texts():
     sizes = dict.fromkeys(range(3), (1000, 4))
     made = [pointwise([k], k + 1, sizes) for k in range(2)]
     stage = model(made, sizes, []).graph.steps[0].stage
-    text = stage.to_json()
+    text = to_json(stage)
     assert len(text) < 2000
     assert json.loads(text)["rings"] == {"1": 1}

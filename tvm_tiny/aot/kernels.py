@@ -12,9 +12,9 @@ from tvm import tirx
 from tvm.ir import IRModule
 
 from ..errors import UnsupportedError
-from ..passes.emit_stage import IN_C
 from ..passes.lower_tir import lower_prim_func, to_pointer_abi
 from ..passes.print_c import DEFINITION, print_c
+from ..passes.row_kernels import IN_C
 
 _FLOAT = re.compile(r"\b\d\.\d{6}e[+-]\d+f\b")
 _CALLED = re.compile(r"\b(\w+)\(")

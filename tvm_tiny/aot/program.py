@@ -20,7 +20,8 @@ from ..memory import MemoryPlan, align
 from ..pools import PoolUse
 from ..schedules.portable.slide import word_bytes
 from ..schedules.shapes import row_split
-from ..schedules.stage import SLIDE, Stage, runs
+from ..schedules.stage import SLIDE, Stage
+from ..schedules.stage_json import runs
 from .kernels import KernelSource, print_kernels
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

@@ -8,9 +8,9 @@ import re
 import numpy as np
 from tvm.ir import Call, GlobalVar
 
-from ..passes.emit_stage import factory_of
 from ..passes.lower_tir import lower_prim_func, to_pointer_abi
 from ..passes.print_c import print_c
+from ..passes.row_kernels import factory_of
 from ..schedules.packed.choice import Choice
 from ..schedules.packed.geometry import geometry
 from ..schedules.shapes import shape_of

@@ -13,7 +13,7 @@ from tvm import s_tir, tirx
 from tvm.ir import IRModule
 from tvm.s_tir import Schedule
 
-from ..passes.emit_stage import factory_of
+from ..passes.row_kernels import factory_of
 from ..schedules.packed.choice import Choice
 from ..schedules.packed.geometry import geometry
 from .workloads import Workload
