@@ -9,12 +9,10 @@ from typing import Any
 import tvm
 from tvm.ir import GenericConst, IRModule
 
-from tvm_tiny.graph import Graph
-from tvm_tiny.memory import align
 from tvm_tiny.network import read_network
 from tvm_tiny.partition import Partition, Search
 from tvm_tiny.patches import SPLITS
-from tvm_tiny.pool_plan import copied_bytes, fits
+from tvm_tiny.pool_plan import copied_bytes, fits, state_bytes
 from tvm_tiny.pools import BoardMemory
 from tvm_tiny.schedules.packed.choice import Choice
 
@@ -68,14 +66,14 @@ class PartitionStages:
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Search and rewrite; the module given is not changed."""
         mod = _run(mod, StreamInput()) if self.stream_input else mod
-        budget = None if self.minimize else self._budget(mod)
+        budget = None if self.minimize else self._budget()
         by_layers = _run(mod, self.kernels)
         if budget is None and not self.minimize and not self.stream_input:
             return by_layers
         if budget is not None:
             whole = Search(read_network(by_layers), self.io_in_arena)
             layers = whole.layers()
-            if layers.bytes <= budget and self._accepts(by_layers)(whole.graph(layers)):
+            if layers.bytes <= budget and self._accepts(by_layers, whole)(layers):
                 return by_layers
         split = _run(mod, RunningSums(), SubsampleShortcuts())
         found = None if budget is None else self._select(split, self._within(budget))
@@ -93,29 +91,31 @@ class PartitionStages:
         return select_for(mod, self.kernels, self.io_in_arena, find, least=least)
 
     def _within(self, budget: int) -> Find:
-        return lambda mod, search: search.within(budget, self._accepts(mod))
+        return lambda mod, search: search.within(budget, self._accepts(mod, search))
 
     def _patched(self, mod: IRModule, budget: int) -> Partition | None:
         """With some stages in patches, which costs work: only where nothing else fits."""
         network = read_network(mod, patches=True)
-        return Search(network, self.io_in_arena, SPLITS).within(budget, self._accepts(mod))
+        search = Search(network, self.io_in_arena, SPLITS)
+        return search.within(budget, self._accepts(mod, search))
 
-    def _budget(self, mod: IRModule) -> int | None:
+    def _budget(self) -> int | None:
         """Bytes of all memory together."""
         if self.pools is not None:
             return sum(pool.size for pool in self.pools.pools)
-        if self.sram is None or not self.stream_input:
-            return self.sram
-        # Pushing keeps a counter for each operator of the first stage, and a mark.
-        return self.sram - align(4 * (len(bindings_of(mod["main"])) + 1))
+        return self.sram
 
-    def _accepts(self, mod: IRModule) -> Callable[[Graph], bool]:
-        """Whether the pools, if there are any, have room for a graph of this module."""
-        pools = self.pools
-        if pools is None:
-            return lambda graph: True
-        taken = _constant_bytes(mod)
-        return lambda graph: fits(graph, pools, constant_bytes=taken, io_in_arena=self.io_in_arena)
+    def _accepts(self, mod: IRModule, search: Search) -> Callable[[Partition], bool]:
+        """Whether a plan of this module fits, with what pushing keeps and in each of the pools."""
+        pools, sram, taken = self.pools, self.sram, _constant_bytes(mod)
+
+        def accepts(found: Partition) -> bool:
+            graph = search.graph(found)
+            if pools is not None:
+                return fits(graph, pools, constant_bytes=taken, io_in_arena=self.io_in_arena)
+            return sram is None or found.bytes + state_bytes(graph) <= sram
+
+        return accepts
 
 
 def _constant_bytes(mod: IRModule) -> int:

@@ -116,7 +116,7 @@ class Search:
         return best
 
     def within(
-        self, budget: int, accepts: Callable[[Graph], bool] = lambda graph: True
+        self, budget: int, accepts: Callable[[Partition], bool] = lambda partition: True
     ) -> Partition | None:
         """The partition of least overhead whose plan fits `budget` bytes; None if none does.
 
@@ -128,7 +128,7 @@ class Search:
             if path is None:
                 return None
             candidate = self._realized(path)
-            if candidate.bytes <= budget and accepts(self.graph(candidate)):
+            if candidate.bytes <= budget and accepts(candidate):
                 return candidate
         return None
 
