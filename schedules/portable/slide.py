@@ -19,6 +19,8 @@ def slide_kernel(rows: int, row_bytes: int, events: int) -> tirx.PrimFunc:
     """
     word = word_bytes(row_bytes)
     size, dtype = row_bytes // word, f"int{8 * word}"
+    # Words of one turn of the loop, which itself takes as many instructions as two of them.
+    some = next(count for count in (8, 4, 2, 1) if size % count == 0)
 
     def make() -> tirx.PrimFunc:
         @T.prim_func(private=True, s_tir=True)
@@ -28,8 +30,9 @@ def slide_kernel(rows: int, row_bytes: int, events: int) -> tirx.PrimFunc:
             event: T.int32,
         ):
             with T.sblock("row"):
-                for k in T.serial(first[event] * size, (rows - 1) * size):
-                    ring[k] = ring[k + size]
+                for k in T.serial(first[event] * (size // some), (rows - 1) * (size // some)):
+                    for each in T.unroll(some):
+                        ring[k * some + each] = ring[k * some + each + size]
 
         return move
 
