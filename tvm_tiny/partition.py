@@ -122,15 +122,22 @@ class Search:
 
         accepts: what else must be true of it.
         """
+        for candidate in self._tightening(budget):
+            if candidate.bytes <= budget and accepts(candidate):
+                return candidate
+        return None
+
+    def _tightening(self, budget: int) -> Iterator[Partition]:
+        """Partitions whose steps need less and less of a budget by themselves, the best first."""
         patches = bool(self._splits)
         for slack in (0, *_SLACKS):
             path = self._path(_total, budget - budget * slack // 100, patches=patches)
             if path is None:
-                return None
-            candidate = self._realized(path)
-            if candidate.bytes <= budget and accepts(candidate):
-                return candidate
-        return None
+                break
+            yield self._realized(path)
+        # It may fit where none of these does: a step's bytes are those of a quick plan.
+        if not patches:
+            yield self._least_streamed()
 
     def graph(self, partition: Partition) -> Graph:
         """What lowering a partition gives."""

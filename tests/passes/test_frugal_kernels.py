@@ -83,3 +83,11 @@ def test_frugal_kernels_meet_budgets_that_fast_ones_do_not():
     found = select(mod, "dsp", lambda _, search: search.within(budget), least=False)
     assert found.partition.bytes <= budget
     assert select(mod, "dsp", lambda _, search: search.within(64), least=False) is None
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_budget_of_the_least_memory_is_met(isa):
+    search = Search(read_network(SelectKernels(isa)(module(chain, SHAPE))))
+    least = search.least().bytes
+    assert search.within(least).bytes == least
+    assert search.within(least - 1) is None
