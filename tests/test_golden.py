@@ -86,7 +86,8 @@ QUICK = {
     ("ad01_int8", "mps2_an385", "layers"),
     ("kws_ref_model", "riscv32", "layers"),
     ("kws_ref_model", "riscv32", "pushed"),
-    ("vww_96_int8", "mps2_an386", "pushed"),
+    # Here memory ends at the arena: what is read beside it faults.
+    ("vww_96_int8", "mps2_an505", "pushed"),
     ("pretrainedResnet_quant", "mps2_an505", "least"),
 }
 # Where streams run nightly; all boards share the drivers.

@@ -921,11 +921,16 @@ TVM_TINY_INLINE void tvm_tiny_dsp_open(struct tvm_tiny_dsp_window* window, const
   const int32_t pairs = end > first ? (end - first) >> 1 : 0;
   const int32_t after = first + 2 * pairs;
   struct tvm_tiny_dsp_edge* edge = window->edges;
+  int32_t some = -1;
   int32_t i;
   TVM_TINY_DSP_LOOP
   for (i = 0; i < kernel_h; i++) {
-    /* A missing row is any row: its weights are 0. */
-    window->rows[i] = (lines[i] < 0 ? 0 : lines[i]) * width * channels;
+    some = lines[i] < 0 ? some : lines[i];
+  }
+  TVM_TINY_DSP_LOOP
+  for (i = 0; i < kernel_h; i++) {
+    /* A missing row is any row that is there: its weights are 0. Row 0 need not be in memory. */
+    window->rows[i] = (lines[i] < 0 ? some : lines[i]) * width * channels;
   }
   for (i = 0; i < 2 * kernel_h * first; i++) {
     to[i] = 0;
@@ -954,6 +959,11 @@ TVM_TINY_INLINE void tvm_tiny_dsp_open(struct tvm_tiny_dsp_window* window, const
     edge++;
   }
   window->end = edge;
+  if (some < 0) {
+    /* Nothing to read: all weights are 0. */
+    window->words = 0;
+    window->end = window->edges;
+  }
 }
 
 /* The window of the four channels from x on. */
