@@ -132,6 +132,7 @@ class _Uses:
         # storage -> first and end byte read, first and end byte written, at each index
         self._bounds: dict[int, list[np.ndarray]] = {}
         self.together: dict[tuple[int, int], list[Together]] = {}
+        self._scratch: set[int] = set()
         # storage whose rows move -> the byte at which its memory begins, at each index
         self._starts = dict(_starts(graph, events))
         for storage in graph.inputs:
@@ -186,9 +187,8 @@ class _Uses:
         operator, at, events = step.operators[position], ran.at, ran.events
         stage = operator.stage
         if operator.scratch is not None:
-            # Written and read while each event runs; what is left of it nobody wants.
-            for kind in (_READ, _WRITTEN):
-                self._note(operator.scratch, kind, at, 0, self._logical(operator.scratch))
+            self._scratch.add(operator.scratch)
+            self._note(operator.scratch, _WRITTEN, at, 0, self._logical(operator.scratch))
         written = self._span(step.stage, operator.output, stage.result, stage.writes, ran)
         self._note(operator.output, _WRITTEN, at, *written)
         if stage.accumulates:
@@ -247,6 +247,10 @@ class _Uses:
         """The needed interval of a tensor at each index."""
         tensor = self._graph.storage[index]
         read_low, read_high, write_low, write_high = self._bounds[index]
+        if index in self._scratch:
+            # What an event leaves there nobody wants.
+            nothing = np.zeros_like(write_high)
+            return Life(nothing, np.maximum(write_high, 0), nothing, nothing)
         wanted_low = np.minimum.accumulate(np.append(read_low, _NEVER)[::-1])[::-1]
         wanted_high = np.maximum.accumulate(np.append(read_high, -_NEVER)[::-1])[::-1]
         made_low = np.minimum.accumulate(write_low)
