@@ -17,8 +17,8 @@ from tvm_tiny.schedules.portable.planes import depthwise_planes
 from tvm_tiny.schedules.portable.slide import slide_kernel
 from tvm_tiny.schedules.rings import OUT, Pitches
 from tvm_tiny.schedules.shapes import Spec, memory_shape, row_count, shape_of, spec
-from tvm_tiny.schedules.stage import SLIDE, Operator, Range, Stage, Tiles
-from tvm_tiny.schedules.stage_rings import first_kept, fit_rings, in_place, slid
+from tvm_tiny.schedules.stage import SLIDE, STEADY, Form, Operator, Range, Stage, Tiles
+from tvm_tiny.schedules.stage_rings import climbing, first_kept, fit_rings, in_place, slid
 from tvm_tiny.schedules.tiles import divided, lines, tile, tile_sizes
 
 from .lower_tir import lower_prim_func, to_pointer_abi
@@ -62,18 +62,15 @@ def emit_stage(
     body: Body,
     results: Sequence[relax.Var],
     name: str,
-    split: Range | None = None,
-    *,
-    slides: bool = False,
+    form: Form = STEADY,
 ) -> list[Expr]:
     """Add the functions of a stage to the builder's module; answer its results.
 
     body: operators in topological order; results: those of their variables that are used
-    elsewhere; name: of the stage's function; split: rows and columns of tiles of a patch stage;
-    slides: whether the rows of its rings move, see `slid`.
+    elsewhere; name: of the stage's function.
     Functions of equal structure are added once: BlockBuilder.add_func compares them.
     """
-    parts = _Parts(body, results, split, slides)
+    parts = _Parts(body, results, form)
     stage = parts.stage()
     kernels_ = [
         builder.add_func(parts.kernel(stage, k, call), _kernel_name(call))
@@ -117,24 +114,23 @@ def _with_kernels(stage: Stage, kernels_: Sequence[GlobalVar]) -> Stage:
 class _Parts:
     """The parameters of a stage's function: operands, integer arrays, results, rings."""
 
-    def __init__(
-        self, body: Body, results: Sequence[relax.Var], split: Range | None, slides: bool = False
-    ) -> None:
-        self._body, self._patches, self._slides = body, split is not None, slides
+    def __init__(self, body: Body, results: Sequence[relax.Var], form: Form) -> None:
+        self._body, self._form = body, form
         made = [var for var, _ in body]
         outside = [a for _, call in body for a in call.args if not _among(a, made)]
         self._outside = [a for k, a in enumerate(outside) if not _among(a, outside[:k])]
         self._with_integers = [
-            v for v, call in body if self._patches or factory_of(call).rings(call).integers
+            v for v, call in body if form.tiles or factory_of(call).rings(call).integers
         ]
         self._results = list(results)
         self._inside = [var for var in made if not _among(var, results)]
         # How many rings move follows from the stage, whose parameters these are.
-        moved = slid(_Parts(body, results, split).stage()).slides if slides else {}
+        steady = form._replace(slides=False, climbs=False)
+        moved = slid(_Parts(body, results, steady).stage()).slides if form.slides else {}
         first = len(self._outside) + len(self._with_integers) + len(moved)
         self._first_made = first
         self._made = {var: first + k for k, var in enumerate([*self._results, *self._inside])}
-        self._tiles = None if split is None else self._tiled(split)
+        self._tiles = self._tiled(form.tiles) if form.tiles else None
         shared = self._in_place()
         self._inside = [var for var in self._inside if self._made[var] not in shared]
         numbers = {var: first + k for k, var in enumerate([*self._results, *self._inside])}
@@ -169,10 +165,13 @@ class _Parts:
 
     def stage(self) -> Stage:
         """The stage, its rings as small as they can be, without the names of its kernels."""
-        stage = self._turning()
-        if not self._slides:
-            return stage
-        stage = slid(stage)
+        stage = self._sliding() if self._form.slides else self._turning()
+        made = {self._made[v]: row_bytes(v) for v in (*self._results, *self._inside)}
+        return climbing(stage, made) if self._form.climbs else stage
+
+    def _sliding(self) -> Stage:
+        """The stage with rings whose rows move."""
+        stage = slid(self._turning())
         operators = list(stage.operators)
         first = self._first_made - len(stage.slides)
         for table, k in enumerate(sorted(stage.slides.values()), first):
@@ -211,7 +210,7 @@ class _Parts:
     def _operator(self, var: relax.Var, call: Call) -> Operator:
         places = {k: self._parameter(arg) for k, arg in enumerate(call.args)}
         described = describe(call, places, self._made[var])
-        if self._patches:
+        if self._form.tiles:
             described = replace(described, columns=describe_columns(call, places))
         integers = self._integers(var)
         extra = () if integers is None else (integers,)
@@ -264,9 +263,18 @@ class _Parts:
         for var in (*self._results, *self._inside):
             shape, dtype = spec(var)
             rows, width = (kept.get(self._made[var]) for kept in (stage.rings, stage.widths))
+            if self._made[var] in stage.climbs:
+                rows = self._climbing_rows(stage, var)
             specs.append((memory_shape(shape, rows, width), dtype))
         scratch = self._scratch()
         return specs if scratch is None else [*specs, scratch]
+
+    def _climbing_rows(self, stage: Stage, var: relax.Var) -> int:
+        """As many rows as there is room for from the first place of a row to the last."""
+        followed = stage.climbs[self._made[var]]
+        result = next(v for v in self._results if self._made[v] == followed)
+        climbed = row_bytes(result) * (stage.rows[self._made[var]] - 1)
+        return 1 - -climbed // row_bytes(var)
 
     def _scratch(self) -> Spec | None:
         """Shape and type of the memory that the kernels need while they run."""

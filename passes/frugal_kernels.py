@@ -15,6 +15,7 @@ from tvm_tiny.partition import Partition, Search
 from tvm_tiny.schedules.packed.isa import ISAS
 from tvm_tiny.timeline import read_timeline
 
+from .rebuild import bindings_of
 from .select_kernels import PORTABLE, SelectKernels
 
 # A module with kernels selected, and the search over its partitions -> one, if there is one.
@@ -54,9 +55,10 @@ def select_for(
     if select.isa == PORTABLE or (fast is not None and not least):
         return fast
     wanted = _scratch(selected({}, _by_layers))
-    small = selected(dict.fromkeys(wanted, len(ISAS[select.isa].frugal)), find)
+    small = selected(_most_frugal(mod, select), find)
     if small is None or (fast is not None and fast.partition.bytes <= small.partition.bytes):
         return fast
+
     def faster(known: Selected, levels: Levels) -> Selected:
         """The same partition with these kernels, if that is no larger."""
         other = selected(known.levels | levels, lambda _, search: search.again(known.partition))
@@ -67,6 +69,18 @@ def select_for(
     for level in range(len(ISAS[select.isa].frugal) - 1, 0, -1):
         small = _bisected(small, [k for k, of in small.levels.items() if of > level], level, faster)
     return small
+
+
+def frugal_network(mod: IRModule, select: SelectKernels) -> Network:
+    """Of a module whose kernels need as little memory as they can."""
+    frugal = SelectKernels(select.isa, select.choices, _most_frugal(mod, select))
+    return read_network(tvm.transform.Sequential([frugal])(mod))
+
+
+def _most_frugal(mod: IRModule, select: SelectKernels) -> Levels:
+    if select.isa == PORTABLE:
+        return {}
+    return {b.var.name: len(ISAS[select.isa].frugal) for b in bindings_of(mod["main"])}
 
 
 def _bisected(
@@ -97,7 +111,7 @@ def _scratch(selected: Selected | None) -> dict[str, int]:
 def _affordable(selected: Selected, wanted: Mapping[str, int]) -> Iterator[str]:
     """Operators for whose scratch there is room in the step that runs them."""
     partition = selected.partition
-    graph = sketch(selected.network, partition.ranges, partition.splits)
+    graph = sketch(selected.network, partition.ranges, partition.forms)
     needed = _needed(graph)
     for step in graph.steps:
         own = {o.scratch for o in step.operators if o.scratch is not None}

@@ -11,6 +11,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.schedules import kernel as kernels
+from tvm_tiny.schedules.stage import Form
 
 from .emit_stage import emit_stage
 from .rebuild import bindings_of, mutate_main, results_of, substitute
@@ -20,8 +21,25 @@ from .row_kernels import short_name
 # "patch" with a second attribute, the rows and columns of tiles.
 FORM = "tvm_tiny.form"
 SPLIT = "tvm_tiny.split"
-# Of a stage of the form "stream": whether the rows of its rings move.
+# Of a stage of the form "stream": whether the rows of its rings move, and whether tensors climb.
 SLIDES = "tvm_tiny.slides"
+CLIMBS = "tvm_tiny.climbs"
+
+
+def attributes(form: Form) -> dict[str, object]:
+    """Of the function of a stage that runs in this form."""
+    if form.tiles:
+        return {FORM: "patch", SPLIT: list(form.tiles)}
+    moving = {SLIDES: form.slides, CLIMBS: form.climbs}
+    return {FORM: "stream", **{name: True for name, chosen in moving.items() if chosen}}
+
+
+def _form_of(function: relax.Function) -> Form:
+    attrs = function.attrs
+    if SPLIT in attrs:
+        rows, columns = attrs[SPLIT]
+        return Form((int(rows), int(columns)))
+    return Form(slides=SLIDES in attrs, climbs=CLIMBS in attrs)
 
 
 def emit_layer(builder: relax.BlockBuilder, call: Call) -> relax.Expr:
@@ -122,11 +140,5 @@ class _Lowering(PyExprMutator):
                 typed = Call(value.op, value.args, value.attrs, value.ty_args, None, binding.var.ty)
                 body.append((binding.var, typed))
         wanted = [substitute(result, env) for result in results_of(function)]
-        split = None
-        if SPLIT in function.attrs:
-            rows, columns = function.attrs[SPLIT]
-            split = int(rows), int(columns)
-        slides = SLIDES in function.attrs
-        name = call.op.name_hint
-        results = emit_stage(self.builder_, body, wanted, name, split, slides=slides)
+        results = emit_stage(self.builder_, body, wanted, call.op.name_hint, _form_of(function))
         return results[0] if len(results) == 1 else relax.Tuple(results)

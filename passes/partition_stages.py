@@ -16,7 +16,8 @@ from tvm_tiny.pool_plan import copied_bytes, fits, state_bytes
 from tvm_tiny.pools import BoardMemory
 from tvm_tiny.schedules.packed.choice import Choice
 
-from .frugal_kernels import Find, Selected, select_for
+from .copy_tensors import CopyTensors, copied
+from .frugal_kernels import Find, Selected, frugal_network, select_for
 from .patch_inference import make_stages
 from .rebuild import bindings_of
 from .running_sums import RunningSums
@@ -77,6 +78,8 @@ class PartitionStages:
                 return by_layers
         split = _run(mod, RunningSums(), SubsampleShortcuts())
         found = None if budget is None else self._select(split, self._within(budget))
+        if budget is not None and found is None:
+            found = self._copying(split, budget)
         patched = None if budget is None or found is not None else self._patched(split, budget)
         if patched is not None:
             return make_stages(split, patched)
@@ -92,6 +95,29 @@ class PartitionStages:
 
     def _within(self, budget: int) -> Find:
         return lambda mod, search: search.within(budget, self._accepts(mod, search))
+
+    def _copying(self, mod: IRModule, budget: int) -> Selected | None:
+        """With a tensor copied to where the next stage has room for it.
+
+        Where each stage fits by itself, but not with its result where the next one wants it.
+        """
+        network = frugal_network(mod, self.kernels)
+        search = Search(network, self.io_in_arena)
+        apart = search.each_within(budget)
+        if apart is not None:
+            apart = search.each_within(budget - state_bytes(search.graph(apart)))
+        for name, steps in () if apart is None else copied(network, apart):
+            found = self._select(_run(mod, CopyTensors([name])), self._again(steps))
+            if found is not None:
+                return found
+        return None
+
+    def _again(self, partition: Partition) -> Find:
+        def find(mod: IRModule, search: Search) -> Partition | None:
+            found = search.again(partition)
+            return found if self._accepts(mod, search)(found) else None
+
+        return find
 
     def _patched(self, mod: IRModule, budget: int) -> Partition | None:
         """With some stages in patches, which costs work: only where nothing else fits."""

@@ -9,18 +9,16 @@ from tvm import relax
 from tvm.ir import IRModule
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.graph import PUSH
-from tvm_tiny.network import SLIDING, read_network
+from tvm_tiny.network import read_network
 from tvm_tiny.partition import Partition, Search
 from tvm_tiny.patches import SPLITS
 from tvm_tiny.schedules.shapes import row_count, row_split, shape_of
-from tvm_tiny.schedules.stage import Range
+from tvm_tiny.schedules.stage import PUSH, STEADY, Form, Range
 
-from .lower_to_row_kernels import FORM, SPLIT
 from .rebuild import Binding, bindings_of
 from .row_kernels import factory_of, short_name
 from .running_sums import RunningSums
-from .stream_stages import SLIDING_STREAM, STREAM, Place, extract_stages, find_ranges, stage_results
+from .stream_stages import Place, extract_stages, find_ranges, stage_results
 from .subsample_shortcuts import SubsampleShortcuts
 
 
@@ -78,7 +76,7 @@ class PatchInference:
         ranges = find_ranges(self.stages, bindings, "patch")
         for first, last in ranges:
             _require_tiles(mod, bindings[first : last + 1], bindings[last + 1 :], self.split)
-        return extract_stages(mod, dict.fromkeys(ranges, _patch(self.split)))
+        return extract_stages(mod, dict.fromkeys(ranges, Form(self.split)))
 
     def _search(self, mod: IRModule) -> IRModule:
         """The stages of least SRAM, in patches where that takes less."""
@@ -92,16 +90,8 @@ class PatchInference:
 
 def make_stages(mod: IRModule, partition: Partition) -> IRModule:
     """A copy of `mod` with a function for each stage of a partition of it."""
-    patches = {
-        stage: SLIDING_STREAM if split == SLIDING else _patch(split)
-        for stage, split in partition.splits.items()
-    }
     stages = [(first, last) for first, last in partition.ranges if last > first]
-    return extract_stages(mod, {stage: patches.get(stage, STREAM) for stage in stages})
-
-
-def _patch(split: Range) -> dict[str, object]:
-    return {FORM: "patch", SPLIT: list(split)}
+    return extract_stages(mod, {stage: partition.forms.get(stage, STEADY) for stage in stages})
 
 
 def _split(split: Range | None, n_patches: int | None) -> Range | None:

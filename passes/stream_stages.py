@@ -11,13 +11,12 @@ from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
 
 from tvm_tiny.errors import DataError
 from tvm_tiny.schedules import kernel as kernels
+from tvm_tiny.schedules.stage import STEADY, Form
 
-from .lower_to_row_kernels import FORM, SLIDES
+from .lower_to_row_kernels import attributes
 from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of, substitute
 
 Place = str | int
-STREAM = {FORM: "stream"}
-SLIDING_STREAM = {FORM: "stream", SLIDES: True}
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.StreamStages")
@@ -49,19 +48,17 @@ class StreamStages:
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Move operators into functions; the module given is not changed."""
         ranges = find_ranges(self.stages, bindings_of(mod["main"]), "stream")
-        return extract_stages(mod, dict.fromkeys(ranges, STREAM))
+        return extract_stages(mod, dict.fromkeys(ranges, STEADY))
 
 
-def extract_stages(
-    mod: IRModule, stages: Mapping[tuple[int, int], Mapping[str, object]]
-) -> IRModule:
+def extract_stages(mod: IRModule, stages: Mapping[tuple[int, int], Form]) -> IRModule:
     """A copy of `mod` in which these ranges of main's operators are functions.
 
-    stages: positions of the first and last operator of each, in order -> the function's attributes.
+    stages: positions of the first and last operator of each, in order -> how they run.
     """
     # From the last on, so that positions of those still to come stay true.
-    for number, ((first, last), attrs) in reversed(list(enumerate(stages.items()))):
-        mod = _extract(mod, first, last, f"stage_{number}", attrs)
+    for number, ((first, last), form) in reversed(list(enumerate(stages.items()))):
+        mod = _extract(mod, first, last, f"stage_{number}", attributes(form))
     return mod
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tvm
 from tvm import s_tir, tirx
 from tvm.ir import Call, Expr, GlobalVar, PrimType
@@ -79,6 +81,10 @@ def _run(
                 row = stage.lead(p) - done[stage.slides[p]]
                 zeros = [_number(0)] * (len(buffers[p].shape) - 1)
                 pointers[position] = tirx.address_of(buffers[p][[row, *zeros]])
+            elif p in stage.climbs:
+                writer = stage.producer_of(p)
+                row = done[writer] if writer == k else done[writer] - 1
+                pointers[position] = tirx.address_of(buffers[p][_climbed(stage, p, row, buffers)])
     if line is not None:
         integers = buffers[operator.operands[-1]]
         pointers[-2] = tirx.address_of(integers[line, 0])
@@ -86,6 +92,19 @@ def _run(
         assert stage.scratch is not None, "a stage has scratch for all of its operators"
         pointers.append(buffers[stage.scratch].data)
     return tirx.Evaluate(Call(kernel, [*pointers, event], ret_ty=PrimType("int32")))
+
+
+def _climbed(stage: Stage, parameter: int, row: Expr, buffers: Sequence[tirx.Var]) -> list[Expr]:
+    """Indices of the first element of a tensor's row that climbs."""
+    buffer, followed = buffers[parameter], buffers[stage.climbs[parameter]]
+    whole = math.prod(map(int, followed.shape)) * _bytes(followed)
+    climb = whole // stage.rows[stage.climbs[parameter]] // _bytes(buffer)
+    return [*[_number(0)] * (len(buffer.shape) - 1), row * _number(climb)]
+
+
+def _bytes(buffer: tirx.Var) -> int:
+    """Of an element."""
+    return np.dtype(str(buffer.dtype)).itemsize
 
 
 def _deepest_first(

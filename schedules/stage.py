@@ -11,14 +11,35 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 Numbers = tuple[int, ...]
 Range = tuple[int, int]
 
+# The operator that takes a row from the caller.
+PUSH = "push"
+
 # What moves the rows of a ring, as an operator of its stage: see `slid`.
 SLIDE = "slide"
+
+
+class Form(NamedTuple):
+    """How the operators of a stage run.
+
+    tiles: rows and columns of tiles of a patch stage; nothing of a stage without. slides: the rows
+    of its rings move, see `slid`. climbs: some of its tensors climb, see `climbing`. A patch stage
+    does neither.
+    """
+
+    tiles: Range | tuple[()] = ()
+    slides: bool = False
+    climbs: bool = False
+
+
+# What is in memory stays where it is.
+STEADY = Form()
 
 
 @dataclass(frozen=True)
@@ -122,7 +143,9 @@ class Stage:
     event), so that their results need not be kept until that other's are there. tiles: of a patch
     stage. widths: per tensor inside one, the columns of a row that it has memory for. scratch:
     the parameter that is memory for the kernels that need some, one after the other. Where an
-    operator moves the rows of a ring they are elsewhere: see `slid`.
+    operator moves the rows of a ring they are elsewhere: see `slid`. climbs: tensors of one row
+    at a time -> the whole result, row by row made of theirs, behind whose rows they stay: each row
+    of theirs is as much further up as a row of that result has bytes.
     """
 
     operators: tuple[Operator, ...]
@@ -132,6 +155,7 @@ class Stage:
     tiles: Tiles | None = None
     widths: dict[int, int] = field(default_factory=dict)
     scratch: int | None = None
+    climbs: dict[int, int] = field(default_factory=dict)
 
     def producer(self, parameter: int, before: int) -> int | None:
         """The last operator before `before` that writes a parameter; None for inputs.

@@ -23,6 +23,7 @@ def to_json(stage: Stage) -> str:
         "tiles": None if stage.tiles is None else asdict(stage.tiles),
         "widths": {str(k): v for k, v in sorted(stage.widths.items())},
         "scratch": stage.scratch,
+        "climbs": {str(k): v for k, v in sorted(stage.climbs.items())},
     }
     return json.dumps(fields)
 
@@ -38,6 +39,7 @@ def from_json(text: str) -> Stage:
         None if fields["tiles"] is None else _tiles(fields["tiles"]),
         {int(k): v for k, v in fields["widths"].items()},
         fields["scratch"],
+        {int(k): v for k, v in fields["climbs"].items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""How much of its tensors a stage keeps: rings, who shares memory, and rows that move."""
+"""How much of its tensors a stage keeps: rings, who shares memory, rows that move or climb."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from .stage import NOTHING, SLIDE, Numbers, Operator, Rows, Stage, plain_order, readers_of
+from .stage import NOTHING, PUSH, SLIDE, Numbers, Operator, Rows, Stage, plain_order, readers_of
+
+# Bytes, of the place of every tensor.
+_ALIGNED = 8
 
 
 def in_place(
@@ -140,6 +143,34 @@ def _slide(writer: Operator, events: int) -> Operator:
     nothing = (0,) * events
     rows = Rows(nothing, nothing)
     return Operator("", SLIDE, writer.tensor, 0, (), writer.result, (), rows, ())
+
+
+def climbing(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
+    """The stage with tensors that climb: a row that comes and goes needs no place of its own.
+
+    A whole result grows row by row, and what its rows are going to be made of can lie where its
+    next rows will be. row_bytes: of all that the operators make.
+    """
+    writers = Counter(operator.result for operator in stage.operators)
+    readers = Counter(p for operator in stage.operators for p in set(operator.operands))
+    pushed = {operator.result for operator in stage.operators if operator.op == PUSH}
+    climbs: dict[int, int] = {}
+    for operator in reversed(stage.operators):
+        whole = operator.result not in stage.rings
+        result = operator.result if whole else climbs.get(operator.result)
+        # Other rows would not be aligned as those of a tensor that stays where it is.
+        if result is None or not _is_in_step(operator) or row_bytes[result] % _ALIGNED:
+            continue
+        for p, rows in zip(operator.operands, operator.reads, strict=True):
+            alone = writers[p] == readers[p] == 1 and p not in pushed
+            if alone and rows == operator.writes and stage.rings.get(p) == 1:
+                climbs[p] = result
+    return replace(stage, climbs=climbs)
+
+
+def _is_in_step(operator: Operator) -> bool:
+    """Whether each event writes the next row."""
+    return operator.writes.first == tuple(range(operator.events)) and not operator.accumulates
 
 
 def first_kept(stage: Stage, operator: int) -> list[int]:

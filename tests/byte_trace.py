@@ -149,23 +149,37 @@ def _size(graph: Graph, storage: int) -> int:
 
 
 def wrong_read(
-    accesses: Iterable[Access], offsets: Mapping[int, int], ring_bytes: Mapping[int, int]
+    accesses: Iterable[Access], offsets: Mapping[int, int], place_of: Callable[[int, int], int]
 ) -> Access | None:
     """The first access of memory at `offsets` that finds another byte than it should.
 
-    Tensors without an offset have memory of their own. ring_bytes: size of the memory of each.
+    Tensors without an offset have memory of their own. place_of: where in the memory of a tensor
+    one of its bytes is kept.
     """
     memory: dict[int, tuple[int, int, tuple[int, int]]] = {}
     for access in accesses:
         if access.storage not in offsets:
             continue
-        place = offsets[access.storage] + access.byte % ring_bytes[access.storage]
+        place = offsets[access.storage] + place_of(access.storage, access.byte)
         identity = (access.storage, access.byte, access.writer)
         if access.writes:
             memory[place] = identity
         elif memory.get(place) != identity:
             return access
     return None
+
+
+def places(graph: Graph) -> Callable[[int, int], int]:
+    """Where in its memory a byte of a tensor is kept, in rings and in what climbs."""
+
+    def place_of(storage: int, byte: int) -> int:
+        tensor = graph.storage[storage]
+        if tensor.climb:
+            row, column = divmod(byte, tensor.row_bytes)
+            return row * tensor.climb + column
+        return byte % max(tensor.bytes, 1)
+
+    return place_of
 
 
 def memory_bytes(graph: Graph) -> dict[int, int]:

@@ -17,9 +17,9 @@ from tvm import s_tir, tirx
 from tvm.ir import IRModule
 from tvm.target import Target
 
-from tvm_tiny.graph import PUSH, Graph, Operator, Step, read_graph
+from tvm_tiny.graph import Graph, Operator, Step, read_graph
 from tvm_tiny.memory import MemoryPlan
-from tvm_tiny.schedules.stage import SLIDE, order
+from tvm_tiny.schedules.stage import PUSH, SLIDE, order
 
 MARGIN = 1 << 16  # bytes around the arena that no kernel may write
 
@@ -59,6 +59,8 @@ class PlanMachine:
             slot = event % target.ring if start is None else event - start
             memory.of(operator.output)[slot * size :][:size] = row
             return
+        if graph.storage[operator.output].climb:
+            memory.climbed[operator.output] = event
         slides = operator.stage.op == SLIDE
         pointers = [memory.address(k, slides) for k in (*operator.inputs, operator.output)]
         self._kernels[operator.stage.kernel](*pointers, event)
@@ -100,6 +102,7 @@ class _Memory:
         self._before = self._arena.copy()
         # Kernels take int64 elements only where they are aligned, as C does.
         self.starts: dict[int, int] = {}
+        self.climbed: dict[int, int] = {}
         self._shift = -self._arena.ctypes.data % 16
         self._others = {
             s.index: np.zeros(s.bytes, np.uint8)
@@ -127,7 +130,8 @@ class _Memory:
         tensor = self._graph.storage[storage]
         start = 0 if of_memory else self.starts.get(storage, 0) * tensor.row_bytes
         first = (self.of(storage) if tensor.array is None else tensor.array).ctypes.data
-        return ctypes.c_void_p(first - start)
+        climbed = self.climbed.get(storage, 0) * tensor.climb
+        return ctypes.c_void_p(first - start + climbed)
 
     def outputs(self) -> list[bytes] | None:
         end = MARGIN + self._shift + self._plan.workspace_bytes

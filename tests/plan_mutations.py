@@ -9,9 +9,9 @@ from random import Random
 from tvm.ir import IRModule
 
 from tvm_tiny.checker.kernels import instrument
-from tvm_tiny.graph import PUSH, Graph, Operator
+from tvm_tiny.graph import Graph, Operator
 from tvm_tiny.memory import ALIGNMENT, MemoryPlan
-from tvm_tiny.schedules.stage import SLIDE, Rows
+from tvm_tiny.schedules.stage import PUSH, SLIDE, Rows
 from tvm_tiny.schedules.stage_json import to_json
 
 Plan = tuple[Graph, MemoryPlan]
@@ -26,7 +26,7 @@ def copied(graph: Graph) -> Graph:
 def key(graph: Graph, plan: MemoryPlan) -> tuple[object, ...]:
     """Equal for equal plans."""
     stages = [to_json(step.stage) for step in graph.steps if step.stage is not None]
-    rings = [s.shape for s in graph.storage]
+    rings = [(s.shape, s.climb) for s in graph.storage]
     tables = [graph.storage[o.inputs[0]].array.tobytes() for o in _slides(graph)]
     return (
         tuple(sorted(plan.offsets.items())),
@@ -170,6 +170,18 @@ def left_behind(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -
     return changed, plan
 
 
+def further(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
+    """A tensor that climbs by some bytes more or less with each row."""
+    climbing = [storage for storage in graph.tensors if storage.climb]
+    if not climbing:
+        return None
+    changed = copied(graph)
+    storage = changed.storage[random.choice(climbing).index]
+    storage.climb = max(storage.climb + random.choice([-16, -8, -4, 4, 8]), 0)
+    inside = plan.offsets[storage.index] + storage.bytes <= plan.workspace_bytes
+    return (changed, plan) if inside else None
+
+
 Mutation = Callable[[Random, Graph, MemoryPlan, IRModule], Plan | None]
 MUTATIONS: dict[str, Mutation] = {
     "moved": moved,
@@ -178,4 +190,5 @@ MUTATIONS: dict[str, Mutation] = {
     "early": early,
     "short ring": short_ring,
     "left behind": left_behind,
+    "further": further,
 }

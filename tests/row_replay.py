@@ -33,6 +33,8 @@ class Replay:
         self.next = 0
         # Rings whose rows move: the row that their memory begins with.
         self.starts: dict[int, int] = {}
+        # What climbs: the row that is there.
+        self.climbed: dict[int, int] = {}
 
     def run(self) -> None:
         """One inference; fails at the first row that is not there."""
@@ -60,6 +62,11 @@ class Replay:
         if storage not in self.plan.offsets:
             return np.empty(0, "int64")
         tensor = self.graph.storage[storage]
+        if tensor.climb:
+            row = self.climbed[storage]
+            places = np.arange(*span) - row * tensor.row_bytes
+            assert ((places >= 0) & (places < tensor.row_bytes)).all(), (tensor.name, span)
+            return self.plan.offsets[storage] + places + row * tensor.climb
         if storage in self.starts:
             places = np.arange(*span) - self.starts[storage] * tensor.row_bytes
             assert ((places >= 0) & (places < tensor.bytes)).all(), (tensor.name, span)
@@ -122,6 +129,8 @@ class Replay:
         if operator.stage.op == SLIDE:
             self.slide(step, k, event)
             return
+        if self.graph.storage[operator.output].climb:
+            self.climbed[operator.output] = event
         written = self.span(
             step, operator.output, operator.stage.result, operator.stage.writes, event
         )

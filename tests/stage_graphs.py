@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from byte_trace import OUT, Touch
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ from tvm_tiny.graph import Graph, Step, Storage
 from tvm_tiny.graph import Operator as Placed
 from tvm_tiny.schedules.access import NEVER
 from tvm_tiny.schedules.stage import Operator, Rows, Stage
-from tvm_tiny.schedules.stage_rings import fit_rings, in_place, share
+from tvm_tiny.schedules.stage_rings import climbing, fit_rings, in_place, share
 
 Size = tuple[int, int]  # rows, bytes of a row
 
@@ -227,6 +227,20 @@ def _step(
     used = {t for o in operators for t in (*o.operands, o.result)}
     results = tuple(sorted({o.result for o in operators}))
     return Step(len(graph.steps), "f", "f", 0, tuple(sorted(used)), results, "s", placed, stage)
+
+
+def climbed(made: Model) -> Model:
+    """The same with tensors that climb, wherever one can."""
+    storage = [replace(s) for s in made.graph.storage]
+    steps = []
+    for step in made.graph.steps:
+        assert step.stage is not None
+        # As if all rows were aligned: bytes need not be.
+        stage = climbing(step.stage, dict.fromkeys(range(len(storage)), 8))
+        for tensor, followed in stage.climbs.items():
+            storage[tensor].climb = storage[followed].row_bytes
+        steps.append(replace(step, stage=stage))
+    return replace(made, graph=replace(made.graph, storage=storage, steps=steps))
 
 
 @st.composite

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from byte_trace import memory_bytes, trace, wrong_read
+from byte_trace import places, trace, wrong_read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from row_replay import Replay
-from stage_graphs import Model, model, models, pointwise
+from stage_graphs import Model, climbed, model, models, pointwise
 
 import tvm_tiny
 from tvm_tiny.graph import Graph, Step, Storage, read_graph
@@ -76,7 +76,7 @@ def check_form(graph: Graph, found: MemoryPlan, io_in_arena: bool) -> None:
 
 def check_bytes(made: Model, found: MemoryPlan) -> None:
     accesses = trace(made.graph, made.touches, found.backward)
-    assert wrong_read(accesses, found.offsets, memory_bytes(made.graph)) is None
+    assert wrong_read(accesses, found.offsets, places(made.graph)) is None
 
 
 @RANDOM
@@ -88,6 +88,15 @@ def test_every_byte_is_in_its_place_when_it_is_read(made, io_in_arena):
     Replay(made.graph, found).run()
     assert found == plan(made.graph, io_in_arena=io_in_arena)
     assert quick_size(made.graph, io_in_arena=io_in_arena) >= found.lower_bound
+
+
+@RANDOM
+@given(models(7, layers=False), st.booleans())
+def test_every_byte_of_tensors_that_climb_is_in_its_place(made, io_in_arena):
+    made = climbed(made)
+    found = plan(made.graph, io_in_arena=io_in_arena)
+    check_bytes(made, found)
+    Replay(made.graph, found).run()
 
 
 @RANDOM
@@ -121,7 +130,7 @@ def test_replays_find_a_plan_that_is_wrong(made):
     found = replace(plan(made.graph), backward=())
     squeezed = replace(found, offsets=dict.fromkeys(found.offsets, 0))
     accesses = trace(made.graph, made.touches)
-    if wrong_read(accesses, squeezed.offsets, memory_bytes(made.graph)) is not None:
+    if wrong_read(accesses, squeezed.offsets, places(made.graph)) is not None:
         with pytest.raises(AssertionError):
             Replay(made.graph, squeezed).run()
 

@@ -8,9 +8,10 @@ from modelgen.image_graphs import ImageGraph, inverted_residuals
 
 from tvm_tiny.graph import read_graph
 from tvm_tiny.memory import plan
-from tvm_tiny.network import SLIDING, read_network, sketch
+from tvm_tiny.network import read_network, sketch
 from tvm_tiny.partition import Search
 from tvm_tiny.patches import SPLITS, can_divide, extra_macs
+from tvm_tiny.schedules.stage import Form
 from tvm_tiny.transform import LowerToRowKernels, PartitionStages, PatchInference
 
 
@@ -26,7 +27,7 @@ def test_a_sketch_has_the_plan_of_the_stage_it_stands_for(seed):
     split = graph.split_of(last)
     network = read_network(graph.module, patches=True)
     layers = [(k, k) for k in range(len(network.nodes))]
-    drawn = sketch(network, [*layers[:i], (i, j), *layers[j + 1 :]], {(i, j): split})
+    drawn = sketch(network, [*layers[:i], (i, j), *layers[j + 1 :]], {(i, j): Form(split)})
     lowered = LowerToRowKernels()(PatchInference([(first, last)], split)(graph.module))
     found, wanted = plan(drawn), plan(read_graph(lowered))
     assert (found.workspace_bytes, found.lower_bound) == (
@@ -40,7 +41,7 @@ def test_a_sketch_has_the_plan_of_the_stage_it_stands_for(seed):
 
 def in_tiles(partition):
     """The stages that compute in more than one tile."""
-    return [stage for stage, split in partition.splits.items() if split != SLIDING]
+    return [stage for stage, form in partition.forms.items() if form.tiles]
 
 
 def test_patches_take_less_than_rows_where_the_caller_has_the_input():
@@ -55,16 +56,21 @@ def test_a_budget_is_met_without_patches_where_that_is_possible():
     assert not in_tiles(found.within(search(splits=()).least().bytes))
 
 
+def macs_again(network, partition):
+    tiles = {stage: partition.forms[stage].tiles for stage in in_tiles(partition)}
+    return sum(extra_macs(network, stage, split) for stage, split in tiles.items())
+
+
 def test_a_budget_is_met_with_the_fewest_macs_again():
     streamed = search(splits=()).least().bytes
     found = search().within(streamed - 1)
     assert found.bytes < streamed
     network = read_network(inverted_residuals(), patches=True)
-    spent = sum(extra_macs(network, stage, split) for stage, split in found.splits.items())
+    spent = macs_again(network, found)
     for split in SPLITS:
         other = search(splits=[split]).within(streamed - 1)
         if other is not None:
-            assert spent <= sum(extra_macs(network, s, n) for s, n in other.splits.items())
+            assert spent <= macs_again(network, other)
 
 
 def test_nothing_fits_a_byte():

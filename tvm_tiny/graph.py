@@ -13,12 +13,9 @@ from tvm.ir import Call, Expr, GenericConst, IRModule, Tuple, TupleGetItem
 from .passes.emit_stage import IN_PLACE, MACS, OP
 from .passes.rebuild import bindings_of, results_of
 from .schedules import stage
-from .schedules.shapes import row_count
-from .schedules.stage import Stage
+from .schedules.shapes import memory_shape, row_count
+from .schedules.stage import PUSH, Stage
 from .schedules.stage_json import ATTRIBUTE, from_json
-
-# The operator that takes a row from the caller.
-PUSH = "push"
 
 
 @dataclass
@@ -26,9 +23,10 @@ class Storage:
     """A piece of memory that holds a tensor.
 
     shape: of the memory; rows: of the tensor, which are more than fit where it is a ring (row r
-    is then at r modulo shape's rows, or they move: see `slid`). first, last: the steps between
-    which its bytes must stay (-1: before the first step, len(steps): after the last). array: the
-    values of a constant.
+    is then at r modulo shape's rows, or they move: see `slid`). climb: bytes by which each row lies
+    behind the place of the one before, which is gone by then (see `Stage.climbs`). first, last: the
+    steps between which its bytes must stay (-1: before the first step, len(steps): after the last).
+    array: the values of a constant.
     """
 
     index: int
@@ -39,11 +37,12 @@ class Storage:
     last: int
     array: np.ndarray | None = None
     rows: int = 1
+    climb: int = 0
 
     @property
     def bytes(self) -> int:
         """Size of the memory."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize + (self.rows - 1) * self.climb
 
     @property
     def is_constant(self) -> bool:
@@ -58,7 +57,7 @@ class Storage:
     @property
     def row_bytes(self) -> int:
         """Bytes of one row."""
-        return self.bytes // max(self.ring, 1)
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize // max(self.ring, 1)
 
 
 @dataclass(frozen=True)
@@ -218,6 +217,10 @@ class _Reader:
                 scratch = parameters[plan.scratch]
                 self.graph.storage[scratch].name = f"scratch of {step.name}"
             operators.append(Operator(inputs, result.index, result.name, operator, scratch))
+        for tensor, followed in plan.climbs.items():
+            storage = self.graph.storage[parameters[tensor]]
+            storage.shape = memory_shape(storage.shape, 1, None)
+            storage.climb = self.graph.storage[parameters[followed]].row_bytes
         single = plan.operators[0].op if len(operators) == 1 else "stage"
         macs = sum(operator.macs for operator in plan.operators)
         return replace(step, op=single, macs=macs, operators=tuple(operators), stage=plan)

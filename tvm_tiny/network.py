@@ -21,14 +21,11 @@ from .passes.row_kernels import describe, describe_columns, ringed_operands, til
 from .schedules import kernel as kernels
 from .schedules.rings import OUT
 from .schedules.shapes import memory_shape, row_count, shape_of
-from .schedules.stage import Operator, Stage
-from .schedules.stage_rings import fit_rings, in_place, share, slid
+from .schedules.stage import PUSH, STEADY, Form, Operator, Stage
+from .schedules.stage_rings import climbing, fit_rings, in_place, share, slid
 from .schedules.tiles import divided, tile, tile_sizes
 
 Range = tuple[int, int]
-
-# Given for the rows and columns of tiles of a stage without tiles: that its rings' rows move.
-SLIDING: Range = (1, 1)
 
 
 @dataclass
@@ -79,7 +76,7 @@ class Node:
     @property
     def pushes(self) -> bool:
         """Whether it takes rows from the caller; its input is nobody's memory then."""
-        return self.operator is not None and self.operator.op == graphs.PUSH
+        return self.operator is not None and self.operator.op == PUSH
 
 
 @dataclass
@@ -202,13 +199,13 @@ class _Reader:
 
 
 def sketch(
-    network: Network, partition: Sequence[Range], splits: Mapping[Range, Range] | None = None
+    network: Network, partition: Sequence[Range], forms: Mapping[Range, Form] | None = None
 ) -> Graph:
     """The graph that lowering these ranges of nodes as steps gives, without constants.
 
     partition: ranges one behind the other; they need not cover the network. Tensors that are
-    needed before or behind them count as inputs and outputs, whole. splits: those ranges that are
-    patch stages, with their rows and columns of tiles, or stages that are SLIDING.
+    needed before or behind them count as inputs and outputs, whole. forms: of those ranges that are
+    not STEADY.
     """
     first, last = partition[0][0], partition[-1][1]
     nodes = network.nodes
@@ -225,8 +222,8 @@ def sketch(
     for begin, end in partition:
         body = [node for node in nodes[begin : end + 1] if not node.view]
         if body:
-            split = (splits or {}).get((begin, end))
-            graph.steps.append(_step(network, graph, body, network.inside(begin, end), split))
+            form = (forms or {}).get((begin, end), STEADY)
+            graph.steps.append(_step(network, graph, body, network.inside(begin, end), form))
     return graph
 
 
@@ -235,7 +232,7 @@ def _step(
     graph: Graph,
     body: Sequence[Node],
     inside: set[int],
-    split: Range | None,
+    form: Form,
 ) -> Step:
     inputs = tuple(sorted({t for node in body for t in node.inputs}))
     outputs = tuple(sorted({t for node in body for t in node.outputs}))
@@ -248,8 +245,8 @@ def _step(
     forms = {t: (*tensor.row_size, tensor.dtype) for t, tensor in tensors.items()}
     rows = {t: network.tensors[t].rows for t in (*inputs, *outputs)}
     tiles = None
-    if split is not None and split != SLIDING:
-        tiles = tile(operators, {t: rows[t] for t in outputs if t not in inside}, split)
+    if form.tiles:
+        tiles = tile(operators, {t: rows[t] for t in outputs if t not in inside}, form.tiles)
     alike = forms if tiles is None else tile_sizes(operators, tiles, forms, inside)
     shared = in_place(operators, alike, ringed)
     operators = share(operators, shared)
@@ -262,11 +259,16 @@ def _step(
         graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, None, width)
     row_bytes = {t: graph.storage[t].row_bytes for t in ringed if t not in shared}
     stage = fit_rings(stage, row_bytes)
-    if split == SLIDING:
+    if form.slides:
         stage = slid(stage)
+    if form.climbs:
+        made = {o.result: graph.storage[o.result].row_bytes for o in operators}
+        stage = climbing(stage, made)
     scratch = _add_scratch(graph, operators, body[-1].name)
     for tensor, ring in stage.rings.items():
         graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, ring, None)
+    for tensor, followed in stage.climbs.items():
+        graph.storage[tensor].climb = graph.storage[followed].row_bytes
     staged = tuple(
         graphs.Operator(
             tuple(viewed.get(p, p) for p in o.operands),

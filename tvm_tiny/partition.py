@@ -11,43 +11,40 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .graph import Graph
 from .memory import MemoryPlan, plan, quick_size
-from .network import SLIDING, Network, Range, sketch
+from .network import Network, Range, sketch
 from .patches import around, can_divide, extra_macs
-
-# Rows and columns of tiles; nothing for a step without.
-Split = Range | tuple[()]
+from .schedules.stage import STEADY, Form
 
 _FOREVER = 1 << 60
+# A range of operators as one step: the first, the last, and how they run.
+_Key = tuple[int, int, Form]
+
 # How often the range in which the least memory with patch stages may lie is halved.
 _HALVINGS = 5
 
 
 @dataclass(frozen=True)
 class Edge:
-    """Running operators [first, last] as one step. bytes: at least needed meanwhile.
-
-    split: rows and columns of tiles of a patch stage, SLIDING where the rows of rings move,
-    nothing of any other step.
-    """
+    """Running operators [first, last] as one step. bytes: at least needed meanwhile."""
 
     first: int
     last: int
     bytes: int
     overhead: int
-    split: Split = ()
+    form: Form = STEADY
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Ranges of nodes in order, and the plan that they give. splits: see `Edge`."""
+    """Ranges of nodes in order, and the plan that they give; forms: of those not STEADY."""
 
     ranges: tuple[Range, ...]
     plan: MemoryPlan
-    splits: Mapping[Range, Range] = field(default_factory=dict)
+    forms: Mapping[Range, Form] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -68,9 +65,10 @@ class Search:
         self._network = network
         self._io_in_arena = io_in_arena
         self._splits = tuple(splits)
-        self._edges: dict[tuple[int, int, Split], Edge] = {}
-        self._extra_macs: dict[tuple[int, int, Split], int] = {}
-        self._plans: dict[tuple[tuple[int, int, Split], ...], Partition] = {}
+        self._edges: dict[_Key, Edge] = {}
+        self._exactly: set[_Key] = set()
+        self._extra_macs: dict[_Key, int] = {}
+        self._plans: dict[tuple[_Key, ...], Partition] = {}
         self._crossing = [
             around(network, (k, k - 1), io_in_arena) for k in range(len(network.nodes) + 1)
         ]
@@ -83,8 +81,10 @@ class Search:
 
     def again(self, known: Partition) -> Partition:
         """A partition of a network that differs in nothing but kernels."""
-        splits = known.splits
-        return self._realized([Edge(*stage, 0, 0, splits.get(stage, ())) for stage in known.ranges])
+        forms = known.forms
+        return self._realized(
+            [Edge(*stage, 0, 0, forms.get(stage, STEADY)) for stage in known.ranges]
+        )
 
     def least(self) -> Partition:
         """The partition of least SRAM that was found."""
@@ -139,92 +139,112 @@ class Search:
         if not patches:
             yield self._least_streamed()
 
+    def each_within(self, budget: int) -> Partition | None:
+        """The partition of least overhead whose steps fit `budget` bytes, each by itself."""
+        path = self._path(_total, budget, exact=True)
+        return None if path is None else self._realized(path)
+
     def graph(self, partition: Partition) -> Graph:
         """What lowering a partition gives."""
-        return sketch(self._network, partition.ranges, partition.splits)
+        return sketch(self._network, partition.ranges, partition.forms)
 
-    def edge(self, first: int, last: int, split: Split = ()) -> Edge:
+    def edge(self, first: int, last: int, form: Form = STEADY) -> Edge:
         """The step that runs these operators."""
-        key = first, last, split
+        key = first, last, form
         if key not in self._edges:
             self._edges[key] = self._measure(*key)
         return self._edges[key]
 
-    def _measure(self, first: int, last: int, split: Split) -> Edge:
-        graph = sketch(self._network, [(first, last)], _splits([(first, last, split)]))
-        size = quick_size(graph, io_in_arena=self._io_in_arena)
-        return Edge(first, last, size, self._overhead(first, last, split), split)
+    def _exact(self, edge: Edge) -> Edge:
+        """The same step by the best plan that is found."""
+        key = edge.first, edge.last, edge.form
+        if key not in self._exactly:
+            self._exactly.add(key)
+            found = self._realized([edge]).bytes
+            self._edges[key] = replace(edge, bytes=min(edge.bytes, found))
+        return self._edges[key]
 
-    def _overhead(self, first: int, last: int, split: Split) -> int:
+    def _measure(self, first: int, last: int, form: Form) -> Edge:
+        graph = sketch(self._network, [(first, last)], _moving([(first, last, form)]))
+        size = quick_size(graph, io_in_arena=self._io_in_arena)
+        return Edge(first, last, size, self._overhead(first, last, form), form)
+
+    def _overhead(self, first: int, last: int, form: Form) -> int:
         """Rows whose turn a stage's driver has to find; a layer's loop finds them for nothing.
 
         A multiply-accumulate that tiles compute again counts as much, and a row that moves.
         """
         rows = self._rows_before[last + 1] - self._rows_before[first] if last > first else 0
-        key = first, last, split
-        if split == SLIDING:
-            return 2 * rows
-        if split and key not in self._extra_macs:
-            self._extra_macs[key] = extra_macs(self._network, (first, last), split)
-        return rows * (split[1] if split else 1) + self._extra_macs.get(key, 0)
+        key = first, last, form
+        if not form.tiles:
+            return rows + rows * form.slides
+        if key not in self._extra_macs:
+            self._extra_macs[key] = extra_macs(self._network, (first, last), form.tiles)
+        return rows * form.tiles[1] + self._extra_macs[key]
 
     def _realized(self, edges: Sequence[Edge]) -> Partition:
-        key = tuple((edge.first, edge.last, edge.split) for edge in edges)
+        key = tuple((edge.first, edge.last, edge.form) for edge in edges)
         if key not in self._plans:
-            ranges, splits = tuple(k[:2] for k in key), _splits(key)
-            graph = sketch(self._network, ranges, splits)
+            ranges, forms = tuple(k[:2] for k in key), _moving(key)
+            graph = sketch(self._network, ranges, forms)
             found = plan(graph, io_in_arena=self._io_in_arena)
-            self._plans[key] = Partition(ranges, found, splits)
+            self._plans[key] = Partition(ranges, found, forms)
         return self._plans[key]
 
-    def _path(self, cost: Cost, limit: int, *, patches: bool = False) -> list[Edge] | None:
+    def _path(
+        self, cost: Cost, limit: int, *, patches: bool = False, exact: bool = False
+    ) -> list[Edge] | None:
         """The cheapest path of edges of at most `limit` bytes; Dijkstra's algorithm.
 
         An edge first goes into the queue with a bound on its cost, and is measured only when
         that makes it the next: most never are. patches: a stage that takes too much is tried as a
-        patch stage.
+        patch stage. exact: one that takes a little too much is planned with more effort.
         """
         end = len(self._network.nodes)
         arrived: dict[int, Edge | None] = {}
         # Cost, the place arrived at (of equal cost the last first), where from, is it measured,
-        # its tiles, cost before.
-        queue: list[tuple[int, int, int, bool, Split, int]] = [(0, 0, -1, True, (), 0)]
+        # its form, cost before.
+        queue: list[tuple[int, int, int, bool, Form, int]] = [(0, 0, -1, True, STEADY, 0)]
         while queue:
-            so_far, negative, first, measured, split, before = heapq.heappop(queue)
+            so_far, negative, first, measured, form, before = heapq.heappop(queue)
             place = -negative
             if place in arrived:
                 continue
             if not measured:
-                tried = self.edge(first, place - 1, split)
+                tried = self.edge(first, place - 1, form)
+                if exact and 0 < tried.bytes - limit <= limit * _NEARLY // 100:
+                    tried = self._exact(tried)
                 fits = tried.bytes <= limit
-                others = [] if split else list(self._sliding_bound(tried))
-                others += self._patch_bounds(tried) if patches and not fits and not split else ()
+                others = list(self._moving_bounds(tried)) if form == STEADY else []
+                others += self._patch_bounds(tried) if patches and not fits and others else ()
                 for edge in (tried, *others):
                     # Another way of a step that fits must be able to cost less.
                     is_better = (
                         edge is tried or not fits or cost(before, edge) < cost(before, tried)
                     )
                     if edge.bytes <= limit and is_better:
-                        entry = (cost(before, edge), negative, first, edge is tried, edge.split)
+                        entry = (cost(before, edge), negative, first, edge is tried, edge.form)
                         heapq.heappush(queue, (*entry, before))
                 continue
-            arrived[place] = self.edge(first, place - 1, split) if first >= 0 else None
+            arrived[place] = self.edge(first, place - 1, form) if first >= 0 else None
             if place == end:
                 return _walk_back(arrived, end)
             for bound in self._bounds(place):
                 stop = bound.last + 1
                 if stop not in arrived and bound.bytes <= limit:
-                    entry = (cost(so_far, bound), -stop, place, False, bound.split)
+                    entry = (cost(so_far, bound), -stop, place, False, bound.form)
                     heapq.heappush(queue, (*entry, so_far))
         return None
 
-    def _sliding_bound(self, edge: Edge) -> Iterator[Edge]:
-        """What the operators of an edge need at least with rings whose rows move."""
-        if edge.last > edge.first:
-            least = max(self._crossing[edge.first], self._crossing[edge.last + 1])
-            least = max(least, edge.bytes * _SLIDING_PERCENT // 100)
-            overhead = self._overhead(edge.first, edge.last, SLIDING)
-            yield Edge(edge.first, edge.last, least, overhead, SLIDING)
+    def _moving_bounds(self, edge: Edge) -> Iterator[Edge]:
+        """What the operators of an edge need at least if not all stays where it is."""
+        if edge.last == edge.first:
+            return
+        crossing = max(self._crossing[edge.first], self._crossing[edge.last + 1])
+        for form, percent in _MOVING.items():
+            least = max(crossing, edge.bytes * percent // 100)
+            overhead = self._overhead(edge.first, edge.last, form)
+            yield Edge(edge.first, edge.last, least, overhead, form)
 
     def _patch_bounds(self, edge: Edge) -> Iterator[Edge]:
         """What the operators of an edge need at least as patch stages, if they can be one."""
@@ -236,15 +256,15 @@ class Search:
                 yield Edge(
                     *stage,
                     whole if split[0] == 1 < split[1] else 0,
-                    self._overhead(*stage, split),
-                    split,
+                    self._overhead(*stage, Form(split)),
+                    Form(split),
                 )
 
     def _bounds(self, start: int) -> Iterator[Edge]:
         """What steps from `start` need at least, without a plan of them."""
         for stop in self._stops(start):
             least = max(self._crossing[start], self._crossing[stop])
-            yield Edge(start, stop - 1, least, self._overhead(start, stop - 1, ()))
+            yield Edge(start, stop - 1, least, self._overhead(start, stop - 1, STEADY))
 
     def _stops(self, start: int) -> Iterator[int]:
         """Where a step that starts at `start` may end: anywhere before what has no row kernel."""
@@ -262,8 +282,15 @@ Cost = Callable[[int, Edge], int]
 _SLACKS = (1, 2, 4, 7, 11)
 
 
-# Of what a step needs with rings that go round, the least that is expected where their rows move.
-_SLIDING_PERCENT = 75
+# Percent beyond a limit within which a better plan may still fit.
+_NEARLY = 4
+
+# Of what a step needs if all stays where it is, the least percentage that is expected otherwise.
+_MOVING = {
+    Form(climbs=True): 90,
+    Form(slides=True): 75,
+    Form(slides=True, climbs=True): 75,
+}
 
 
 def _largest(so_far: int, edge: Edge) -> int:
@@ -278,8 +305,8 @@ def _bytes(partition: Partition) -> int:
     return partition.bytes
 
 
-def _splits(edges: Iterable[tuple[int, int, Split]]) -> dict[Range, Range]:
-    return {(first, last): split for first, last, split in edges if split}
+def _moving(edges: Iterable[_Key]) -> dict[Range, Form]:
+    return {(first, last): form for first, last, form in edges if form != STEADY}
 
 
 def _walk_back(arrived: Mapping[int, Edge | None], end: int) -> list[Edge]:

@@ -133,8 +133,9 @@ class _Uses:
         self._bounds: dict[int, list[np.ndarray]] = {}
         self.together: dict[tuple[int, int], list[Together]] = {}
         self._scratch: set[int] = set()
-        # storage whose rows move -> the byte at which its memory begins, at each index
-        self._starts = dict(_starts(graph, events))
+        # storage whose rows move or climb -> the byte at which its memory begins, at each index
+        self._climbing = dict(_climbing(graph, events))
+        self._starts = dict(_starts(graph, events)) | self._climbing
         for storage in graph.inputs:
             self._note(storage, _WRITTEN, 0, 0, self._logical(storage))
         for storage in graph.outputs:
@@ -262,6 +263,8 @@ class _Uses:
         after = np.maximum(made_low, wanted_low[1:]), np.minimum(made_high, wanted_high[1:])
         if index in self._starts:
             start = self._starts[index]
+            if index in self._climbing:
+                return Life(*_moved(during, start), *_moved(after, start))
             # While rows move they are read where they were.
             return Life(*_moved(during, start, np.append(start[:1], start)), *_moved(after, start))
         return Life(*self._memory(tensor, *during), *self._memory(tensor, *after))
@@ -291,6 +294,18 @@ def _starts(graph: Graph, events: Sequence[Event]) -> Iterator[tuple[int, np.nda
             moves = [e.step.index == step.index and e.position == k for e in events]
             moved = np.cumsum([0, *moves, 0])
             yield storage.index, (moved - step.stage.lead(parameter)) * storage.row_bytes
+
+
+def _climbing(graph: Graph, events: Sequence[Event]) -> Iterator[tuple[int, np.ndarray]]:
+    """The same of tensors that climb, from the event that writes a row until the next one."""
+    writers = {s.index: [0] for s in graph.storage if s.climb}
+    for event in events:
+        written = None if event.operator is None else event.operator.output
+        for storage, rows in writers.items():
+            rows.append(event.number if storage == written else rows[-1])
+    for storage, rows in writers.items():
+        tensor = graph.storage[storage]
+        yield storage, np.array([*rows, rows[-1]]) * (tensor.row_bytes - tensor.climb)
 
 
 def _moved(

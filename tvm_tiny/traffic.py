@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from .graph import PUSH, Graph, Operator, Step
-from .schedules.stage import Rows, Stage, tiled_order
+from .graph import Graph, Operator, Step
+from .schedules.stage import PUSH, Rows, Stage, tiled_order
 
 
 def traffic(graph: Graph) -> Counter[int]:

@@ -12,7 +12,7 @@ import numpy as np
 from tvm.ir import IRModule
 
 from ..errors import DataError
-from ..graph import PUSH, Graph, Operator, Step, Storage, read_graph
+from ..graph import Graph, Operator, Step, Storage, read_graph
 from ..interface import ATTRIBUTE as INTERFACE
 from ..interface import Interface
 from ..memory import ATTRIBUTE as MEMORY_PLAN
@@ -20,7 +20,7 @@ from ..memory import MemoryPlan, align
 from ..pools import PoolUse
 from ..schedules.portable.slide import word_bytes
 from ..schedules.shapes import row_split
-from ..schedules.stage import SLIDE, Stage
+from ..schedules.stage import PUSH, SLIDE, Stage
 from ..schedules.stage_json import runs
 from .kernels import KernelSource, print_kernels
 
@@ -80,6 +80,18 @@ class Slide:
 
 
 @dataclass(frozen=True)
+class Climb:
+    """Of an operand of which each row is further up: the call of its step that makes the rows.
+
+    behind: 1 for who reads the row that it made last; elements: from one row to the next.
+    """
+
+    position: int
+    behind: int
+    elements: int
+
+
+@dataclass(frozen=True)
 class Patches:
     """How a call of a patch stage is divided into tiles.
 
@@ -119,7 +131,7 @@ class Call:
     ring: int = 1
     rows: int = 1
     waits: tuple[Wait, ...] = ()
-    slides: tuple[Slide | None, ...] = ()
+    slides: tuple[Slide | Climb | None, ...] = ()
     backward: bool = False
     patches: Patches | None = None
     extra_macs: int = 0
@@ -307,13 +319,17 @@ def _calls(
 
 def _slides(
     stage: Stage, position: int, graph: Graph, operator: Operator
-) -> Iterator[Slide | None]:
-    """Of each operand, and of the result, how its rows move; the operator that does it knows."""
+) -> Iterator[Slide | Climb | None]:
+    """Of each operand, and of the result, how its rows move or climb; who moves them knows."""
     planned = stage.operators[position]
     parameters = (*planned.operands, planned.result)
     for parameter, index in zip(parameters, (*operator.inputs, operator.output), strict=True):
         storage = graph.storage[index]
-        if parameter not in stage.slides or planned.op == SLIDE:
+        if parameter in stage.climbs:
+            writer = stage.producer_of(parameter)
+            elements = storage.climb // np.dtype(storage.dtype).itemsize
+            yield Climb(writer, int(writer != position), elements)
+        elif parameter not in stage.slides or planned.op == SLIDE:
             yield None
         else:
             size = math.prod(storage.shape) // storage.ring

@@ -12,7 +12,7 @@ import numpy as np
 from .._version import __version__
 from ..interface import Port
 from .arenas import arenas, copies, used_arenas
-from .program import Call, Operand, Program, Slide, Wait
+from .program import Call, Climb, Operand, Program, Slide, Wait
 
 # Of the generated C interface; equals TVM_TINY_ABI_VERSION of runtime_c.
 ABI_VERSION = 1
@@ -236,6 +236,7 @@ def _push(program: Program, prefix: str) -> dict[str, Any] | None:
     if call is None:
         return None
     slide = call.slides[-1]
+    assert not isinstance(slide, Climb), "what the caller pushes stays in its ring"
     return {
         "index": call.index,
         "rows": call.events,
@@ -279,8 +280,11 @@ def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
     }
 
 
-def _row_0(slide: Slide) -> str:
-    """From the start of a ring whose rows move to where its row 0 would be."""
+def _row_0(slide: Slide | Climb) -> str:
+    """From the start of a ring whose rows move to where its row 0 would be; of one row, to it."""
+    if isinstance(slide, Climb):
+        row = f"(done[{slide.position}] - 1)" if slide.behind else f"done[{slide.position}]"
+        return f" + {row} * {slide.elements}"
     return f" + ({slide.lead} - done[{slide.position}]) * {slide.elements}"
 
 

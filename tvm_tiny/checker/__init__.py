@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from tvm.ir import IRModule
 
 from ..errors import DataError
-from ..graph import PUSH, Graph, Operator, read_graph
+from ..graph import Graph, Operator, read_graph
 from ..memory import ATTRIBUTE, MemoryPlan
-from ..schedules.stage import SLIDE
+from ..schedules.stage import PUSH, SLIDE
 from . import faults
 from .kernels import Kernel, build, instrument, own_scratch
 from .memory import Memory

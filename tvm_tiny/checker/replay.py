@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..graph import PUSH, Graph, Operator, Step, Storage
-from ..schedules.stage import SLIDE
+from ..graph import Graph, Operator, Step, Storage
+from ..schedules.stage import PUSH, SLIDE
 from . import faults
 from .kernels import Kernel
 from .memory import Memory, Value
@@ -63,6 +63,8 @@ class Replay:
         self._values: dict[int, Value] = {}
         # Storage whose rows move -> the row that its memory begins with.
         self._starts: dict[int, int] = {}
+        # Storage that climbs -> the row that is there.
+        self._climbed: dict[int, int] = {}
 
     def run(self) -> None:
         """From the inputs to the outputs.
@@ -88,7 +90,10 @@ class Replay:
             running = [self._events(step, k, o, tile) for k, o in enumerate(step.operators)]
             for position, event in self._turns(step, tile):
                 # A kernel may use its scratch before it reads and after it has written.
-                scratch = step.operators[position].scratch
+                operator = step.operators[position]
+                if self._graph.storage[operator.output].climb:
+                    self._climbed[operator.output] = event
+                scratch = operator.scratch
                 self._spoil(scratch)
                 running[position].run(event)
                 self._spoil(scratch)
@@ -123,7 +128,14 @@ class Replay:
             constants[last] = tile.line(constants[last])
         values = [*inputs, made]
         return KernelEvents(
-            self._memory, operator, kernel, values, constants, self.counts, self._starts
+            self._memory,
+            operator,
+            kernel,
+            values,
+            constants,
+            self.counts,
+            self._starts,
+            self._climbed,
         )
 
     def _made(self, operator: Operator, versions: int) -> Value:

@@ -68,7 +68,7 @@ class KernelEvents:
 
     values: of its operands, the output's last, None for constants. constants: those that the
     kernel takes, by position. starts: storage whose rows move -> the row that its memory begins
-    with.
+    with. climbed: storage that climbs -> the row that is there.
     """
 
     def __init__(
@@ -80,12 +80,15 @@ class KernelEvents:
         constants: Mapping[int, np.ndarray],
         counts: np.ndarray,
         starts: Mapping[int, int],
+        climbed: Mapping[int, int],
     ) -> None:
         self._memory, self._operator, self._kernel = memory, operator, kernel
         self._values = values
         operands = enumerate((*operator.inputs, operator.output))
         self._moving = {k: storage for k, storage in operands if storage in starts}
-        self._starts = starts
+        self._starts, self._climbed = starts, climbed
+        climbing = {k: v for k, v in enumerate(values) if v is not None and v.storage.climb}
+        self._climbing = {k: value.storage.index for k, value in climbing.items()}
         for position, element in sorted(kernel.rings):
             if constants[position][element] < 1:  # the kernel divides by it
                 raise faults.bad_ring(operator.name, int(constants[position][element]))
@@ -104,6 +107,8 @@ class KernelEvents:
             self._places[-1, GIVEN] = own.version(event + 1)
         for operand in self._moving:
             self._place_row_0(operand)
+        for operand in self._climbing:
+            self._place_climbed(operand)
         self._kernel.run(*self._addresses, event)
         if self._report[0]:
             self._fail(event)
@@ -116,13 +121,22 @@ class KernelEvents:
         self._places[operand, CELL] = value.cell - start * storage.row_bytes
         self._places[operand, ROOM] = (start + storage.ring) * storage.row_bytes // _itemsize(value)
 
+    def _place_climbed(self, operand: int) -> None:
+        """Of what climbs: memory is as much as one row, further up with each."""
+        value = self._values[operand]
+        assert value is not None, "constants do not climb"
+        # Of a row that is read too early there is no place; where the first goes it is not.
+        storage, row = value.storage, self._climbed.get(self._climbing[operand], 0)
+        self._places[operand, CELL] = value.cell + row * storage.climb
+        self._places[operand, ROOM] = storage.row_bytes // _itemsize(value)
+
     def _fail(self, event: int) -> None:
         kind, operand, at, wanted, byte = map(int, self._report)
         who = f"event {event} of {faults.short(self._operator.name)} ({self._operator.stage.op})"
         value = self._values[operand]
         assert value is not None, "constants are not checked"
         size = _itemsize(value)
-        if operand in self._moving:
+        if operand in self._moving or operand in self._climbing:
             at += (int(self._places[operand, CELL]) - value.cell) // size
         if kind == STALE:
             raise faults.stale(self._memory, who, value, wanted * size + byte, at * size + byte)
