@@ -13,7 +13,7 @@ from tvm_tiny import ops
 from tvm_tiny.network import Network
 from tvm_tiny.partition import Partition
 
-from .rebuild import Binding, emit_named, rebuild_main, results_of
+from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.CopyTensors")
@@ -52,6 +52,8 @@ class CopyTensors:
             return emit_named(builder, f"{binding.var.name}_copy", copy)
 
         main = mod["main"]
+        if not any(b.var.name in self.names for b in bindings_of(main)):
+            return mod
         env = {param: param for param in main.params}
         return rebuild_main(mod, list(main.params), env, results_of(main), emit)
 

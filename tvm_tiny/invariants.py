@@ -100,6 +100,7 @@ ENSURED: dict[str, tuple[Check, ...]] = {
     "tvm_tiny.MemoryAwareSchedule": (interface_recorded, no_islands, ordered),
     "tvm_tiny.PartitionStages": (interface_recorded, no_islands),
     "tvm_tiny.PatchInference": (interface_recorded, no_islands),
+    "tvm_tiny.CopyTensors": (interface_recorded, no_islands),
     "tvm_tiny.RunningSums": (interface_recorded, no_islands),
     "tvm_tiny.StreamInput": (interface_recorded, no_islands),
     "tvm_tiny.StreamStages": (interface_recorded, no_islands),

@@ -1,6 +1,7 @@
 """The public passes, for use in a TVM pipeline of one's own."""
 
 from .passes.convert_layout import ConvertLayout
+from .passes.copy_tensors import CopyTensors
 from .passes.fold_constant_channels import FoldConstantChannels
 from .passes.fold_edges import FoldEdges
 from .passes.fuse_operators import FuseOperators
@@ -21,6 +22,7 @@ from .passes.subsample_shortcuts import SubsampleShortcuts
 
 __all__ = [
     "ConvertLayout",
+    "CopyTensors",
     "FoldConstantChannels",
     "FoldEdges",
     "FuseOperators",

@@ -18,6 +18,8 @@ from tvm_tiny.graph import read_graph
 from tvm_tiny.memory import plan
 from tvm_tiny.network import read_network, sketch
 from tvm_tiny.partition import Partition, Search
+from tvm_tiny.passes.stream_stages import extract_stages
+from tvm_tiny.schedules.stage import STEADY, Form
 from tvm_tiny.transform import LowerToRowKernels, PartitionStages, RunningSums, StreamStages
 
 SEEDS = range(6)
@@ -118,17 +120,14 @@ def test_the_search_finds_the_least_of_all_partitions_of_small_graphs(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_plan_without_lowering_is_that_of_the_lowered_module(seed):
+@pytest.mark.parametrize("form", [STEADY, Form(climbs=True), Form(slides=True, climbs=True)])
+def test_a_plan_without_lowering_is_that_of_the_lowered_module(seed, form):
     mod = RunningSums()(random_graph(seed + 50, operators=5))
     ways = partitions(mod)
     for way in ways[:: max(len(ways) // 3, 1)]:
-        sketched, lowered = (
-            plan(graph)
-            for graph in (
-                sketch(read_network(mod), way),
-                read_graph(LowerToRowKernels()(staged(mod, way))),
-            )
-        )
+        forms = {(first, last): form for first, last in way if last > first}
+        lowered = read_graph(LowerToRowKernels()(extract_stages(mod, forms)))
+        sketched, lowered = plan(sketch(read_network(mod), way, forms)), plan(lowered)
         assert sketched.workspace_bytes == lowered.workspace_bytes
         assert sketched.lower_bound == lowered.lower_bound
 

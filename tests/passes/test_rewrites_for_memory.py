@@ -1,4 +1,4 @@
-"""InplaceDepthwise, SubsampleShortcuts: what they change, what they leave; the same bytes."""
+"""CopyTensors, InplaceDepthwise, SubsampleShortcuts: what they change and leave; the same bytes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from tvm.ir import IRModule
 
 from tvm_tiny import ops
 from tvm_tiny.graph import read_graph
-from tvm_tiny.memory import plan
+from tvm_tiny.memory import MemoryPlan, plan
+from tvm_tiny.network import read_network
+from tvm_tiny.partition import Partition
+from tvm_tiny.passes.copy_tensors import copied
 from tvm_tiny.passes.rebuild import bindings_of
-from tvm_tiny.transform import InplaceDepthwise, LowerToRowKernels, SubsampleShortcuts
+from tvm_tiny.schedules.stage import Form
+from tvm_tiny.transform import CopyTensors, InplaceDepthwise, LowerToRowKernels, SubsampleShortcuts
 
 RNG = np.random.default_rng(7)
 
@@ -135,3 +139,45 @@ def test_a_strided_shortcut_becomes_pick_and_product():
 def test_a_strided_convolution_that_alone_reads_its_input_stays():
     mod = module((1, 8, 8, 4), lambda emit, x: emit(conv(emit(conv(x, 16)), 32, stride=2)))
     assert SubsampleShortcuts()(mod).same_as(mod)
+
+
+def named(emit, x):
+    y = emit(conv(x, 16), name_hint="y")
+    return emit(ops.call("concat", [y, emit(depthwise(y), name_hint="z")], axis=3), name_hint="w")
+
+
+def test_all_readers_of_a_copied_tensor_read_the_copy():
+    before = module((1, 8, 8, 4), named)
+    after = CopyTensors(["y"])(before)
+    assert operators(after) == ["qconv2d", "copy", "qconv2d", "concat"]
+    made = {b.var.name: b.value for b in bindings_of(after["main"])}
+    assert [made[name].args[0].name for name in "zw"] == ["y_copy", "y_copy"]
+    same_bytes(before, after, (1, 8, 8, 4))
+
+
+def test_nothing_is_copied_that_is_not_made():
+    mod = module((1, 8, 8, 4), named)
+    assert CopyTensors(["x", "nothing"])(mod).same_as(mod)
+
+
+def test_what_alone_is_there_between_two_steps_can_be_copied():
+    network = read_network(module((1, 8, 8, 4), named))
+    steps = Partition(((0, 0), (1, 1), (2, 2)), MemoryPlan(0, {}))
+    (copy,) = copied(network, steps)
+    # Between the last two steps there are y and z.
+    assert copy[0] == "y"
+    assert copy[1].ranges == ((0, 0), (1, 1), (2, 2), (3, 3))
+
+
+def test_stages_keep_their_form_where_a_tensor_is_copied_before_them():
+    def body(emit, x):
+        for name in "abcd":
+            x = emit(conv(x, 4), name_hint=name)
+        return x
+
+    network = read_network(module((1, 8, 8, 4), body))
+    steps = Partition(((0, 1), (2, 3)), MemoryPlan(0, {}), {(2, 3): Form(slides=True)})
+    ((name, found),) = copied(network, steps)
+    assert name == "b"
+    assert found.ranges == ((0, 1), (2, 2), (3, 4))
+    assert found.forms == {(3, 4): Form(slides=True)}
