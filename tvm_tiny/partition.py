@@ -102,8 +102,7 @@ class Search:
 
     def _least_streamed(self) -> Partition:
         best = self.layers()
-        path = self._path(_largest, _FOREVER)
-        assert path is not None
+        path = self._refined()
         limit = max(edge.bytes for edge in path)
         best = min(best, self._realized(path), key=_bytes)
         # A step may need more beside the others than alone: some slack gives other ways.
@@ -113,7 +112,25 @@ class Search:
             path = self._path(_total, limit + limit * slack // 100)
             assert path is not None
             best = min(best, self._realized(path), key=_bytes)
-        return best
+        cheapest = self._path(_total, best.bytes)
+        return best if cheapest is None else min(self._realized(cheapest), best, key=_bytes)
+
+    def _refined(self) -> list[Edge]:
+        """The path whose largest step is smallest, such steps planned with more effort."""
+        path, before = self._smallest(), _FOREVER
+        while (largest := max(edge.bytes for edge in path)) < before:
+            for edge in path:
+                if edge.bytes == largest:
+                    self._exact(edge)
+                    for form in _MOVING if edge.last > edge.first and not edge.form.tiles else ():
+                        self._exact(self.edge(edge.first, edge.last, form))
+            path, before = self._smallest(), largest
+        return path
+
+    def _smallest(self) -> list[Edge]:
+        path = self._path(_largest, _FOREVER)
+        assert path is not None, "without a limit there is one"
+        return path
 
     def within(
         self, budget: int, accepts: Callable[[Partition], bool] = lambda partition: True
