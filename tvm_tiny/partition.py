@@ -109,9 +109,9 @@ class Search:
         for slack in (0, *_SLACKS):
             if best.bytes <= limit:
                 break
-            path = self._path(_total, limit + limit * slack // 100)
-            assert path is not None
-            best = min(best, self._realized(path), key=_bytes)
+            other = self._path(_total, limit + limit * slack // 100)
+            assert other is not None
+            best = min(best, self._realized(other), key=_bytes)
         cheapest = self._path(_total, best.bytes)
         return best if cheapest is None else min(self._realized(cheapest), best, key=_bytes)
 
