@@ -45,8 +45,8 @@ def network() -> IRModule:
 
 @pytest.fixture(scope="module")
 def streamed() -> IRModule:
-    """The same as stages with rings."""
-    mod = planned(EDGE_MODELS["network"](), minimize=True)
+    """The same as one stage, with rings and a sum of rows."""
+    mod = planned(EDGE_MODELS["network"](), stages=[("stem", "pooled")])
     assert any(len(step.operators) > 1 for step in read_graph(mod).steps)
     return mod
 

@@ -27,6 +27,8 @@ FORMS = {
     "layers": {},
     "least": {"minimize": True},
     "pushed": {"minimize": True, "stream_input": True},
+    # What the least memory at full speed does not meet: kernels without scratch, a copy.
+    "tight": {"sram": 26_000, "stream_input": True},
 }
 # Bytes of the arena, inputs and outputs included, that no change of the planner may exceed, with
 # the portable kernels. ad01_int8 is a vector: it has no rows to push.
@@ -37,8 +39,13 @@ MOST_BYTES = {
     "pretrainedResnet_quant": {"layers": 33_312, "least": 10_816, "pushed": 8_944},
     "vww_96_int8": {"layers": 36_872, "least": 27_752, "pushed": 10_720},
     "mbv2-w0.35-qdq": {"layers": 196_616, "least": 51_600, "pushed": 20_040},
-    "mcunet-5fps-qdq": {"layers": 131_080, "least": 51_600, "pushed": 25_568},
-    "proxyless-w0.3-qdq": {"layers": 99_072, "least": 51_600, "pushed": 26_320},
+    "mcunet-5fps-qdq": {"layers": 131_080, "least": 51_600, "pushed": 25_568, "tight": 26_000},
+    "proxyless-w0.3-qdq": {
+        "layers": 99_072,
+        "least": 51_600,
+        "pushed": 26_320,
+        "tight": 26_000,
+    },
 }
 # What micro-kernels may add: their scratch, and results made by blocks of channels.
 MORE_BYTES = {
@@ -56,7 +63,7 @@ MORE_BYTES = {
         "kws_ref_model": 256,
         "mbv2-w0.35-qdq": 3_112,
         "mcunet-5fps-qdq": 2_624,
-        "mcunet_vww1": 1_664,
+        "mcunet_vww1": 1_360,
         "pretrainedResnet_quant": 2_224,
         "proxyless-w0.3-qdq": 3_104,
         "vww_96_int8": 1_632,
@@ -72,7 +79,7 @@ MORE_BYTES = {
     },
 }
 # Compiling these takes longest.
-SLOW = {(stem, form) for stem in ONNX for form in ("least", "pushed")} - {
+SLOW = {(stem, form) for stem in ONNX for form in ("least", "pushed", "tight")} - {
     ("mcunet-5fps-qdq", "least"),
     ("mbv2-w0.35-qdq", "pushed"),
 }
@@ -107,7 +114,7 @@ def check(
 ) -> None:
     path, (inputs, expected) = model_path(FILES[stem]), golden(stem)
     model = compiled(path, BOARDS[board].target.name, form)
-    more = MORE_BYTES[kernels_of(model.target)].get(stem, 0)
+    more = 0 if form == "tight" else MORE_BYTES[kernels_of(model.target)].get(stem, 0)
     assert model.workspace_bytes <= MOST_BYTES[stem][form] + more
     model.save(tmp_path / "model", folder=True)
     try:
