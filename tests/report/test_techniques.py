@@ -11,6 +11,7 @@ from modelgen.tflite_builder import Builder
 import tvm_tiny
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.pools import BoardMemory, MemoryPool, Weights
+from tvm_tiny.report.block_words import describe
 from tvm_tiny.report.page import render_page
 
 # 16x16 rows of 24 channels before and behind the depthwise convolution, and the 4 of the shortcut.
@@ -89,6 +90,16 @@ def test_rings_belong_to_stages(report_on):
     assert {block.kind for block in rings} == {"ring"}
     # Of the expansion the depthwise convolution needs three rows.
     assert (3, 16, 16 * 24) in {(block.ring, block.rows, block.row_bytes) for block in rings}
+
+
+def test_a_tensor_that_climbs_is_shown_as_a_row_that_moves(report_on):
+    """With a little less than the layers take, the last depthwise rows follow the result."""
+    plan = report_on(sram=7560).chosen
+    (block,) = (block for block in plan.blocks if block.climb)
+    assert (block.climb, block.ring, block.rows) == (64, 1, 16)
+    assert block.bytes == block.row_bytes + 15 * 64
+    assert any(f"{block.row_bytes} bytes, 64 further up" in line for line in describe(block, plan))
+    assert all(run.high - run.low <= block.row_bytes + 64 for run in block.runs)
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,15 @@ def describe(block: Block, plan: Plan) -> list[str]:
         clean(block.name),
         *_others(block),
         f"{kind(block)}: {block.dtype} {shape(block.shape)}",
-        f"{block.bytes:,} bytes {where}",
+        f"{_bytes(block)} {where}",
         f"needed {life(block, plan)}",
     ]
+
+
+def _bytes(block: Block) -> str:
+    if not block.climb:
+        return f"{block.bytes:,} bytes"
+    return f"{block.row_bytes:,} bytes, {block.climb:,} further up with each row,"
 
 
 def _others(block: Block) -> list[str]:

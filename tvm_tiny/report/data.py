@@ -28,7 +28,8 @@ class Block:
     (of TVM's own kernels), "state" (progress of a pushed model) or "weights" (copied at start).
     holds: the tensors in it, one after the other. shape: of the last of them. rows: of it; ring:
     for how many there is memory, of row_bytes each; columns: of how many columns of these, of a
-    tensor inside a patch stage. offset: in the arena.
+    tensor inside a patch stage. climb: bytes by which each row is further up than the one before.
+    offset: in the arena.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Block:
     ring: int
     row_bytes: int
     columns: int | None
+    climb: int
     bytes: int
     offset: int
     runs: tuple[Run, ...]

@@ -99,9 +99,14 @@ def shares(found: Peak, plan: Plan) -> list[str]:
     return [
         f"{share.low:,} to {share.high:,}: {_what(plan.blocks[share.block])} "
         f"'{short(plan.blocks[share.block].name)}', {share.high - share.low:,} of "
-        f"{plan.blocks[share.block].bytes:,} bytes"
+        f"{_size(plan.blocks[share.block]):,} bytes"
         for share in found.shares
     ]
+
+
+def _size(block: Block) -> int:
+    """Bytes of it that can be needed at once."""
+    return block.row_bytes if block.climb else block.bytes
 
 
 def _what(block: Block) -> str:
