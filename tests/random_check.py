@@ -6,6 +6,7 @@ In tests: `failures(cases, folder)`. From the command line (see scripts/nightly)
     python tests/random_check.py onnx-ops 0 5        every operator alone, seeds 0 .. 4
     python tests/random_check.py tflite-least 0 500  graphs with the least SRAM
     python tests/random_check.py tflite-pushed 0 500 graphs that take their input row by row
+    python tests/random_check.py tflite-budget 0 500 graphs with some more than the least SRAM
     python tests/random_check.py tflite-damaged 0 20 mutations of 20 models through the loader
 """
 
@@ -18,14 +19,16 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from aot.host_library import HostModel, build_library
 from modelgen import random_onnx, random_tflite
 from modelgen.mutate import mutations
+from tvm.ir import IRModule
 
 import tvm_tiny
 from tvm_tiny.errors import TvmTinyError, UnsupportedError
@@ -62,7 +65,11 @@ class Case:
         return generator.random_model(self.seed)
 
 
-MEMORY = {"least": ("minimize",), "pushed": ("minimize", "stream_input")}
+MEMORY = {
+    "least": ("minimize",),
+    "pushed": ("minimize", "stream_input"),
+    "budget": ("sram",),
+}
 
 
 def graphs(
@@ -89,9 +96,12 @@ def compile_case(case: Case, name: str, folder: Path) -> tvm_tiny.CompiledModel:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         mod = tvm_tiny.from_file(path)
-        options = dict.fromkeys(case.memory, True) | {"name": name}
+        options = {"name": name}
         options |= {"kernels": case.kernels or None}
         options |= {"fold_edges": case.seed % 3 != 0, "io_in_arena": case.seed % 4 != 0}
+        if "sram" in case.memory:
+            return tvm_tiny.build(mod, **options, sram=_budget(mod, options, case.seed))
+        options |= dict.fromkeys(case.memory, True)
         if "stream_input" not in case.memory:
             return tvm_tiny.build(mod, **options)
         try:
@@ -100,6 +110,15 @@ def compile_case(case: Case, name: str, folder: Path) -> tvm_tiny.CompiledModel:
             if "streamed input: " not in str(error):
                 raise
             return tvm_tiny.build(mod, **options | {"stream_input": False})
+
+
+def _budget(mod: IRModule, options: Mapping[str, Any], seed: int) -> int:
+    """Between the least that the model fits and what it takes layer by layer."""
+    least, layers = (
+        tvm_tiny.build(mod, **options, minimize=minimize).workspace_bytes
+        for minimize in (True, False)
+    )
+    return least + (layers - least) * (seed % 8) // 8
 
 
 def failures(cases: Iterable[Case], folder: Path) -> Iterator[str]:
@@ -211,7 +230,7 @@ def _first_error(error: BaseException) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="random models: C against the reference")
     parser.add_argument(
-        "what", help="tflite, onnx, or either with -ops, -least, -pushed or -damaged"
+        "what", help="tflite, onnx, or either with -ops, -least, -pushed, -budget or -damaged"
     )
     parser.add_argument("start", type=int)
     parser.add_argument("count", type=int)
