@@ -36,10 +36,11 @@ class PartitionStages:
     stream_input: take the input row by row (`StreamInput`). sram: bytes the arena may have; the
     stages of least overhead with which it fits are taken, none if it fits layer by layer, with a
     tensor copied (`CopyTensors`) or in patches (`PatchInference`) if it fits in no other way, and
-    those of least memory if it does not fit at all. pools: the same of the pools of a board. minimize: take the stages of least
-    memory in any case; none are in patches. kernels, choices: see `SelectKernels`; a budget that
-    cannot be met otherwise makes them frugal (`frugal_kernels`), and a module with patches keeps
-    the portable ones, which alone can compute parts of rows.
+    those of least memory if it does not fit at all. pools: the same of the pools of a board.
+    minimize: take the stages of least memory in any case; none are in patches. kernels, choices:
+    see `SelectKernels`; a budget that cannot be met otherwise makes them frugal
+    (`frugal_kernels`), and a module with patches keeps the portable ones, which alone can compute
+    parts of rows.
 
     Requires: integer operators in main, in the order in which they are to run.
     Ensures: what SelectKernels, CopyTensors, StreamStages and PatchInference ensure.
