@@ -116,7 +116,7 @@ class Search:
         return best if cheapest is None else min(self._realized(cheapest), best, key=_bytes)
 
     def _refined(self) -> list[Edge]:
-        """The path whose largest step is smallest, such steps planned with more effort."""
+        """The path whose largest step is smallest, where that one has the best plan of any form."""
         path, before = self._smallest(), _FOREVER
         while (largest := max(edge.bytes for edge in path)) < before:
             for edge in path:
