@@ -271,9 +271,8 @@ class _Parts:
 
     def _climbing_rows(self, stage: Stage, var: relax.Var) -> int:
         """As many rows as there is room for from the first place of a row to the last."""
-        followed = stage.climbs[self._made[var]]
-        result = next(v for v in self._results if self._made[v] == followed)
-        climbed = row_bytes(result) * (stage.rows[self._made[var]] - 1)
+        tensor = self._made[var]
+        climbed = stage.climbs[tensor] * (stage.rows[tensor] - 1)
         return 1 - -climbed // row_bytes(var)
 
     def _scratch(self) -> Spec | None:

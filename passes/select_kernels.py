@@ -19,6 +19,7 @@ from tvm_tiny.schedules.packed.isa import ISAS, Isa
 from tvm_tiny.schedules.packed.packing import as_ints, pack_channels, padded
 from tvm_tiny.schedules.shapes import shape_of
 
+from .channel_ranges import is_depthwise
 from .rebuild import Binding, emit_named, rebuild_main, results_of
 
 PORTABLE = "portable"
@@ -91,7 +92,7 @@ def _packed(isa: Isa, call: Expr, value: Expr, choices: Choices, level: int) -> 
     name = getattr(getattr(call, "op", None), "name", "")
     if name == "tvm_tiny.qadd":
         return _sum(isa, call, value)
-    if name == "tvm_tiny.qconv2d" and _is_depthwise(call):
+    if is_depthwise(call):
         return _depthwise(isa, call, value, frugal=level > 0)
     if name in ("tvm_tiny.qconv2d", "tvm_tiny.qdense"):
         default = isa.choice if name == "tvm_tiny.qconv2d" else isa.dense
@@ -110,11 +111,6 @@ def _sum(isa: Isa, call: Call, value: Call) -> Call | None:
     if any(shape_of(a) != shape_of(call) for a in call.args) or max(shifts) > 0:
         return None
     return ops.call("packed.qadd", value.args, **attrs, isa=isa.name)
-
-
-def _is_depthwise(call: Call) -> bool:
-    count, _, _, inputs = shape_of(call.args[1])
-    return inputs == 1 < shape_of(call.args[0])[3] == count
 
 
 def _window(call: Call) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -84,7 +83,9 @@ def _run(
             elif p in stage.climbs:
                 writer = stage.producer_of(p)
                 row = done[writer] if writer == k else done[writer] - 1
-                pointers[position] = tirx.address_of(buffers[p][_climbed(stage, p, row, buffers)])
+                zeros = [_number(0)] * (len(buffers[p].shape) - 1)
+                climb = stage.climbs[p] // np.dtype(str(buffers[p].dtype)).itemsize
+                pointers[position] = tirx.address_of(buffers[p][[*zeros, row * _number(climb)]])
     if line is not None:
         integers = buffers[operator.operands[-1]]
         pointers[-2] = tirx.address_of(integers[line, 0])
@@ -92,19 +93,6 @@ def _run(
         assert stage.scratch is not None, "a stage has scratch for all of its operators"
         pointers.append(buffers[stage.scratch].data)
     return tirx.Evaluate(Call(kernel, [*pointers, event], ret_ty=PrimType("int32")))
-
-
-def _climbed(stage: Stage, parameter: int, row: Expr, buffers: Sequence[tirx.Var]) -> list[Expr]:
-    """Indices of the first element of a tensor's row that climbs."""
-    buffer, followed = buffers[parameter], buffers[stage.climbs[parameter]]
-    whole = math.prod(map(int, followed.shape)) * _bytes(followed)
-    climb = whole // stage.rows[stage.climbs[parameter]] // _bytes(buffer)
-    return [*[_number(0)] * (len(buffer.shape) - 1), row * _number(climb)]
-
-
-def _bytes(buffer: tirx.Var) -> int:
-    """Of an element."""
-    return np.dtype(str(buffer.dtype)).itemsize
 
 
 def _deepest_first(

@@ -122,6 +122,11 @@ class Operator:
         """How often its row kernel runs."""
         return len(self.writes.first)
 
+    @property
+    def in_step(self) -> bool:
+        """Whether each event writes the next row."""
+        return self.writes.first == tuple(range(self.events)) and not self.accumulates
+
     def part(self, span: Range) -> Operator:
         """The operator with some of its events only."""
         events = slice(*span)
@@ -143,9 +148,8 @@ class Stage:
     event), so that their results need not be kept until that other's are there. tiles: of a patch
     stage. widths: per tensor inside one, the columns of a row that it has memory for. scratch:
     the parameter that is memory for the kernels that need some, one after the other. Where an
-    operator moves the rows of a ring they are elsewhere: see `slid`. climbs: tensors of one row
-    at a time -> the whole result, row by row made of theirs, behind whose rows they stay: each row
-    of theirs is as much further up as a row of that result has bytes.
+    operator moves the rows of a ring they are elsewhere: see `slid`. climbs: tensors of which
+    there is one row at a time -> bytes by which each of their rows is further up: see `climbing`.
     """
 
     operators: tuple[Operator, ...]
@@ -203,8 +207,7 @@ class Stage:
     def can_slide(self, parameter: int) -> bool:
         """Whether a tensor has a ring of several rows, and each event writes the next row."""
         writer = self.operators[self.producer_of(parameter)]
-        rows = tuple(range(self.rows[parameter]))
-        in_step = writer.writes.first == rows and not writer.accumulates
+        in_step = writer.in_step and writer.events == self.rows[parameter]
         return in_step and 1 < self.rings.get(parameter, 1) and self.tiles is None
 
     def lead(self, parameter: int) -> int:

@@ -149,7 +149,8 @@ def climbing(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
     """The stage with tensors that climb: a row that comes and goes needs no place of its own.
 
     A whole result grows row by row, and what its rows are going to be made of can lie where its
-    next rows will be. row_bytes: of all that the operators make.
+    next rows will be, each as much further up as a row of the result has bytes. row_bytes: of all
+    that the operators make.
     """
     writers = Counter(operator.result for operator in stage.operators)
     readers = Counter(p for operator in stage.operators for p in set(operator.operands))
@@ -157,20 +158,15 @@ def climbing(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
     climbs: dict[int, int] = {}
     for operator in reversed(stage.operators):
         whole = operator.result not in stage.rings
-        result = operator.result if whole else climbs.get(operator.result)
+        further = row_bytes[operator.result] if whole else climbs.get(operator.result, 0)
         # Other rows would not be aligned as those of a tensor that stays where it is.
-        if result is None or not _is_in_step(operator) or row_bytes[result] % _ALIGNED:
+        if not (further and operator.in_step) or further % _ALIGNED:
             continue
         for p, rows in zip(operator.operands, operator.reads, strict=True):
             alone = writers[p] == readers[p] == 1 and p not in pushed
             if alone and rows == operator.writes and stage.rings.get(p) == 1:
-                climbs[p] = result
+                climbs[p] = further
     return replace(stage, climbs=climbs)
-
-
-def _is_in_step(operator: Operator) -> bool:
-    """Whether each event writes the next row."""
-    return operator.writes.first == tuple(range(operator.events)) and not operator.accumulates
 
 
 def first_kept(stage: Stage, operator: int) -> list[int]:

@@ -235,10 +235,10 @@ def climbed(made: Model) -> Model:
     steps = []
     for step in made.graph.steps:
         assert step.stage is not None
-        # As if all rows were aligned: bytes need not be.
-        stage = climbing(step.stage, dict.fromkeys(range(len(storage)), 8))
-        for tensor, followed in stage.climbs.items():
-            storage[tensor].climb = storage[followed].row_bytes
+        # As if each byte were a word: bytes need not be aligned.
+        stage = climbing(step.stage, {s.index: 8 * s.row_bytes for s in storage})
+        for tensor, words in stage.climbs.items():
+            storage[tensor].climb = words // 8
         steps.append(replace(step, stage=stage))
     return replace(made, graph=replace(made.graph, storage=storage, steps=steps))
 

@@ -39,6 +39,7 @@ LAYERS = {
     "timeline": 6,
     "network": 6,
     "traffic": 6,
+    "distances": 7,
     "memory": 7,
     "pool_plan": 8,
     "patches": 7,

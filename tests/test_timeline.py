@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_graphs import Model, climbed, model, models, pointwise, window
 
-from tvm_tiny.timeline import distances, placement_problem, read_timeline, reversible
+from tvm_tiny.distances import distances, placement_problem
+from tvm_tiny.timeline import read_timeline, reversible
 
 RANDOM = settings(max_examples=120, derandomize=True, deadline=None)
 
@@ -59,7 +60,10 @@ def test_a_tensor_that_climbs_keeps_every_byte(made):
 
 
 def test_hardly_any_closer_place_would_do():
-    """Intervals of bytes are what is needed but for parts of a row and rows nobody reads."""
+    """Intervals of bytes are what is needed but for parts of a row and rows nobody reads.
+
+    Most of those are of whole results beside an operand that dies in step with them.
+    """
     wrong = right = 0
 
     @RANDOM

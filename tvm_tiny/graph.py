@@ -217,10 +217,10 @@ class _Reader:
                 scratch = parameters[plan.scratch]
                 self.graph.storage[scratch].name = f"scratch of {step.name}"
             operators.append(Operator(inputs, result.index, result.name, operator, scratch))
-        for tensor, followed in plan.climbs.items():
+        for tensor, climb in plan.climbs.items():
             storage = self.graph.storage[parameters[tensor]]
             storage.shape = memory_shape(storage.shape, 1, None)
-            storage.climb = self.graph.storage[parameters[followed]].row_bytes
+            storage.climb = climb
         single = plan.operators[0].op if len(operators) == 1 else "stage"
         macs = sum(operator.macs for operator in plan.operators)
         return replace(step, op=single, macs=macs, operators=tuple(operators), stage=plan)

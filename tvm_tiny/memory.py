@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
+from .distances import Problem, placement_problem
 from .graph import Graph, Storage
 from .placement import Block, place, quick_bytes
 from .pools import PoolUse
-from .timeline import Problem, placement_problem, read_timeline
+from .timeline import read_timeline
 
 ATTRIBUTE = "tvm_tiny.memory_plan"
 

@@ -267,8 +267,8 @@ def _step(
     scratch = _add_scratch(graph, operators, body[-1].name)
     for tensor, ring in stage.rings.items():
         graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, ring, None)
-    for tensor, followed in stage.climbs.items():
-        graph.storage[tensor].climb = graph.storage[followed].row_bytes
+    for tensor, climb in stage.climbs.items():
+        graph.storage[tensor].climb = climb
     staged = tuple(
         graphs.Operator(
             tuple(viewed.get(p, p) for p in o.operands),

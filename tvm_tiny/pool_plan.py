@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from .distances import Problem
 from .errors import BudgetError
 from .graph import Graph
 from .memory import ALIGNMENT, MemoryPlan, align, backward_steps, tensors_to_place
 from .placement import TIME_LIMIT_S, Block, Placement, Pool, place
 from .pools import BoardMemory, MemoryPool, PoolUse
-from .timeline import Problem
 from .traffic import traffic
 
 # Of every copied constant, as in flash; and of what says that they have been copied.

@@ -118,7 +118,7 @@ def depthwise_over_input(rng, width, channels, kernel, stride, lines) -> Case:
 
 
 def in_place(
-    rng, width, channels, outputs, kernel, stride, pad, lines, limits=FULL, pixels=2
+    rng, width, channels, outputs, kernel, stride, pad, lines, limits=FULL, pixels=2, float32=False
 ) -> Case:
     kernel_h, kernel_w = kernel
     out_width = -(-width // stride)
@@ -130,15 +130,22 @@ def in_place(
     w = words.reshape(len(pairs), -1, 4)[..., ORDER].astype(np.int16)
     y_zp, zp = some_zero_point(rng), some_zero_point(rng)
     params = channel_params(rng, outputs, 128 * 64 * size // 4, y_zp)
+    biases = params[:, 0] >> 8
     lines = np.array(lines, np.int32)
     windows = [columns(x, lines, ox * stride - pad, zp, kernel_w) for ox in range(out_width)]
-    sums = (params[:, 0] >> 8) + np.array(windows) @ filters.T
-    want = requantized(sums, params, y_zp, *limits)
+    sums = biases + np.array(windows) @ filters.T
+    if float32:
+        how = scaling(rng, outputs, 128 * 64 * size // 4)
+        y_zp, params = how.zero_point, np.stack([biases, how.bits], 1)
+        want = how.outputs(sums, *limits)
+    else:
+        want = requantized(sums, params, y_zp, *limits)
     call = f"""\
-  tvm_tiny_dsp_in_place((const int8_t*)at[0], (const int32_t*)(void*)at[3],
-    (const int16_t*)(void*)at[1], (const int32_t*)(void*)at[2], (int8_t*)at[4],
-    ((const int32_t*)(void*)at[5])[0], {y_zp}, {limits[0]}, {limits[1]}, {width}, {channels},
-    {kernel_h}, {kernel_w}, {stride}, {pad}, {out_width}, {outputs}, {pixels});
+  tvm_tiny_dsp_in_place{"_float32" if float32 else ""}((const int8_t*)at[0],
+    (const int32_t*)(void*)at[3], (const int16_t*)(void*)at[1], (const int32_t*)(void*)at[2],
+    (int8_t*)at[4], ((const int32_t*)(void*)at[5])[0], {y_zp}, {limits[0]}, {limits[1]},
+    {width}, {channels}, {kernel_h}, {kernel_w}, {stride}, {pad}, {out_width}, {outputs},
+    {pixels});
 """
     zero = np.array([zp], np.int32)
     buffers = [x, w, params, lines, noise("int8", *want.shape).reshape(want.shape), zero]
@@ -167,6 +174,14 @@ def in_places(rng: np.random.Generator) -> Iterator[Case]:
         if kernel[0] > 1:
             lines[rng.integers(kernel[0])] = -1
             yield in_place(rng, width, channels, outputs, kernel, stride, pad, lines, (-100, 90))
+
+
+def in_places_float32(rng: np.random.Generator) -> Iterator[Case]:
+    for pixels in (1, 2):
+        yield in_place(rng, 6, 12, 5, (1, 1), 1, 0, [1], FULL, pixels, float32=True)
+        yield in_place(rng, 9, 8, 4, (5, 5), 2, 2, [3, 0, 4, 1, 2], FULL, pixels, float32=True)
+        limits = (-100, 90)
+        yield in_place(rng, 7, 4, 3, (3, 3), 1, 1, [2, -1, 0], limits, pixels, float32=True)
 
 
 def gathers(rng: np.random.Generator) -> Iterator[Case]:

@@ -113,7 +113,8 @@ class Call:
 
     outputs: the result, and scratch of TVM's kernels. shape: of the whole result. rows,
     row_bytes, ring: of the result: its rows, the bytes of one, and how many there is memory for.
-    waits: within a stage. backward: from the last row to the first. patches: in
+    waits: within a stage. moves: of each input, and of the result, how its rows move or climb, if
+    they do. backward: from the last row to the first. patches: in
     a patch stage; extra_macs: what its tiles compute beyond `macs`. scratch: memory of a row
     kernel's, while it runs.
     """
@@ -131,7 +132,7 @@ class Call:
     ring: int = 1
     rows: int = 1
     waits: tuple[Wait, ...] = ()
-    slides: tuple[Slide | Climb | None, ...] = ()
+    moves: tuple[Slide | Climb | None, ...] = ()
     backward: bool = False
     patches: Patches | None = None
     extra_macs: int = 0
@@ -311,13 +312,13 @@ def _calls(
             rows=result.rows,
             backward=backward,
             waits=tuple(Wait(p, tuple(runs(n))) for p, n in step.stage.needs(position)),
-            slides=tuple(_slides(step.stage, position, graph, operator)),
+            moves=tuple(_moves(step.stage, position, graph, operator)),
             patches=_patches(step.stage, position, graph.storage[operator.inputs[-1]]),
             extra_macs=operator.stage.extra_macs,
         )
 
 
-def _slides(
+def _moves(
     stage: Stage, position: int, graph: Graph, operator: Operator
 ) -> Iterator[Slide | Climb | None]:
     """Of each operand, and of the result, how its rows move or climb; who moves them knows."""

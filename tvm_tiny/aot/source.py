@@ -235,7 +235,7 @@ def _push(program: Program, prefix: str) -> dict[str, Any] | None:
     call = program.pushed
     if call is None:
         return None
-    slide = call.slides[-1]
+    slide = call.moves[-1]
     assert not isinstance(slide, Climb), "what the caller pushes stays in its ring"
     return {
         "index": call.index,
@@ -258,7 +258,7 @@ def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
     read = () if call is program.pushed else call.inputs
     inputs = [_pointer(program, prefix, op, const=True) for op in read]
     outputs = [_pointer(program, prefix, op, const=False) for op in call.written]
-    for position, slide in enumerate(call.slides if read else ()):
+    for position, slide in enumerate(call.moves if read else ()):
         if slide is not None:
             where = inputs if position < len(inputs) else outputs
             where[position if where is inputs else 0] += _row_0(slide)
@@ -311,7 +311,7 @@ def _row_trace(call: Call, pointer: str) -> dict[str, Any]:
         return {"pointer": pointer, "bytes": call.outputs[0].bytes, "last_only": True}
     if call.ring == 1:
         return {"pointer": pointer, "bytes": call.row_bytes, "last_only": False}
-    moves = bool(call.slides) and call.slides[-1] is not None
+    moves = bool(call.moves) and call.moves[-1] is not None
     slot = "event" if call.events == call.ring or moves else f"event % {call.ring}"
     place = f"(const uint8_t*)({pointer}) + ({slot}) * {call.row_bytes}"
     return {"pointer": place, "bytes": call.row_bytes, "last_only": False}

@@ -1,4 +1,4 @@
-/* The session's line on a board: its polled UART, its counter, its stack and its reset. */
+/* The session's line: a board's polled UART, counter, stack and reset, or a process's pipes. */
 #ifndef TVM_TINY_BOARDS_PORT_H
 #define TVM_TINY_BOARDS_PORT_H
 

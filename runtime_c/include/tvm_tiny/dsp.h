@@ -156,10 +156,9 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_window_sum(const int16_t* window, const int
 /* tvm_tiny_dsp_depthwise for any kernel. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int float32,
-    int8_t* out,
-    int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
-    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-    int32_t pad_left, int32_t out_width) {
+    int8_t* out, int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low,
+    int32_t high, int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w,
+    int32_t stride_w, int32_t pad_left, int32_t out_width) {
   const int32_t columns = (out_width - 1) * stride_w + kernel_w;
   const int32_t filter = kernel_h * kernel_w;
   int32_t c;
@@ -348,7 +347,6 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit_sum(int32_t value, int32_t zero_point,
 }
 
 #if defined(__ARM_FP) && (__ARM_FP & 4) != 0 && !defined(__SOFTFP__)
-#define TVM_TINY_DSP_FPU 1
 /* A float32 multiplier: read as what it is, or as bits. */
 typedef float __attribute__((may_alias)) tvm_tiny_dsp_factor;
 
@@ -383,7 +381,6 @@ TVM_TINY_INLINE void tvm_tiny_dsp_rounded_two(int32_t* a, tvm_tiny_dsp_factor a_
       : "s0", "s1");
 }
 #else
-#define TVM_TINY_DSP_FPU 0
 typedef uint32_t __attribute__((may_alias)) tvm_tiny_dsp_factor;
 
 TVM_TINY_DSP_ONCE int32_t tvm_tiny_dsp_rounded(int32_t sum, tvm_tiny_dsp_factor factor) {
@@ -664,6 +661,12 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2w(const int16_t* x, const int16_t* w, i
   "smlad %[s00], %[t], r9, %[s00]\n\t"        \
   "smlad %[s10], %[t], r11, %[s10]\n\t"
 
+/* Of paired filters: the second one's sum, from that of both. Sums of both wrap around; the
+ * difference comes out right. */
+TVM_TINY_INLINE int32_t tvm_tiny_dsp_second(int32_t both, int32_t first) {
+  return (int32_t)((uint32_t)both - (uint32_t)first) >> 8;
+}
+
 /* Paired filters: w int16 [quads][4] = filter 0 + 256 * filter 1, in the order of cols. Filter 1's
  * sum is what is left of both less that of filter 0: half the extensions. Both must fit: not -128
  * in filter 1 beside a negative weight in filter 0. And so must filter 1's sum 24 bits: 255 times
@@ -672,7 +675,6 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2p(const int16_t* x, const int16_t* w, i
                                            int32_t quads) {
   int32_t s00 = acc[0];
   int32_t s10 = acc[2];
-  /* Sums of both wrap around; the difference comes out right. */
   int32_t s01 = s00;
   int32_t s11 = s10;
   uint32_t w0;
@@ -681,9 +683,9 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_2x2p(const int16_t* x, const int16_t* w, i
   int32_t n;
   TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_2X2, TVM_TINY_DSP_QUAD_2X2P, quads)
   acc[0] = s00;
-  acc[1] += (int32_t)((uint32_t)s01 - (uint32_t)s00) >> 8;
+  acc[1] += tvm_tiny_dsp_second(s01, s00);
   acc[2] = s10;
-  acc[3] += (int32_t)((uint32_t)s11 - (uint32_t)s10) >> 8;
+  acc[3] += tvm_tiny_dsp_second(s11, s10);
 }
 
 /* Two words of x, r8 and r9, and the four weights of one filter in `w`. */
@@ -742,7 +744,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_dot_1x2p(const int16_t* x, const int16_t* w, i
   TVM_TINY_DSP_EACH(TVM_TINY_DSP_RUN_1X2, TVM_TINY_DSP_QUAD_1X2P, quads,
                     tvm_tiny_dsp_at_once(quads, 1))
   acc[0] = s0;
-  acc[1] += (int32_t)((uint32_t)s1 - (uint32_t)s0) >> 8;
+  acc[1] += tvm_tiny_dsp_second(s1, s0);
 }
 
 #define TVM_TINY_DSP_QUAD_1X4             \
@@ -1442,6 +1444,19 @@ TVM_TINY_DSP_DEPTHWISES(5x5_2, 5, 15, 2)
 TVM_TINY_DSP_DEPTHWISES(7x7_1, 7, 28, 1)
 TVM_TINY_DSP_DEPTHWISES(7x7_2, 7, 28, 2)
 
+#define TVM_TINY_DSP_SHARED(name, kernel, stride)                                                \
+  if (channels >= 4 && kernel_h == (kernel) && kernel_w == (kernel) && stride_w == (stride)) {   \
+    if (low <= -128 && high >= 127) {                                                            \
+      tvm_tiny_dsp_depthwise_##name(x, lines, w, params, out, scratch, x_zero_point,             \
+                                    y_zero_point, 0, width, channels, pad_left, out_width);      \
+    } else {                                                                                     \
+      tvm_tiny_dsp_depthwise_##name##_clamped(x, lines, w, params, out, scratch, x_zero_point,   \
+                                              y_zero_point, limits, width, channels, pad_left,   \
+                                              out_width);                                        \
+    }                                                                                            \
+    return;                                                                                      \
+  }
+
 /* One output row of a depthwise convolution, NHWC: input rows lines[kernel_h] (< 0: no row), w
  * [channels][kernel_h][kernel_w] and 3 bytes more. scratch is 4 * kernel_h * 4 *
  * ceil(((out_width - 1) * stride_w + kernel_w) / 4) int16. Four channels are read before they are
@@ -1471,20 +1486,10 @@ TVM_TINY_DSP_DEPTHWISES(7x7_2, 7, 28, 2)
                                  stride_w, pad_left, out_width);                                   \
     }                                                                                              \
   }
-#define TVM_TINY_DSP_SHARED(name, kernel, stride)                                                \
-  if (channels >= 4 && kernel_h == (kernel) && kernel_w == (kernel) && stride_w == (stride)) {   \
-    if (low <= -128 && high >= 127) {                                                            \
-      tvm_tiny_dsp_depthwise_##name(x, lines, w, params, out, scratch, x_zero_point,             \
-                                    y_zero_point, 0, width, channels, pad_left, out_width);      \
-    } else {                                                                                     \
-      tvm_tiny_dsp_depthwise_##name##_clamped(x, lines, w, params, out, scratch, x_zero_point,   \
-                                              y_zero_point, limits, width, channels, pad_left,   \
-                                              out_width);                                        \
-    }                                                                                            \
-    return;                                                                                      \
-  }
 TVM_TINY_DSP_ROW(, 0)
 TVM_TINY_DSP_ROW(_float32, 1)
+#undef TVM_TINY_DSP_ROW
+#undef TVM_TINY_DSP_SHARED
 
 /* n quads of one pixel; its quads are `step` words apart. */
 TVM_TINY_INLINE void tvm_tiny_dsp_expand(const int8_t* x, tvm_tiny_dsp_word* to, uint32_t minus,
@@ -1888,9 +1893,9 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_2x2(const int8_t* x, const int32_t* l
     }
   }
   acc[0] = s00;
-  acc[1] += (int32_t)((uint32_t)s01 - (uint32_t)s00) >> 8;
+  acc[1] += tvm_tiny_dsp_second(s01, s00);
   acc[2] = s10;
-  acc[3] += (int32_t)((uint32_t)s11 - (uint32_t)s10) >> 8;
+  acc[3] += tvm_tiny_dsp_second(s11, s10);
 }
 
 #define TVM_TINY_DSP_QUAD_IN_PLACE_1X2        \
@@ -1938,7 +1943,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_1x2(const int8_t* x, const int32_t* l
     }
   }
   acc[0] = s0;
-  acc[1] += (int32_t)((uint32_t)s1 - (uint32_t)s0) >> 8;
+  acc[1] += tvm_tiny_dsp_second(s1, s0);
 }
 
 /* What the pixels of a row have in common. */
@@ -2596,9 +2601,6 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
   }
 }
 
-/* One output row of a depthwise convolution, NHWC, without scratch: pixels in order, in each blocks
- * of four channels in order. w: twice the weights, see tvm_tiny_dsp_tap_at; those of the last block
- * are whole. lines: as for depthwise. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place(
     const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int8_t* out,
     int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
@@ -2617,9 +2619,9 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place(
 
 #endif /* TVM_TINY_DSP */
 
-/* One output row of a convolution, `pixels` <= 2 after the other: out[out_width][filters]. w: paired
- * filters [filters / 2][kernel_h * kernel_w * channels] as for dot_2x2p; channels % 4 == 0, and two
- * pixels are less than 4096 bytes apart. lines: as for gather. */
+/* One output row of a convolution, `pixels` <= 2 after the other: out[out_width][filters]. w:
+ * paired filters [filters / 2][kernel_h * kernel_w * channels] as for dot_2x2p; channels % 4 == 0,
+ * and two pixels are less than 4096 bytes apart. lines: as for gather. */
 #define TVM_TINY_DSP_IN_PLACE(suffix, float32)                                                    \
   TVM_TINY_INLINE void tvm_tiny_dsp_in_place##suffix(                                             \
       const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params,             \

@@ -83,9 +83,8 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_rounded(int32_t sum, uint32_t bits) {
   return y;
 }
 
-/* float32: whether params are those of such a function, everywhere a constant; y_zero, the zero
- * point, is for those. */
-/* The parameters of channel c, those of its block 4 apart. */
+/* The parameters of channel c, those of its block 4 apart. float32, here and below: whether params
+ * are those of such a function, everywhere a constant; y_zero, the zero point, is for those. */
 TVM_TINY_INLINE const int32_t* tvm_tiny_mve_channel(const int32_t* params, int32_t c,
                                                     int32_t float32) {
   return params + c / 4 * (float32 ? 8 : 16) + c % 4;
