@@ -14,7 +14,7 @@ from tvm_tiny.schedules import packed, portable  # noqa: F401  they register the
 from tvm_tiny.schedules.driver import driver
 from tvm_tiny.schedules.portable.convolution import CONVOLUTION_SCALARS
 from tvm_tiny.schedules.portable.planes import depthwise_planes
-from tvm_tiny.schedules.portable.slide import slide_kernel
+from tvm_tiny.schedules.portable.slide import slide_kernel, slide_table
 from tvm_tiny.schedules.rings import OUT, Pitches
 from tvm_tiny.schedules.shapes import Spec, memory_shape, row_count, shape_of, spec
 from tvm_tiny.schedules.stage import SLIDE, STEADY, Form, Operator, Range, Stage, Tiles
@@ -237,8 +237,9 @@ class _Parts:
             sizes |= {k: turning[places[k]] for k in sizes if places[k] in turning}
             tiles = () if stage.tiles is None else lines(stage, position)
             arrays += factory.integers(call, sizes, tiles)
-        moves = sorted(stage.slides.values())
-        arrays += [np.array(first_kept(stage, k), dtype="int32") for k in moves]
+        for ring, k in stage.slides.items():
+            size = self._slid_bytes(ring)
+            arrays.append(slide_table(stage.rings[ring], size, first_kept(stage, k)))
         return [*self._outside, *map(relax.const, arrays)]
 
     def calls(self, stage: Stage) -> list[Call | None]:
@@ -250,12 +251,12 @@ class _Parts:
         """The row kernel of an operator of the stage."""
         if call is not None:
             return lowered(call, _pitches(stage, k))
-        moved = stage.operators[k]
-        shape, dtype = self.specs(stage)[moved.result]
-        rows = stage.rings[moved.result]
-        size = math.prod(shape) * np.dtype(dtype).itemsize // rows
-        func = slide_kernel(rows, size, moved.events)
+        func = slide_kernel(self._slid_bytes(stage.operators[k].result))
         return to_pointer_abi(lower_prim_func(func)).with_attr("calling_conv", FINAL_SIGNATURE)
+
+    def _slid_bytes(self, ring: int) -> int:
+        """Of a row of a ring whose rows move."""
+        return next(row_bytes(var) for var, made in self._made.items() if made == ring)
 
     def specs(self, stage: Stage) -> list[Spec]:
         """Shapes and types of all parameters; of a ring as many rows as it has."""

@@ -162,9 +162,9 @@ def left_behind(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -
     changed = copied(graph)
     table = changed.storage[operator.inputs[0]]
     own = replace(table, index=len(changed.storage), array=table.array.copy())
-    last = changed.storage[operator.output].ring - 1
-    events = slice(None) if random.random() < 0.5 else random.randrange(len(own.array))
-    own.array[events] = (own.array[events] + 1).clip(max=last)
+    row, end, *events = range(len(own.array))
+    some = events if random.random() < 0.5 else [random.choice(events)]
+    own.array[some] = (own.array[some] + own.array[row]).clip(max=own.array[end])
     changed.storage.append(own)
     _with_input(changed, operator, 0, own.index)
     return changed, plan

@@ -11,6 +11,7 @@ from .graph import Graph
 from .memory import ALIGNMENT, MemoryPlan, align, backward_steps, tensors_to_place
 from .placement import TIME_LIMIT_S, Block, Placement, Pool, place
 from .pools import BoardMemory, MemoryPool, PoolUse
+from .schedules.looped import DEPTH, counter_bits
 from .traffic import traffic
 
 # Of every copied constant, as in flash; and of what says that they have been copied.
@@ -75,8 +76,15 @@ def copied_bytes(sizes: Iterable[int]) -> int:
 
 
 def state_bytes(graph: Graph) -> int:
-    """What pushing rows of the input keeps in the first pool: a mark, and events done."""
-    return align(4 * (1 + len(graph.steps[0].operators))) if graph.pushed else 0
+    """What pushing rows of the input keeps in the first pool.
+
+    A mark (32 bits), where it is in its order (16 bits each for the place and the loops there), and
+    how often each operator has run.
+    """
+    if not graph.pushed:
+        return 0
+    events = [operator.stage.events for operator in graph.steps[0].operators]
+    return align(4 + 2 * (1 + DEPTH) + len(events) * counter_bits(max(events)) // 8)
 
 
 @dataclass(frozen=True)

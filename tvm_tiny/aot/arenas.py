@@ -31,8 +31,8 @@ class Arena:
         """Whether one of these C expressions needs the driver's pointer."""
         return any(f"({self.variable} + " in argument for argument in arguments)
 
-    def place(self, offset: int) -> str:
-        """A C expression: the byte at an offset."""
+    def place(self, offset: int | str) -> str:
+        """A C expression: the byte at an offset, a number or an expression."""
         return f"(void*)({self.variable} + {offset})"
 
 

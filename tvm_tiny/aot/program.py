@@ -17,11 +17,12 @@ from ..interface import ATTRIBUTE as INTERFACE
 from ..interface import Interface
 from ..memory import ATTRIBUTE as MEMORY_PLAN
 from ..memory import MemoryPlan, align
+from ..pool_plan import state_bytes
 from ..pools import PoolUse
+from ..schedules.looped import Looped, looped
 from ..schedules.portable.slide import word_bytes
 from ..schedules.shapes import row_split
-from ..schedules.stage import PUSH, SLIDE, Stage
-from ..schedules.stage_json import runs
+from ..schedules.stage import PUSH, SLIDE, Stage, plain_order
 from .kernels import KernelSource, print_kernels
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -57,38 +58,16 @@ class Operand:
 
 
 @dataclass(frozen=True)
-class Wait:
-    """Before event e of a call, call `producer` of its step must have run some of its events.
+class Move:
+    """Where row 0 of an operand is whose rows move, or the row of one that climbs.
 
-    runs: (count, first, step) of the progressions that these numbers are made of, e = 0, 1, ...
-    """
-
-    producer: int
-    runs: tuple[tuple[int, int, int], ...]
-
-
-@dataclass(frozen=True)
-class Slide:
-    """Of an operand whose rows move: the call of its step that moves them.
-
-    lead: where its first row is; elements: of a row.
+    From the operand's place on that is `first` bytes, and `step` bytes for each event so far of
+    the call at `position` of its step.
     """
 
     position: int
-    lead: int
-    elements: int
-
-
-@dataclass(frozen=True)
-class Climb:
-    """Of an operand of which each row is further up: the call of its step that makes the rows.
-
-    behind: 1 for who reads the row that it made last; elements: from one row to the next.
-    """
-
-    position: int
-    behind: int
-    elements: int
+    first: int
+    step: int
 
 
 @dataclass(frozen=True)
@@ -113,10 +92,9 @@ class Call:
 
     outputs: the result, and scratch of TVM's kernels. shape: of the whole result. rows,
     row_bytes, ring: of the result: its rows, the bytes of one, and how many there is memory for.
-    waits: within a stage. moves: of each input, and of the result, how its rows move or climb, if
-    they do. backward: from the last row to the first. patches: in
-    a patch stage; extra_macs: what its tiles compute beyond `macs`. scratch: memory of a row
-    kernel's, while it runs.
+    moves: of each input, and of the result, how its rows move or climb, if they do. backward: from
+    the last row to the first. patches: in a patch stage; extra_macs: what its tiles compute beyond
+    `macs`. scratch: memory of a row kernel's, while it runs.
     """
 
     index: int
@@ -131,8 +109,7 @@ class Call:
     row_bytes: int = 0
     ring: int = 1
     rows: int = 1
-    waits: tuple[Wait, ...] = ()
-    moves: tuple[Slide | Climb | None, ...] = ()
+    moves: tuple[Move | None, ...] = ()
     backward: bool = False
     patches: Patches | None = None
     extra_macs: int = 0
@@ -148,7 +125,8 @@ class Call:
 class Program:
     """Everything the generated C and its metadata say.
 
-    steps: what the driver runs, one after the other; a step of several calls runs them row by row.
+    steps: what the driver runs, one after the other; a step of several calls runs them row by row,
+    in the orders that `orders` has for it, one for each row of tiles.
     Where the caller pushes the input, the first call is `push`, and `state_offset` says where in
     the (first) arena its progress is kept.
 
@@ -165,6 +143,7 @@ class Program:
     output_offsets: tuple[int | None, ...]
     constants: tuple[np.ndarray, ...]
     steps: tuple[tuple[Call, ...], ...]
+    orders: tuple[tuple[Looped, ...], ...]
     kernels: KernelSource
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
@@ -185,11 +164,6 @@ class Program:
         """The call that takes rows of the input from the caller."""
         first = self.calls[0] if self.calls else None
         return first if first is not None and first.op == PUSH else None
-
-    @property
-    def state_words(self) -> int:
-        """32-bit words that pushing keeps: a mark, and the events done of each call."""
-        return 1 + len(self.steps[0]) if self.pushed is not None else 0
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -264,16 +238,16 @@ def read_program(mod: IRModule, name: str) -> Program:
         weights_section=plan.weights_section,
         constants=places.constants,
         steps=steps,
+        orders=tuple(_orders(step.stage) for step in graph.steps),
         kernels=print_kernels(mod, writes, f"tvmgen_{name}_"),
         input_names=c_identifiers(p.name for p in interface.inputs),
         output_names=c_identifiers(p.name for p in interface.outputs),
     )
-    return _with_state(program) if program.pushed is not None else program
+    return _with_state(program, state_bytes(graph)) if graph.pushed else program
 
 
-def _with_state(program: Program) -> Program:
+def _with_state(program: Program, size: int) -> Program:
     """The program with room for its progress behind everything else of the first arena."""
-    size = 4 * program.state_words
     if not program.pools:
         offset = program.workspace_bytes
         return replace(program, workspace_bytes=align(offset + size), state_offset=offset)
@@ -282,6 +256,13 @@ def _with_state(program: Program) -> Program:
     pools = (replace(first, bytes=align(offset + size)), *rest)
     total = sum(pool.bytes for pool in pools)
     return replace(program, pools=pools, workspace_bytes=total, state_offset=offset)
+
+
+def _orders(stage: Stage | None) -> tuple[Looped, ...]:
+    """In which its operators run, for each row of tiles; see `Program.orders`."""
+    if stage is None:
+        return ()
+    return tuple(looped([k for k, _ in plain_order(part)]) for part in stage.parts())
 
 
 def _calls(
@@ -311,16 +292,13 @@ def _calls(
             ring=result.ring,
             rows=result.rows,
             backward=backward,
-            waits=tuple(Wait(p, tuple(runs(n))) for p, n in step.stage.needs(position)),
             moves=tuple(_moves(step.stage, position, graph, operator)),
             patches=_patches(step.stage, position, graph.storage[operator.inputs[-1]]),
             extra_macs=operator.stage.extra_macs,
         )
 
 
-def _moves(
-    stage: Stage, position: int, graph: Graph, operator: Operator
-) -> Iterator[Slide | Climb | None]:
+def _moves(stage: Stage, position: int, graph: Graph, operator: Operator) -> Iterator[Move | None]:
     """Of each operand, and of the result, how its rows move or climb; who moves them knows."""
     planned = stage.operators[position]
     parameters = (*planned.operands, planned.result)
@@ -328,13 +306,13 @@ def _moves(
         storage = graph.storage[index]
         if parameter in stage.climbs:
             writer = stage.producer_of(parameter)
-            elements = storage.climb // np.dtype(storage.dtype).itemsize
-            yield Climb(writer, int(writer != position), elements)
+            # Who reads it reads the row that was made last.
+            yield Move(writer, 0 if writer == position else -storage.climb, storage.climb)
         elif parameter not in stage.slides or planned.op == SLIDE:
             yield None
         else:
-            size = math.prod(storage.shape) // storage.ring
-            yield Slide(stage.slides[parameter], stage.lead(parameter), size)
+            size = storage.row_bytes
+            yield Move(stage.slides[parameter], stage.lead(parameter) * size, -size)
 
 
 def _whole_shape(result: Storage, operator: Operator) -> tuple[int, ...]:

@@ -11,8 +11,10 @@ import numpy as np
 
 from .._version import __version__
 from ..interface import Port
+from ..schedules.looped import DEPTH
 from .arenas import arenas, copies, used_arenas
-from .program import Call, Climb, Operand, Program, Slide, Wait
+from .orders import counter_type, order_table
+from .program import Call, Move, Operand, Program
 
 # Of the generated C interface; equals TVM_TINY_ABI_VERSION of runtime_c.
 ABI_VERSION = 1
@@ -62,7 +64,9 @@ def _context(program: Program) -> dict[str, Any]:
     prefix = f"tvmgen_{program.name}"
     inputs = list(_ports(program, "input"))
     outputs = list(_ports(program, "output"))
-    steps = [_step(program, prefix, calls) for calls in program.steps]
+    order_end = max(map(len, program.steps), default=0)
+    steps = [_step(program, prefix, k, order_end) for k in range(len(program.steps))]
+    in_orders = [number for step in steps if step["order"] for number in step["order"].numbers]
     pointers = [pointer for step in steps for pointer in step["pointers"]]
     return {
         "name": program.name,
@@ -84,6 +88,9 @@ def _context(program: Program) -> dict[str, Any]:
         "copies": copies(program, prefix),
         "weights_section": program.weights_section,
         "steps": steps,
+        "order_end": order_end,
+        "order_levels": DEPTH,
+        "order_type": counter_type(max(in_orders)) if in_orders else None,
         "has_layers": any(_is_layer(program, calls) for calls in program.steps),
         "push": _push(program, prefix),
         "finish": _finish(program, prefix, steps),
@@ -175,23 +182,28 @@ def _literal(text: str) -> str:
     )
 
 
-def _step(program: Program, prefix: str, calls: Sequence[Call]) -> dict[str, Any]:
+def _step(program: Program, prefix: str, index: int, order_end: int) -> dict[str, Any]:
     """A step of the driver: one call, a loop over rows, or a stage."""
+    calls = program.steps[index]
     filled = [
-        _call(program, prefix, call)
-        | {"position": k, "limit": call.events if call.patches is None else f"end[{k}]"}
-        for k, call in enumerate(calls)
+        _call(program, prefix, call, f"done[{k}]") | {"position": k} for k, call in enumerate(calls)
     ]
     pointers = [argument for call in filled for argument in call["arguments"]]
     pushes = calls[0] is program.pushed
+    counter = counter_type(max(call.events or 0 for call in calls))
+    state = [(f"{counter}* done", "state->done"), ("uint16_t* at", "state->at")]
     is_stage = len(calls) > 1 or calls[0].patches is not None
+    order = order_table(program.orders[index], order_end) if is_stage else None
     return {
         "pushes": pushes,
         "calls": filled,
         "stage": f"{prefix}_stage_{calls[0].index}" if is_stage else None,
+        "order": order,
+        "order_values": order and _values(np.array(order.numbers, "uint16"), 4),
         "tiles": _tiles(prefix, calls),
         "pointers": pointers,
-        **_stage_interface(program, prefix, pointers, pushes),
+        "counter": counter,
+        **_stage_interface(program, prefix, pointers, state if pushes else []),
     }
 
 
@@ -205,29 +217,31 @@ def _tiles(prefix: str, calls: Sequence[Call]) -> dict[str, Any] | None:
         "function": f"{prefix}_tile_{calls[0].index}",
         "columns": len(patches[0].columns),
         "first": [[first for first, _ in row] for row in rows],
-        "end": [[end for _, end in row] for row in rows],
     }
 
 
 def _stage_interface(
-    program: Program, prefix: str, pointers: Sequence[str], pushes: bool
-) -> dict[str, Any]:
-    """Parameters of a stage's function, and what the driver passes."""
+    program: Program,
+    prefix: str,
+    pointers: Sequence[str],
+    state: Sequence[tuple[str, str]] = (),
+) -> dict[str, list[str]]:
+    """Parameters of a stage's function, and what the driver passes; state: some more of both."""
     variables = [arena.variable for arena in arenas(program) if arena.is_in(pointers)]
     parameters = {name: f"uint8_t* {name}" for name in variables}
     for key in ("inputs", "outputs"):
         if any(f"{key}->" in pointer for pointer in pointers):
             parameters[key] = f"const struct {prefix}_{key}* {key}"
     return {
-        "parameters": [*parameters.values(), *(["int32_t* done"] if pushes else [])],
-        "arguments": [*parameters, *(["state + 1"] if pushes else [])],
+        "parameters": [*parameters.values(), *(parameter for parameter, _ in state)],
+        "arguments": [*parameters, *(argument for _, argument in state)],
     }
 
 
 def _finish(program: Program, prefix: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Parameters of the function that runs what follows the last row, and its arguments."""
     pointers = [pointer for step in steps if not step["pushes"] for pointer in step["pointers"]]
-    return _stage_interface(program, prefix, pointers, False)
+    return _stage_interface(program, prefix, pointers)
 
 
 def _push(program: Program, prefix: str) -> dict[str, Any] | None:
@@ -235,33 +249,34 @@ def _push(program: Program, prefix: str) -> dict[str, Any] | None:
     call = program.pushed
     if call is None:
         return None
-    slide = call.moves[-1]
-    assert not isinstance(slide, Climb), "what the caller pushes stays in its ring"
+    done, place = "state->done", call.outputs[0]
+    slot = f"{done}[0] * {call.row_bytes}"
+    if call.moves[-1] is None:
+        slot = f"{done}[0] % {call.ring} * {call.row_bytes}"
     return {
         "index": call.index,
         "rows": call.events,
         "row_bytes": call.row_bytes,
-        "slot": f"(state[1] + {slide.lead} - state[{slide.position + 1}])"
-        if slide
-        else f"(state[1] % {call.ring})",
-        "target": _pointer(program, prefix, call.outputs[0], const=False),
-        "arena": arenas(program)[call.outputs[0].pool],
+        "target": f"{_pointer(program, prefix, place, call.moves[-1], done=done)} + {slot}",
+        "arena": arenas(program)[place.pool],
         "state_offset": program.state_offset,
-        "state_words": program.state_words,
-        # Rows that need none of the input's are made before the first of it.
-        "early": any(not any(w.runs[0][1] for w in c.waits) for c in program.steps[0][1:]),
     }
 
 
-def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
+def _call(program: Program, prefix: str, call: Call, event: str) -> dict[str, Any]:
+    """A call of a step; event: in C, which of its events runs."""
     # A pushed row comes from the caller: no kernel reads it.
     read = () if call is program.pushed else call.inputs
-    inputs = [_pointer(program, prefix, op, const=True) for op in read]
-    outputs = [_pointer(program, prefix, op, const=False) for op in call.written]
-    for position, slide in enumerate(call.moves if read else ()):
-        if slide is not None:
-            where = inputs if position < len(inputs) else outputs
-            where[position if where is inputs else 0] += _row_0(slide)
+    moves = call.moves or (None,) * (len(call.inputs) + 1)
+    of_inputs, of_outputs = moves[:-1], (moves[-1], *(None for _ in call.written[1:]))
+    inputs = [
+        _pointer(program, prefix, op, move, const=True)
+        for op, move in zip(read, of_inputs, strict=False)
+    ]
+    outputs = [
+        _pointer(program, prefix, op, move)
+        for op, move in zip(call.written, of_outputs, strict=True)
+    ]
     if call.patches is not None:
         inputs[-1] += f" + tile * {call.patches.line}"
     result = call.outputs[0]
@@ -274,57 +289,45 @@ def _call(program: Program, prefix: str, call: Call) -> dict[str, Any]:
         "arguments": inputs + outputs,
         "events": call.events,
         "backward": call.backward,
-        "waits": [_wait(wait) for wait in call.waits],
         "trace": {"pointer": outputs[0], "bytes": result.bytes},
-        "row": _row_trace(call, outputs[0]),
+        "row": _row_trace(call, outputs[0], event),
     }
 
 
-def _row_0(slide: Slide | Climb) -> str:
-    """From the start of a ring whose rows move to where its row 0 would be; of one row, to it."""
-    if isinstance(slide, Climb):
-        row = f"(done[{slide.position}] - 1)" if slide.behind else f"done[{slide.position}]"
-        return f" + {row} * {slide.elements}"
-    return f" + ({slide.lead} - done[{slide.position}]) * {slide.elements}"
-
-
-def _wait(wait: Wait) -> dict[str, Any]:
-    """The condition of a stage's call: `done[producer] >= events`, a function of its event."""
-    text, end = "", sum(count for count, _, _ in wait.runs)
-    for count, first, step in reversed(wait.runs):
-        end -= count
-        value = _linear(first - step * end, step)
-        text = f"event < {end + count} ? {value} : {text}" if text else value
-    return {"producer": wait.producer, "events": f"({text})" if "?" in text else text}
-
-
-def _linear(constant: int, factor: int) -> str:
-    if factor == 0:
-        return str(constant)
-    product = "event" if factor == 1 else f"{factor} * event"
-    return product if constant == 0 else f"{product} {'+' if constant > 0 else '-'} {abs(constant)}"
-
-
-def _row_trace(call: Call, pointer: str) -> dict[str, Any]:
+def _row_trace(call: Call, pointer: str, event: str) -> dict[str, Any]:
     """Where the row is that an event has written; rows that take several count at the end."""
     if call.events != call.rows:
         return {"pointer": pointer, "bytes": call.outputs[0].bytes, "last_only": True}
     if call.ring == 1:
         return {"pointer": pointer, "bytes": call.row_bytes, "last_only": False}
     moves = bool(call.moves) and call.moves[-1] is not None
-    slot = "event" if call.events == call.ring or moves else f"event % {call.ring}"
-    place = f"(const uint8_t*)({pointer}) + ({slot}) * {call.row_bytes}"
+    slot = event if call.events == call.ring or moves else f"({event} % {call.ring})"
+    place = f"(const uint8_t*)({pointer}) + {slot} * {call.row_bytes}"
     return {"pointer": place, "bytes": call.row_bytes, "last_only": False}
 
 
-def _pointer(program: Program, prefix: str, operand: Operand, *, const: bool) -> str:
+def _pointer(
+    program: Program,
+    prefix: str,
+    operand: Operand,
+    move: Move | None = None,
+    *,
+    const: bool = False,
+    done: str = "done",
+) -> str:
+    """An argument; done: the array that says how often each call of the step has run."""
     c_type = f"{'const ' if const else ''}{_C_TYPES[operand.dtype]}*"
     if operand.location == "constant" and not program.copied:
         return f"{prefix}_constant_{operand.where}"
     if operand.location == "constant":
         operand = program.copied[operand.where]
     if operand.location == "arena":
-        return f"({c_type}){arenas(program)[operand.pool].place(operand.where)}"
+        offset = str(operand.where)
+        if move is not None:
+            sign = "-" if move.step < 0 else "+"
+            events = f"{done}[{move.position}] * {abs(move.step)}"
+            offset = f"{operand.where + move.first} {sign} {events}"
+        return f"({c_type}){arenas(program)[operand.pool].place(offset)}"
     names = program.input_names if operand.location == "input" else program.output_names
     return f"({c_type}){operand.location}s->{names[operand.where]}"
 
@@ -348,7 +351,7 @@ def _constant(program: Program, prefix: str, index: int) -> dict[str, Any]:
     }
 
 
-def _values(array: np.ndarray) -> str:
+def _values(array: np.ndarray, indent: int = 2) -> str:
     """C initializers, as many to a line as fit."""
     if array.dtype.kind == "f":
         words = [_float_text(float(v)) for v in array.reshape(-1)]
@@ -358,7 +361,7 @@ def _values(array: np.ndarray) -> str:
     width = max(map(len, words), default=1) + 2
     per_line = max(1, _LINE_WIDTH // width)
     lines = (words[k : k + per_line] for k in range(0, len(words), per_line))
-    return "\n".join("  " + ", ".join(line) + "," for line in lines)
+    return "\n".join(" " * indent + ", ".join(line) + "," for line in lines)
 
 
 def _integer(value: int, dtype: str) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ..graph import Graph, Operator
+from ..schedules.portable.slide import block_bytes
 from . import faults
 from .kernels import Kernel, address
 from .memory import Memory, Value
@@ -43,7 +44,7 @@ class PushedEvents:
 
 
 class SlideEvents:
-    """The rows of a ring move down by one, from the place on that a table has for each event."""
+    """The rows of a ring move down by one, from the place on that its `slide_table` has."""
 
     def __init__(
         self, memory: Memory, graph: Graph, operator: Operator, starts: dict[int, int]
@@ -52,14 +53,13 @@ class SlideEvents:
         self._storage = graph.storage[operator.output]
         table = graph.storage[operator.inputs[0]].array
         assert table is not None, "which rows move is a constant"
-        self._first = table
+        self._places = (table * block_bytes(self._storage.row_bytes)).tolist()
 
     def run(self, event: int) -> None:
         """One move."""
-        size = self._storage.row_bytes
+        size, end, *first = self._places
         ring = self._memory.of(self._storage.index)
-        first = int(self._first[event]) * size
-        ring[first:-size] = ring[first + size :].copy()
+        ring[first[event] : end] = ring[first[event] + size : end + size].copy()
         self._starts[self._storage.index] += 1
 
 
