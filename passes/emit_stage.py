@@ -14,20 +14,19 @@ from tvm_tiny.schedules import packed, portable  # noqa: F401  they register the
 from tvm_tiny.schedules.driver import driver
 from tvm_tiny.schedules.portable.convolution import CONVOLUTION_SCALARS
 from tvm_tiny.schedules.portable.planes import depthwise_planes
-from tvm_tiny.schedules.portable.slide import slide_kernel, slide_table
+from tvm_tiny.schedules.portable.slide import slide_table
 from tvm_tiny.schedules.rings import OUT, Pitches
 from tvm_tiny.schedules.shapes import Spec, memory_shape, row_count, shape_of, spec
 from tvm_tiny.schedules.stage import SLIDE, STEADY, Form, Operator, Range, Stage, Tiles
 from tvm_tiny.schedules.stage_rings import climbing, first_kept, fit_rings, in_place, slid
 from tvm_tiny.schedules.tiles import divided, lines, tile, tile_sizes
 
-from .lower_tir import lower_prim_func, to_pointer_abi
 from .row_kernels import (
-    FINAL_SIGNATURE,
     describe,
     describe_columns,
     factory_of,
     lowered,
+    lowered_slide,
     ringed_operands,
     row_bytes,
     scratch_of,
@@ -251,8 +250,8 @@ class _Parts:
         """The row kernel of an operator of the stage."""
         if call is not None:
             return lowered(call, _pitches(stage, k))
-        func = slide_kernel(self._slid_bytes(stage.operators[k].result))
-        return to_pointer_abi(lower_prim_func(func)).with_attr("calling_conv", FINAL_SIGNATURE)
+        size = self._slid_bytes(stage.operators[k].result)
+        return lowered_slide(size, [own for _, own in self._body])
 
     def _slid_bytes(self, ring: int) -> int:
         """Of a row of a ring whose rows move."""

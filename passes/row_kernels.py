@@ -14,7 +14,14 @@ from tvm_tiny.schedules import packed, portable  # noqa: F401  they register the
 from tvm_tiny.schedules.access import Access, Span, analyze
 from tvm_tiny.schedules.columns import column_access, keep_columns
 from tvm_tiny.schedules.kernel import Factory
+from tvm_tiny.schedules.packed.isa import ISAS
 from tvm_tiny.schedules.packed.tensorize import with_scratch
+from tvm_tiny.schedules.portable.slide import (
+    SLIDE_BLOCK,
+    block_bytes,
+    slide_kernel,
+    slide_micro_kernel,
+)
 from tvm_tiny.schedules.rings import Pitches
 from tvm_tiny.schedules.shapes import memory_shape, row_split, shape_of, spec
 from tvm_tiny.schedules.stage import Columns, Operator, Rows
@@ -64,13 +71,27 @@ def lowered(call: Call, pitches: Pitches | None) -> tirx.PrimFunc:
         rings = factory.rings(call, pitches=pitches)
         kernel = keep_columns(factory.kernel(call, rings).func, rings)
         wanted = factory.scratch(call) is not None
-        func = to_pointer_abi(lower_prim_func(with_scratch(kernel, wanted=wanted)))
         micro = factory.micro_kernel(call, rings)
-        if micro is not None:
-            in_c = to_pointer_abi(lower_prim_func(micro))
-            func = func.with_attr(IN_C, print_c({GlobalVar("kernel"): in_c}))
-        _LOWERED[key] = func.with_attr("calling_conv", FINAL_SIGNATURE)
+        _LOWERED[key] = _in_two_forms(with_scratch(kernel, wanted=wanted), micro)
     return _LOWERED[key]
+
+
+def lowered_slide(row_bytes: int, calls: Iterable[Call]) -> tirx.PrimFunc:
+    """The same of what moves the rows of a ring, in a stage of these calls."""
+    isas = {str(call.attrs["isa"]) for call in calls if "isa" in call.attrs}
+    if block_bytes(row_bytes) != SLIDE_BLOCK:
+        isas = set()
+    micro = (slide_micro_kernel(name) for name in sorted(isas) if ISAS[name].slides)
+    return _in_two_forms(slide_kernel(row_bytes), next(micro, None))
+
+
+def _in_two_forms(kernel: tirx.PrimFunc, micro: tirx.PrimFunc | None) -> tirx.PrimFunc:
+    """A row kernel as the virtual machine calls it, and in C as calls of micro-kernels, if so."""
+    func = to_pointer_abi(lower_prim_func(kernel))
+    if micro is not None:
+        in_c = to_pointer_abi(lower_prim_func(micro))
+        func = func.with_attr(IN_C, print_c({GlobalVar("kernel"): in_c}))
+    return func.with_attr("calling_conv", FINAL_SIGNATURE)
 
 
 def scratch_of(call: Call) -> tuple[int, str]:

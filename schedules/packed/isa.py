@@ -52,7 +52,7 @@ class Isa:
     dtype: of gathered input, `columns`. subtracts: whether gathering takes the input's zero point
     off; else it is folded into the biases and padding is the zero point. gathers_pointwise:
     whether 1x1 convolutions gather too. form: of the parameters of channels. fused: whether one
-    micro-kernel computes all channels of a tile's pixels.
+    micro-kernel computes all channels of a tile's pixels. slides: whether one moves rows.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Isa:
     paired: Filters | None
     dot: Callable[[int, int], str]
     dot_arguments: Callable[[Sequence[Expr], int, int, int], list[Expr | int]]
+    slides: bool = False
 
     def rounding(self, how: str) -> Isa:
         """The same for sums that are rounded so: "tflite" or "float32"."""
@@ -204,15 +205,18 @@ def _of_bytes(
     )
 
 
-MVE = _of_bytes(
-    "mve",
-    4,
-    Filters(
-        "int8",
-        lambda filters, size: (-(-size // 16), filters, 16),
-        lambda f, k, size: (_div(k, 16, size), f, _mod(k, 16, size)),
+MVE = replace(
+    _of_bytes(
+        "mve",
+        4,
+        Filters(
+            "int8",
+            lambda filters, size: (-(-size // 16), filters, 16),
+            lambda f, k, size: (_div(k, 16, size), f, _mod(k, 16, size)),
+        ),
+        BLOCKS,
     ),
-    BLOCKS,
+    slides=True,
 )
 
 PLAIN = _of_bytes(

@@ -207,6 +207,28 @@ def test_begin_starts_again_at_any_time(pushed, arena):
     np.testing.assert_array_equal(pushed.outputs_in(arena)[0], pushed.run([first])[0])
 
 
+@pytest.mark.parametrize("stream_input", [False, True])
+def test_orders_of_many_rows_are_counted_in_more_bits(stream_input, tmp_path):
+    """300 rows are more than a byte counts, and a loop of 297 turns more than it says."""
+
+    def body(emit, x):
+        padded = island(emit, lambda value: relax.op.nn.pad(value, (0, 0, 1, 2, 0, 0, 0, 0)), x)
+        pool = {"pool_size": (3, 1), "strides": (1, 1)}
+        return [
+            island(emit, lambda value: relax.op.nn.max_pool2d(value, **pool, layout="NHWC"), padded)
+        ]
+
+    mod = module({"x": ((1, 300, 2, 3), "int8")}, body, ["y"])
+    options = {"minimize": True, "stream_input": stream_input}
+    models = [compile_quietly(mod, name="layers"), compile_quietly(mod, name="tall", **options)]
+    driver = models[1].files[DRIVER.format("tall")].decode()
+    assert "static const uint16_t order[" in driver
+    assert "uint16_t done[" in driver
+    found = build_library(models, tmp_path)
+    x = [image(found["tall"], 10)]
+    np.testing.assert_array_equal(found["tall"].run(x)[0], found["layers"].run(x)[0])
+
+
 def test_instances_take_their_rows_in_turn(pushed):
     images = [image(pushed, seed) for seed in (4, 5, 6)]
     arenas = [Arenas(pushed.program) for _ in images]

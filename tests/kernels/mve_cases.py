@@ -31,7 +31,19 @@ def all_cases(seed: int) -> list[Case]:
         *in_place(rng),
         *convolutions_float32(rng),
         *depthwises_float32(rng),
+        *slides(rng),
     ]
+
+
+def slides(rng: Rng) -> Iterator[Case]:
+    """Blocks of a ring moved down, over one another or not at all."""
+    for by, blocks in [(1, 2), (8, 1), (24, 5), (32, 3), (512, 2), (0, 2), (16, 0)]:
+        count = 32 * blocks
+        before = bytes_(rng, by + count + 8)
+        want = before.copy()
+        want[:count] = before[by : by + count]
+        body = f"  tvm_tiny_mve_slide(out, {by}, {blocks});"
+        yield Case(f"slide {blocks} by {by}", {}, before, body, want)
 
 
 def packed(w: np.ndarray) -> np.ndarray:

@@ -1023,4 +1023,23 @@ TVM_TINY_INLINE void tvm_tiny_mve_add(const int8_t* a, const int8_t* b, int8_t* 
 #endif
 }
 
+/* Moves `blocks` times 32 bytes down to `to`, from `by` bytes above, by >= 0. */
+TVM_TINY_INLINE void tvm_tiny_mve_slide(void* to, int32_t by, int32_t blocks) {
+  int8_t* y = (int8_t*)to;
+  const int8_t* x = y + by;
+#if TVM_TINY_MVE
+  int32_t vectors = 2 * blocks;
+  for (; vectors > 0; vectors--) {
+    vstrbq_s8(y, vldrbq_s8(x));
+    x += 16;
+    y += 16;
+  }
+#else
+  int32_t k;
+  for (k = 0; k < 32 * blocks; k++) {
+    y[k] = x[k];
+  }
+#endif
+}
+
 #endif /* TVM_TINY_MVE_H */
