@@ -191,7 +191,6 @@ def _step(program: Program, prefix: str, index: int, order_end: int) -> dict[str
     pointers = [argument for call in filled for argument in call["arguments"]]
     pushes = calls[0] is program.pushed
     counter = counter_type(max(call.events or 0 for call in calls))
-    state = [(f"{counter}* done", "state->done"), ("uint16_t* at", "state->at")]
     is_stage = len(calls) > 1 or calls[0].patches is not None
     order = order_table(program.orders[index], order_end) if is_stage else None
     return {
@@ -203,7 +202,7 @@ def _step(program: Program, prefix: str, index: int, order_end: int) -> dict[str
         "tiles": _tiles(prefix, calls),
         "pointers": pointers,
         "counter": counter,
-        **_stage_interface(program, prefix, pointers, state if pushes else []),
+        **_stage_interface(program, prefix, pointers, pushes),
     }
 
 
@@ -221,21 +220,17 @@ def _tiles(prefix: str, calls: Sequence[Call]) -> dict[str, Any] | None:
 
 
 def _stage_interface(
-    program: Program,
-    prefix: str,
-    pointers: Sequence[str],
-    state: Sequence[tuple[str, str]] = (),
+    program: Program, prefix: str, pointers: Sequence[str], pushes: bool = False
 ) -> dict[str, list[str]]:
-    """Parameters of a stage's function, and what the driver passes; state: some more of both."""
+    """Parameters of a stage's function, and what the driver passes."""
     variables = [arena.variable for arena in arenas(program) if arena.is_in(pointers)]
     parameters = {name: f"uint8_t* {name}" for name in variables}
     for key in ("inputs", "outputs"):
         if any(f"{key}->" in pointer for pointer in pointers):
             parameters[key] = f"const struct {prefix}_{key}* {key}"
-    return {
-        "parameters": [*parameters.values(), *(parameter for parameter, _ in state)],
-        "arguments": [*parameters, *(argument for _, argument in state)],
-    }
+    if pushes:
+        parameters["state"] = f"struct {prefix}_state* state"
+    return {"parameters": list(parameters.values()), "arguments": list(parameters)}
 
 
 def _finish(program: Program, prefix: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
