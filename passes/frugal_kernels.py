@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tvm
@@ -20,7 +20,8 @@ from .select_kernels import PORTABLE, SelectKernels
 
 # A module with kernels selected, and the search over its partitions -> one, if there is one.
 Find = Callable[[IRModule, Search], Partition | None]
-
+# The same -> whether a partition will do.
+Accepts = Callable[[IRModule, Search], Callable[[Partition], bool]]
 
 # Operators, by name -> how far to save memory, see `SelectKernels`.
 Levels = dict[str, int]
@@ -37,75 +38,126 @@ class Selected:
 
 
 def select_for(
-    mod: IRModule, select: SelectKernels, io_in_arena: bool, find: Find, *, least: bool
+    mod: IRModule,
+    select: SelectKernels,
+    io_in_arena: bool,
+    find: Find,
+    accepts: Accepts | None = None,
+    *,
+    least: bool,
 ) -> Selected | None:
     """The kernels with which there is a partition: the fast ones, or where they fail frugal ones.
 
     find: the partition wanted. least: take frugal kernels wherever they make the arena smaller.
-    Operators whose faster kernel does not make it larger keep that.
+    Operators keep faster kernels as long as the same partition with them is one that `accepts`
+    says yes to; without, as long as its arena is no larger.
     """
-
-    def selected(levels: Levels, find: Find) -> Selected | None:
-        module = tvm.transform.Sequential([SelectKernels(select.isa, select.choices, levels)])(mod)
-        network = read_network(module)
-        found = find(module, Search(network, io_in_arena))
-        return None if found is None else Selected(module, network, found, levels)
-
-    fast = selected({}, find)
+    kernels = _Kernels(mod, select, io_in_arena)
+    fast = kernels.found({}, find)
     if select.isa == PORTABLE or (fast is not None and not least):
         return fast
-    wanted = _scratch(selected({}, _by_layers))
-    small = selected(_most_frugal(mod, select), find)
+    small = kernels.found(kernels.levels(kernels.most), find)
     if small is None or (fast is not None and fast.partition.bytes <= small.partition.bytes):
         return fast
-
-    def faster(known: Selected, levels: Levels) -> Selected:
-        """The same partition with these kernels, if that is no larger."""
-        other = selected(known.levels | levels, lambda _, search: search.again(known.partition))
-        assert other is not None
-        return other if other.partition.bytes <= known.partition.bytes else known
-
-    small = faster(small, dict.fromkeys(_affordable(small, wanted), 0))
-    for level in range(len(ISAS[select.isa].frugal) - 1, 0, -1):
-        small = _bisected(small, [k for k, of in small.levels.items() if of > level], level, faster)
-    return small
+    return _Faster(kernels, small, accepts).selected()
 
 
 def frugal_network(mod: IRModule, select: SelectKernels) -> Network:
     """Of a module whose kernels need as little memory as they can."""
-    frugal = SelectKernels(select.isa, select.choices, _most_frugal(mod, select))
-    return read_network(tvm.transform.Sequential([frugal])(mod))
+    kernels = _Kernels(mod, select, io_in_arena=True)
+    return kernels.network(kernels.levels(kernels.most))
 
 
-def _most_frugal(mod: IRModule, select: SelectKernels) -> Levels:
-    if select.isa == PORTABLE:
-        return {}
-    return {b.var.name: len(ISAS[select.isa].frugal) for b in bindings_of(mod["main"])}
+class _Kernels:
+    """Integer operators with kernels of each level."""
+
+    def __init__(self, mod: IRModule, select: SelectKernels, io_in_arena: bool) -> None:
+        self._mod, self._select, self._io_in_arena = mod, select, io_in_arena
+        self._networks: dict[int, Network] = {}
+        self.most = 0 if select.isa == PORTABLE else len(ISAS[select.isa].frugal)
+
+    def levels(self, level: int) -> Levels:
+        """All operators at one."""
+        return {binding.var.name: level for binding in bindings_of(self._mod["main"])}
+
+    def module(self, levels: Levels) -> IRModule:
+        """With these kernels; operators without a level have fast ones."""
+        select = SelectKernels(self._select.isa, self._select.choices, levels)
+        return tvm.transform.Sequential([select])(self._mod)
+
+    def network(self, levels: Levels) -> Network:
+        """That of the module with these kernels: its operators do not depend on each other's."""
+        networks = {level: self._at(level) for level in {0, *levels.values()}}
+        columns = zip(*(networks[level].nodes for level in networks), strict=True)
+        nodes = (dict(zip(networks, column, strict=True)) for column in columns)
+        mixed = [of[levels.get(of[0].name, 0)] for of in nodes]
+        return replace(networks[0], nodes=mixed)
+
+    def _at(self, level: int) -> Network:
+        if level not in self._networks:
+            self._networks[level] = read_network(self.module(self.levels(level)))
+        return self._networks[level]
+
+    def search(self, levels: Levels) -> Search:
+        """Over partitions with these kernels."""
+        return Search(self.network(levels), self._io_in_arena)
+
+    def found(self, levels: Levels, find: Find) -> Selected | None:
+        """The partition wanted with these kernels."""
+        module, search = self.module(levels), self.search(levels)
+        found = find(module, search)
+        return None if found is None else Selected(module, self.network(levels), found, levels)
 
 
-def _bisected(
-    known: Selected,
-    names: Sequence[str],
-    level: int,
-    faster: Callable[[Selected, Levels], Selected],
-) -> Selected:
-    """As many of these operators as can be with the kernels of another level."""
-    other = faster(known, dict.fromkeys(names, level)) if names else known
-    if other is not known or len(names) < 2:
-        return other
-    half = len(names) // 2
-    return _bisected(_bisected(known, names[:half], level, faster), names[half:], level, faster)
+class _Faster:
+    """Faster kernels for operators of a partition, one after the other, as long as it will do."""
+
+    def __init__(self, kernels: _Kernels, small: Selected, accepts: Accepts | None) -> None:
+        self._kernels, self._small, self._accepts = kernels, small, accepts
+        self._levels, self._partition = small.levels, small.partition
+
+    def selected(self) -> Selected:
+        """With the kernels found; levels from the fastest on."""
+        for level in range(self._kernels.most):
+            for names in self._groups(level):
+                self._raise([name for name in names if self._levels[name] > level], level)
+        module, network = self._kernels.module(self._levels), self._kernels.network(self._levels)
+        found = Selected(module, network, self._partition, self._levels)
+        return found if self._will_do(module, self._kernels.search(self._levels)) else self._small
+
+    def _groups(self, level: int) -> Iterator[list[str]]:
+        """Operators that may go together: those with room for their scratch, then the others."""
+        wanted = _scratch(self._kernels.network(self._kernels.levels(level)))
+        affordable = set(_affordable(self._small, wanted))
+        yield [name for name in wanted if name in affordable]
+        yield [name for name in wanted if name not in affordable]
+
+    def _raise(self, names: Sequence[str], level: int) -> None:
+        """As many of these operators as can be, to a level."""
+        if not names or self._try(self._levels | dict.fromkeys(names, level)) or len(names) == 1:
+            return
+        half = len(names) // 2
+        self._raise(names[:half], level)
+        self._raise(names[half:], level)
+
+    def _try(self, levels: Levels) -> bool:
+        search = self._kernels.search(levels)
+        before, self._partition = self._partition, search.again(self._small.partition)
+        if self._will_do(self._small.module, search):
+            self._levels = levels
+            return True
+        self._partition = before
+        return False
+
+    def _will_do(self, module: IRModule, search: Search) -> bool:
+        if self._accepts is not None:
+            return self._accepts(module, search)(self._partition)
+        return self._partition.bytes <= self._small.partition.bytes
 
 
-def _by_layers(_: IRModule, search: Search) -> Partition:
-    return search.layers()
-
-
-def _scratch(selected: Selected | None) -> dict[str, int]:
+def _scratch(network: Network) -> dict[str, int]:
     """Bytes that each operator needs while it runs, by its name."""
-    assert selected is not None
-    nodes = selected.network.nodes
-    return {node.name: node.operator.scratch for node in nodes if node.operator is not None}
+    return {n.name: n.operator.scratch for n in network.nodes if n.operator is not None}
 
 
 def _affordable(selected: Selected, wanted: Mapping[str, int]) -> Iterator[str]:

@@ -92,7 +92,9 @@ class PartitionStages:
         return found.module if is_layers else make_stages(found.module, found.partition)
 
     def _select(self, mod: IRModule, find: Find, *, least: bool = False) -> Selected | None:
-        return select_for(mod, self.kernels, self.io_in_arena, find, least=least)
+        has_budget = self._budget() is not None and not self.minimize and not least
+        accepts = self._accepts if has_budget else None
+        return select_for(mod, self.kernels, self.io_in_arena, find, accepts, least=least)
 
     def _within(self, budget: int) -> Find:
         return lambda mod, search: search.within(budget, self._accepts(mod, search))

@@ -66,9 +66,22 @@ def test_the_least_memory_is_less_with_frugal_kernels(isa):
 
 
 def test_operators_keep_fast_kernels_where_there_is_room():
-    """Layer by layer, b is the peak and d has all the memory that it wants."""
+    """Layer by layer, c is the peak; the others have all the memory that they want."""
     found = select(module(chain, SHAPE), "dsp", lambda _, search: search.layers())
-    assert found.levels["b"] > 0 == found.levels["d"]
+    assert {name for name in "abcd" if found.levels[name]} == {"c"}
+
+
+@pytest.mark.parametrize(("budget", "arena"), [(856, 856), (1191, 856), (1192, 1192)])
+def test_a_budget_is_spent_on_faster_kernels(budget, arena):
+    """The same partition, with all of the memory that there is: c's fast kernel wants 336 more."""
+
+    def accepts(_, search):
+        return lambda found: found.bytes <= budget
+
+    mod, kernels = module(chain, SHAPE), SelectKernels("dsp")
+    found = select_for(mod, kernels, True, lambda _, s: s.layers(), accepts, least=True)
+    assert found.partition.bytes == arena
+    assert (found.levels["c"] == 0) == (budget >= 1192)
 
 
 def test_a_budget_that_fast_kernels_meet_leaves_them():
