@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from dsp_reference import (
@@ -91,10 +92,10 @@ def taps_in_place(filters: np.ndarray) -> np.ndarray:
 
 
 def depthwise_in_place(
-    rng, width, channels, kernel, stride, pad, lines, limits=FULL, out_width=None
+    rng, width, channels, kernel, stride, pad, lines, limits=FULL, out_width=None, float32=False
 ) -> Case:
     """The same as `depthwise` without scratch."""
-    case = depthwise(rng, width, channels, kernel, stride, pad, lines, limits, out_width)
+    case = depthwise(rng, width, channels, kernel, stride, pad, lines, limits, out_width, float32)
     x, w, *others, _, zero = case.buffers
     filters = w[:-3].reshape(channels, *kernel)
     call = case.call.replace("dsp_depthwise", "dsp_depthwise_in_place")
@@ -265,11 +266,18 @@ def depthwises_by(depthwise: Callable[..., Case], rng: np.random.Generator) -> I
 
 
 def depthwises_float32(rng: np.random.Generator) -> Iterator[Case]:
+    for case in (depthwise, depthwise_in_place):
+        yield from depthwises_float32_by(partial(case, float32=True), rng)
+
+
+def depthwises_float32_by(
+    depthwise: Callable[..., Case], rng: np.random.Generator
+) -> Iterator[Case]:
     for width, channels, kernel, stride, pad in DEPTHWISE:
         lines = list(rng.permutation(kernel[0]))
-        yield depthwise(rng, width, channels, kernel, stride, pad, lines, float32=True)
+        yield depthwise(rng, width, channels, kernel, stride, pad, lines)
     for limits in (FULL, (-100, 90)):
         for kernel, stride in (((3, 3), 1), ((3, 3), 2), ((4, 3), 1), ((2, 5), 2)):
             lines = [-1, *range(kernel[0] - 1)]
-            yield depthwise(rng, 9, 6, kernel, stride, 1, lines, limits, float32=True)
-        yield depthwise(rng, 9, 3, (3, 3), 1, 1, [0, 1, 2], limits, float32=True)
+            yield depthwise(rng, 9, 6, kernel, stride, 1, lines, limits)
+        yield depthwise(rng, 9, 3, (3, 3), 1, 1, [0, 1, 2], limits)

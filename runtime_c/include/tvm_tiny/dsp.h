@@ -190,10 +190,10 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_tap_at(int32_t c, int32_t ky, int32_t kx, i
 
 /* One element of tvm_tiny_dsp_depthwise_in_place, of channel c of the window at `column`. */
 TVM_TINY_INLINE int8_t tvm_tiny_dsp_depthwise_one(
-    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int32_t column,
-    int32_t c, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
-    int32_t channels, int32_t kernel_h, int32_t kernel_w) {
-  int32_t sum = tvm_tiny_dsp_bias(params + 2 * c, 0);
+    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int float32,
+    int32_t column, int32_t c, int32_t x_zero_point, int32_t y_zero_point, int32_t low,
+    int32_t high, int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w) {
+  int32_t sum = tvm_tiny_dsp_bias(params + 2 * c, float32);
   int32_t ky;
   int32_t kx;
   for (ky = 0; ky < kernel_h; ky++) {
@@ -205,7 +205,7 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_depthwise_one(
       }
     }
   }
-  return tvm_tiny_dsp_rescale_any(sum, params + 2 * c, 0, y_zero_point, low, high);
+  return tvm_tiny_dsp_rescale_any(sum, params + 2 * c, float32, y_zero_point, low, high);
 }
 
 /* value * multiplier / 2^31 / 2^shift, both steps rounded half away from zero as TFLite does. */
@@ -346,7 +346,14 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_limit_sum(int32_t value, int32_t zero_point,
   return tvm_tiny_dsp_limit_byte(y, low, high);
 }
 
+/* Whether there is a unit for float32. */
 #if defined(__ARM_FP) && (__ARM_FP & 4) != 0 && !defined(__SOFTFP__)
+#define TVM_TINY_DSP_FLOAT 1
+#else
+#define TVM_TINY_DSP_FLOAT 0
+#endif
+
+#if TVM_TINY_DSP_FLOAT
 /* A float32 multiplier: read as what it is, or as bits. */
 typedef float __attribute__((may_alias)) tvm_tiny_dsp_factor;
 
@@ -2060,7 +2067,7 @@ struct tvm_tiny_dsp_tapped {
   int32_t skip; /* Bytes of weights from the end of this row's to the next one's. */
 };
 struct tvm_tiny_dsp_pixel {
-  int32_t odd; /* Twice the output's zero point and one. */
+  int32_t offset; /* Twice the output's zero point and one; in float32 just that. */
   const int32_t* params;
   int8_t* out;
   const int8_t* end;
@@ -2115,27 +2122,28 @@ struct tvm_tiny_dsp_pixel {
   "ldrd r3, r5, [r9], #" next "\n\t"       \
   "smlat" h " r4, r7, r3, r4\n\t"          \
   "smlat" h " r6, r1, r5, r6\n\t"
-#define TVM_TINY_DSP_BIASES                \
+/* Doubled biases; shift: a channel's first word to that. */
+#define TVM_TINY_DSP_BIASES_OF(shift)      \
   "ldr r8, [sp, #4]\n\t"                   \
   "ldm r8, {r0, r1, r2, r3, r4, r5, r6, r7}\n\t" \
-  "asr r0, r0, #7\n\t"                     \
-  "asr r2, r2, #7\n\t"                     \
-  "asr r4, r4, #7\n\t"                     \
-  "asr r6, r6, #7\n\t"
+  shift("r0") shift("r2") shift("r4") shift("r6")
+#define TVM_TINY_DSP_BIAS(sum) "asr " sum ", " sum ", #7\n\t"
+#define TVM_TINY_DSP_BIASES TVM_TINY_DSP_BIASES_OF(TVM_TINY_DSP_BIAS)
 #define TVM_TINY_DSP_SETTLE(sum, word, multiplier) \
   "lsl r11, r1, " word "\n\t"                      \
   "add r11, r11, " sum ", asr #31\n\t"             \
   "smmlar " sum ", " sum ", " multiplier ", r11\n\t" \
   "asr " sum ", " sum ", " word "\n\t"             \
   "ssat " sum ", #8, " sum ", asr #1\n\t"
-#define TVM_TINY_DSP_RESULTS               \
+#define TVM_TINY_DSP_SETTLE_TWO(a, b)      \
+  TVM_TINY_DSP_SETTLE(a, "r5", "r7")       \
+  TVM_TINY_DSP_SETTLE(b, "r8", "r10")
+#define TVM_TINY_DSP_RESULTS_OF(settle_two) \
   "ldrd r1, r3, [sp]\n\t"                  \
   "ldm r3!, {r5, r7, r8, r10}\n\t"         \
-  TVM_TINY_DSP_SETTLE("r0", "r5", "r7")    \
-  TVM_TINY_DSP_SETTLE("r2", "r8", "r10")   \
+  settle_two("r0", "r2")                   \
   "ldm r3!, {r5, r7, r8, r10}\n\t"         \
-  TVM_TINY_DSP_SETTLE("r4", "r5", "r7")    \
-  TVM_TINY_DSP_SETTLE("r6", "r8", "r10")   \
+  settle_two("r4", "r6")                   \
   "ldrd r5, r7, [sp, #8]\n\t"              \
   "strb r2, [r5, #1]\n\t"                  \
   "strb r4, [r5, #2]\n\t"                  \
@@ -2144,67 +2152,96 @@ struct tvm_tiny_dsp_pixel {
   "strd r3, r5, [sp, #4]\n\t"              \
   "ldrd r10, r11, [sp, #16]\n\t"           \
   "cmp r5, r7\n\t"
+#define TVM_TINY_DSP_RESULTS TVM_TINY_DSP_RESULTS_OF(TVM_TINY_DSP_SETTLE_TWO)
+
+/* The same of sums that are rounded as onnxruntime does, where there is a unit for it: half of a
+ * doubled sum is a fixed-point number of one binary place. */
+#if TVM_TINY_DSP_FLOAT
+#define TVM_TINY_DSP_BIAS_FLOAT32(sum) "lsl " sum ", " sum ", #1\n\t"
+#define TVM_TINY_DSP_BIASES_FLOAT32 TVM_TINY_DSP_BIASES_OF(TVM_TINY_DSP_BIAS_FLOAT32)
+#define TVM_TINY_DSP_SETTLE_TWO_FLOAT32(a, b) \
+  "vmov s0, s1, " a ", " b "\n\t"             \
+  "vmov s2, s3, r7, r10\n\t"                  \
+  "vcvt.f32.s32 s0, s0, #1\n\t"               \
+  "vcvt.f32.s32 s1, s1, #1\n\t"               \
+  "vmul.f32 s0, s0, s2\n\t"                   \
+  "vmul.f32 s1, s1, s3\n\t"                   \
+  "vcvtr.s32.f32 s0, s0\n\t"                  \
+  "vcvtr.s32.f32 s1, s1\n\t"                  \
+  "vmov " a ", " b ", s0, s1\n\t"             \
+  "add " a ", " a ", r1\n\t"                  \
+  "add " b ", " b ", r1\n\t"                  \
+  "ssat " a ", #8, " a "\n\t"                 \
+  "ssat " b ", #8, " b "\n\t"
+#define TVM_TINY_DSP_RESULTS_FLOAT32 TVM_TINY_DSP_RESULTS_OF(TVM_TINY_DSP_SETTLE_TWO_FLOAT32)
+#endif
 
 /* All blocks of a pixel: of any rows, each of them a tap (label 5), up to four pairs (4 to 1) and a
  * tap (7, 8), or some of that. */
-TVM_TINY_DSP_NAKED void tvm_tiny_dsp_pixel(
-    struct tvm_tiny_dsp_pixel* pixel __attribute__((unused))) {
 #define TVM_TINY_DSP_PIXEL_PAIR                          \
   "ldr r1, [r12]\n\t"                              \
   "ldr r3, [r12, r10]\n\t"                         \
   "add r12, r12, r10, lsl #1\n\t" TVM_TINY_DSP_PIXEL_TAPS("8")
-  __asm__ volatile(
-      "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
-      "ldm r0!, {r1, r2, r3, r4, r5, r6, r7, r8, r9}\n\t"
-      "ldm r0, {r10, r11}\n\t"
-      "adr.w r12, 9f\n\t"
-      "ldr r7, [r12, r7, lsl #2]\n\t"
-      "ldr r8, [r12, r8, lsl #2]\n\t"
-      "ldr r9, [r12, r9, lsl #2]\n\t"
-      "add r7, r7, r12\n\t"
-      "add r8, r8, r12\n\t"
-      "add r9, r9, r12\n\t"
-      "push {r1, r2, r3, r4, r5, r6, r7, r8, r9, r11}\n\t"
-      "mov r9, r10\n\t"
-      "ldrd r10, r11, [sp, #16]\n"
-      "10:\n\t" TVM_TINY_DSP_BIASES
-      "ldr lr, [sp, #36]\n\t"
-      "ldr r12, [lr]\n\t"
-      "b 12f\n"
-      "11:\n\t"
-      "add r1, r12, #4\n\t"
-      "str r1, [lr], #4\n\t"
-      "ldr pc, [sp, #24]\n"
-      "5:\n\t"
-      "ldr r1, [r12, r10]\n\t"
-      "add r12, r12, r10, lsl #1\n\t" TVM_TINY_DSP_PIXEL_TAP_OF("t", "8")
-      "ldr pc, [sp, #28]\n"
-      "4:\n\t" TVM_TINY_DSP_PIXEL_PAIR
-      "3:\n\t" TVM_TINY_DSP_PIXEL_PAIR
-      "2:\n\t" TVM_TINY_DSP_PIXEL_PAIR
-      "1:\n\t" TVM_TINY_DSP_PIXEL_PAIR
-      "13:\n\t"
-      "ldr pc, [sp, #32]\n"
-      "8:\n\t"
-      "ldr r1, [r12]\n\t" TVM_TINY_DSP_PIXEL_TAP_OF("b", "8")
-      "b 6f\n"
-      "7:\n\t"
-      "ldr r1, [r12]\n\t" TVM_TINY_DSP_PIXEL_TAP("], #8")
-      "6:\n\t"
-      "ldrd r1, r12, [lr], #4\n\t"
-      "add r9, r9, r1\n"
-      "12:\n\t"
-      "cmp r12, #0\n\t"
-      "bne 11b\n\t" TVM_TINY_DSP_RESULTS
-      "bne 10b\n\t"
-      "add sp, sp, #40\n\t"
-      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
-      ".p2align 2\n"
-      "9:\n\t"
-      ".word 13b - 9b + 1, 1b - 9b + 1, 2b - 9b + 1, 3b - 9b + 1, 4b - 9b + 1\n\t"
-      ".word 5b - 9b + 1, 6b - 9b + 1, 7b - 9b + 1, 8b - 9b + 1\n\t" ::
-          : TVM_TINY_DSP_NAKED_CLOBBERS);
-}
+#define TVM_TINY_DSP_PIXEL(name, biases, results)                                                  \
+  TVM_TINY_DSP_NAKED void name(                                                                    \
+      struct tvm_tiny_dsp_pixel* pixel __attribute__((unused))) {                                  \
+    __asm__ volatile(                                                                              \
+        "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                          \
+        "ldm r0!, {r1, r2, r3, r4, r5, r6, r7, r8, r9}\n\t"                                        \
+        "ldm r0, {r10, r11}\n\t"                                                                   \
+        "adr.w r12, 9f\n\t"                                                                        \
+        "ldr r7, [r12, r7, lsl #2]\n\t"                                                            \
+        "ldr r8, [r12, r8, lsl #2]\n\t"                                                            \
+        "ldr r9, [r12, r9, lsl #2]\n\t"                                                            \
+        "add r7, r7, r12\n\t"                                                                      \
+        "add r8, r8, r12\n\t"                                                                      \
+        "add r9, r9, r12\n\t"                                                                      \
+        "push {r1, r2, r3, r4, r5, r6, r7, r8, r9, r11}\n\t"                                       \
+        "mov r9, r10\n\t"                                                                          \
+        "ldrd r10, r11, [sp, #16]\n"                                                               \
+        "10:\n\t" biases                                                                           \
+        "ldr lr, [sp, #36]\n\t"                                                                    \
+        "ldr r12, [lr]\n\t"                                                                        \
+        "b 12f\n"                                                                                  \
+        "11:\n\t"                                                                                  \
+        "add r1, r12, #4\n\t"                                                                      \
+        "str r1, [lr], #4\n\t"                                                                     \
+        "ldr pc, [sp, #24]\n"                                                                      \
+        "5:\n\t"                                                                                   \
+        "ldr r1, [r12, r10]\n\t"                                                                   \
+        "add r12, r12, r10, lsl #1\n\t" TVM_TINY_DSP_PIXEL_TAP_OF("t", "8")                        \
+        "ldr pc, [sp, #28]\n"                                                                      \
+        "4:\n\t" TVM_TINY_DSP_PIXEL_PAIR                                                           \
+        "3:\n\t" TVM_TINY_DSP_PIXEL_PAIR                                                           \
+        "2:\n\t" TVM_TINY_DSP_PIXEL_PAIR                                                           \
+        "1:\n\t" TVM_TINY_DSP_PIXEL_PAIR                                                           \
+        "13:\n\t"                                                                                  \
+        "ldr pc, [sp, #32]\n"                                                                      \
+        "8:\n\t"                                                                                   \
+        "ldr r1, [r12]\n\t" TVM_TINY_DSP_PIXEL_TAP_OF("b", "8")                                    \
+        "b 6f\n"                                                                                   \
+        "7:\n\t"                                                                                   \
+        "ldr r1, [r12]\n\t" TVM_TINY_DSP_PIXEL_TAP("], #8")                                        \
+        "6:\n\t"                                                                                   \
+        "ldrd r1, r12, [lr], #4\n\t"                                                               \
+        "add r9, r9, r1\n"                                                                         \
+        "12:\n\t"                                                                                  \
+        "cmp r12, #0\n\t"                                                                          \
+        "bne 11b\n\t" results                                                                      \
+        "bne 10b\n\t"                                                                              \
+        "add sp, sp, #40\n\t"                                                                      \
+        "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"                                           \
+        ".p2align 2\n"                                                                             \
+        "9:\n\t"                                                                                   \
+        ".word 13b - 9b + 1, 1b - 9b + 1, 2b - 9b + 1, 3b - 9b + 1, 4b - 9b + 1\n\t"               \
+        ".word 5b - 9b + 1, 6b - 9b + 1, 7b - 9b + 1, 8b - 9b + 1\n\t" ::                          \
+            : TVM_TINY_DSP_NAKED_CLOBBERS);                                                        \
+  }
+TVM_TINY_DSP_PIXEL(tvm_tiny_dsp_pixel, TVM_TINY_DSP_BIASES, TVM_TINY_DSP_RESULTS)
+#if TVM_TINY_DSP_FLOAT
+TVM_TINY_DSP_PIXEL(tvm_tiny_dsp_pixel_float32, TVM_TINY_DSP_BIASES_FLOAT32,
+                   TVM_TINY_DSP_RESULTS_FLOAT32)
+#endif
 
 /* The same of a window of three by three, of which all columns are there, or the first or the last
  * is not; the first one's x is that of its second column. Rows of 24 bytes of weights. */
@@ -2220,7 +2257,7 @@ TVM_TINY_DSP_NAKED void tvm_tiny_dsp_pixel(
 #define TVM_TINY_DSP_ROW_RIGHT(x, keep)            \
   "ldr r3, [" x ", r10]\n\t"                       \
   "ldr r1, [" x "], #4\n\t" keep TVM_TINY_DSP_PIXEL_TAPS("16")
-#define TVM_TINY_DSP_PIXEL_3(name, row)                                              \
+#define TVM_TINY_DSP_PIXEL_3(name, row, biases, results)                             \
   TVM_TINY_DSP_NAKED void tvm_tiny_dsp_pixel_3_##name(                               \
       struct tvm_tiny_dsp_pixel* pixel __attribute__((unused))) {                    \
     __asm__ volatile(                                                                \
@@ -2233,9 +2270,9 @@ TVM_TINY_DSP_NAKED void tvm_tiny_dsp_pixel(
         "push {r1, r2, r3, r4, r5, r6, r7, r9, r10, r11}\n\t"                        \
         "mov r9, r7\n\t"                                                             \
         "ldrd r10, r11, [sp, #16]\n"                                                 \
-        "1:\n\t" TVM_TINY_DSP_BIASES row("r12", "") row("lr", "")                    \
+        "1:\n\t" biases row("r12", "") row("lr", "")                                 \
         "ldr r8, [sp, #28]\n\t" row("r8", "str r8, [sp, #28]\n\t")                   \
-        TVM_TINY_DSP_RESULTS                                                         \
+        results                                                                      \
         "bne 1b\n\t"                                                                 \
         "ldrd r1, r3, [sp, #32]\n\t"                                                 \
         "subs r1, r1, #1\n\t"                                                        \
@@ -2257,9 +2294,14 @@ TVM_TINY_DSP_NAKED void tvm_tiny_dsp_pixel(
         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t" ::                          \
             : TVM_TINY_DSP_NAKED_CLOBBERS);                                          \
   }
-TVM_TINY_DSP_PIXEL_3(whole, TVM_TINY_DSP_ROW_WHOLE)
-TVM_TINY_DSP_PIXEL_3(left, TVM_TINY_DSP_ROW_LEFT)
-TVM_TINY_DSP_PIXEL_3(right, TVM_TINY_DSP_ROW_RIGHT)
+#define TVM_TINY_DSP_PIXELS_3(suffix, biases, results)                               \
+  TVM_TINY_DSP_PIXEL_3(whole##suffix, TVM_TINY_DSP_ROW_WHOLE, biases, results)       \
+  TVM_TINY_DSP_PIXEL_3(left##suffix, TVM_TINY_DSP_ROW_LEFT, biases, results)         \
+  TVM_TINY_DSP_PIXEL_3(right##suffix, TVM_TINY_DSP_ROW_RIGHT, biases, results)
+TVM_TINY_DSP_PIXELS_3(, TVM_TINY_DSP_BIASES, TVM_TINY_DSP_RESULTS)
+#if TVM_TINY_DSP_FLOAT
+TVM_TINY_DSP_PIXELS_3(_float32, TVM_TINY_DSP_BIASES_FLOAT32, TVM_TINY_DSP_RESULTS_FLOAT32)
+#endif
 
 /* What these can do, and is worth memory of the stack. */
 enum { TVM_TINY_DSP_PIXEL_ACROSS = 9, TVM_TINY_DSP_PIXEL_DOWN = 8 };
@@ -2300,11 +2342,25 @@ TVM_TINY_INLINE void tvm_tiny_dsp_sweep_rows(struct tvm_tiny_dsp_sweep* s, const
   s->w = w + 4 * kernel_w * start;
 }
 
+/* One of two functions; without a unit for float32 nobody wants the second one. */
+#if TVM_TINY_DSP_FLOAT
+#define TVM_TINY_DSP_ROUNDED(function, float32, pixel) \
+  do {                                                 \
+    if (float32) {                                     \
+      function##_float32(pixel);                       \
+    } else {                                           \
+      function(pixel);                                 \
+    }                                                  \
+  } while (0)
+#else
+#define TVM_TINY_DSP_ROUNDED(function, float32, pixel) function(pixel)
+#endif
+
 /* One pixel, of whose window at `column` the columns first .. end - 1 are there; or some, of `run`
  * that have all of them. Returns how many. */
 TVM_TINY_INLINE int32_t tvm_tiny_dsp_sweep_pixels(struct tvm_tiny_dsp_sweep* s, int32_t column,
                                                   int32_t first, int32_t end, int32_t kernel_h,
-                                                  int32_t kernel_w, int32_t run) {
+                                                  int32_t kernel_w, int32_t run, int float32) {
   const int32_t half = first & (first < end);
   const int32_t rest = end - first - half;
   const int32_t single = (rest & 1) & (end == kernel_w);
@@ -2320,12 +2376,12 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_sweep_pixels(struct tvm_tiny_dsp_sweep* s, 
   s->pixel.more = 0;
   if (three) {
     if (first > 0) {
-      tvm_tiny_dsp_pixel_3_left(&s->pixel);
+      TVM_TINY_DSP_ROUNDED(tvm_tiny_dsp_pixel_3_left, float32, &s->pixel);
     } else if (end < 3) {
-      tvm_tiny_dsp_pixel_3_right(&s->pixel);
+      TVM_TINY_DSP_ROUNDED(tvm_tiny_dsp_pixel_3_right, float32, &s->pixel);
     } else {
       s->pixel.more = run - 1;
-      tvm_tiny_dsp_pixel_3_whole(&s->pixel);
+      TVM_TINY_DSP_ROUNDED(tvm_tiny_dsp_pixel_3_whole, float32, &s->pixel);
     }
     return s->pixel.more + 1;
   }
@@ -2334,19 +2390,20 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_sweep_pixels(struct tvm_tiny_dsp_sweep* s, 
   s->pixel.begin = half != 0 ? 5 : rest >> 1;
   s->pixel.pairs = rest >> 1;
   s->pixel.last = (rest & 1) == 0 ? 6 : single != 0 ? 7 : 8;
-  tvm_tiny_dsp_pixel(&s->pixel);
+  TVM_TINY_DSP_ROUNDED(tvm_tiny_dsp_pixel, float32, &s->pixel);
   return 1;
 }
 
 /* One output row of a depthwise convolution, NHWC, without scratch: pixels in order, in each blocks
  * of four channels in order. w: twice the weights, see tvm_tiny_dsp_tap_at; those of the last block
  * are whole. lines: as for depthwise. */
-TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_in_place(
-    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int8_t* out,
-    int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
-    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
-    int32_t out_width) {
-  const int fits = kernel_h <= TVM_TINY_DSP_PIXEL_DOWN && kernel_w <= TVM_TINY_DSP_PIXEL_ACROSS;
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place_of(
+    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int float32,
+    int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
+    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+    int32_t pad_left, int32_t out_width) {
+  const int fits = kernel_h <= TVM_TINY_DSP_PIXEL_DOWN && kernel_w <= TVM_TINY_DSP_PIXEL_ACROSS &&
+                   (TVM_TINY_DSP_FLOAT || !float32);
   const int32_t blocks = fits ? channels & ~3 : 0;
   struct tvm_tiny_dsp_sweep sweep;
   int32_t ox = 0;
@@ -2354,7 +2411,7 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_in_place(
   if (fits) {
     tvm_tiny_dsp_sweep_rows(&sweep, x, lines, w, width * channels, kernel_h, kernel_w);
   }
-  sweep.pixel.odd = 2 * y_zero_point + 1;
+  sweep.pixel.offset = float32 ? y_zero_point : 2 * y_zero_point + 1;
   sweep.pixel.channels = channels;
   sweep.pixel.minus = (uint32_t)(-x_zero_point & 0xffff) * 0x10001u;
   sweep.pixel.rows = sweep.rows;
@@ -2373,7 +2430,7 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_in_place(
       sweep.pixel.out = out;
       sweep.pixel.end = out + blocks;
       run = tvm_tiny_dsp_sweep_pixels(&sweep, column, first, end > first ? end : first, kernel_h,
-                                      kernel_w, run);
+                                      kernel_w, run, float32);
     }
     for (; run > 0; run--) {
       if (low > -128 || high < 127) {
@@ -2382,15 +2439,17 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_in_place(
         }
       }
       for (c = blocks; c < channels; c++) {
-        out[c] = tvm_tiny_dsp_depthwise_one(x, lines, w, params, ox * stride_w - pad_left, c,
-                                            x_zero_point, y_zero_point, low, high, width, channels,
-                                            kernel_h, kernel_w);
+        out[c] = tvm_tiny_dsp_depthwise_one(x, lines, w, params, float32,
+                                            ox * stride_w - pad_left, c, x_zero_point, y_zero_point,
+                                            low, high, width, channels, kernel_h, kernel_w);
       }
       out += channels;
       ox++;
     }
   }
 }
+
+#define TVM_TINY_DSP_FUNCTION TVM_TINY_DSP_ONCE
 
 #else
 
@@ -2601,23 +2660,40 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
   }
 }
 
-TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place(
-    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int8_t* out,
-    int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,
-    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
-    int32_t out_width) {
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place_of(
+    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int float32,
+    int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
+    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+    int32_t pad_left, int32_t out_width) {
   int32_t ox;
   int32_t c;
   for (ox = 0; ox < out_width; ox++) {
     for (c = 0; c < channels; c++) {
       out[ox * channels + c] = tvm_tiny_dsp_depthwise_one(
-          x, lines, w, params, ox * stride_w - pad_left, c, x_zero_point, y_zero_point, low, high,
-          width, channels, kernel_h, kernel_w);
+          x, lines, w, params, float32, ox * stride_w - pad_left, c, x_zero_point, y_zero_point,
+          low, high, width, channels, kernel_h, kernel_w);
     }
   }
 }
 
+#define TVM_TINY_DSP_FUNCTION TVM_TINY_INLINE
+
 #endif /* TVM_TINY_DSP */
+
+#define TVM_TINY_DSP_DEPTHWISE_IN_PLACE(suffix, float32)                                           \
+  TVM_TINY_DSP_FUNCTION void tvm_tiny_dsp_depthwise_in_place##suffix(                              \
+      const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int8_t* out, \
+      int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,        \
+      int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,    \
+      int32_t out_width) {                                                                         \
+    tvm_tiny_dsp_depthwise_in_place_of(x, lines, w, params, float32, out, x_zero_point,            \
+                                       y_zero_point, low, high, width, channels, kernel_h,         \
+                                       kernel_w, stride_w, pad_left, out_width);                   \
+  }
+TVM_TINY_DSP_DEPTHWISE_IN_PLACE(, 0)
+TVM_TINY_DSP_DEPTHWISE_IN_PLACE(_float32, 1)
+#undef TVM_TINY_DSP_DEPTHWISE_IN_PLACE
+#undef TVM_TINY_DSP_FUNCTION
 
 /* One output row of a convolution, `pixels` <= 2 after the other: out[out_width][filters]. w:
  * paired filters [filters / 2][kernel_h * kernel_w * channels] as for dot_2x2p; channels % 4 == 0,
