@@ -121,7 +121,8 @@ _LAYOUTS: Mapping[str, Layout] = {
     "mve": _Vectors(),
     "plain": _Taps(),
 }
-_IN_PLACE = _Pairs()
+# Of micro-kernels that read their input where it is; that of plain C does anyway.
+_IN_PLACE: Mapping[str, Layout] = {"dsp": _Pairs(), "mve": _Taps()}
 
 
 def pack_depthwise(isa: str, weights: np.ndarray, *, in_place: bool = False) -> np.ndarray:
@@ -130,7 +131,7 @@ def pack_depthwise(isa: str, weights: np.ndarray, *, in_place: bool = False) -> 
     in_place: that which reads its input where it is, of an instruction set that has one.
     """
     channels, *kernel = weights.shape
-    layout = _IN_PLACE if in_place else _LAYOUTS[isa]
+    layout = (_IN_PLACE if in_place else _LAYOUTS)[isa]
     packed = np.zeros(layout.shape(channels, (kernel[0], kernel[1])), layout.dtype)
     c, ky, kx = np.indices(weights.shape)
     where = layout.at(c, ky, kx, (kernel[0], kernel[1]))
@@ -148,7 +149,7 @@ def _is_in_place(call: Call) -> bool:
 
 
 def _layout(call: Call) -> Layout:
-    return _IN_PLACE if _is_in_place(call) else _LAYOUTS[str(call.attrs["isa"])]
+    return (_IN_PLACE if _is_in_place(call) else _LAYOUTS)[str(call.attrs["isa"])]
 
 
 def scratch(call: Call) -> Spec | None:

@@ -216,6 +216,7 @@ MVE = replace(
         ),
         BLOCKS,
     ),
+    depthwise_in_place={},
     slides=True,
 )
 

@@ -29,6 +29,7 @@ def all_cases(seed: int) -> list[Case]:
         *convolutions(rng),
         *depthwises(rng),
         *in_place(rng),
+        *without_scratch(rng),
         *convolutions_float32(rng),
         *depthwises_float32(rng),
         *slides(rng),
@@ -221,6 +222,28 @@ def in_place(rng: Rng) -> Iterator[Case]:
     ):
         channels, kernel, stride = sizes
         yield in_blocks(case, (channels, kernel, kernel, stride))
+
+
+def without_scratch(rng: Rng) -> Iterator[Case]:
+    """The kernel that gathers nothing takes the weights of the plain one."""
+    for sizes in DEPTHWISE:
+        yield taps_in_place(plain_depthwises.depthwise(rng, *sizes))
+    for case in plain_depthwises.in_place(rng):
+        yield taps_in_place(case)
+    for sizes in plain_depthwises.FLOAT32:
+        channels, kernel_h, kernel_w = sizes[:3]
+        how = scaling(rng, channels, kernel_h * kernel_w << 12)
+        plain = plain_depthwises.depthwise(rng, *sizes, how)
+        case = taps_in_place(plain)
+        params = blocks_float32(plain.arrays["params"][:, 0], how.bits)
+        body = re.sub(r"(params, out, -?\d+, )", rf"\g<1>{how.zero_point}, ", case.body)
+        yield replace(case, arrays=case.arrays | {"params": params}, body=body)
+
+
+def taps_in_place(case: Case) -> Case:
+    body = case.body.replace("_plain_depthwise", "_mve_depthwise_in_place")
+    arrays = case.arrays | {"params": blocks(case.arrays["params"])}
+    return replace(case, name=f"{case.name}, no scratch", arrays=arrays, body=body)
 
 
 def in_blocks(case: Case, sizes: tuple[int, ...]) -> Case:

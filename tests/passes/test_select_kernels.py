@@ -93,11 +93,12 @@ def test_frugal_products_give_the_same_bytes(name, isa):
     same_bytes(mod, selected)
 
 
+@pytest.mark.parametrize("isa", ["dsp", "mve"])
 @pytest.mark.parametrize("kernel", [2, 3, 5])
-def test_frugal_depthwise_takes_no_scratch(kernel):
+def test_frugal_depthwise_takes_no_scratch(kernel, isa):
     shape = (1, 6, 14, 6)
     mod = module(lambda emit, x: emit(conv(x, 6, kernel=kernel, groups=6), name_hint="y"), shape)
-    fast, frugal = (SelectKernels("dsp", frugal=f)(mod) for f in ({}, {"y": 1}))
+    fast, frugal = (SelectKernels(isa, frugal=f)(mod) for f in ({}, {"y": 1}))
     assert scratch(calls(fast)[0]) is not None
     assert scratch(calls(frugal)[0]) is None
     same_bytes(mod, frugal, shape)
