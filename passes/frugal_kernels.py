@@ -46,67 +46,93 @@ def select_for(
     *,
     least: bool,
 ) -> Selected | None:
-    """The kernels with which there is a partition: the fast ones, or where they fail frugal ones.
+    """The kernels with which there is a partition: fast ones, else frugal, else portable ones.
 
-    find: the partition wanted. least: take frugal kernels wherever they make the arena smaller.
+    find: the partition wanted. least: take slower kernels wherever they make the arena smaller.
     Operators keep faster kernels as long as the same partition with them is one that `accepts`
     says yes to; without, as long as its arena is no larger.
     """
     kernels = _Kernels(mod, select, io_in_arena)
-    fast = kernels.found({}, find)
-    if select.isa == PORTABLE or (fast is not None and not least):
-        return fast
-    small = kernels.found(kernels.levels(kernels.most), find)
-    if small is None or (fast is not None and fast.partition.bytes <= small.partition.bytes):
-        return fast
+    best = kernels.found(0, find)
+    if select.isa == PORTABLE:
+        return best
+    for level in (kernels.portable - 1, kernels.portable):
+        if best is not None and not least:
+            break
+        small = kernels.found(level, find)
+        if small is not None and (best is None or small.partition.bytes < best.partition.bytes):
+            best = small
+    return None if best is None else _Faster(kernels, best, accepts).selected()
+
+
+def select_beside(
+    mod: IRModule,
+    select: SelectKernels,
+    io_in_arena: bool,
+    partition: Partition,
+    accepts: Accepts,
+) -> Selected:
+    """Faster kernels for operators beside the patch stages of a partition for portable ones."""
+    kernels = _Kernels(mod, select, io_in_arena, patches=True)
+    small = kernels.selected(kernels.portable, partition)
     return _Faster(kernels, small, accepts).selected()
 
 
 def frugal_network(mod: IRModule, select: SelectKernels) -> Network:
     """Of a module whose kernels need as little memory as they can."""
     kernels = _Kernels(mod, select, io_in_arena=True)
-    return kernels.network(kernels.levels(kernels.most))
+    return kernels.network(kernels.levels(kernels.portable))
 
 
 class _Kernels:
-    """Integer operators with kernels of each level."""
+    """Integer operators with kernels of each level; patches: see `read_network`."""
 
-    def __init__(self, mod: IRModule, select: SelectKernels, io_in_arena: bool) -> None:
+    def __init__(
+        self, mod: IRModule, select: SelectKernels, io_in_arena: bool, *, patches: bool = False
+    ) -> None:
         self._mod, self._select, self._io_in_arena = mod, select, io_in_arena
+        self._patches = patches
         self._networks: dict[int, Network] = {}
-        self.most = 0 if select.isa == PORTABLE else len(ISAS[select.isa].frugal)
+        # The level of portable kernels: behind all others.
+        self.portable = 0 if select.isa == PORTABLE else len(ISAS[select.isa].frugal) + 1
 
     def levels(self, level: int) -> Levels:
         """All operators at one."""
         return {binding.var.name: level for binding in bindings_of(self._mod["main"])}
 
     def module(self, levels: Levels) -> IRModule:
-        """With these kernels; operators without a level have fast ones."""
+        """With these kernels."""
         select = SelectKernels(self._select.isa, self._select.choices, levels)
         return tvm.transform.Sequential([select])(self._mod)
 
     def network(self, levels: Levels) -> Network:
-        """That of the module with these kernels: its operators do not depend on each other's."""
+        """That of the module with these kernels: what one is does not depend on the others."""
         networks = {level: self._at(level) for level in {0, *levels.values()}}
-        columns = zip(*(networks[level].nodes for level in networks), strict=True)
+        columns = zip(*(network.nodes for network in networks.values()), strict=True)
         nodes = (dict(zip(networks, column, strict=True)) for column in columns)
         mixed = [of[levels.get(of[0].name, 0)] for of in nodes]
-        return replace(networks[0], nodes=mixed)
+        return replace(self._at(max(networks)), nodes=mixed)
 
     def _at(self, level: int) -> Network:
         if level not in self._networks:
-            self._networks[level] = read_network(self.module(self.levels(level)))
+            module = self.module(self.levels(level))
+            self._networks[level] = read_network(module, patches=self._patches)
         return self._networks[level]
 
     def search(self, levels: Levels) -> Search:
         """Over partitions with these kernels."""
         return Search(self.network(levels), self._io_in_arena)
 
-    def found(self, levels: Levels, find: Find) -> Selected | None:
-        """The partition wanted with these kernels."""
-        module, search = self.module(levels), self.search(levels)
-        found = find(module, search)
-        return None if found is None else Selected(module, self.network(levels), found, levels)
+    def found(self, level: int, find: Find) -> Selected | None:
+        """The partition wanted with the kernels of a level."""
+        levels = self.levels(level)
+        found = find(self.module(levels), self.search(levels))
+        return None if found is None else self.selected(level, found)
+
+    def selected(self, level: int, partition: Partition) -> Selected:
+        """The kernels of a level, with a partition for them."""
+        levels = self.levels(level)
+        return Selected(self.module(levels), self.network(levels), partition, levels)
 
 
 class _Faster:
@@ -115,10 +141,14 @@ class _Faster:
     def __init__(self, kernels: _Kernels, small: Selected, accepts: Accepts | None) -> None:
         self._kernels, self._small, self._accepts = kernels, small, accepts
         self._levels, self._partition = small.levels, small.partition
+        tiled = [stage for stage, form in small.partition.forms.items() if form.tiles]
+        nodes = small.network.nodes
+        # Portable kernels alone can compute parts of rows.
+        self._fixed = {n.name for first, last in tiled for n in nodes[first : last + 1]}
 
     def selected(self) -> Selected:
         """With the kernels found; levels from the fastest on."""
-        for level in range(self._kernels.most):
+        for level in range(max(self._levels.values(), default=0)):
             for names in self._groups(level):
                 self._raise([name for name in names if self._levels[name] > level], level)
         module, network = self._kernels.module(self._levels), self._kernels.network(self._levels)
@@ -129,8 +159,9 @@ class _Faster:
         """Operators that may go together: those with room for their scratch, then the others."""
         wanted = _scratch(self._kernels.network(self._kernels.levels(level)))
         affordable = set(_affordable(self._small, wanted))
-        yield [name for name in wanted if name in affordable]
-        yield [name for name in wanted if name not in affordable]
+        names = [name for name in wanted if name not in self._fixed]
+        yield [name for name in names if name in affordable]
+        yield [name for name in names if name not in affordable]
 
     def _raise(self, names: Sequence[str], level: int) -> None:
         """As many of these operators as can be, to a level."""

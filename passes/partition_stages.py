@@ -17,7 +17,7 @@ from tvm_tiny.pools import BoardMemory
 from tvm_tiny.schedules.packed.choice import Choice
 
 from .copy_tensors import CopyTensors, copied
-from .frugal_kernels import Find, Selected, frugal_network, select_for
+from .frugal_kernels import Find, Selected, frugal_network, select_beside, select_for
 from .patch_inference import make_stages
 from .rebuild import bindings_of
 from .running_sums import RunningSums
@@ -39,8 +39,8 @@ class PartitionStages:
     those of least memory if it does not fit at all. pools: the same of the pools of a board.
     minimize: take the stages of least memory in any case; none are in patches. kernels, choices:
     see `SelectKernels`; a budget that cannot be met otherwise makes them frugal
-    (`frugal_kernels`), and a module with patches keeps the portable ones, which alone can compute
-    parts of rows.
+    (`frugal_kernels`); stages in patches keep the portable ones, which alone can compute parts of
+    rows.
 
     Requires: integer operators in main, in the order in which they are to run.
     Ensures: what SelectKernels, CopyTensors, StreamStages and PatchInference ensure.
@@ -83,7 +83,8 @@ class PartitionStages:
             found = self._copying(split, budget)
         patched = None if budget is None or found is not None else self._patched(split, budget)
         if patched is not None:
-            return make_stages(split, patched)
+            beside = select_beside(split, self.kernels, self.io_in_arena, patched, self._accepts)
+            return make_stages(beside.module, beside.partition)
         # Who asks for the least memory gets it at full speed; a budget says what it is worth.
         least = budget is not None
         found = found or self._select(split, lambda _, search: search.least(), least=least)

@@ -45,7 +45,7 @@ class SelectKernels:
 
     isa: a name of `schedules.packed.isa.ISAS`, or "portable" for none. choices: `workload` of a
     product -> how to compute it, where not as the instruction set does by itself. frugal: names of
-    variables -> how far to save memory, from 1 on: see `Isa.frugal`.
+    variables -> how far to save memory, from 1 on: see `Isa.frugal`; beyond, portable kernels.
 
     Requires: integer operators in main.
     Ensures: the same bytes.
@@ -90,6 +90,8 @@ def _packed(isa: Isa, call: Expr, value: Expr, choices: Choices, level: int) -> 
     level: how far to save memory, where 0 is not at all.
     """
     name = getattr(getattr(call, "op", None), "name", "")
+    if level > len(isa.frugal):
+        return None
     if name == "tvm_tiny.qadd":
         return _sum(isa, call, value)
     if is_depthwise(call):

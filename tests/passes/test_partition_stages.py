@@ -95,6 +95,47 @@ def test_build_meets_a_budget_of_what_the_least_needs(options):
         tvm_tiny.build(network(), sram=least // 2, **options)
 
 
+def funnel():
+    """Large images first: tiles of them meet budgets that rows do not, where inputs are others'."""
+
+    def body(emit, x):
+        a = emit(conv(x, 12, stride=2), name_hint="a")
+        b = emit(conv(a, 12, groups=12, stride=2), name_hint="b")
+        c = emit(conv(b, 8, kernel=1), name_hint="c")
+        d = emit(conv(c, 16), name_hint="d")
+        e = emit(conv(d, 16, groups=16), name_hint="e")
+        return emit(conv(e, 8, kernel=1), name_hint="f")
+
+    return module(body, (1, 24, 24, 3))
+
+
+@pytest.mark.parametrize("kernels", ["dsp", "mve", "plain"])
+def test_operators_beside_patches_have_fast_kernels(kernels):
+    mod = funnel()
+    budget = Search(read_network(mod, patches=True), io_in_arena=False).least().bytes - 1
+    found = PartitionStages(budget, io_in_arena=False, kernels=kernels)(mod)
+    tvm.ir.assert_structural_equal(mod, funnel())
+    lowered = LowerToRowKernels()(found)
+    assert plan(read_graph(lowered), io_in_arena=False).workspace_bytes <= budget
+    tiled = [f for f in found.functions.values() if "tvm_tiny.split" in (f.attrs or {})]
+    assert tiled
+    assert "packed." not in "".join(f.script(show_meta=False) for f in tiled)
+    assert "packed." in found.script(show_meta=False)
+    x = np.random.default_rng(0).integers(-128, 128, (1, 24, 24, 3)).astype("int8")
+    np.testing.assert_array_equal(run(lowered, x)[0], run(LowerToRowKernels()(mod), x)[0])
+
+
+@pytest.mark.parametrize("isa", ["dsp", "mve"])
+def test_what_no_fast_kernel_fits_in_takes_portable_ones(isa):
+    """The first of these operators has no room for any scratch; most of the others have."""
+    mod = funnel()
+    budget = Search(read_network(mod)).least().bytes
+    found = PartitionStages(budget, kernels=isa)(mod)
+    assert size(found) <= budget
+    text = found.script(show_meta=False)
+    assert text.count("packed.") >= 3
+
+
 def partitions(mod: tvm.IRModule) -> list[list[tuple[int, int]]]:
     """Every way to cut the operators into stages; renamings stay by themselves."""
     nodes = read_network(mod).nodes
