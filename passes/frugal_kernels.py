@@ -62,7 +62,9 @@ def select_for(
         small = kernels.found(level, find)
         if small is not None and (best is None or small.partition.bytes < best.partition.bytes):
             best = small
-    return None if best is None else _Faster(kernels, best, accepts).selected()
+    if best is None or not any(best.levels.values()):
+        return best
+    return _Faster(kernels, best, accepts).selected()
 
 
 def select_beside(
@@ -74,7 +76,8 @@ def select_beside(
 ) -> Selected:
     """Faster kernels for operators beside the patch stages of a partition for portable ones."""
     kernels = _Kernels(mod, select, io_in_arena, patches=True)
-    small = kernels.selected(kernels.portable, partition)
+    levels = kernels.levels(kernels.portable)
+    small = Selected(kernels.module(levels), kernels.network(levels), partition, levels)
     return _Faster(kernels, small, accepts).selected()
 
 
@@ -126,13 +129,9 @@ class _Kernels:
     def found(self, level: int, find: Find) -> Selected | None:
         """The partition wanted with the kernels of a level."""
         levels = self.levels(level)
-        found = find(self.module(levels), self.search(levels))
-        return None if found is None else self.selected(level, found)
-
-    def selected(self, level: int, partition: Partition) -> Selected:
-        """The kernels of a level, with a partition for them."""
-        levels = self.levels(level)
-        return Selected(self.module(levels), self.network(levels), partition, levels)
+        module, network = self.module(levels), self.network(levels)
+        found = find(module, Search(network, self._io_in_arena))
+        return None if found is None else Selected(module, network, found, levels)
 
 
 class _Faster:

@@ -32,12 +32,15 @@ def order_table(orders: Sequence[Looped], end: int) -> OrderTable:
     """
     distinct = list(dict.fromkeys(orders))
     tables = [[*table(order, end + 1), end] for order in distinct]
-    ends = list(itertools.accumulate(map(len, tables)))
-    starts = {order: end - len(t) for order, end, t in zip(distinct, ends, tables, strict=True)}
-    lines = [line for order in distinct for line in textwrap.wrap(words(order), _LINE_WIDTH)]
+    starts = [0, *itertools.accumulate(map(len, tables))]
+    places = dict(zip(distinct, starts, strict=False))
+    lines: list[str] = []
+    for order, start in places.items():
+        prefix = f"from {start}: " if len(distinct) > 1 else ""
+        lines += textwrap.wrap(prefix + words(order), _LINE_WIDTH)
     numbers = tuple(itertools.chain.from_iterable(tables))
     assert max(len(numbers), *numbers) < 1 << 16, "drivers count in 16 bits"
-    return OrderTable(numbers, tuple(starts[order] for order in orders), tuple(lines))
+    return OrderTable(numbers, tuple(places[order] for order in orders), tuple(lines))
 
 
 def counter_type(largest: int) -> str:

@@ -125,8 +125,8 @@ class Call:
 class Program:
     """Everything the generated C and its metadata say.
 
-    steps: what the driver runs, one after the other; a step of several calls runs them row by row,
-    in the orders that `orders` has for it, one for each row of tiles.
+    steps: what the driver runs, one after the other; a step of several calls runs them row by row.
+    orders: of each step, in which its calls run, for each row of tiles; of a layer, nothing.
     Where the caller pushes the input, the first call is `push`, and `state_offset` says where in
     the (first) arena its progress is kept.
 
@@ -259,8 +259,8 @@ def _with_state(program: Program, size: int) -> Program:
 
 
 def _orders(stage: Stage | None) -> tuple[Looped, ...]:
-    """In which its operators run, for each row of tiles; see `Program.orders`."""
-    if stage is None:
+    """In which its operators run, for each row of tiles; a layer has none."""
+    if stage is None or (len(stage.operators) == 1 and stage.tiles is None):
         return ()
     return tuple(looped([k for k, _ in plain_order(part)]) for part in stage.parts())
 
