@@ -128,7 +128,7 @@ class Program:
     steps: what the driver runs, one after the other; a step of several calls runs them row by row.
     orders: of each step, in which its calls run, for each row of tiles; of a layer, nothing.
     Where the caller pushes the input, the first call is `push`, and `state_offset` says where in
-    the (first) arena its progress is kept.
+    the (first) arena its progress is kept, in `state_bytes`.
 
     pools: of the board; none where there is one arena. workspace_bytes: of all arenas. input_pools,
     output_pools: the arenas that the offsets are in. copied: where `init` copies each constant;
@@ -148,6 +148,7 @@ class Program:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     state_offset: int | None = None
+    state_bytes: int = 0
     pools: tuple[PoolUse, ...] = ()
     input_pools: tuple[int, ...] = ()
     output_pools: tuple[int, ...] = ()
@@ -248,6 +249,7 @@ def read_program(mod: IRModule, name: str) -> Program:
 
 def _with_state(program: Program, size: int) -> Program:
     """The program with room for its progress behind everything else of the first arena."""
+    program = replace(program, state_bytes=size)
     if not program.pools:
         offset = program.workspace_bytes
         return replace(program, workspace_bytes=align(offset + size), state_offset=offset)

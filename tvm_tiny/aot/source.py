@@ -255,6 +255,7 @@ def _push(program: Program, prefix: str) -> dict[str, Any] | None:
         "target": f"{_pointer(program, prefix, place, call.moves[-1], done=done)} + {slot}",
         "arena": arenas(program)[place.pool],
         "state_offset": program.state_offset,
+        "state_bytes": program.state_bytes,
     }
 
 

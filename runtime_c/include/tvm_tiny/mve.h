@@ -1008,7 +1008,7 @@ TVM_TINY_INLINE int32x4_t tvm_tiny_mve_window(const int8_t* const* rows, int32_t
       sum = tvm_tiny_mve_missing(sum, w, kernel_w, zero_point, channels, whole, some);
     } else {
       sum = tvm_tiny_mve_missing(sum, w, first, zero_point, channels, whole, some);
-      sum = tvm_tiny_mve_taps(sum, rows[ky] + at + first * channels, w + first * channels,
+      sum = tvm_tiny_mve_taps(sum, rows[ky] + (at + first * channels), w + first * channels,
                               end - first, channels, whole, some);
       sum = tvm_tiny_mve_missing(sum, w + end * channels, kernel_w - end, zero_point, channels,
                                  whole, some);
