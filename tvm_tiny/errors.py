@@ -20,6 +20,7 @@ what, where (operator, tensor), what was expected, and what to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
@@ -36,7 +37,10 @@ class ModelError(TvmTinyError):
 
 
 class UnsupportedError(TvmTinyError):
-    """The model is well-formed but cannot be compiled; lists every reason at once."""
+    """The model is well-formed but cannot be compiled; lists every reason at once.
+
+    `reasons` has one entry a tensor; the message has one entry a kind of reason.
+    """
 
     exit_code = 4
 
@@ -44,7 +48,32 @@ class UnsupportedError(TvmTinyError):
         self.reasons: tuple[str, ...] = (
             (reasons,) if isinstance(reasons, str) else tuple(sorted(set(reasons)))
         )
-        super().__init__("; ".join(self.reasons))
+        super().__init__("; ".join(grouped(self.reasons)))
+
+
+# "GREATER (tensor 'a'): not supported": what, which tensor, why.
+_NAMES_A_TENSOR = re.compile(r"(.*?\b(?:tensor|input|output) ')(.*?)('\)?: .*)", re.DOTALL)
+
+
+def grouped(reasons: Sequence[str]) -> list[str]:
+    """Reasons that differ only in the tensor they name become one, which counts the others.
+
+    For example "GREATER (tensor 'a' and 18 more): the operator is not supported".
+    """
+    names: dict[tuple[str, str], list[str]] = {}
+    for reason in reasons:
+        match = _NAMES_A_TENSOR.fullmatch(reason)
+        before, name, after = match.groups() if match else (reason, "", "")
+        names.setdefault((before, after), []).append(name)
+    return [
+        before + tensors[0] + (_and_more(after, len(tensors) - 1) if after else "")
+        for (before, after), tensors in names.items()
+    ]
+
+
+def _and_more(after: str, count: int) -> str:
+    """`after`, which begins with the quote that ends a name, with a count behind the quote."""
+    return f"' and {count} more{after[1:]}" if count else after
 
 
 class BudgetError(TvmTinyError):
