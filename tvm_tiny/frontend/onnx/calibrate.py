@@ -58,10 +58,14 @@ def quantize_float_model(proto: Any, graph: Graph, calibrate: Path | Mapping[str
             return next(self._feeds, None)
 
     with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as folder, _quiet():
-        prepared, result = Path(folder) / "prepared.onnx", Path(folder) / "quantized.onnx"
+        given, prepared, result = (
+            Path(folder) / f"{step}.onnx" for step in ("float", "prepared", "quantized")
+        )
         try:
+            # A file, since onnxruntime loses the integer constants of a model in memory.
+            onnx.save(_upgraded(proto), str(given))
             quantization.shape_inference.quant_pre_process(
-                _upgraded(proto), str(prepared), skip_symbolic_shape=True
+                str(given), str(prepared), skip_symbolic_shape=True
             )
             quantization.quantize_static(
                 str(prepared),
