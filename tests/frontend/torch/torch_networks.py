@@ -69,9 +69,9 @@ def cnn_1d() -> nn.Module:
         nn.Sequential(
             nn.Conv1d(4, 12, 5, padding=2), nn.BatchNorm1d(12), nn.ReLU(), nn.MaxPool1d(2),
             nn.Conv1d(12, 12, 3, padding=1, groups=12), nn.Conv1d(12, 24, 1), nn.ReLU(),
-            nn.AvgPool1d(2), nn.Conv1d(24, 24, 3, stride=2), nn.ELU(), nn.AdaptiveAvgPool1d(3),
+            nn.AvgPool1d(2), nn.Conv1d(24, 24, 3, stride=2), nn.ELU(), nn.AdaptiveAvgPool1d(1),
         ),
-        72,
+        24,
     )  # fmt: skip
 
 
