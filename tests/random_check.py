@@ -7,7 +7,6 @@ In tests: `failures(cases, folder)`. From the command line (see scripts/nightly)
     python tests/random_check.py tflite-least 0 500  graphs with the least SRAM
     python tests/random_check.py tflite-pushed 0 500 graphs that take their input row by row
     python tests/random_check.py tflite-budget 0 500 graphs with some more than the least SRAM
-    python tests/random_check.py tflite-damaged 0 20 mutations of 20 models through the loader
 """
 
 from __future__ import annotations
@@ -27,18 +26,17 @@ from typing import Any
 import numpy as np
 from aot.host_library import HostModel, build_library
 from modelgen import random_onnx, random_tflite
-from modelgen.mutate import mutations
 from tvm.ir import IRModule
 
 import tvm_tiny
-from tvm_tiny.errors import TvmTinyError, UnsupportedError
+from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.reference import ONNXReference, Rounding, TFLiteReference
 
 GENERATORS = {"tflite": random_tflite, "onnx": random_onnx}
 # A budget decides between these and ones that need less memory.
 KERNELS = ("dsp", "mve", "plain", "portable")
 BATCH, SAMPLES = 12, 4
-MUTATIONS, SECONDS = 50, 20
+SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -131,17 +129,17 @@ def failures(cases: Iterable[Case], folder: Path) -> Iterator[str]:
             return
         place = folder / f"batch_{number}"
         place.mkdir()
-        yield from _batch_failures(batch, place)
+        yield from batch_failures(batch, place)
 
 
-def _batch_failures(batch: Sequence[Case], folder: Path) -> Iterator[str]:
+def batch_failures(batch: Sequence[Case], folder: Path) -> Iterator[str]:
     compiled: dict[str, tuple[Case, tvm_tiny.CompiledModel]] = {}
     for position, case in enumerate(batch):
         name = f"m{position}"
         try:
             compiled[name] = case, compile_case(case, name, folder)
         except Exception as error:  # whatever it is, it is a finding
-            yield f"{case}: {type(error).__name__}: {_last_line(error)}"
+            yield f"{case}: {type(error).__name__}: {last_line(error)}"
     if not compiled:
         return
     try:
@@ -153,7 +151,7 @@ def _batch_failures(batch: Sequence[Case], folder: Path) -> Iterator[str]:
         for position, case in enumerate(batch):
             alone = folder / f"alone_{position}"
             alone.mkdir()
-            yield from _batch_failures([case], alone)
+            yield from batch_failures([case], alone)
         return
     for name, (case, _) in compiled.items():
         yield from (f"{case}: {problem}" for problem in differences(case, library[name]))
@@ -188,25 +186,8 @@ def differences(case: Case, model: HostModel) -> Iterator[str]:
                 )
 
 
-def loader_failures(model_format: str, start: int, count: int, folder: Path) -> Iterator[str]:
-    """Damaged models must end in a TvmTinyError or compile, within SECONDS."""
-    for seed in range(start, start + count):
-        case = Case(model_format, "", seed)
-        for label, data in mutations(case.data, seed, MUTATIONS):
-            path = folder / f"model.{model_format}"
-            path.write_bytes(data)
-            # A mutation that crashes the process is the last line of the log.
-            print(f"{case}: {label}", file=sys.stderr)
-            try:
-                with _time_limit(), contextlib.suppress(TvmTinyError), warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    tvm_tiny.build(tvm_tiny.from_file(path), sram=1 << 24, flash=1 << 24)
-            except Exception as error:  # what a fuzz test is for: any other kind is a finding
-                yield f"{case}: {label}: {type(error).__name__}: {_last_line(error)}"
-
-
 @contextlib.contextmanager
-def _time_limit() -> Iterator[None]:
+def time_limit() -> Iterator[None]:
     def expired(number: int, frame: object) -> None:
         raise TimeoutError(f"not done after {SECONDS} s")
 
@@ -219,7 +200,7 @@ def _time_limit() -> Iterator[None]:
         signal.signal(signal.SIGALRM, previous)
 
 
-def _last_line(error: BaseException) -> str:
+def last_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[-1][:300]
 
 
@@ -231,7 +212,7 @@ def _first_error(error: BaseException) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="random models: C against the reference")
     parser.add_argument(
-        "what", help="tflite, onnx, or either with -ops, -least, -pushed, -budget or -damaged"
+        "what", help="tflite, onnx, or either with -ops, -least, -pushed or -budget"
     )
     parser.add_argument("start", type=int)
     parser.add_argument("count", type=int)
@@ -240,15 +221,12 @@ def main() -> int:
     start, count = arguments.start, arguments.count
     with tempfile.TemporaryDirectory(prefix="tvm_tiny-") as name:
         folder = Path(name)
-        if kind == "damaged":
-            found = loader_failures(model_format, start, count, folder)
-        else:
-            cases = (
-                single_operators(model_format, start, count)
-                if kind == "ops"
-                else graphs(model_format, start, count, MEMORY.get(kind, ()))
-            )
-            found = failures(cases, folder)
+        cases = (
+            single_operators(model_format, start, count)
+            if kind == "ops"
+            else graphs(model_format, start, count, MEMORY.get(kind, ()))
+        )
+        found = failures(cases, folder)
         problems = 0
         for problem in found:
             problems += 1
