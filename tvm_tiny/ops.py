@@ -62,6 +62,10 @@ def _broadcast(call: Call, shapes: list[Shape]) -> Shape:
     return np.broadcast_shapes(shapes[0], shapes[1])
 
 
+def _broadcast_all(call: Call, shapes: list[Shape]) -> Shape:
+    return np.broadcast_shapes(*shapes[:-1])
+
+
 def _dense(call: Call, shapes: list[Shape]) -> Shape:
     return (*shapes[0][:-1], shapes[1][0])
 
@@ -103,6 +107,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "pad": (_declared, "int8"),
     "push": (_same, 0),
     "qadd": (_broadcast, "int8"),
+    "qadd_n": (_broadcast_all, "int8"),
     "qavg_of_sums": (_declared, "int8"),
     "qavg_pool2d": (_pool2d, "int8"),
     "qbatch_matmul": (_matmul, "int8"),
@@ -117,7 +122,10 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "qminimum": (_broadcast, "int8"),
     "qmultiply": (_broadcast, "int8"),
     "qprelu": (_same, "int8"),
+    "qreduce_max": (_declared, "int8"),
+    "qreduce_min": (_declared, "int8"),
     "qsoftmax": (_same, "int8"),
+    "qsquared_difference": (_broadcast, "int8"),
     "qsubtract": (_broadcast, "int8"),
     "quantize": (_same, "int8"),
     "resize_bilinear": (_resize, "int8"),

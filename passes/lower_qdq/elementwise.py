@@ -1,4 +1,4 @@
-"""Rules for sums, products, extremes and every function of one tensor."""
+"""Rules for sums and products of two tensors, and every function of one tensor."""
 
 from __future__ import annotations
 
@@ -122,28 +122,29 @@ def _is_relu6(clip: Call) -> bool:
 
 
 def binary(island: Island) -> relax.Expr | None:
-    """quantize(a op b) of two int8 tensors -> qadd, qsubtract, qmultiply, qmaximum, qminimum."""
-    call = island.match(island.core, "add", "subtract", "multiply", "maximum", "minimum")
+    """quantize(a op b) of two int8 tensors -> qadd, qsubtract, qmultiply."""
+    call = island.match(island.core, "add", "subtract", "multiply")
     if call is None:
         return None
     a, b = (island.activation(arg) for arg in call.args)
     if a is None or b is None:
         return None
     name = call.op.name.removeprefix("relax.")
-    if name in ("maximum", "minimum"):
-        operands = [requantized(island, a), requantized(island, b)]
-        return ops.call(f"q{name}", operands, **island.clamp())
-    factors = _product(a, b, island) if name == "multiply" else _sum(name, a, b, island)
-    zero_points = {"a_zp": a.zp, "b_zp": b.zp, "y_zp": island.zp}
-    return ops.call(f"q{name}", [a.expr, b.expr], **zero_points, **factors, **island.clamp())
-
-
-def _sum(name: str, a: Quantized, b: Quantized, island: Island) -> dict[str, int]:
+    if name == "multiply":
+        attrs = {"a_zp": a.zp, "b_zp": b.zp, "y_zp": island.zp, **_product(a, b, island)}
+        return ops.call("qmultiply", [a.expr, b.expr], **attrs, **island.clamp())
     multipliers = (
         elementwise.sub_multipliers if name == "subtract" else elementwise.add_multipliers
     )
-    attrs: dict[str, int] = {}
     factors = multipliers(a.real_scale, b.real_scale, island.scale)
+    return ops.call(f"q{name}", [a.expr, b.expr], **sum_attributes(a, b, island, factors))
+
+
+def sum_attributes(
+    a: Quantized, b: Quantized, island: Island, factors: tuple[elementwise.Pair, ...]
+) -> dict[str, int]:
+    """Attributes of a sum or a difference; factors: of a, b and the output."""
+    attrs = {"a_zp": a.zp, "b_zp": b.zp, "y_zp": island.zp, **island.clamp()}
     for operand, (multiplier, shift) in zip("aby", factors, strict=True):
         attrs |= {f"{operand}_multiplier": multiplier, f"{operand}_shift": shift}
     return attrs

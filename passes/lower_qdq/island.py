@@ -107,6 +107,22 @@ class Island:
             limits = island.limits(inner)
         return island
 
+    def without_factor(self) -> Island | None:
+        """The island without a product with a positive constant, which its scale takes in.
+
+        quantize(c * x, s) = quantize(x, s / c). None where `core` is no such product or quotient.
+        """
+        call = self.match(self.core, "multiply", "divide")
+        if call is None:
+            return None
+        divides = call.op.name == "relax.divide"
+        for inner, other in [call.args] if divides else [call.args, reversed(call.args)]:
+            factor = self.scalar(other)
+            if factor is not None and factor > 0 and np.isfinite(factor):
+                scale = self.scale * factor if divides else self.scale / factor
+                return replace(self, core=inner, scale=scale).without_activation()
+        return None
+
     def limits(self, expr: relax.Expr) -> tuple[int, int] | None:
         """Quantized limits of a relu or clip (CalculateActivationRangeQuantized of TFLite)."""
         call = self.match(expr, "nn.relu", "nn.relu6", "clip")

@@ -13,7 +13,7 @@ from tvm_tiny import ops
 from tvm_tiny.interface import ROUNDING
 
 from ..rebuild import mutate_main
-from . import convolution, dense, elementwise, movement, pooling
+from . import convolution, dense, elementwise, movement, pooling, reduction, softmax, sums
 from .edges import LowerEdges, requantize_uint8
 from .fallback import warn_of_float
 from .island import Island
@@ -26,15 +26,25 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     dense.matmul,
     elementwise.prelu,
     elementwise.unary,
+    sums.squared_difference,
+    sums.add_n,
+    sums.extremes,
     elementwise.binary,
     pooling.pool2d,
-    pooling.mean,
-    pooling.softmax,
+    reduction.mean,
+    reduction.extreme,
+    softmax.softmax,
     movement.move,
     movement.pad,
     movement.concat,
     movement.resize,
 )
+
+
+def _first(island: Island | None) -> relax.Expr | None:
+    """What the first rule that knows the island makes of it."""
+    answers = (rule(island) for rule in RULES) if island is not None else iter(())
+    return next((answer for answer in answers if answer is not None), None)
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.LowerQDQ")
@@ -107,11 +117,10 @@ class _LowerIslands(PyExprMutator):
         if out_dtype != "int8":
             return call
         island = island.without_activation()
-        for rule in RULES:
-            lowered = rule(island)
-            if lowered is not None:
-                return lowered
-        return call
+        lowered = _first(island)
+        if lowered is None:
+            lowered = _first(island.without_factor())
+        return call if lowered is None else lowered
 
     def _lower_argmax(self, call: Call) -> relax.Expr:
         """argmax(x) -> argmax of the int8 values, as int64; dequantizing keeps the order."""

@@ -60,10 +60,20 @@ SUM = (
 )
 
 
-@row_kernel("tvm_tiny.qadd", "tvm_tiny.qsubtract", scalars=SUM, streams=same_rows, tiles=True)
+# Bits to the left of the operands before they are rescaled; a square has room for 7 only.
+_HEADROOM = {"tvm_tiny.qsquared_difference": 7}
+
+
+@row_kernel(
+    *("tvm_tiny.qadd", "tvm_tiny.qsubtract", "tvm_tiny.qsquared_difference"),
+    scalars=SUM,
+    streams=same_rows,
+    tiles=True,
+)
 def qadd(call: Call, rings: Rings) -> RowKernel:
-    """a + b or a - b: both rescaled to twice the larger scale with 20 bits of headroom."""
-    subtract = call.op.name == "tvm_tiny.qsubtract"
+    """a + b, a - b or (a - b)^2: both rescaled to twice the larger scale with headroom."""
+    name = call.op.name
+    unit = 1 << _HEADROOM.get(name, 20)
     known = [int(call.attrs[name]) for name in ("a_shift", "b_shift", "y_shift")]
     steps = Steps()
 
@@ -73,12 +83,41 @@ def qadd(call: Call, rings: Rings) -> RowKernel:
         def scaled(which: int) -> Expr:
             # Kept, or TVM computes it in 64 bits.
             difference = _operand(call, which, buffers, index) - q[which]
-            centred = steps.keep(difference * i32(1 << 20))
+            centred = steps.keep(difference * i32(unit))
             return _requantized(steps, centred, q[5 + which], q[8 + which], known[which])
 
-        total = scaled(0) - scaled(1) if subtract else scaled(0) + scaled(1)
+        total = scaled(0) + scaled(1) if name == "tvm_tiny.qadd" else scaled(0) - scaled(1)
+        if name == "tvm_tiny.qsquared_difference":
+            total = steps.keep(total)
+            total = steps.keep(total * total)
         result = _requantized(steps, total, q[7], q[10], known[2])
         return clamp_int8(result + q[2], q[3], q[4])
+
+    return pointwise_kernel(call, rings, value, steps=steps)
+
+
+_SUM_OF_MANY = ("y_zp", "act_min", "act_max", "y_multiplier", "y_shift")
+
+
+@row_kernel("tvm_tiny.qadd_n", scalars=_SUM_OF_MANY, streams=same_rows, tiles=True)
+def qadd_n(call: Call, rings: Rings) -> RowKernel:
+    """The sum of n tensors, each rescaled as in `qadd`.
+
+    Their zero points, multipliers and shifts (at most 0) are the last operand, int32 [3 * n].
+    """
+    count = len(call.args) - 1
+    known = int(call.attrs["y_shift"])
+    steps = Steps()
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        q, factors = buffers[-1], buffers[count]
+        total: Expr = i32(0)
+        for k in range(count):
+            difference = _operand(call, k, buffers, index) - factors[3 * k]
+            centred = steps.keep(difference * i32(1 << 20))
+            total += _requantized(steps, centred, factors[3 * k + 1], factors[3 * k + 2], 0)
+        result = _requantized(steps, steps.keep(total), q[3], q[4], known)
+        return clamp_int8(result + q[0], q[1], q[2])
 
     return pointwise_kernel(call, rings, value, steps=steps)
 

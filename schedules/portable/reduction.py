@@ -1,4 +1,4 @@
-"""Mean and argmax over any axes.
+"""Sums and means, largest and smallest elements, and argmax over any axes.
 
 The tensor is seen as [rows, reduced, kept]: the lowering pass transposes where the reduced
 axes are not adjacent.
@@ -6,6 +6,7 @@ axes are not adjacent.
 
 import math
 
+from tvm import tirx
 from tvm.ir import Call
 from tvm.script import tirx as T
 
@@ -27,7 +28,10 @@ def outer_reduced_inner(shape: tuple[int, ...], axes: list[int]) -> tuple[int, i
 
 @row_kernel("tvm_tiny.qmean", scalars=("x_zp", "y_zp", "multiplier", "shift"))
 def qmean(call: Call, rings: Rings) -> RowKernel:
-    """int8 mean: the sum without its zero points, times a multiplier that holds 1/count."""
+    """int8 mean or sum: the sum without its zero points, times a multiplier.
+
+    The multiplier of a mean holds 1 / count.
+    """
     attrs = call.attrs
     O, R, I = outer_reduced_inner(  # noqa: E741
         shape_of(call.args[0]), sorted(int(a) for a in attrs["axes"])
@@ -134,6 +138,28 @@ def qavg_of_sums(call: Call, rings: Rings) -> RowKernel:
                 out[vc] = clamp_int8(acc[0], q[0], q[1])
 
     return RowKernel(row, 1)
+
+
+@row_kernel("tvm_tiny.qreduce_max", "tvm_tiny.qreduce_min")
+def qreduce_max(call: Call, rings: Rings) -> RowKernel:
+    """The largest or smallest raw value over adjacent axes."""
+    pick = tirx.max if call.op.name == "tvm_tiny.qreduce_max" else tirx.min
+    O, R, I = outer_reduced_inner(  # noqa: E741
+        shape_of(call.args[0]), sorted(int(a) for a in call.attrs["axes"])
+    )
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(x: T.Buffer((O, R, I), "int8"), out: T.Buffer((O, I), "int8"), y: T.int32):
+        for i in range(I):
+            with T.sblock("element"):
+                vi = T.axis.remap("S", [i])
+                best = T.sblock_alloc_buffer((1,), "int8")
+                best[0] = x[y, 0, vi]
+                for r in range(1, R):
+                    best[0] = pick(best[0], x[y, r, vi])
+                out[y, vi] = best[0]
+
+    return RowKernel(row, O)
 
 
 @row_kernel("tvm_tiny.argmax")

@@ -3,7 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tvm_tiny.reference import Quant, activation, elementwise, movement, pooling, quantization
+from tvm_tiny.reference import (
+    Quant,
+    activation,
+    elementwise,
+    movement,
+    pooling,
+    quantization,
+    reduction,
+)
 
 ALL = np.arange(-128, 128).astype(np.int8)
 UNIT = Quant(1.0, 0)
@@ -60,17 +68,33 @@ def test_pools_ignore_what_lies_outside():
 
 
 @pytest.mark.parametrize("axes", [(1, 2), (-1,), (0, 3), (0, 1, 2, 3)])
-def test_mean_over_any_axes(axes):
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [("mean", np.mean), ("add_up", np.sum), ("largest", np.max), ("smallest", np.min)],
+)
+def test_reductions_over_any_axes(name, function, axes):
     x = np.random.default_rng(5).integers(-128, 128, (2, 5, 7, 3)).astype(np.int8)
-    source, target = Quant(0.05, 12), Quant(0.02, -30)
-    result = pooling.mean(x, axes, source, target, keepdims=True)
-    near(result, real(x, source).mean(axis=axes, keepdims=True), target)
-    squeezed = pooling.mean(x, axes, source, target)
+    source, target = Quant(0.05, 12), Quant(1.5 if name == "add_up" else 0.06, -30)
+    reduce = getattr(reduction, name)
+    result = reduce(x, axes, source, target, keepdims=True)
+    near(result, function(real(x, source), axis=axes, keepdims=True), target)
+    squeezed = reduce(x, axes, source, target)
     np.testing.assert_array_equal(squeezed, result.squeeze(tuple(a % 4 for a in axes)))
 
 
+def test_squared_difference_and_sums_of_many_are_within_a_step():
+    a, b = ALL[:, None], ALL[None, ::5]
+    a_quant, b_quant = Quant(0.03, -20), Quant(0.07, 11)
+    difference = real(a, a_quant) - real(b, b_quant)
+    wide = Quant(1.5, -120)
+    squares = elementwise.squared_difference(a, b, a_quant, b_quant, wide)
+    near(squares, difference**2, wide)
+    total = elementwise.add_n([a, b, a], [a_quant, b_quant, a_quant], Quant(0.2, -3))
+    near(total, 2 * real(a, a_quant) + real(b, b_quant), Quant(0.2, -3))
+
+
 def test_mean_multiplier_is_divided_as_an_integer():
-    multiplier, shift = pooling.mean_multiplier(1.0, 1.0, 49)
+    multiplier, shift = reduction.mean_multiplier(1.0, 1.0, 49)
     assert (multiplier, shift) == (((1 << 30) << 5) // 49, 1 - 5)
 
 

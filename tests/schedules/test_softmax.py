@@ -8,7 +8,7 @@ import tvm
 from tvm import relax
 
 from tvm_tiny import ops
-from tvm_tiny.passes.lower_qdq.pooling import exp_table
+from tvm_tiny.passes.lower_qdq.softmax import exp_table
 from tvm_tiny.reference.activation import softmax
 from tvm_tiny.reference.quantization import Quant
 

@@ -12,14 +12,13 @@ from tvm_tiny.frontend.tflite.ops import CONVERTERS, floating
 
 # In the tables of operators with an integer form or without, for the family's sake; LowerQDQ
 # decides otherwise.
-_FLOAT_TFLITE = frozenset({"REDUCE_MAX", "REDUCE_MIN", "SUM"})
 _INTEGER_TFLITE = frozenset({"SQUARE"})  # a product
-_FLOAT_ONNX = frozenset({"Div", "ReduceMax", "ReduceMin", "ReduceSum"})
+_FLOAT_ONNX = frozenset({"Div"})
 
 
 def tflite_operators() -> dict[str, str]:
     """TFLite operator -> "integer" or "float"."""
-    in_float = (_FLOAT_TFLITE | set(floating.CONVERTERS)) - _INTEGER_TFLITE
+    in_float = set(floating.CONVERTERS) - _INTEGER_TFLITE
     return {name: "float" if name in in_float else "integer" for name in sorted(CONVERTERS)}
 
 

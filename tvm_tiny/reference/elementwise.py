@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,10 @@ from .quantization import Quant, requantize, rescale, to_output
 Pair = tuple[int, int]
 # Headroom in bits given to both operands of a sum: 255 << 20 still fits 29 bits.
 SUM_LEFT_SHIFT = 20
+# The same where the sum is squared: (255 << 7)^2 still fits 30 bits.
+SQUARE_LEFT_SHIFT = 7
+# Operands of a sum of many, each at most 255 << 19: their sum fits an int32.
+MOST_TERMS = 16
 
 
 def add_multipliers(a_scale: float, b_scale: float, y_scale: float) -> tuple[Pair, Pair, Pair]:
@@ -45,8 +52,30 @@ def sub_multipliers(a_scale: float, b_scale: float, y_scale: float) -> tuple[Pai
     )
 
 
-def _operand(values: npt.NDArray[Any], quant: Quant, factor: Pair) -> IntArray:
-    shifted = (values.astype(np.int64) - quant.zero_point) << SUM_LEFT_SHIFT
+def squared_difference_multipliers(
+    a_scale: float, b_scale: float, y_scale: float
+) -> tuple[Pair, Pair, Pair]:
+    """As `add_multipliers` for SQUARED_DIFFERENCE: 7 bits of headroom, and the scale squared."""
+    twice_max = 2.0 * max(float(a_scale), float(b_scale))
+    unit = (1 << 2 * SQUARE_LEFT_SHIFT) * float(y_scale)
+    return (
+        quantize_multiplier(float(a_scale) / twice_max),
+        quantize_multiplier(float(b_scale) / twice_max),
+        quantize_multiplier(twice_max * twice_max / unit),
+    )
+
+
+def add_n_multipliers(scales: Sequence[float], y_scale: float) -> list[Pair]:
+    """(multiplier, shift) of each operand of a sum of many, then of the output."""
+    twice_max = 2.0 * max(map(float, scales))
+    output = quantize_multiplier(twice_max / ((1 << SUM_LEFT_SHIFT) * float(y_scale)))
+    return [*(quantize_multiplier(float(scale) / twice_max) for scale in scales), output]
+
+
+def _operand(
+    values: npt.NDArray[Any], quant: Quant, factor: Pair, bits: int = SUM_LEFT_SHIFT
+) -> IntArray:
+    shifted = (values.astype(np.int64) - quant.zero_point) << bits
     return multiply_by_quantized_multiplier(shifted, *factor)
 
 
@@ -78,6 +107,40 @@ def sub(
     first, second, output = sub_multipliers(a_quant.scale, b_quant.scale, y_quant.scale)
     difference = _operand(a, a_quant, first) - _operand(b, b_quant, second)
     return to_output(multiply_by_quantized_multiplier(difference, *output), y_quant, limits)
+
+
+def squared_difference(
+    a: npt.NDArray[Any],
+    b: npt.NDArray[Any],
+    a_quant: Quant,
+    b_quant: Quant,
+    y_quant: Quant,
+    *,
+    limits: Pair | None = None,
+) -> Int8Array:
+    """(a - b)^2."""
+    first, second, output = squared_difference_multipliers(
+        a_quant.scale, b_quant.scale, y_quant.scale
+    )
+    difference = _operand(a, a_quant, first, SQUARE_LEFT_SHIFT) - _operand(
+        b, b_quant, second, SQUARE_LEFT_SHIFT
+    )
+    squared = multiply_by_quantized_multiplier(difference * difference, *output)
+    return to_output(squared, y_quant, limits)
+
+
+def add_n(
+    terms: Sequence[npt.NDArray[Any]],
+    quants: Sequence[Quant],
+    y_quant: Quant,
+    *,
+    limits: Pair | None = None,
+) -> Int8Array:
+    """The sum of at most `MOST_TERMS` tensors."""
+    *factors, output = add_n_multipliers([quant.scale for quant in quants], y_quant.scale)
+    parts = [_operand(*term) for term in zip(terms, quants, factors, strict=True)]
+    total = functools.reduce(operator.add, parts)
+    return to_output(multiply_by_quantized_multiplier(total, *output), y_quant, limits)
 
 
 def mul(

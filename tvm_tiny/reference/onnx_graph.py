@@ -15,6 +15,7 @@ from onnx import numpy_helper
 
 from tvm_tiny.errors import ModelError, UnsupportedError
 
+from .onnx_fusions import fuse
 from .onnx_qlinear import QLINEAR
 from .onnx_values import Node
 from .tensor import TensorInfo, read_file
@@ -58,7 +59,7 @@ def read_graph(source: bytes | Path) -> Graph:
         raise UnsupportedError(reasons)
     inputs = tuple(_info(v, nodes, constants) for v in values)
     outputs = tuple(_info(v, nodes, constants) for v in model.graph.output)
-    return Graph(nodes, constants, inputs, outputs, opset)
+    return Graph(fuse(nodes, constants), constants, inputs, outputs, opset)
 
 
 def _load(source: bytes | Path) -> Any:

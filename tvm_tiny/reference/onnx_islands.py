@@ -7,13 +7,14 @@ integer arithmetic; the operator then runs in float.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import activation, convolution, dense, elementwise, movement, pooling
+from . import activation, convolution, dense, elementwise, movement, pooling, reduction
 from .arithmetic import IntArray, round_half_away_array
 from .onnx_values import Dequantized, Node
 from .onnx_windows import from_nhwc, to_nhwc, window
@@ -177,6 +178,29 @@ def _binary(kernel: Callable[..., Array]) -> Kernel:
     return run
 
 
+def _sum(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
+    terms = [_activation(args, k) for k in range(len(args))]
+    if len(terms) == 1:
+        return requantize(*terms[0], y)
+    if len(terms) == 2:
+        return _binary(elementwise.add)(node, args, y, rounding)
+    if len(terms) > elementwise.MOST_TERMS:
+        raise NoIntegerForm
+    return elementwise.add_n([data for data, _ in terms], [q for _, q in terms], y)
+
+
+def _mean(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
+    return _sum(node, args, Quant(y.scale * len(args), y.zero_point), rounding)
+
+
+def _extreme(kernel: Callable[..., Array]) -> Kernel:
+    def run(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
+        moved = [requantize(*_activation(args, k), y) for k in range(len(args))]
+        return functools.reduce(lambda a, b: kernel(a, b, y, y, y), moved)
+
+    return run
+
+
 def _unary(kernel: Callable[..., Array]) -> Kernel:
     def run(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
         return kernel(*_activation(args), y)
@@ -206,20 +230,23 @@ def _global_average_pool(
     node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding
 ) -> Array:
     x, x_quant = _activation(args)
-    return pooling.mean(x, range(2, x.ndim), x_quant, y, keepdims=True, rounding=rounding)
+    return reduction.mean(x, range(2, x.ndim), x_quant, y, keepdims=True, rounding=rounding)
 
 
-def _reduce_mean(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-    x, x_quant = _activation(args)
-    axes = node.attributes.get("axes")
-    if len(args) > 1 and isinstance(args[1], np.ndarray):
-        axes = args[1].reshape(-1).tolist()
-    if not axes:
-        if node.attributes.get("noop_with_empty_axes", 0):
-            return requantize(x, x_quant, y)
-        axes = list(range(x.ndim))
-    keepdims = bool(node.attributes.get("keepdims", 1))
-    return pooling.mean(x, axes, x_quant, y, keepdims=keepdims, rounding=rounding)
+def _reduce(kernel: Callable[..., Array]) -> Kernel:
+    def run(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
+        x, x_quant = _activation(args)
+        axes = node.attributes.get("axes")
+        if len(args) > 1 and isinstance(args[1], np.ndarray):
+            axes = args[1].reshape(-1).tolist()
+        if not axes:
+            if node.attributes.get("noop_with_empty_axes", 0):
+                return requantize(x, x_quant, y)
+            axes = list(range(x.ndim))
+        keepdims = bool(node.attributes.get("keepdims", 1))
+        return kernel(x, axes, x_quant, y, keepdims=keepdims, rounding=rounding)
+
+    return run
 
 
 def _concat(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
@@ -295,15 +322,21 @@ ISLANDS: dict[str, Kernel] = {
     "HardSwish": _unary(activation.hard_swish),
     "LeakyRelu": _leaky_relu,
     "MatMul": _matmul,
-    "Max": _binary(elementwise.maximum),
-    "Min": _binary(elementwise.minimum),
+    "Max": _extreme(elementwise.maximum),
+    "Mean": _mean,
+    "Min": _extreme(elementwise.minimum),
     "Mul": _binary(elementwise.mul),
     "PRelu": _prelu,
-    "ReduceMean": _reduce_mean,
+    "ReduceMax": _reduce(reduction.largest),
+    "ReduceMean": _reduce(reduction.mean),
+    "ReduceMin": _reduce(reduction.smallest),
+    "ReduceSum": _reduce(reduction.add_up),
     "Relu": _clip,
     "Resize": _resize_linear,
     "Sigmoid": _unary(activation.logistic),
     "Softmax": _softmax,
+    "SquaredDifference": _binary(elementwise.squared_difference),
     "Sub": _binary(elementwise.sub),
+    "Sum": _sum,
     "Tanh": _unary(activation.tanh),
 }

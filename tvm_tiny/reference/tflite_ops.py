@@ -11,7 +11,7 @@ import tflite
 
 from tvm_tiny.errors import UnsupportedError
 
-from . import activation, convolution, dense, elementwise, movement, pooling
+from . import activation, convolution, dense, elementwise, movement, pooling, reduction
 from .flatbuffer import Operator, Tensor
 from .quantization import activation_limits, dequantize, quantize, requantize
 
@@ -154,11 +154,20 @@ def _pool(op: Operator, inputs: list[Array | None]) -> Arrays:
     return [pool(x, kernel, strides=strides, pads=pads, limits=_limits(op))]
 
 
-def _mean(op: Operator, inputs: list[Array | None]) -> Arrays:
-    axes = [int(axis) for axis in _array(inputs, 1).reshape(-1)]
-    keepdims = bool(op.options.KeepDims())
-    quants = _given(op, 0).quant, op.outputs[0].quant
-    return [pooling.mean(_array(inputs, 0), axes, *quants, keepdims=keepdims)]
+def _reduce(kernel: Callable[..., Array]) -> Handler:
+    def run(op: Operator, inputs: list[Array | None]) -> Arrays:
+        axes = [int(axis) for axis in _array(inputs, 1).reshape(-1)]
+        quants = _given(op, 0).quant, op.outputs[0].quant
+        keepdims = bool(op.options.KeepDims())
+        return [kernel(_array(inputs, 0), axes, *quants, keepdims=keepdims)]
+
+    return run
+
+
+def _add_n(op: Operator, inputs: list[Array | None]) -> Arrays:
+    terms = [_array(inputs, k) for k in range(len(inputs))]
+    quants = [_given(op, k).quant for k in range(len(inputs))]
+    return [elementwise.add_n(terms, quants, op.outputs[0].quant)]
 
 
 def _pad(op: Operator, inputs: list[Array | None]) -> Arrays:
@@ -289,6 +298,7 @@ MOVEMENT: dict[str, Handler] = {
 }
 INTEGER: dict[str, Handler] = {
     "ADD": _binary(elementwise.add),
+    "ADD_N": _add_n,
     "ARG_MAX": _arg_extreme,
     "ARG_MIN": _arg_extreme,
     "AVERAGE_POOL_2D": _pool,
@@ -301,17 +311,21 @@ INTEGER: dict[str, Handler] = {
     "LOGISTIC": _unary(activation.logistic),
     "MAXIMUM": _binary(elementwise.maximum, fused=False),
     "MAX_POOL_2D": _pool,
-    "MEAN": _mean,
+    "MEAN": _reduce(reduction.mean),
     "MINIMUM": _binary(elementwise.minimum, fused=False),
     "MUL": _binary(elementwise.mul),
     "PRELU": _prelu,
+    "REDUCE_MAX": _reduce(reduction.largest),
+    "REDUCE_MIN": _reduce(reduction.smallest),
     "RELU": _unary(activation.relu),
     "RELU6": _unary(activation.relu, activation="relu6"),
     "RELU_N1_TO_1": _unary(activation.relu, activation="relu_n1_to_1"),
     "RESIZE_BILINEAR": _resize,
     "RESIZE_NEAREST_NEIGHBOR": _resize,
     "SOFTMAX": _softmax,
+    "SQUARED_DIFFERENCE": _binary(elementwise.squared_difference, fused=False),
     "SUB": _binary(elementwise.sub),
+    "SUM": _reduce(reduction.add_up),
     "TANH": _unary(activation.tanh),
     "TRANSPOSE_CONV": _transpose_conv,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..draw import Quant
 from .graph import Graph, Value
 from .rules import MICROSOFT, Rule, rule
@@ -49,7 +51,36 @@ def _qlinear_binary_rule(op: str) -> Rule:
     return make
 
 
-for _op in ("Add", "Sub", "Mul", "Max", "Min"):
+def _rule_of_many(op: str) -> Rule:
+    """One to five operands that broadcast; a Sum of two may be an Add."""
+
+    def make(graph: Graph, x: Value) -> list[Value]:
+        others = [_operand(graph, x) for _ in range(graph.draw.integer(0, 4))]
+        ready = [x, *others]
+        terms = [ready[k] for k in graph.draw.permutation(len(ready))]
+        (name,) = graph.node(op, [graph.dequantize(v) for v in terms])
+        usual = max(v.quant.scale for v in terms) * (len(terms) if op == "Sum" else 1)
+        return [graph.quantize(name, x.shape, graph.quant_near(usual))]
+
+    return make
+
+
+@rule("SquaredDifference")
+def squared_difference(graph: Graph, x: Value) -> list[Value]:
+    """Sub, then Mul by itself or Pow, in one island."""
+    other = _operand(graph, x)
+    (gap,) = graph.node("Sub", [graph.dequantize(v) for v in (x, other)])
+    by_pow = graph.draw.chance(0.5)
+    second = graph.constant("two", np.float32(2)) if by_pow else gap
+    (name,) = graph.node("Pow" if by_pow else "Mul", [gap, second])
+    largest = max(x.quant.scale, other.quant.scale)
+    out = graph.quant_near(largest**2 * graph.draw.log_uniform(16, 256))
+    return [graph.quantize(name, x.shape, out)]
+
+
+for _op in ("Sum", "Mean", "Max", "Min"):
+    rule(_op)(_rule_of_many(_op))
+for _op in ("Add", "Sub", "Mul"):
     rule(_op)(_binary_rule(_op))
 for _op in ("QLinearAdd", "QLinearMul"):
     rule(_op)(_qlinear_binary_rule(_op))

@@ -1,9 +1,10 @@
-"""Pooling and means."""
+"""Pooling and reductions."""
 
 from __future__ import annotations
 
+from ..draw import Quant
 from .graph import Graph, Value
-from .rules import MICROSOFT, rule, simple
+from .rules import MICROSOFT, ints, rule, simple
 from .windows import draw_window
 
 
@@ -35,11 +36,31 @@ def qlinear_global_average_pool(graph: Graph, x: Value) -> list[Value]:
     return [graph.record(name, (*x.shape[:2], 1, 1), out)]
 
 
-@rule("ReduceMean", (3, 4))
+def _reduction(graph: Graph, op: str, x: Value, out: Quant) -> list[Value]:
+    """Over any axes, some counted from the end, or over all where none is given."""
+    draw, rank, keep = graph.draw, len(x.shape), graph.draw.choice((0, 1))
+    axes = list(draw.subset(rank)) if draw.chance(0.9) else list(range(rank))
+    keep = 1 if len(axes) == rank else keep
+    shape = [1 if i in axes else d for i, d in enumerate(x.shape) if keep or i not in axes]
+    given = None if len(axes) == rank and draw.chance(0.5) else axes
+    if given is not None and draw.chance(0.3):
+        given = [axis - rank for axis in given]
+    # ReduceSum takes its axes as an input since opset 13, the others since 18.
+    extra = [ints(graph, "axes", given)] if op == "ReduceSum" and given is not None else []
+    attrs = {} if op == "ReduceSum" or given is None else {"axes": given}
+    return simple(graph, op, x, out, shape, extra, keepdims=keep, **attrs)
+
+
+@rule("ReduceMean")
 def reduce_mean(graph: Graph, x: Value) -> list[Value]:
-    rank, keep = len(x.shape), graph.draw.choice((0, 1))
-    axes = [-2, -1] if rank == 4 else [graph.draw.integer(1, 2)]
-    gone = {axis % rank for axis in axes}
-    shape = [1 if i in gone else d for i, d in enumerate(x.shape) if keep or i not in gone]
-    out = graph.quant_near(x.quant.scale / 2)
-    return simple(graph, "ReduceMean", x, out, shape, axes=axes, keepdims=keep)
+    return _reduction(graph, "ReduceMean", x, graph.quant_near(x.quant.scale / 2))
+
+
+@rule("ReduceSum")
+def reduce_sum(graph: Graph, x: Value) -> list[Value]:
+    usual = x.quant.scale * graph.draw.log_uniform(1.0, x.size)
+    return _reduction(graph, "ReduceSum", x, graph.quant_near(usual))
+
+
+for _op in ("ReduceMax", "ReduceMin"):
+    rule(_op)(lambda graph, x, op=_op: _reduction(graph, op, x, graph.quant_near(x.quant.scale)))

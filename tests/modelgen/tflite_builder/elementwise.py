@@ -36,12 +36,14 @@ class Elementwise(Graph):
     def dequantize(self, x: Tensor) -> Tensor:
         return self.operator("DEQUANTIZE", [x], x.shape, None, "float32")
 
-    def mean(self, x: Tensor, axes: Sequence[int], out: Quant, *, keep_dims: bool) -> Tensor:
+    def reduce(
+        self, code: str, x: Tensor, axes: Sequence[int], out: Quant, *, keep_dims: bool
+    ) -> Tensor:
+        """MEAN, SUM, REDUCE_MAX or REDUCE_MIN."""
         reduced = {axis % x.rank for axis in axes}
         shape = [1 if i in reduced else d for i, d in enumerate(x.shape)
                  if keep_dims or i not in reduced]
-        return self.operator("MEAN", [x, self.ints("axes", axes)], shape, out,
-                             keep_dims=keep_dims)
+        return self.operator(code, [x, self.ints("axes", axes)], shape, out, keep_dims=keep_dims)
 
     def arg_max(self, x: Tensor, axis: int) -> Tensor:
         """int32 indices without the reduced axis."""

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from ..draw import Quant
 from ..tflite_builder import Tensor
 from .graph import PRODUCT_LIMIT, Graph, rule
 
 
-@rule("MEAN")
-def mean(graph: Graph, x: Tensor) -> list[Tensor]:
+def _reduction(graph: Graph, code: str, x: Tensor, out: Quant) -> list[Tensor]:
     """Over height and width as after a convolution, or over any axes; some counted from the end."""
     draw = graph.draw
     axes = (1, 2) if x.rank == 4 and draw.chance(0.5) else draw.subset(x.rank)
     keep = len(axes) == x.rank or draw.chance(0.5)
     if draw.chance(0.3):
         axes = tuple(axis - x.rank for axis in axes)
-    out = draw.quant_near(x.scales[0], largest_multiplier=PRODUCT_LIMIT / 512)
-    return [graph.builder.mean(x, axes, out, keep_dims=keep)]
+    return [graph.builder.reduce(code, x, axes, out, keep_dims=keep)]
+
+
+@rule("MEAN")
+def mean(graph: Graph, x: Tensor) -> list[Tensor]:
+    out = graph.draw.quant_near(x.scales[0], largest_multiplier=PRODUCT_LIMIT / 512)
+    return _reduction(graph, "MEAN", x, out)
+
+
+@rule("SUM")
+def add_up(graph: Graph, x: Tensor) -> list[Tensor]:
+    usual = x.scales[0] * graph.draw.log_uniform(1.0, x.size)
+    limit = PRODUCT_LIMIT / (255 * x.size)
+    return _reduction(graph, "SUM", x, graph.draw.quant_near(usual, largest_multiplier=limit))
+
+
+@rule("REDUCE_MAX")
+def largest(graph: Graph, x: Tensor) -> list[Tensor]:
+    return _reduction(graph, "REDUCE_MAX", x, x.quant)
+
+
+@rule("REDUCE_MIN")
+def smallest(graph: Graph, x: Tensor) -> list[Tensor]:
+    return _reduction(graph, "REDUCE_MIN", x, x.quant)
 
 
 @rule("ARG_MAX", (2, 3, 4))

@@ -108,6 +108,7 @@ INPUT_COUNTS: dict[str, tuple[int, int]] = {
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"), (2, 3)),
     **dict.fromkeys(("PADV2", "SLICE", "SPLIT_V"), (3, 3)),
     **dict.fromkeys(("CONCATENATION", "PACK"), (1, 1024)),
+    "ADD_N": (2, 1024),
     "RESHAPE": (1, 2),
     "STRIDED_SLICE": (4, 4),
     "TRANSPOSE_CONV": (3, 4),

@@ -1,4 +1,4 @@
-"""Elementwise operators of two operands."""
+"""Elementwise operators of two operands, and of any number."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Max": relax.op.maximum,
     "Min": relax.op.minimum,
     "Sum": relax.op.add,
+    "Mean": relax.op.add,
 }
 
 
@@ -30,4 +31,11 @@ def binary(context: Context, node: Node) -> list[Any]:
     return [reduce(lambda a, b: context.emit(operator(a, b)), operands)]
 
 
-TABLE = dict.fromkeys(OPERATORS, binary)
+def mean(context: Context, node: Node) -> list[Any]:
+    """Mean of any number of operands, element by element."""
+    (total,) = binary(context, node)
+    count = relax.const(float(len(node.inputs)), "float32")
+    return [context.emit(relax.op.divide(total, count))]
+
+
+TABLE = {**dict.fromkeys(OPERATORS, binary), "Mean": mean}

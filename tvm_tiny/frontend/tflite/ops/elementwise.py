@@ -37,10 +37,34 @@ def binary(function: Callable[[Any, Any], Any]) -> Callable[[Graph, Operator], N
     return convert
 
 
+def convert_add_n(graph: Graph, operator: Operator) -> None:
+    """The sum of any number of tensors of one shape."""
+    tensors = [graph.operand(operator, k) for k in range(len(operator.inputs))]
+    for tensor in tensors:
+        graph.expect_shape(operator, tensor.shape)
+    total, *rest = (graph.real(operator, tensor) for tensor in tensors)
+    for position, term in enumerate(rest):
+        total = graph.emit(total) if position else total
+        total = relax.op.add(total, term)
+    graph.store(operator, total)
+
+
+def convert_squared_difference(graph: Graph, operator: Operator) -> None:
+    """(a - b)^2, spelled out; LowerQDQ knows the form."""
+
+    def function(a: Any, b: Any) -> Any:
+        difference = graph.emit(relax.op.subtract(a, b))
+        return relax.op.multiply(difference, difference)
+
+    binary(function)(graph, operator)
+
+
 CONVERTERS = {
     "ADD": binary(relax.op.add),
+    "ADD_N": convert_add_n,
     "SUB": binary(relax.op.subtract),
     "MUL": binary(relax.op.multiply),
     "MAXIMUM": binary(relax.op.maximum),
     "MINIMUM": binary(relax.op.minimum),
+    "SQUARED_DIFFERENCE": convert_squared_difference,
 }

@@ -50,13 +50,6 @@ def convert_l2_normalization(graph: Graph, operator: Operator) -> None:
     graph.store(operator, activated(graph, operator, expr))
 
 
-def _squared_difference(graph: Graph, operator: Operator) -> None:
-    def function(a: Any, b: Any) -> Any:
-        return _square(graph.emit(relax.op.subtract(a, b)))
-
-    binary(function)(graph, operator)
-
-
 CONVERTERS = {
     "ABS": unary(relax.op.abs),
     "CEIL": unary(relax.op.ceil),
@@ -76,5 +69,4 @@ CONVERTERS = {
     "SIN": unary(relax.op.sin),
     "SQRT": unary(relax.op.sqrt),
     "SQUARE": unary(_square),
-    "SQUARED_DIFFERENCE": _squared_difference,
 }

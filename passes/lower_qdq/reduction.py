@@ -1,0 +1,87 @@
+"""Rules for reductions over any axes: mean, sum, largest and smallest element."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import relax
+from tvm.ir import Call
+
+from tvm_tiny import ops
+from tvm_tiny.reference.arithmetic import quantize_multiplier
+from tvm_tiny.reference.reduction import mean_multiplier
+
+from .elementwise import finish
+from .island import Island
+from .quantized import Quantized, ints
+
+
+def mean(island: Island) -> relax.Expr | None:
+    """quantize(mean(x, axes)), sum(x, axes) and global average pooling -> qmean.
+
+    A sum is a mean whose multiplier does not hold 1 / count.
+    """
+    call = island.match(island.core, "mean", "sum", "nn.adaptive_avg_pool2d")
+    x = island.activation(call.args[0]) if call is not None else None
+    axes = _reduced_axes(call, len(x.shape)) if call is not None and x is not None else None
+    if call is None or x is None or axes is None:
+        return None
+    if not axes:
+        return finish(island, x.expr, x)
+    count = int(np.prod([x.shape[a] for a in axes], dtype="int64"))
+    operand, run = _adjacent(island, x, axes)
+    reduced = ops.call(
+        "qmean",
+        [operand],
+        axes=run,
+        shape=ints(call.ty.shape),
+        x_zp=x.zp,
+        y_zp=island.zp,
+        rounding=island.rounding,
+        **_factors(x, island, 1 if call.op.name == "relax.sum" else count),
+    )
+    if (island.low, island.high) == (-128, 127):
+        return reduced
+    scale, zero_point = np.float32(island.scale), np.int32(island.zp)
+    return finish(island, reduced, Quantized(x.expr, np.array(scale), np.array(zero_point), 0))
+
+
+def _factors(x: Quantized, island: Island, count: int) -> dict[str, int | float]:
+    """Attributes that scale a sum by s_x / (count * s_y), in either rounding."""
+    multiplier, shift = (
+        quantize_multiplier(x.real_scale / island.scale)
+        if count == 1
+        else mean_multiplier(x.real_scale, island.scale, count)
+    )
+    ratio = np.float32(x.real_scale) / (np.float32(count) * np.float32(island.scale))
+    return {"multiplier": multiplier, "shift": shift, "ratio": float(ratio)}
+
+
+def _reduced_axes(call: Call, rank: int) -> list[int] | None:
+    if call.op.name == "relax.nn.adaptive_avg_pool2d":
+        whole = str(call.attrs.layout) == "NHWC" and ints(call.ty.shape)[1:3] == [1, 1]
+        return [1, 2] if whole else None
+    axes = call.attrs.axis
+    return sorted(a % rank for a in ints(axes)) if axes is not None else list(range(rank))
+
+
+def _adjacent(island: Island, x: Quantized, axes: list[int]) -> tuple[relax.Expr, list[int]]:
+    """`x` with the reduced axes next to each other, and where they are; order kept."""
+    if axes[-1] - axes[0] + 1 == len(axes):
+        return x.expr, axes
+    kept = [a for a in range(len(x.shape)) if a not in axes]
+    moved = island.emit(ops.call("transpose", [x.expr], axes=kept + axes))
+    return moved, list(range(len(kept), len(x.shape)))
+
+
+def extreme(island: Island) -> relax.Expr | None:
+    """quantize(max(x, axes)), min(x, axes) -> qreduce_max, qreduce_min of the raw values."""
+    call = island.match(island.core, "max", "min")
+    x = island.activation(call.args[0]) if call is not None else None
+    axes = _reduced_axes(call, len(x.shape)) if call is not None and x is not None else None
+    if call is None or x is None or axes is None:
+        return None
+    if not axes:
+        return finish(island, x.expr, x)
+    operand, run = _adjacent(island, x, axes)
+    name = "qreduce_" + call.op.name.removeprefix("relax.")
+    return finish(island, ops.call(name, [operand], axes=run, shape=ints(call.ty.shape)), x)

@@ -1,0 +1,100 @@
+"""Sums, means and extreme elements over any axes of an int8 tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .arithmetic import (
+    Int8Array,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+    wrap_int32,
+)
+from .quantization import Quant, Rounding, requantize, rescale_float32, to_output
+
+
+def mean_multiplier(x_scale: float, y_scale: float, count: int) -> tuple[int, int]:
+    """Multiplier and shift of x_scale / y_scale / count.
+
+    The multiplier of the scales is divided by `count` as an integer, towards zero, after
+    moving it up by floor(log2(count)) bits (at most 32, and not past a right shift of 31).
+    """
+    multiplier, shift = quantize_multiplier(float(x_scale) / float(y_scale))
+    up = min(count.bit_length() - 1, 32, 31 + shift)
+    return (multiplier << up) // count, shift - up
+
+
+def mean(
+    x: npt.NDArray[Any],
+    axes: Sequence[int],
+    x_quant: Quant,
+    y_quant: Quant,
+    *,
+    keepdims: bool = False,
+    rounding: Rounding = Rounding.TFLITE,
+) -> Int8Array:
+    """Mean over `axes` of a tensor of any rank, from one quantization to another."""
+    total, count = _centred_sum(x, axes, x_quant, keepdims)
+    if rounding is Rounding.FLOAT32:
+        return _in_float32(total, count, x_quant, y_quant)
+    factors = mean_multiplier(x_quant.scale, y_quant.scale, count)
+    return to_output(multiply_by_quantized_multiplier(total, *factors), y_quant, None)
+
+
+def add_up(
+    x: npt.NDArray[Any],
+    axes: Sequence[int],
+    x_quant: Quant,
+    y_quant: Quant,
+    *,
+    keepdims: bool = False,
+    rounding: Rounding = Rounding.TFLITE,
+) -> Int8Array:
+    """Sum over `axes`: a mean whose multiplier does not hold 1 / count."""
+    total, _ = _centred_sum(x, axes, x_quant, keepdims)
+    if rounding is Rounding.FLOAT32:
+        return _in_float32(total, 1, x_quant, y_quant)
+    factors = quantize_multiplier(float(x_quant.scale) / float(y_quant.scale))
+    return to_output(multiply_by_quantized_multiplier(total, *factors), y_quant, None)
+
+
+def _centred_sum(
+    x: npt.NDArray[Any], axes: Sequence[int], quant: Quant, keepdims: bool
+) -> tuple[npt.NDArray[np.int64], int]:
+    """The int32 sum without its zero points, and of how many elements it is."""
+    resolved = tuple(sorted({axis % x.ndim for axis in axes}))
+    count = int(np.prod([x.shape[axis] for axis in resolved], dtype=np.int64))
+    total = x.sum(axis=resolved, keepdims=keepdims, dtype=np.int64)
+    return wrap_int32(total - quant.zero_point * count), count
+
+
+def _in_float32(
+    total: npt.NDArray[np.int64], count: int, x_quant: Quant, y_quant: Quant
+) -> Int8Array:
+    ratio = np.float32(x_quant.scale) / (np.float32(count) * np.float32(y_quant.scale))
+    return to_output(rescale_float32(total, np.float32(ratio)), y_quant, None)
+
+
+def _extreme(function: Callable[..., Any]) -> Callable[..., Int8Array]:
+    def reduce(
+        x: npt.NDArray[Any],
+        axes: Sequence[int],
+        x_quant: Quant,
+        y_quant: Quant,
+        *,
+        keepdims: bool = False,
+        rounding: Rounding = Rounding.TFLITE,
+    ) -> Int8Array:
+        raw = function(x, axis=tuple(axis % x.ndim for axis in axes), keepdims=keepdims)
+        found: Int8Array = requantize(np.asarray(raw), x_quant, y_quant)
+        return found
+
+    return reduce
+
+
+largest = _extreme(np.max)
+smallest = _extreme(np.min)
