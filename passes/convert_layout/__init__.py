@@ -1,4 +1,4 @@
-"""ConvertLayout: NCHW data and OIHW kernels become NHWC and OHWI."""
+"""ConvertLayout: NCHW (and NCL) data and OIHW kernels become NHWC and OHWI."""
 
 from .layout import ConvertLayout
 

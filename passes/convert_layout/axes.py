@@ -9,7 +9,7 @@ import tvm
 from tvm import relax
 
 from .emitter import Emitter
-from .values import MOVED, TO_NHWC, AnyValue, Value, ints, is_constant, shape_of
+from .values import MOVED, TO_NHWC, AnyValue, Value, image, ints, is_constant, moved_axis, shape_of
 
 
 def reduction(emitter: Emitter, call: Any) -> Value | None:
@@ -18,9 +18,10 @@ def reduction(emitter: Emitter, call: Any) -> Value | None:
     if not data.has_nhwc or call.attrs.axis is None:
         return None
     one = isinstance(call.attrs.axis, (int, tvm.tirx.IntImm))
-    axes = [axis % 4 for axis in (ints([call.attrs.axis]) if one else ints(call.attrs.axis))]
+    declared = ints([call.attrs.axis]) if one else ints(call.attrs.axis)
+    axes = [axis % data.rank for axis in declared]
     keep = bool(call.attrs.keepdims)
-    shape = shape_of(call.args[0])
+    shape = image(shape_of(call.args[0]))
     stay = [axis for axis in TO_NHWC if axis not in axes and shape[axis] != 1]
     if not keep and stay != sorted(stay):
         return None
@@ -44,7 +45,7 @@ def softmax(emitter: Emitter, call: Any) -> Value | None:
     data = emitter.find(call.args[0])
     if not data.has_nhwc:
         return None
-    axis = MOVED[int(call.attrs.axis) % 4]
+    axis = moved_axis(call.attrs.axis, data.rank)
     make = getattr(relax.op.nn, call.op.name.removeprefix("relax.nn."))
     return Value(nhwc=make(emitter.nhwc(data), -1 if axis == 3 else axis))
 
@@ -60,12 +61,12 @@ def concat(emitter: Emitter, call: Any) -> Value | None:
         emitter.nhwc(value) if not is_constant(value) else _whole_constant(emitter, value)
         for value in values
     ]
-    return Value(nhwc=relax.op.concat(parts, MOVED[int(call.attrs.axis) % 4]))
+    return Value(nhwc=relax.op.concat(parts, moved_axis(call.attrs.axis, len(shape_of(call)))))
 
 
 def _whole_constant(emitter: Emitter, value: AnyValue) -> Any:
-    """A 4-D constant in NHWC with all its axes (`moved_constant` drops those that broadcast)."""
-    return emitter.emit(relax.op.permute_dims(emitter.plain(value), TO_NHWC))
+    """A constant in NHWC with all its axes (`moved_constant` drops those that broadcast)."""
+    return emitter.emit(emitter.to_nhwc(emitter.plain(value), value.rank))
 
 
 def split(emitter: Emitter, call: Any) -> Value | None:
@@ -75,7 +76,8 @@ def split(emitter: Emitter, call: Any) -> Value | None:
         return None
     sections = call.attrs.indices_or_sections
     parts = int(sections) if isinstance(sections, (int, tvm.tirx.IntImm)) else list(ints(sections))
-    return Value(nhwc=relax.op.split(emitter.nhwc(data), parts, MOVED[int(call.attrs.axis) % 4]))
+    axis = moved_axis(call.attrs.axis, data.rank)
+    return Value(nhwc=relax.op.split(emitter.nhwc(data), parts, axis))
 
 
 def pad(emitter: Emitter, call: Any) -> Value | None:
@@ -83,7 +85,8 @@ def pad(emitter: Emitter, call: Any) -> Value | None:
     data = emitter.find(call.args[0])
     if not data.has_nhwc:
         return None
-    pairs = np.asarray(ints(call.attrs.pad_width)).reshape(4, 2)[list(TO_NHWC)]
+    declared = (*ints(call.attrs.pad_width), 0, 0)[:8]
+    pairs = np.asarray(declared).reshape(4, 2)[list(TO_NHWC)]
     widths = [int(width) for width in pairs.reshape(-1)]
     value = float(call.attrs.pad_value)
     return Value(nhwc=relax.op.nn.pad(emitter.nhwc(data), widths, call.attrs.pad_mode, value))
@@ -94,7 +97,7 @@ def strided_slice(emitter: Emitter, call: Any) -> Value | None:
     data = emitter.find(call.args[0])
     if not data.has_nhwc:
         return None
-    axes = [MOVED[axis % 4] for axis in ints(call.args[1])]
+    axes = [moved_axis(axis, data.rank) for axis in ints(call.args[1])]
     bounds = [ints(arg) for arg in call.args[2:]]
     inbound = bool(call.attrs.assume_inbound)
     result = relax.op.strided_slice(emitter.nhwc(data), axes, *bounds, assume_inbound=inbound)

@@ -9,7 +9,7 @@ import tvm
 from tvm import relax
 
 from .emitter import Emitter
-from .values import MOVED, AnyValue, Dequantized, Value, is_constant, shape_of
+from .values import AnyValue, Dequantized, Value, is_constant, moved_axis, shape_of
 
 
 def dequantize(emitter: Emitter, call: Any) -> AnyValue | None:
@@ -55,13 +55,10 @@ def without_axes(emitter: Emitter, call: Any) -> Value | None:
     values = [emitter.find(operand) for operand in operands]
     if not any(value.has_nhwc for value in values):
         return None
-    fits = [
-        len(shape_of(operand)) == 4 or is_constant(value)
-        for operand, value in zip(operands, values, strict=True)
-    ]
-    if not all(fits):
+    rank = len(shape_of(call))
+    if not all(value.rank == rank or is_constant(value) for value in values):
         return None
-    moved = iter([emitter.nhwc(value) for value in values])
+    moved = iter([emitter.nhwc(value, rank) for value in values])
     args = [
         next(moved) if isinstance(arg, (relax.Var, tvm.ir.GenericConst)) else arg
         for arg in call.args
@@ -74,6 +71,6 @@ def prelu(emitter: Emitter, call: Any) -> Value | None:
     data = emitter.find(call.args[0])
     if not data.has_nhwc:
         return None
-    axis = MOVED[int(call.attrs.axis) % 4]
+    axis = moved_axis(call.attrs.axis, data.rank)
     slopes = emitter.plain(emitter.find(call.args[1]))
     return Value(nhwc=relax.op.nn.prelu(emitter.nhwc(data), slopes, axis))

@@ -15,8 +15,11 @@ from .values import (
     AnyValue,
     Constant,
     Dequantized,
+    Value,
+    image,
+    keeps_order,
     moved_constant,
-    permuted,
+    shape_of,
 )
 
 
@@ -53,39 +56,56 @@ class Emitter:
         if isinstance(value, Dequantized):
             return self.emit(self.plain_dequantize(value))
         if value.plain is None:
-            value.plain = self.permuted(value.nhwc, TO_NCHW, value.quantized)
+            value.plain = self._moved(value, value.nhwc, self.to_plain)
         return value.plain
 
     def plain_dequantize(self, value: Dequantized) -> Any:
         """A call that dequantizes in the declared layout."""
         return _dequantize(self.plain(value.source), value, value.axis)
 
-    def nhwc(self, value: AnyValue) -> Any:
-        """A 4-D value, or a constant that broadcasts to one, in NHWC."""
+    def nhwc(self, value: AnyValue, rank: int = 4) -> Any:
+        """A value [N, C, H, W] or [N, C, L], or a constant that broadcasts to `rank`, in NHWC."""
         if isinstance(value, Constant):
-            return relax.const(moved_constant(value.array)[0])
+            return relax.const(moved_constant(value.array, rank=rank)[0])
         if isinstance(value, Dequantized):
-            return self.emit(self._nhwc_dequantize(value))
+            return self.emit(self._nhwc_dequantize(value, rank))
         if value.nhwc is None:
-            value.nhwc = self.permuted(value.plain, TO_NHWC, value.quantized)
+            value.nhwc = self._moved(value, value.plain, self.to_nhwc)
         return value.nhwc
 
-    def _nhwc_dequantize(self, value: Dequantized) -> Any:
+    def _nhwc_dequantize(self, value: Dequantized, rank: int) -> Any:
         if isinstance(value.source, Constant):
-            array, axis = moved_constant(value.source.array, value.axis)
+            array, axis = moved_constant(value.source.array, value.axis, rank)
             return _dequantize(relax.const(array), value, axis)
         axis = MOVED[value.axis] if value.axis >= 0 else value.axis
         return _dequantize(self.nhwc(value.source), value, axis)
 
-    def permuted(
-        self, expr: Any, order: tuple[int, ...], quantized: tuple[Any, Any] | None, name: str = ""
-    ) -> Any:
-        """`expr` permuted, by an island of its own where it is quantized."""
-        if quantized is None:
-            return self.emit(permuted(expr, order), name)
-        scale, zero_point = quantized
+    def to_nhwc(self, expr: Any, rank: int) -> Any:
+        """A call that gives `expr` in NHWC: a reshape where only axes of size 1 move."""
+        shape = image(shape_of(expr))
+        moved = [shape[axis] for axis in TO_NHWC]
+        if keeps_order(shape, TO_NHWC):
+            return relax.op.reshape(expr, moved)
+        if rank == 4:
+            return relax.op.permute_dims(expr, TO_NHWC)
+        return relax.op.reshape(self.emit(relax.op.permute_dims(expr, (0, 2, 1))), moved)
+
+    def to_plain(self, expr: Any, rank: int) -> Any:
+        """A call that gives `expr`, in NHWC, in its declared layout of so many axes."""
+        n, h, w, c = shape_of(expr)
+        if keeps_order((n, h, w, c), TO_NCHW):
+            return relax.op.reshape(expr, (n, c, h, w)[:rank])
+        if rank == 4:
+            return relax.op.permute_dims(expr, TO_NCHW)
+        return relax.op.permute_dims(self.emit(relax.op.reshape(expr, (n, h, c))), (0, 2, 1))
+
+    def _moved(self, value: Value, expr: Any, move: Callable[[Any, int], Any]) -> Any:
+        """`expr`, a form of `value`, in the other; by an island of its own where quantized."""
+        if value.quantized is None:
+            return self.emit(move(expr, value.rank))
+        scale, zero_point = value.quantized
         real = self.emit(relax.op.dequantize(expr, scale, zero_point, axis=-1))
-        moved = self.emit(permuted(real, order), name)
+        moved = self.emit(move(real, value.rank))
         dtype = str(zero_point.ty.dtype)
         return self.emit(relax.op.quantize(moved, scale, zero_point, axis=-1, out_dtype=dtype))
 

@@ -8,7 +8,7 @@ from tvm import relax
 from . import axes, elementwise, shapes, windows
 from .emitter import Handlers
 from .rewriter import REORDERING, Rewriter
-from .sensitive import POOLS, is_nchw
+from .sensitive import ADAPTIVE, CONVOLUTIONS, POOLS, TRANSPOSED, is_nchw
 
 BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")
 UNARY = ("sigmoid", "tanh", "exp", "sqrt", "abs", "negative", "nn.relu", "nn.gelu", "nn.silu")
@@ -17,10 +17,10 @@ HANDLERS: Handlers = {
     "relax.quantize": elementwise.quantize,
     **{f"relax.{name}": elementwise.without_axes for name in (*BINARY, *UNARY)},
     **dict.fromkeys(("relax.clip", "relax.nn.leakyrelu", "relax.astype"), elementwise.without_axes),
-    "relax.nn.conv2d": windows.conv2d,
-    "relax.nn.conv2d_transpose": windows.conv2d_transpose,
+    **dict.fromkeys(CONVOLUTIONS, windows.conv),
+    **dict.fromkeys(TRANSPOSED, windows.conv_transpose),
     **dict.fromkeys(POOLS, windows.pool),
-    "relax.nn.adaptive_avg_pool2d": windows.adaptive_pool,
+    **dict.fromkeys(ADAPTIVE, windows.adaptive_pool),
     "relax.image.resize2d": windows.resize2d,
     "relax.nn.prelu": elementwise.prelu,
     **{f"relax.{name}": axes.reduction for name in ("mean", "sum", "max", "min", "argmax")},
@@ -36,7 +36,7 @@ HANDLERS: Handlers = {
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.ConvertLayout")
 class ConvertLayout:
-    """Give every 4-D value the layout NHWC and every convolution kernel OHWI.
+    """Give every image the layout NHWC and every convolution kernel OHWI.
 
     Before::
 
@@ -49,15 +49,17 @@ class ConvertLayout:
         a = R.nn.conv2d(dq(x_nhwc), dq(w: [O, KH, KW, I]), data_layout="NHWC", kernel_layout="OHWI")
         b = R.add(a, dq(bias: [O]))
 
-    Elementwise operators, pooling, resize and operators with axes follow; constants are moved at
-    compile time. Parameters and results keep their declared layout behind one permute_dims each.
-    What needs the declared order (reshape, matmul) gets it from one permute_dims, in an island of
-    its own where the value is quantized, or from a reshape where only axes of size 1 move.
+    A sequence [N, C, L] becomes the image [N, L, 1, C], so that one-dimensional operators are
+    two-dimensional ones and time passes row by row. Elementwise operators, pooling, resize and
+    operators with axes follow; constants are moved at compile time. Parameters and results keep
+    their declared layout behind one permute_dims each. What needs the declared order (reshape,
+    matmul) gets it from one permute_dims, in an island of its own where the value is quantized, or
+    from a reshape where only axes of size 1 move.
 
     Requires: static shapes; functions of plain bindings (others are left as they are).
-    Ensures: no operator in NCHW is left but conv2d_transpose, which Relax can legalize in no other
-        layout: it stands between two permute_dims. Every value is the same, moved.
-    Does nothing when: no layout-sensitive operator is in NCHW.
+    Ensures: no operator in NCHW or NCW is left but conv2d_transpose, which Relax can legalize in
+        no other layout: it stands between two permute_dims. Every value is the same, moved.
+    Does nothing when: no layout-sensitive operator is in NCHW or NCW.
     """
 
     def transform_module(

@@ -10,7 +10,7 @@ from tvm import relax
 from ..rebuild import bindings_of
 from .emitter import Emitter, Handlers
 from .sensitive import names_nchw
-from .values import TO_NCHW, TO_NHWC, Dequantized, Value, op_name, permuted, shape_of
+from .values import RANKS, Dequantized, Value, op_name, shape_of
 
 # Operators whose operand need not be in NHWC because their result is.
 REORDERING = tuple(
@@ -25,7 +25,9 @@ class Rewriter:
         self._function = function
         self._handlers = handlers
         self._emitter = Emitter()
-        self._emitter.values.update((param, Value(param)) for param in function.params)
+        self._emitter.values.update(
+            (param, Value(param, rank=len(shape_of(param)))) for param in function.params
+        )
         self._tuples: dict[Any, tuple[Any, bool]] = {}
         body = function.body.body
         self._results = list(body.fields) if isinstance(body, relax.Tuple) else [body]
@@ -56,9 +58,11 @@ class Rewriter:
             elif binding.var in wanted and name in self._handlers and name not in REORDERING:
                 wanted.update(_operands(binding.value))
         for param in self._function.params:
-            if param in wanted and len(shape_of(param)) == 4:
-                moved = self._emitter.permuted(param, TO_NHWC, None, f"{param.name}_nhwc")
-                self._emitter.values[param] = Value(param, moved)
+            rank = len(shape_of(param))
+            if param in wanted and rank in RANKS:
+                moved = self._emitter.to_nhwc(param, rank)
+                nhwc = self._emitter.emit(moved, f"{param.name}_nhwc")
+                self._emitter.values[param] = Value(param, nhwc, rank=rank)
 
     def _result(self, expr: Any) -> Any:
         """A result in its declared layout, bound to a variable that outlives the block."""
@@ -66,9 +70,9 @@ class Rewriter:
         value = emitter.find(expr)
         name = expr.name if isinstance(expr, relax.Var) else ""
         if isinstance(value, Dequantized) and value.has_nhwc:
-            value = Value(nhwc=emitter.nhwc(value))
+            value = Value(nhwc=emitter.nhwc(value), rank=value.rank)
         if isinstance(value, Value) and value.plain is None:
-            moved = permuted(value.nhwc, TO_NCHW)
+            moved = emitter.to_plain(value.nhwc, value.rank)
             value.plain = emitter.emit(moved, f"{name}_nchw", output=True)
             return value.plain
         if isinstance(value, Dequantized):
@@ -85,7 +89,8 @@ class Rewriter:
         if isinstance(value, relax.TupleGetItem) and value.tuple_value in self._tuples:
             source, in_nhwc = self._tuples[value.tuple_value]
             item = emitter.emit(relax.TupleGetItem(source, value.index), var.name, output=output)
-            emitter.values[var] = Value(nhwc=item) if in_nhwc else Value(item)
+            form = {"nhwc" if in_nhwc else "plain": item}
+            emitter.values[var] = Value(**form, rank=len(shape_of(var)))
             return
         if isinstance(value, (relax.Var, tvm.ir.GenericConst)):
             emitter.values[var] = emitter.find(value)
@@ -99,7 +104,10 @@ class Rewriter:
             return
         self._name_last(result, var.name, output=output)
         if isinstance(value.ty, tvm.ir.TupleType):
-            self._tuples[var] = (result.nhwc or result.plain, result.nhwc is not None)
+            form = result.nhwc if result.has_nhwc else result.plain
+            self._tuples[var] = (form, result.has_nhwc)
+        else:
+            result.rank = len(shape_of(value))
 
     def _copy(self, value: Any) -> Any:
         """The same operation on operands in their declared layouts; returns the new expression."""

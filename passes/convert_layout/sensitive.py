@@ -1,4 +1,4 @@
-"""Which operators name the layout of their data, and whether that is NCHW."""
+"""Which operators name the layout of their data, and whether that is NCHW or NCW."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from tvm import relax
 
 from .values import TO_NCHW, ints, op_name
 
-POOLS = ("relax.nn.max_pool2d", "relax.nn.avg_pool2d")
+CONVOLUTIONS = ("relax.nn.conv1d", "relax.nn.conv2d")
+TRANSPOSED = ("relax.nn.conv1d_transpose", "relax.nn.conv2d_transpose")
+POOLS = tuple(f"relax.nn.{kind}_pool{rank}d" for kind in ("max", "avg") for rank in (1, 2))
+ADAPTIVE = ("relax.nn.adaptive_avg_pool1d", "relax.nn.adaptive_avg_pool2d")
 # The attribute in which each names it.
 SENSITIVE: dict[str, str] = {
-    **dict.fromkeys(("relax.nn.conv2d", "relax.nn.conv2d_transpose"), "data_layout"),
-    **dict.fromkeys((*POOLS, "relax.nn.adaptive_avg_pool2d", "relax.image.resize2d"), "layout"),
+    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), "data_layout"),
+    **dict.fromkeys((*POOLS, *ADAPTIVE, "relax.image.resize2d"), "layout"),
 }
 
 
 def names_nchw(value: Any) -> bool:
-    """Whether `value` calls a layout-sensitive operator in NCHW."""
+    """Whether `value` calls a layout-sensitive operator in NCHW or NCW."""
     name = op_name(value)
-    return name in SENSITIVE and str(getattr(value.attrs, SENSITIVE[name])) == "NCHW"
+    return name in SENSITIVE and str(getattr(value.attrs, SENSITIVE[name])) in ("NCHW", "NCW")
 
 
 def is_nchw(function: Any) -> bool:

@@ -10,12 +10,14 @@ from tvm import relax
 from .emitter import Emitter
 from .values import (
     MOVED,
+    RANKS,
     TO_NCHW,
     TO_NHWC,
     AnyValue,
     Constant,
     Dequantized,
     Value,
+    image,
     ints,
     is_constant,
     keeps_order,
@@ -26,10 +28,16 @@ from .values import (
 def reshape(emitter: Emitter, call: Any) -> AnyValue | None:
     """reshape, squeeze, expand_dims, flatten: constants at compile time; NHWC where order stays."""
     value = emitter.find(call.args[0])
-    wanted = shape_of(call)
+    shape, wanted = shape_of(call.args[0]), shape_of(call)
     if is_constant(value):
         return _reshaped_constant(value, wanted)
-    if value.has_nhwc and keeps_order(shape_of(call.args[0]), TO_NHWC):
+    if not value.has_nhwc:
+        return None
+    if len(wanted) in RANKS and wanted[:2] == shape[:2]:
+        # Rows and columns are divided anew: in NHWC, too, where the channels stay the last axis.
+        n, c, h, w = image(wanted)
+        return Value(nhwc=relax.op.reshape(emitter.nhwc(value), (n, h, w, c)))
+    if keeps_order(image(shape), TO_NHWC):
         return Value(relax.op.reshape(emitter.nhwc(value), wanted))
     return None
 
@@ -54,9 +62,12 @@ def _reshaped_constant(value: AnyValue, shape: tuple[int, ...]) -> AnyValue | No
 def permute_dims(emitter: Emitter, call: Any) -> AnyValue | None:
     """An explicit transpose: it may be the one to or from NHWC, and then costs nothing."""
     value = emitter.find(call.args[0])
-    if len(shape_of(call.args[0])) != 4 or is_constant(value):
+    rank = value.rank
+    if rank not in RANKS or is_constant(value):
         return None
-    axes = ints(call.attrs.axes) if call.attrs.axes is not None else (3, 2, 1, 0)
+    axes = ints(call.attrs.axes) if call.attrs.axes is not None else tuple(range(rank))[::-1]
+    if rank == 3:
+        return _sequence(emitter, value, axes)
     if value.has_nhwc:
         composed = tuple(MOVED[axis] for axis in axes)
         source = emitter.nhwc(value)
@@ -66,3 +77,16 @@ def permute_dims(emitter: Emitter, call: Any) -> AnyValue | None:
     if axes == TO_NCHW:
         return Value(nhwc=emitter.plain(value))
     return None
+
+
+def _sequence(emitter: Emitter, value: AnyValue, axes: tuple[int, ...]) -> Value | None:
+    """[N, C, L] as [N, L, C] and back: the same bytes where the first is in NHWC."""
+    if axes != (0, 2, 1):
+        return None
+    if value.has_nhwc:
+        source = emitter.nhwc(value)
+        n, length, _, c = shape_of(source)
+        return Value(relax.op.reshape(source, (n, length, c)))
+    source = emitter.plain(value)
+    n, length, c = shape_of(source)
+    return Value(nhwc=relax.op.reshape(source, (n, length, 1, c)))

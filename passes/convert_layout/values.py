@@ -11,17 +11,23 @@ import tvm
 from tvm import relax
 
 TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
-# Where each axis of NCHW (or OIHW) lies in NHWC (or OHWI).
+# Where each axis of NCHW (or OIHW) lies in NHWC (or OHWI), and each of NCL: see `image`.
 MOVED = (0, 3, 1, 2)
+# Ranks that have a form in NHWC.
+RANKS = (3, 4)
 
 
 @dataclass(eq=False)
 class Value:
-    """A computed value: as declared, permuted to NHWC, or both. `quantized`: scale, zero point."""
+    """A computed value: as declared, permuted to NHWC, or both.
+
+    quantized: scale, zero point. rank: as declared; [N, C, L] is [N, L, 1, C] in NHWC.
+    """
 
     plain: Any = None
     nhwc: Any = None
     quantized: tuple[Any, Any] | None = None
+    rank: int = 4
 
     @property
     def has_nhwc(self) -> bool:
@@ -35,6 +41,11 @@ class Constant:
 
     array: Any
     has_nhwc = False
+
+    @property
+    def rank(self) -> int:
+        """The declared rank."""
+        return int(self.array.ndim)
 
 
 @dataclass(eq=False)
@@ -51,6 +62,11 @@ class Dequantized:
     def has_nhwc(self) -> bool:
         """Whether what is dequantized exists in NHWC already."""
         return self.source.has_nhwc
+
+    @property
+    def rank(self) -> int:
+        """The declared rank."""
+        return self.source.rank
 
 
 AnyValue: TypeAlias = Value | Constant | Dequantized
@@ -80,29 +96,32 @@ def shape_of(expr: Any) -> tuple[int, ...]:
     return tuple(int(dim) for dim in expr.ty.shape)
 
 
+def moved_axis(axis: int, rank: int) -> int:
+    """Where an axis, counted from either end, of a tensor of so many axes lies in NHWC."""
+    return MOVED[int(axis) % rank]
+
+
+def image(shape: Sequence[int]) -> tuple[int, ...]:
+    """[N, C, H, W] as it is; [N, C, L] as [N, C, L, 1], so that time passes row by row."""
+    return (*shape, *[1] * (4 - len(shape)))
+
+
 def keeps_order(shape: Sequence[int], order: Sequence[int]) -> bool:
     """Whether permuting `shape` by `order` moves axes of size 1 only."""
     kept = [axis for axis in order if shape[axis] != 1]
     return kept == sorted(kept)
 
 
-def permuted(expr: Any, order: Sequence[int]) -> Any:
-    """A call that permutes `expr`: a reshape where only axes of size 1 move."""
-    shape = shape_of(expr)
-    if keeps_order(shape, order):
-        return relax.op.reshape(expr, [shape[axis] for axis in order])
-    return relax.op.permute_dims(expr, order)
-
-
-def moved_constant(array: Any, axis: int = -1) -> tuple[Any, int]:
-    """A constant that broadcasts in NCHW, in NHWC, and where its quantization axis went.
+def moved_constant(array: Any, axis: int = -1, rank: int = 4) -> tuple[Any, int]:
+    """A constant that broadcasts in NCHW or NCL, in NHWC, and where its quantization axis went.
 
     int32 constants are biases: of [1, 1, 1, C] only [C] is kept, axis 0.
     """
     if array.size == 1:
         return (array.reshape(()) if axis < 0 else array.reshape(-1)), (axis if axis < 0 else 0)
-    missing = 4 - array.ndim
-    moved = np.ascontiguousarray(array.reshape((1,) * missing + array.shape).transpose(TO_NHWC))
+    missing = rank - array.ndim
+    lifted = array.reshape(image((1,) * missing + array.shape))
+    moved = np.ascontiguousarray(lifted.transpose(TO_NHWC))
     axis = MOVED[axis + missing] if axis >= 0 else axis
     if array.dtype == np.int32 and moved.size == moved.shape[3]:
         return moved.reshape(-1), (0 if axis >= 0 else axis)

@@ -1,29 +1,47 @@
-"""Convolutions, pooling and resize: what names its layout."""
+"""Convolutions, pooling and resize: what names its layout.
+
+One-dimensional operators become the two-dimensional ones of an image of one column.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from tvm import relax
 
 from .emitter import Emitter
-from .values import MOVED, TO_NCHW, TO_NHWC, Constant, Dequantized, Value, ints
+from .values import MOVED, TO_NCHW, TO_NHWC, Constant, Dequantized, Value, image, ints
+
+LAYOUTS = {"NCHW": "OIHW", "NCW": "OIW"}
 
 
-def conv2d(emitter: Emitter, call: Any) -> Value | None:
-    """Data to NHWC, kernel to OHWI."""
+def _pair(values: Any, fill: int = 1) -> tuple[int, ...]:
+    """Extents of both axes of a window; one axis is the first."""
+    given = ints(values)
+    return given if len(given) == 2 else (*given, fill)
+
+
+def _pads(attrs: Any) -> tuple[int, ...]:
+    """(top, left, bottom, right) of one axis's (before, after) too."""
+    given = ints(attrs.padding)
+    return given if len(given) == 4 else (given[0], 0, given[-1], 0)
+
+
+def conv(emitter: Emitter, call: Any) -> Value | None:
+    """conv1d, conv2d: data to NHWC, kernel to OHWI."""
     attrs = call.attrs
-    if (str(attrs.data_layout), str(attrs.kernel_layout)) != ("NCHW", "OIHW"):
+    if LAYOUTS.get(str(attrs.data_layout)) != str(attrs.kernel_layout):
         return None
     data, kernel = emitter.nhwc(emitter.find(call.args[0])), _kernel(emitter, call.args[1])
     return Value(
         nhwc=relax.op.nn.conv2d(
             data,
             kernel,
-            strides=ints(attrs.strides),
-            padding=ints(attrs.padding),
-            dilation=ints(attrs.dilation),
+            strides=_pair(attrs.strides),
+            padding=_pads(attrs),
+            dilation=_pair(attrs.dilation),
             groups=int(attrs.groups),
             data_layout="NHWC",
             kernel_layout="OHWI",
@@ -32,46 +50,72 @@ def conv2d(emitter: Emitter, call: Any) -> Value | None:
     )
 
 
-def conv2d_transpose(emitter: Emitter, call: Any) -> Value | None:
-    """As it is, between two permute_dims: Relax can legalize it in NCHW only."""
-    if str(call.attrs.data_layout) != "NCHW":
+def conv_transpose(emitter: Emitter, call: Any) -> Value | None:
+    """conv1d_transpose, conv2d_transpose between two permute_dims: Relax knows it in NCHW only."""
+    attrs = call.attrs
+    if str(attrs.data_layout) not in LAYOUTS:
         return None
     data = emitter.nhwc(emitter.find(call.args[0]))
     data = emitter.emit(relax.op.permute_dims(data, TO_NCHW))
-    kernel = emitter.plain(emitter.find(call.args[1]))
-    result = emitter.emit(relax.Call(call.op, [data, kernel], call.attrs, call.ty_args))
-    return Value(nhwc=relax.op.permute_dims(result, TO_NHWC))
+    result = relax.op.nn.conv2d_transpose(
+        data,
+        _plain_kernel(emitter, call.args[1]),
+        strides=_pair(attrs.strides),
+        padding=_pads(attrs),
+        output_padding=_pair(attrs.output_padding, 0),
+        dilation=_pair(attrs.dilation),
+        groups=int(attrs.groups),
+        data_layout="NCHW",
+        kernel_layout="IOHW",
+        out_dtype=attrs.out_dtype,
+    )
+    return Value(nhwc=relax.op.permute_dims(emitter.emit(result), TO_NHWC))
 
 
 def _kernel(emitter: Emitter, expr: Any) -> Any:
-    """A kernel [O, I, KH, KW] as [O, KH, KW, I]."""
+    """A kernel [O, I, KH, KW] or [O, I, K] as [O, KH, KW, I]."""
     value = emitter.find(expr)
     source = value.source if isinstance(value, Dequantized) else value
     if not isinstance(source, Constant):
-        return emitter.emit(relax.op.permute_dims(emitter.plain(value), TO_NHWC))
-    moved = Constant(np.ascontiguousarray(source.array.transpose(TO_NHWC)))
+        return emitter.emit(emitter.to_nhwc(emitter.plain(value), value.rank))
+    lifted = source.array.reshape(image(source.array.shape))
+    moved = Constant(np.ascontiguousarray(lifted.transpose(TO_NHWC)))
     if not isinstance(value, Dequantized):
         return emitter.plain(moved)
     axis = MOVED[value.axis] if value.axis >= 0 else value.axis
     return emitter.plain(Dequantized(moved, value.scale, value.zero_point, axis, value.call))
 
 
+def _plain_kernel(emitter: Emitter, expr: Any) -> Any:
+    """A kernel [I, O, KH, KW] or [I, O, K] as [I, O, KH, KW]."""
+    value = emitter.find(expr)
+    if isinstance(value, Dequantized) and isinstance(value.source, Constant):
+        array = value.source.array
+        lifted = Constant(array.reshape(image(array.shape)))
+        value = Dequantized(lifted, value.scale, value.zero_point, value.axis, value.call)
+    kernel = emitter.plain(value)
+    shape = tuple(int(dim) for dim in kernel.ty.shape)
+    return kernel if len(shape) == 4 else emitter.emit(relax.op.reshape(kernel, image(shape)))
+
+
+_POOLS: dict[str, Callable[..., Any]] = {
+    "max_pool": relax.op.nn.max_pool2d,
+    "avg_pool": relax.op.nn.avg_pool2d,
+}
+
+
 def pool(emitter: Emitter, call: Any) -> Value | None:
-    """max_pool2d, avg_pool2d."""
+    """max_pool1d, max_pool2d, avg_pool1d, avg_pool2d."""
     attrs = call.attrs
-    if str(attrs.layout) != "NCHW":
+    if str(attrs.layout) not in LAYOUTS:
         return None
-    make = {
-        "relax.nn.max_pool2d": relax.op.nn.max_pool2d,
-        "relax.nn.avg_pool2d": relax.op.nn.avg_pool2d,
-    }[call.op.name]
     return Value(
-        nhwc=make(
+        nhwc=_POOLS[call.op.name.removeprefix("relax.nn.")[:-2]](
             emitter.nhwc(emitter.find(call.args[0])),
-            pool_size=ints(attrs.pool_size),
-            strides=ints(attrs.strides),
-            padding=ints(attrs.padding),
-            dilation=ints(attrs.dilation),
+            pool_size=_pair(attrs.pool_size),
+            strides=_pair(attrs.strides),
+            padding=_pads(attrs),
+            dilation=_pair(attrs.dilation),
             ceil_mode=bool(attrs.ceil_mode),
             count_include_pad=bool(attrs.count_include_pad),
             layout="NHWC",
@@ -80,10 +124,10 @@ def pool(emitter: Emitter, call: Any) -> Value | None:
 
 
 def adaptive_pool(emitter: Emitter, call: Any) -> Value | None:
-    """adaptive_avg_pool2d: its windows follow from the extents."""
-    if str(call.attrs.layout) != "NCHW":
+    """adaptive_avg_pool1d, adaptive_avg_pool2d: their windows follow from the extents."""
+    if str(call.attrs.layout) not in LAYOUTS:
         return None
-    size = None if call.attrs.output_size is None else ints(call.attrs.output_size)
+    size = None if call.attrs.output_size is None else _pair(call.attrs.output_size)
     data = emitter.nhwc(emitter.find(call.args[0]))
     return Value(nhwc=relax.op.nn.adaptive_avg_pool2d(data, size, "NHWC"))
 

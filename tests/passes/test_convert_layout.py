@@ -15,6 +15,7 @@ from tvm_tiny.frontend.onnx import from_onnx
 from tvm_tiny.passes.convert_layout import ConvertLayout
 
 SHAPE = (1, 4, 6, 5)
+SEQUENCE = (1, 4, 9)
 
 
 def quantized(value: relax.Expr, scale: float = 0.05) -> relax.Expr:
@@ -124,9 +125,55 @@ CASES = {
 }
 
 
+
+
+def conv1d(x: relax.Expr) -> relax.Expr:
+    y = relax.op.nn.conv1d(x, constant((4, 4, 3), 0), padding=(1, 1))
+    bias = relax.op.reshape(constant((4,), 0, "int32"), (1, 4, 1))
+    return relax.op.add(y, bias)
+
+
+# Sequences [N, C, L].
+SEQUENCES = {
+    "1-D bias and residual": lambda x: relax.op.add(conv1d(x), quantized(conv1d(x))),
+    "1-D stride and dilation": lambda x: relax.op.nn.conv1d(
+        conv1d(x), constant((4, 1, 3), 0), strides=2, dilation=2, groups=4
+    ),
+    "1-D transposed conv": lambda x: relax.op.nn.conv1d_transpose(
+        conv1d(x), constant((4, 3, 2), 1), strides=2
+    ),
+    "1-D max pool": lambda x: relax.op.nn.max_pool1d(conv1d(x), 3, 2, (1, 1), 2),
+    "1-D average pool": lambda x: relax.op.nn.avg_pool1d(
+        conv1d(x), 3, 1, (1, 1), count_include_pad=True
+    ),
+    "1-D adaptive pool": lambda x: relax.op.nn.adaptive_avg_pool1d(conv1d(x), 3),
+    "1-D channel constant": lambda x: relax.op.multiply(
+        conv1d(x), relax.const(np.linspace(-1, 1, 4, dtype=np.float32).reshape(4, 1))
+    ),
+    "1-D concat": lambda x: relax.op.concat(
+        [conv1d(x), relax.const(np.arange(9, dtype=np.float32).reshape(1, 1, 9))], 1
+    ),
+    "1-D pad": lambda x: relax.op.nn.pad(conv1d(x), [0, 0, 1, 0, 2, 1]),
+    "1-D slice": lambda x: relax.op.strided_slice(conv1d(x), [-1], [1], [8], [2]),
+    "1-D softmax": lambda x: relax.op.nn.softmax(conv1d(x), 1),
+    "1-D mean": lambda x: relax.op.mean(conv1d(x), [2]),
+    "1-D split": lambda x: relax.TupleGetItem(relax.op.split(conv1d(x), 3, 2), 1),
+    "1-D steps last": lambda x: relax.op.permute_dims(conv1d(x), (0, 2, 1)),
+    "1-D flatten": lambda x: relax.op.reshape(quantized(conv1d(x)), (1, 36)),
+    "1-D as an image": lambda x: relax.op.nn.max_pool2d(
+        relax.op.reshape(conv1d(x), (1, 4, 3, 3)), (2, 2)
+    ),
+}
+CASES |= SEQUENCES
+
+
+def shape_of(name: str) -> tuple[int, ...]:
+    return SEQUENCE if name in SEQUENCES else SHAPE
+
+
 def case(name: str) -> tvm.IRModule:
     finish = (lambda value: value) if name == "argmax" else quantized
-    return module(lambda x: finish(CASES[name](quantized(x))))
+    return module(lambda x: finish(CASES[name](quantized(x))), shape_of(name))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +191,7 @@ def machine() -> relax.VirtualMachine:
 
 @pytest.mark.parametrize("name", CASES)
 def test_results_stay_the_same(name: str, machine: relax.VirtualMachine) -> None:
-    x = np.random.default_rng(1).normal(size=SHAPE, scale=2).astype(np.float32)
+    x = np.random.default_rng(1).normal(size=shape_of(name), scale=2).astype(np.float32)
     number = list(CASES).index(name)
     expected, actual = (
         machine[f"{stage}{number}"](tvm.runtime.tensor(x)).numpy() for stage in ("before", "after")
@@ -177,6 +224,18 @@ def test_transposes_to_and_from_nchw_cost_nothing() -> None:
         return relax.op.permute_dims(conv(relax.op.permute_dims(x, (0, 3, 1, 2))), (0, 2, 3, 1))
 
     assert "relax.permute_dims" not in operators(ConvertLayout()(module(build, (1, 6, 5, 4))))
+
+
+def test_sequences_are_images_of_one_column() -> None:
+    def build(x: relax.Expr) -> relax.Expr:
+        a = quantized(relax.op.nn.relu(conv1d(x)))
+        b = quantized(relax.op.add(relax.op.nn.max_pool1d(a, 3, 1, 1), a))
+        return relax.op.mean(conv1d(b), [2])
+
+    names = operators(ConvertLayout()(module(build, SEQUENCE)))
+    assert names[:2] == ["relax.permute_dims", "relax.reshape"]
+    assert not {"relax.permute_dims", "relax.nn.conv1d"} & {*names[2:]}
+    assert names.count("relax.reshape") == 2  # the input's and the mean's
 
 
 def test_modules_in_nhwc_pass_through() -> None:

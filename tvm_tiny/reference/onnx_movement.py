@@ -22,7 +22,6 @@ GENERIC = {
     "Expand",
     "Flatten",
     "Gather",
-    "GlobalMaxPool",
     "Identity",
     "Reshape",
     "Slice",
@@ -49,6 +48,12 @@ def max_pool(node: Node, operands: list[Any], quant: Quant | None) -> Array:
         dilations=shape.dilations,
     )
     return from_nhwc(result, x.ndim)
+
+
+def global_max_pool(node: Node, operands: list[Any], quant: Quant | None) -> Array:
+    """GlobalMaxPool of [N, C, ...]; onnx's evaluator drops an axis of [N, C, L]."""
+    x = operands[0]
+    return np.asarray(x.max(axis=tuple(range(2, x.ndim)), keepdims=True))
 
 
 def pad(node: Node, operands: list[Any], quant: Quant | None) -> Array:
@@ -109,6 +114,7 @@ def _nearest(node: Node, size: int, output: int, factor: float) -> npt.NDArray[n
 
 
 SPECIAL: dict[str, Callable[[Node, list[Any], Quant | None], Array]] = {
+    "GlobalMaxPool": global_max_pool,
     "MaxPool": max_pool,
     "Pad": pad,
     "Resize": resize_nearest,

@@ -29,7 +29,7 @@ def _conv(graph: Graph, x: Value, groups: int, outputs: int) -> list[Value]:
     return [graph.quantize(graph.activation(name), shape, out)]
 
 
-@rule("Conv", (4,))
+@rule("Conv", (3, 4))
 def conv(graph: Graph, x: Value) -> list[Value]:
     groups = 1
     if graph.draw.chance(0.15):
@@ -38,13 +38,13 @@ def conv(graph: Graph, x: Value) -> list[Value]:
     return _conv(graph, x, groups, outputs)
 
 
-@rule("DepthwiseConv", (4,))
+@rule("DepthwiseConv", (3, 4))
 def depthwise_conv(graph: Graph, x: Value) -> list[Value]:
     multiplier = graph.draw.choice((1, 1, 1, 2)) if x.size < LARGE else 1
     return _conv(graph, x, x.shape[1], x.shape[1] * multiplier)
 
 
-@rule("QLinearConv", (4,))
+@rule("QLinearConv", (3, 4))
 def qlinear_conv(graph: Graph, x: Value) -> list[Value]:
     groups = x.shape[1] if graph.draw.chance(0.3) else 1
     outputs = x.shape[1] if groups > 1 else graph.draw.channels()
@@ -59,7 +59,7 @@ def qlinear_conv(graph: Graph, x: Value) -> list[Value]:
     return [graph.record(name, shape, out)]
 
 
-@rule("ConvTranspose", (4,))
+@rule("ConvTranspose", (3, 4))
 def conv_transpose(graph: Graph, x: Value) -> list[Value]:
     draw = graph.draw
     kernel, strides, begin, end, extra, extents = [], [], [], [], [], []

@@ -8,13 +8,13 @@ from .rules import MICROSOFT, ints, rule, simple
 from .windows import draw_window
 
 
-@rule("MaxPool", (4,))
+@rule("MaxPool", (3, 4))
 def max_pool(graph: Graph, x: Value) -> list[Value]:
     attrs, extents = draw_window(graph, x, dilate=False)
     return simple(graph, "MaxPool", x, x.quant, (*x.shape[:2], *extents), **attrs)
 
 
-@rule("AveragePool", (4,))
+@rule("AveragePool", (3, 4))
 def average_pool(graph: Graph, x: Value) -> list[Value]:
     attrs, extents = draw_window(graph, x, dilate=False)
     out = graph.quant_near(x.quant.scale) if graph.draw.chance(0.3) else x.quant
@@ -22,10 +22,17 @@ def average_pool(graph: Graph, x: Value) -> list[Value]:
                    count_include_pad=graph.draw.choice((0, 0, 0, 1)), **attrs)
 
 
-@rule("GlobalAveragePool", (4,))
+@rule("GlobalAveragePool", (3, 4))
 def global_average_pool(graph: Graph, x: Value) -> list[Value]:
     out = graph.quant_near(x.quant.scale / 2)
-    return simple(graph, "GlobalAveragePool", x, out, (*x.shape[:2], 1, 1))
+    shape = (*x.shape[:2], *[1] * (len(x.shape) - 2))
+    return simple(graph, "GlobalAveragePool", x, out, shape)
+
+
+@rule("GlobalMaxPool", (3, 4))
+def global_max_pool(graph: Graph, x: Value) -> list[Value]:
+    shape = (*x.shape[:2], *[1] * (len(x.shape) - 2))
+    return simple(graph, "GlobalMaxPool", x, x.quant, shape)
 
 
 @rule("QLinearGlobalAveragePool", (4,))

@@ -1,4 +1,4 @@
-"""Windows that slide over height and width."""
+"""Windows that slide over height and width, or over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conv and ConvTranspose, 2-D (1-D and 3-D go to TVM's frontend, in float)."""
+"""Conv and ConvTranspose, 1-D and 2-D (3-D goes to TVM's frontend, in float)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from tvm_tiny.frontend.onnx.graph import Node, QParams, Refused
 
 from .context import Context, dims
 from .tail import convert_by_tvm
+
+# Data layout by the number of spatial axes.
+LAYOUTS = {1: "NCW", 2: "NCHW"}
 
 
 def explicit_pads(
@@ -55,50 +58,51 @@ def _kernel(context: Context, name: str, axis: int, channels: int) -> Any:
 
 
 def _add_bias(context: Context, node: Node, result: Any) -> Any:
-    """`result` + bias [O], given the shape [1, O, 1, 1] that broadcasts in NCHW."""
+    """`result` + bias [O], given the shape [1, O, 1, 1] or [1, O, 1] that broadcasts."""
     if not node.input(2):
         return result
     bias = context.value(node.inputs[2])
-    shaped = context.emit(relax.op.reshape(bias, (1, dims(bias)[0], 1, 1)))
+    shape = (1, dims(bias)[0], *[1] * (len(dims(result)) - 2))
+    shaped = context.emit(relax.op.reshape(bias, shape))
     return context.emit(relax.op.add(result, shaped))
 
 
 def conv(context: Context, node: Node) -> list[Any]:
-    """Conv: data [N, C, H, W], kernel [O, C / groups, KH, KW], bias [O]."""
+    """Conv: data [N, C, (H,) W], kernel [O, C / groups, (KH,) KW], bias [O]."""
     data = context.value(node.inputs[0])
-    if len(dims(data)) != 4:
+    rank = len(dims(data)) - 2
+    if rank not in LAYOUTS:
         return convert_by_tvm(context, node)
     groups = int(node.attrs.get("group", 1))
     weights = context.dequantized_constant(node.inputs[1])
     channels = weights[0].shape[0] if weights else 0
     kernel = _kernel(context, node.inputs[1], 0, channels)
-    strides = list(node.attrs.get("strides", [1, 1]))
-    dilations = list(node.attrs.get("dilations", [1, 1]))
+    strides = list(node.attrs.get("strides", [1] * rank))
+    dilations = list(node.attrs.get("dilations", [1] * rank))
     pads = explicit_pads(node, dims(data)[2:], dims(kernel)[2:], strides, dilations)
-    result = context.emit(
-        relax.op.nn.conv2d(data, kernel, strides, pads, dilations, groups, "NCHW", "OIHW")
-    )
+    make = relax.op.nn.conv1d if rank == 1 else relax.op.nn.conv2d
+    layouts = LAYOUTS[rank], f"OI{LAYOUTS[rank][2:]}"
+    result = context.emit(make(data, kernel, strides, pads, dilations, groups, *layouts))
     return [_add_bias(context, node, result)]
 
 
 def conv_transpose(context: Context, node: Node) -> list[Any]:
-    """ConvTranspose: data [N, C, H, W], kernel [C, O / groups, KH, KW], bias [O]."""
+    """ConvTranspose: data [N, C, (H,) W], kernel [C, O / groups, (KH,) KW], bias [O]."""
     data = context.value(node.inputs[0])
-    if len(dims(data)) != 4:
+    rank = len(dims(data)) - 2
+    if rank not in LAYOUTS:
         return convert_by_tvm(context, node)
     groups = int(node.attrs.get("group", 1))
     weights = context.dequantized_constant(node.inputs[1])
     channels = weights[0].shape[1] if weights else 0
     kernel = _kernel(context, node.inputs[1], 1, channels)
-    strides = list(node.attrs.get("strides", [1, 1]))
-    dilations = list(node.attrs.get("dilations", [1, 1]))
-    extra = list(node.attrs.get("output_padding", [0, 0]))
+    strides = list(node.attrs.get("strides", [1] * rank))
+    dilations = list(node.attrs.get("dilations", [1] * rank))
+    extra = list(node.attrs.get("output_padding", [0] * rank))
     pads = _transpose_pads(node, dims(data)[2:], dims(kernel)[2:], strides, dilations, extra)
-    result = context.emit(
-        relax.op.nn.conv2d_transpose(
-            data, kernel, strides, pads, extra, dilations, groups, "NCHW", "IOHW"
-        )
-    )
+    make = relax.op.nn.conv1d_transpose if rank == 1 else relax.op.nn.conv2d_transpose
+    layouts = LAYOUTS[rank], f"IO{LAYOUTS[rank][2:]}"
+    result = context.emit(make(data, kernel, strides, pads, extra, dilations, groups, *layouts))
     return [_add_bias(context, node, result)]
 
 
@@ -117,7 +121,7 @@ def _transpose_pads(
     before, after = [], []
     for axis, stride in enumerate(strides):
         full = (size[axis] - 1) * stride + extra[axis] + (kernel[axis] - 1) * dilations[axis] + 1
-        target = size[axis] * stride if wanted is None else wanted[-2:][axis]
+        target = size[axis] * stride if wanted is None else wanted[-len(size) :][axis]
         total = full - target
         if total < 0:
             raise Refused("output_shape beyond the full output is not supported")

@@ -1,4 +1,4 @@
-"""Pooling, 2-D (other ranks go to TVM's frontend, in float)."""
+"""Pooling, 1-D and 2-D (3-D goes to TVM's frontend, in float)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tvm import relax
 from tvm_tiny.frontend.onnx.graph import Node, Refused
 
 from .context import Context, dims
-from .conv import explicit_pads
+from .conv import LAYOUTS, explicit_pads
 from .tail import convert_by_tvm
 
 
@@ -32,30 +32,31 @@ def _window(node: Node, size: tuple[int, ...]) -> tuple[list[int], list[int], li
 
 
 def max_pool(context: Context, node: Node) -> list[Any]:
-    """MaxPool of [N, C, H, W]."""
+    """MaxPool of [N, C, (H,) W]."""
     data = context.value(node.inputs[0])
-    if len(dims(data)) != 4:
+    rank = len(dims(data)) - 2
+    if rank not in LAYOUTS:
         return convert_by_tvm(context, node)
     if any(node.outputs[1:]):
         raise Refused("the indices output is not supported")
     kernel, strides, dilations, pads = _window(node, dims(data)[2:])
-    call = relax.op.nn.max_pool2d(data, kernel, strides, pads, dilations, layout="NCHW")
-    return [context.emit(call)]
+    make = relax.op.nn.max_pool1d if rank == 1 else relax.op.nn.max_pool2d
+    return [context.emit(make(data, kernel, strides, pads, dilations, layout=LAYOUTS[rank]))]
 
 
 def average_pool(context: Context, node: Node) -> list[Any]:
-    """AveragePool of [N, C, H, W]."""
+    """AveragePool of [N, C, (H,) W]."""
     data = context.value(node.inputs[0])
-    if len(dims(data)) != 4:
+    rank = len(dims(data)) - 2
+    if rank not in LAYOUTS:
         return convert_by_tvm(context, node)
     kernel, strides, dilations, pads = _window(node, dims(data)[2:])
     counted = bool(node.attrs.get("count_include_pad", 0)) and any(pads)
     if counted and node.attrs.get("ceil_mode", 0):
         raise Refused("count_include_pad together with ceil_mode is not supported")
-    call = relax.op.nn.avg_pool2d(
-        data, kernel, strides, pads, dilations, count_include_pad=counted, layout="NCHW"
-    )
-    return [context.emit(call)]
+    make = relax.op.nn.avg_pool1d if rank == 1 else relax.op.nn.avg_pool2d
+    options = {"count_include_pad": counted, "layout": LAYOUTS[rank]}
+    return [context.emit(make(data, kernel, strides, pads, dilations, **options))]
 
 
 def global_average_pool(context: Context, node: Node) -> list[Any]:
@@ -66,11 +67,13 @@ def global_average_pool(context: Context, node: Node) -> list[Any]:
 
 
 def global_max_pool(context: Context, node: Node) -> list[Any]:
-    """GlobalMaxPool of [N, C, H, W] -> max_pool2d with a window of the whole plane."""
+    """GlobalMaxPool of [N, C, (H,) W] -> a max pooling with a window of the whole plane."""
     data = context.value(node.inputs[0])
-    if len(dims(data)) != 4:
+    rank = len(dims(data)) - 2
+    if rank not in LAYOUTS:
         return convert_by_tvm(context, node)
-    return [context.emit(relax.op.nn.max_pool2d(data, dims(data)[2:], layout="NCHW"))]
+    make = relax.op.nn.max_pool1d if rank == 1 else relax.op.nn.max_pool2d
+    return [context.emit(make(data, dims(data)[2:], layout=LAYOUTS[rank]))]
 
 
 TABLE = {
