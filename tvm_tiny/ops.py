@@ -96,6 +96,7 @@ def _resize(call: Call, shapes: list[Shape]) -> Shape:
 # Operator -> (shape inference, result dtype; None: attribute "dtype"; a number: that operand's).
 _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "argmax": (_declared, None),
+    "broadcast_to": (_declared, 0),
     "concat": (_concat, "int8"),
     "copy": (_same, None),
     "dequantize": (_same, "float32"),

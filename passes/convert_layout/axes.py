@@ -92,6 +92,23 @@ def pad(emitter: Emitter, call: Any) -> Value | None:
     return Value(nhwc=relax.op.nn.pad(emitter.nhwc(data), widths, call.attrs.pad_mode, value))
 
 
+def tile(emitter: Emitter, call: Any) -> Value | None:
+    """In NHWC where the data is and stays of rank 4."""
+    data, repeats = emitter.find(call.args[0]), ints(call.attrs.repeats)
+    if not data.has_nhwc or len(repeats) > 4:
+        return None
+    whole = (1,) * (4 - len(repeats)) + repeats
+    return Value(nhwc=relax.op.tile(emitter.nhwc(data), [whole[axis] for axis in TO_NHWC]))
+
+
+def broadcast_to(emitter: Emitter, call: Any) -> Value | None:
+    """In NHWC where the data is and stays of rank 4."""
+    data, shape = emitter.find(call.args[0]), shape_of(call)
+    if not data.has_nhwc or len(shape) != 4:
+        return None
+    return Value(nhwc=relax.op.broadcast_to(emitter.nhwc(data), [shape[a] for a in TO_NHWC]))
+
+
 def strided_slice(emitter: Emitter, call: Any) -> Value | None:
     """In NHWC where the data is."""
     data = emitter.find(call.args[0])

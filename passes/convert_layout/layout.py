@@ -29,6 +29,8 @@ HANDLERS: Handlers = {
     "relax.split": axes.split,
     "relax.nn.pad": axes.pad,
     "relax.strided_slice": axes.strided_slice,
+    "relax.tile": axes.tile,
+    "relax.broadcast_to": axes.broadcast_to,
     **dict.fromkeys(REORDERING, shapes.reshape),
     "relax.permute_dims": shapes.permute_dims,
 }

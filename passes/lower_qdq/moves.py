@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,10 @@ def find(value: relax.Expr, resolve: Resolve) -> Move | None:
         return _transpose(value)
     if name == "relax.strided_slice":
         return _strided_slice(value, resolve)
+    if name == "relax.broadcast_to":
+        return _broadcast(value.args[0], ints(value.ty.shape))
+    if name == "relax.tile":
+        return _tile(value)
     return None
 
 
@@ -59,16 +64,38 @@ def keeps_order(axes: Sequence[int], extents: Sequence[int]) -> bool:
     return long_axes == sorted(long_axes)
 
 
+# Above this rank axes that stay together become one: fewer loops, and longer rows.
+_RANK_AS_IT_IS = 4
+
+
 def _transpose(call: Call) -> Move:
     """A reshape where only extents of 1 change places."""
-    axes = axes_of(call)
-    if keeps_order(axes, ints(call.args[0].ty.shape)):
+    axes, extents = axes_of(call), ints(call.args[0].ty.shape)
+    if keeps_order(axes, extents):
         return _reshape(call.args[0], ints(call.ty.shape))
-    return Move(
-        call.args[0],
-        lambda x: ops.call("transpose", [x], axes=axes),
-        lambda a: np.ascontiguousarray(a.transpose(axes)),
-    )
+
+    shape, order = joined_axes(axes, extents)
+
+    def transposed(x: relax.Expr) -> relax.Expr:
+        if len(axes) <= _RANK_AS_IT_IS or len(order) == len(axes):
+            return ops.call("transpose", [x], axes=axes)
+        moved = ops.call("transpose", [relax.op.reshape(x, shape)], axes=order)
+        return relax.op.reshape(moved, ints(call.ty.shape))
+
+    return Move(call.args[0], transposed, lambda a: np.ascontiguousarray(a.transpose(axes)))
+
+
+def joined_axes(axes: Sequence[int], extents: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The shape and the transpose that are left if axes that stay neighbours become one."""
+    runs: list[list[int]] = []
+    for axis in (a for a in axes if extents[a] != 1):
+        if runs and math.prod(extents[runs[-1][-1] : axis]) == extents[runs[-1][-1]]:
+            runs[-1].append(axis)
+        else:
+            runs.append([axis])
+    ordered = sorted(runs)
+    shape = [math.prod(extents[axis] for axis in run) for run in ordered]
+    return shape, [ordered.index(run) for run in runs]
 
 
 def _strided_slice(call: Call, resolve: Resolve) -> Move:
@@ -83,6 +110,39 @@ def _strided_slice(call: Call, resolve: Resolve) -> Move:
         starts[axis] = max(0, min(first, extent - 1 if stride < 0 else extent))
         steps[axis] = stride
     return _slice(call.args[0], starts, steps, ints(call.ty.shape))
+
+
+def _broadcast(source: relax.Expr, shape: list[int]) -> Move:
+    """A reshape where only axes of extent 1 are added."""
+    if math.prod(ints(source.ty.shape)) == math.prod(shape):
+        return _reshape(source, shape)
+    return Move(
+        source,
+        lambda x: ops.call("broadcast_to", [x], shape=shape),
+        lambda a: np.ascontiguousarray(np.broadcast_to(a, shape)),
+    )
+
+
+def _tile(call: Call) -> Move:
+    """Repeats an axis by broadcasting a new one before it: [a] to [1, a] to [r, a] to [r * a]."""
+    repeats = ints(call.attrs.repeats)
+    extents = [1] * (len(repeats) - len(call.args[0].ty.shape)) + ints(call.args[0].ty.shape)
+    repeats = [1] * (len(extents) - len(repeats)) + repeats
+    narrow, wide = [1], [1]
+    for repeat, extent in zip(repeats, extents, strict=True):
+        if repeat != 1:
+            narrow, wide = [*narrow, 1, extent], [*wide, repeat, extent]
+        else:
+            narrow[-1], wide[-1] = narrow[-1] * extent, wide[-1] * extent
+    shape = ints(call.ty.shape)
+    if narrow == wide:
+        return _reshape(call.args[0], shape)
+
+    def repeated(x: relax.Expr) -> relax.Expr:
+        spread = ops.call("broadcast_to", [relax.op.reshape(x, narrow)], shape=wide)
+        return relax.op.reshape(spread, shape)
+
+    return Move(call.args[0], repeated, lambda a: np.tile(a, repeats))
 
 
 def _integers(expr: relax.Expr) -> list[int]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..kernel import RowKernel, first_operand, row_kernel
+from ..kernel import RowKernel, first_operand, row_kernel, same_rows
 from ..pointwise import Steps, pointwise_kernel
 from ..requantize import i32
 from ..rings import Rings
 from ..shapes import Index, shape_of
+from .elementwise import broadcast
 
 Buffers = Sequence[tirx.Var]
 
@@ -57,6 +58,17 @@ def strided_slice(call: Call, rings: Rings) -> RowKernel:
 
     def value(buffers: Buffers, index: Index) -> Expr:
         return buffers[0][[b + i * s for b, i, s in zip(begin, index, strides, strict=True)]]
+
+    return pointwise_kernel(call, rings, value)
+
+
+@row_kernel("tvm_tiny.broadcast_to", streams=same_rows, tiles=True)
+def broadcast_to(call: Call, rings: Rings) -> RowKernel:
+    """Axes of extent 1 repeated, by NumPy's rules of broadcasting."""
+    shape = shape_of(call.args[0])
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        return buffers[0][broadcast(shape, index)]
 
     return pointwise_kernel(call, rings, value)
 

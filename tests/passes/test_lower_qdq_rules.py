@@ -79,6 +79,23 @@ def test_fused_activations_become_limits(operator, activation, limits):
         (lambda x: relax.op.reshape(x, (6,)), [(2, 3)], ["relax.reshape"]),
         (lambda x: relax.op.permute_dims(x, [1, 0]), [(2, 3)], ["transpose"]),
         (lambda x: relax.op.permute_dims(x, [1, 0]), [(1, 3)], ["relax.reshape"]),
+        (lambda x: relax.op.broadcast_to(x, (4, 2, 3)), [(2, 1)], ["broadcast_to"]),
+        (lambda x: relax.op.broadcast_to(x, (1, 2, 3)), [(2, 3)], ["relax.reshape"]),
+        (
+            lambda x: relax.op.tile(x, (2, 1, 3)),
+            [(2, 3, 4)],
+            ["relax.reshape", "broadcast_to", "relax.reshape"],
+        ),
+        (
+            lambda x: relax.op.permute_dims(x, [0, 3, 1, 4, 2]),
+            [(2, 3, 4, 5, 6)],
+            ["transpose"],
+        ),
+        (
+            lambda x: relax.op.permute_dims(x, [0, 1, 4, 2, 3]),
+            [(2, 3, 4, 5, 6)],
+            ["relax.reshape", "transpose", "relax.reshape"],
+        ),
         (lambda x: relax.op.nn.pad(x, (0, 0, 1, 2)), [(2, 3)], ["pad"]),
         (lambda a, b: relax.op.concat([a, b], 0), [(2, 3), (1, 3)], ["concat"]),
         (lambda x: relax.op.mean(x, [0]), [(2, 3)], ["qmean"]),

@@ -42,27 +42,57 @@ def strided_slice(
     *,
     begin_mask: int = 0,
     end_mask: int = 0,
+    ellipsis_mask: int = 0,
+    new_axis_mask: int = 0,
     shrink_axis_mask: int = 0,
     end_is_offset: bool = False,
 ) -> npt.NDArray[Any]:
-    """TFLite's STRIDED_SLICE: bit i of a mask frees the bound of axis i, or drops the axis."""
-    index: list[slice | int] = []
-    for axis, (first, last, stride) in enumerate(zip(begin, end, strides, strict=True)):
+    """TFLite's STRIDED_SLICE: bit i of a mask frees the bound of entry i, or drops its axis.
+
+    An entry may also stand for a new axis, or for all axes that no other entry names.
+    """
+    index: list[Any] = []
+    axis = -1
+    for k, (first, last, stride) in enumerate(zip(begin, end, strides, strict=True)):
+        if ellipsis_mask >> k & 1:
+            index.append(Ellipsis)
+            after = range(k + 1, len(begin))
+            axis = x.ndim - 1 - sum(not new_axis_mask >> later & 1 for later in after)
+            continue
+        if new_axis_mask >> k & 1:
+            index.append(None)
+            continue
+        axis += 1
         size = x.shape[axis]
         low, high = (0, size) if stride > 0 else (-1, size - 1)
         start = min(max(first + size if first < 0 else first, low), high)
-        if begin_mask >> axis & 1:
+        if begin_mask >> k & 1:
             start = 0 if stride > 0 else size - 1
-        if shrink_axis_mask >> axis & 1:
+        if shrink_axis_mask >> k & 1:
             index.append(start)
             continue
         last += start if end_is_offset else 0
         stop = min(max(last + size if last < 0 else last, low), high)
-        if end_mask >> axis & 1:
+        if end_mask >> k & 1:
             stop = size if stride > 0 else -1
         # -1 would mean the last element to Python: None runs past the first one.
         index.append(slice(start, None if stop < 0 else stop, stride))
     return x[tuple(index)]
+
+
+def depth_to_space(x: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
+    """[N, H, W, block * block * C] -> [N, H * block, W * block, C]."""
+    n, height, width, channels = x.shape
+    parts = x.reshape(n, height, width, block, block, -1).transpose(0, 1, 3, 2, 4, 5)
+    return parts.reshape(n, height * block, width * block, channels // block**2)
+
+
+def space_to_depth(x: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
+    """The reverse of `depth_to_space`."""
+    n, height, width, channels = x.shape
+    parts = x.reshape(n, height // block, block, width // block, block, channels)
+    parts = parts.transpose(0, 1, 3, 2, 4, 5)
+    return parts.reshape(n, height // block, width // block, block**2 * channels)
 
 
 def nearest_positions(size: int, output: int, *, align_corners: bool, half_pixel: bool) -> IntArray:

@@ -207,13 +207,12 @@ def _split_v(op: Operator, inputs: list[Array | None]) -> Arrays:
 
 def _strided_slice(op: Operator, inputs: list[Array | None]) -> Arrays:
     options = op.options
-    if options.EllipsisMask() or options.NewAxisMask():
-        raise UnsupportedError(f"{where(op)}: ellipsis and new-axis masks are not supported")
     begin, end, strides = (_array(inputs, k).reshape(-1).tolist() for k in (1, 2, 3))
     return [
         movement.strided_slice(
             _array(inputs, 0), begin, end, strides, begin_mask=options.BeginMask(),
-            end_mask=options.EndMask(), shrink_axis_mask=options.ShrinkAxisMask(),
+            end_mask=options.EndMask(), ellipsis_mask=options.EllipsisMask(),
+            new_axis_mask=options.NewAxisMask(), shrink_axis_mask=options.ShrinkAxisMask(),
             end_is_offset=bool(options.Offset()),
         )
     ]  # fmt: skip
@@ -225,6 +224,35 @@ def _slice(op: Operator, inputs: list[Array | None]) -> Arrays:
         slice(first, first + size) for first, size in zip(begin, op.outputs[0].shape, strict=True)
     )
     return [_array(inputs, 0)[index]]
+
+
+def _pack(op: Operator, inputs: list[Array | None]) -> Arrays:
+    parts = [_array(inputs, k) for k in range(len(inputs))]
+    return [np.stack(parts, axis=op.options.Axis())]
+
+
+def _unpack(op: Operator, inputs: list[Array | None]) -> Arrays:
+    return list(np.moveaxis(_array(inputs, 0), op.options.Axis(), 0))
+
+
+def _depth_to_space(op: Operator, inputs: list[Array | None]) -> Arrays:
+    return [movement.depth_to_space(_array(inputs, 0), op.options.BlockSize())]
+
+
+def _space_to_depth(op: Operator, inputs: list[Array | None]) -> Arrays:
+    return [movement.space_to_depth(_array(inputs, 0), op.options.BlockSize())]
+
+
+def _tile(op: Operator, inputs: list[Array | None]) -> Arrays:
+    return [np.tile(_array(inputs, 0), _array(inputs, 1).reshape(-1).tolist())]
+
+
+def _broadcast_to(op: Operator, inputs: list[Array | None]) -> Arrays:
+    return [np.broadcast_to(_array(inputs, 0), op.outputs[0].shape)]
+
+
+def _reverse(op: Operator, inputs: list[Array | None]) -> Arrays:
+    return [np.flip(_array(inputs, 0), _array(inputs, 1).reshape(-1).tolist())]
 
 
 def _resize(op: Operator, inputs: list[Array | None]) -> Arrays:
@@ -282,17 +310,24 @@ def _dequantize(op: Operator, inputs: list[Array | None]) -> Arrays:
 
 # Operators that only move values and so take any element type.
 MOVEMENT: dict[str, Handler] = {
+    "BROADCAST_TO": _broadcast_to,
     "CONCATENATION": _concat,
+    "DEPTH_TO_SPACE": _depth_to_space,
     "EXPAND_DIMS": _reshape,
     "PAD": _pad,
+    "PACK": _pack,
     "PADV2": _pad,
     "RESHAPE": _reshape,
+    "REVERSE_V2": _reverse,
     "SLICE": _slice,
+    "SPACE_TO_DEPTH": _space_to_depth,
     "SPLIT": _split,
     "SPLIT_V": _split_v,
     "SQUEEZE": _reshape,
     "STRIDED_SLICE": _strided_slice,
+    "TILE": _tile,
     "TRANSPOSE": _transpose,
+    "UNPACK": _unpack,
     "QUANTIZE": _quantize,
     "DEQUANTIZE": _dequantize,
 }

@@ -113,6 +113,18 @@ CASES: dict[str, Case] = {
     "concat": lambda b, x: b.node("Concat", [x, b.quantize(b.node("Relu", [x]))], axis=1),
     "split": split,
     "slice": one("Slice", ([1, 0], "int64"), ([-1, 99], "int64"), ([1, 2], "int64")),
+    "slice backwards": one(
+        "Slice", ([-1, 9], "int64"), ([-99, 1], "int64"), ([1, 2], "int64"), ([-1, -2], "int64")
+    ),
+    "tile": one("Tile", ([1, 2, 1, 3], "int64")),
+    "expand": lambda b, x: b.node(
+        "Expand", [b.node("MaxPool", [x], kernel_shape=[1, 5]), b.const([3, 1, 1, 5], "int64")]
+    ),
+    "depth to space": one("DepthToSpace", blocksize=2),
+    "depth to space of columns": one("DepthToSpace", blocksize=2, mode="CRD"),
+    "space to depth": lambda b, x: b.node(
+        "SpaceToDepth", [b.node("MaxPool", [x], kernel_shape=[1, 2])], blocksize=2
+    ),
     "resize nearest": one(
         "Resize", (None, ""), ([1, 1, 2, 2], "float32"), coordinate_transformation_mode="half_pixel"
     ),

@@ -125,6 +125,16 @@ SLICES = {
     "plain": ([0, 1, 0, 0], [1, 4, 5, 3], [1, 1, 2, 1], {}, np.s_[:, 1:4, 0:5:2]),
     "masks": ([5, 5, 1], [0, 0, -1], [1, 1, 1], {"BeginMask": 3, "EndMask": 3}, np.s_[:, :, 1:-1]),
     "shrink": ([0, -1, 0], [1, 9, 9], [1, 1, 3], {"ShrinkAxisMask": 2}, np.s_[:, -1, 0:9:3]),
+    "ellipsis": ([0, 9, 1], [1, 9, 3], [1, 1, 1], {"EllipsisMask": 2}, np.s_[:1, ..., 1:3]),
+    "new axis": ([0, 9, 1], [1, 9, 4], [1, 9, 2], {"NewAxisMask": 2}, np.s_[:, np.newaxis, 1:4:2]),
+    "both": (
+        [9, 9, 9, -1],
+        [9, 9, 9, 9],
+        [1, 1, 1, 1],
+        {"NewAxisMask": 5, "EllipsisMask": 2, "ShrinkAxisMask": 12},
+        np.s_[np.newaxis, ..., np.newaxis, -1],
+    ),
+    "offset": ([0, -3, 1], [1, 2, 2], [1, 1, 1], {"Offset": True}, np.s_[:, 1:3, 1:3]),
     "backwards": ([0, 3, 0], [1, -9, 9], [1, -2, 1], {}, np.s_[:, 3:-9:-2]),
 }
 
@@ -141,7 +151,7 @@ def test_strided_slice(case):
         [np.array(v, I32) for v in (begin, end, strides)],
         **masks,
     )
-    names = ["strided_slice", *["reshape"] * (case == "shrink")]
+    names = ["strided_slice", *["reshape"] * (case in ("shrink", "new axis", "both"))]
     check_unary(model, lambda x: x[index], names, S)
 
 
@@ -149,3 +159,44 @@ def test_slice_with_minus_one_takes_the_rest():
     bounds = [np.array(v, I32) for v in ([0, 1, 2, 0], [1, 2, -1, 3])]
     model = unary_model("SLICE", S, (1, 2, 3, 3), "SliceOptions", bounds)
     check_unary(model, lambda x: x[:, 1:3, 2:], ["strided_slice"], S)
+
+
+def test_reverse_runs_through_axes_backwards():
+    model = unary_model("REVERSE_V2", S, S, constants=[np.array([1, -1], I32)])
+    check_unary(model, lambda x: x[:, ::-1, :, ::-1], ["strided_slice"], S)
+
+
+def test_tile_repeats_axes():
+    model = unary_model("TILE", S, (2, 4, 15, 3), constants=[np.array([2, 1, 3, 1], I32)])
+    check_unary(model, lambda x: np.tile(x, (2, 1, 3, 1)), ["tile"], S)
+
+
+def test_broadcast_to_repeats_axes_of_size_one():
+    shape = np.array([2, 3, 4, 5, 3], I32)
+    model = unary_model("BROADCAST_TO", S, tuple(shape), constants=[shape])
+    check_unary(model, lambda x: np.broadcast_to(x, shape), ["broadcast_to"], S)
+
+
+BLOCKS = ["reshape", "permute_dims", "reshape"]
+
+
+def test_depth_to_space_spreads_a_pixel_over_a_block():
+    options = {"options": "DepthToSpaceOptions", "BlockSize": 2}
+    model = unary_model("DEPTH_TO_SPACE", (1, 2, 3, 8), (1, 4, 6, 2), **options)
+
+    def spread(x):
+        rows = [[x[0, h, w].reshape(2, 2, 2) for w in range(3)] for h in range(2)]
+        return np.concatenate([np.concatenate(row, axis=1) for row in rows])[np.newaxis]
+
+    check_unary(model, spread, BLOCKS, (1, 2, 3, 8))
+
+
+def test_space_to_depth_gathers_a_block_in_a_pixel():
+    options = {"options": "SpaceToDepthOptions", "BlockSize": 2}
+    model = unary_model("SPACE_TO_DEPTH", (1, 4, 6, 2), (1, 2, 3, 8), **options)
+
+    def gathered(x):
+        blocks = [x[0, 2 * h : 2 * h + 2, 2 * w : 2 * w + 2] for h in range(2) for w in range(3)]
+        return np.reshape([block.reshape(-1) for block in blocks], (1, 2, 3, 8))
+
+    check_unary(model, gathered, BLOCKS, (1, 4, 6, 2))

@@ -37,14 +37,67 @@ def split(graph: Graph, x: Value) -> list[Value]:
 def slice_(graph: Graph, x: Value) -> list[Value]:
     axis = graph.draw.integer(1, len(x.shape) - 1)
     extent = x.shape[axis]
-    step = graph.draw.choice((1, 1, 2, 3))
+    step = graph.draw.choice((1, 1, 2, 3, -1, -2))
     low, high = sorted((graph.draw.integer(0, extent - 1), graph.draw.integer(0, extent - 1)))
-    stop = graph.draw.choice((high + 1, 2**31 - 1))
-    count = len(range(low, min(stop, extent), step))
+    first, stop = low, graph.draw.choice((high + 1, 2**31 - 1))
+    if step < 0:
+        # Before the first element is only what is below -extent.
+        first, stop = high, graph.draw.choice((low - 1 if low else -extent - 1, -(2**31)))
+    count = len(range(extent)[slice(first, stop, step)])
     names = [ints(graph, s, [v]) for s, v in
-             (("starts", low), ("ends", stop), ("axes", axis), ("steps", step))]
+             (("starts", first), ("ends", stop), ("axes", axis), ("steps", step))]
     shape = [count if i == axis else d for i, d in enumerate(x.shape)]
     return simple(graph, "Slice", x, x.quant, shape, names)
+
+
+@rule("Tile")
+def tile(graph: Graph, x: Value) -> list[Value]:
+    repeats = [graph.draw.choice((1, 1, 2, 3)) if x.size < LARGE else 1 for _ in x.shape]
+    shape = [d * r for d, r in zip(x.shape, repeats, strict=True)]
+    return simple(graph, "Tile", x, x.quant, shape, [ints(graph, "repeats", repeats)])
+
+
+@rule("Expand")
+def expand(graph: Graph, x: Value) -> list[Value]:
+    """Axes of size one repeated; the shape may leave out leading axes, or have ones itself."""
+    draw = graph.draw
+    grown = [draw.integer(1, 4) if d == 1 and x.size < LARGE else d for d in x.shape]
+    asked = [1 if grown[i] == d and draw.chance(0.5) else grown[i] for i, d in enumerate(x.shape)]
+    while len(asked) > 1 and asked[0] == 1 and draw.chance(0.5):
+        asked = asked[1:]
+    return simple(graph, "Expand", x, x.quant, grown, [ints(graph, "shape", asked)])
+
+
+@rule("DepthToSpace", (4,))
+def depth_to_space(graph: Graph, x: Value) -> list[Value]:
+    """The channels are first cut to a multiple of the block squared."""
+    block = graph.draw.choice([b for b in (1, 2, 3) if x.shape[1] >= b**2])
+    n, channels, height, width = x.shape
+    kept = channels // block**2
+    x = _cut(graph, x, 1, kept * block**2)
+    shape = (n, kept, height * block, width * block)
+    mode = graph.draw.choice(("DCR", "CRD"))
+    return simple(graph, "DepthToSpace", x, x.quant, shape, blocksize=block, mode=mode)
+
+
+@rule("SpaceToDepth", (4,))
+def space_to_depth(graph: Graph, x: Value) -> list[Value]:
+    """The image is first cut to a multiple of the block."""
+    block = graph.draw.choice([b for b in (1, 2, 3) if min(x.shape[2:]) >= b])
+    n, channels, height, width = x.shape
+    rows, columns = height // block, width // block
+    x = _cut(graph, _cut(graph, x, 2, rows * block), 3, columns * block)
+    shape = (n, channels * block**2, rows, columns)
+    return simple(graph, "SpaceToDepth", x, x.quant, shape, blocksize=block)
+
+
+def _cut(graph: Graph, x: Value, axis: int, extent: int) -> Value:
+    """The first `extent` of an axis."""
+    if x.shape[axis] == extent:
+        return x
+    names = [ints(graph, s, [v]) for s, v in (("starts", 0), ("ends", extent), ("axes", axis))]
+    shape = [extent if i == axis else d for i, d in enumerate(x.shape)]
+    return simple(graph, "Slice", x, x.quant, shape, names)[0]
 
 
 @rule("Pad", (4,))

@@ -58,14 +58,28 @@ class Movement(Graph):
         self.operators.append(Operator("SPLIT", inputs, outputs, {"num_splits": count}))
         return list(outputs)
 
+    def parts(
+        self, code: str, x: Tensor, shapes: Sequence[Sequence[int]],
+        others: Sequence[Tensor] = (), **options: int,
+    ) -> list[Tensor]:
+        """Any operator of several results; the caller knows their shapes."""
+        outputs = tuple(self.tensor(code.lower(), s, "int8", x.quant) for s in shapes)
+        self.operators.append(Operator(code, (x, *others), outputs, dict(options)))
+        return list(outputs)
+
+    def moved(
+        self, code: str, x: Tensor, shape: Sequence[int], values: Sequence[int] | None = None,
+        **options: int,
+    ) -> Tensor:
+        """An operator with at most one operand of integers; the caller knows the result's shape."""
+        others = [] if values is None else [self.ints(code.lower(), values)]
+        return self.operator(code, [x, *others], shape, x.quant, **options)
+
     def strided_slice(
         self, x: Tensor, begin: Sequence[int], end: Sequence[int], strides: Sequence[int],
-        shape: Sequence[int], *, begin_mask: int = 0, end_mask: int = 0, shrink_axis_mask: int = 0,
+        shape: Sequence[int], **masks: int,
     ) -> Tensor:
         """The caller knows the result's shape."""
         inputs = [x, self.ints("begin", begin), self.ints("end", end),
                   self.ints("strides", strides)]
-        return self.operator(
-            "STRIDED_SLICE", inputs, shape, x.quant, begin_mask=begin_mask, end_mask=end_mask,
-            shrink_axis_mask=shrink_axis_mask,
-        )
+        return self.operator("STRIDED_SLICE", inputs, shape, x.quant, **masks)

@@ -72,7 +72,7 @@ def strided_slice(graph: Graph, x: Tensor) -> list[Tensor]:
     """Each axis whole, a range in either direction, or a single index that drops the axis."""
     draw = graph.draw
     begin, end, strides, shape = [], [], [], []
-    masks = {"begin_mask": 0, "end_mask": 0, "shrink_axis_mask": 0}
+    masks = dict.fromkeys(("begin_mask", "end_mask", "shrink_axis_mask"), 0)
     for axis, extent in enumerate(x.shape):
         kind = draw.integer(0, 3)
         if kind == 0 and (shape or axis < x.rank - 1):
@@ -114,3 +114,93 @@ def _resize_rule(code: str) -> Rule:
 
 for _code in ("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR"):
     rule(_code, (4,))(_resize_rule(_code))
+
+
+@rule("SLICE")
+def slice_(graph: Graph, x: Tensor) -> list[Tensor]:
+    draw, builder = graph.draw, graph.builder
+    begin = [draw.integer(0, extent - 1) for extent in x.shape]
+    shape = [draw.integer(1, d - b) for d, b in zip(x.shape, begin, strict=True)]
+    sizes = [-1 if b + n == d else n for d, b, n in zip(x.shape, begin, shape, strict=True)]
+    inputs = [x, builder.ints("begin", begin), builder.ints("size", sizes)]
+    return [builder.operator("SLICE", inputs, shape, x.quant)]
+
+
+@rule("SPLIT_V")
+def split_v(graph: Graph, x: Tensor) -> list[Tensor]:
+    axis = graph.draw.integer(0, x.rank - 1)
+    first = graph.draw.integer(1, max(x.shape[axis] - 1, 1))
+    sizes = [n for n in (first, x.shape[axis] - first) if n]
+    shapes = [[n if i == axis else d for i, d in enumerate(x.shape)] for n in sizes]
+    others = [graph.builder.ints("sizes", sizes), graph.builder.ints("axis", axis)]
+    return graph.builder.parts("SPLIT_V", x, shapes, others, num_splits=len(sizes))
+
+
+@rule("PACK", (1, 2, 3))
+def pack(graph: Graph, x: Tensor) -> list[Tensor]:
+    axis, count = graph.draw.integer(0, x.rank), graph.draw.integer(1, 3)
+    parts = [x, *(graph.constant_like(x.shape, x.quant) for _ in range(count - 1))]
+    shape = (*x.shape[:axis], count, *x.shape[axis:])
+    options = {"values_count": count, "axis": axis}
+    return [graph.builder.operator("PACK", parts, shape, x.quant, **options)]
+
+
+@rule("UNPACK", (2, 3, 4))
+def unpack(graph: Graph, x: Tensor) -> list[Tensor]:
+    short = [axis for axis, extent in enumerate(x.shape) if extent <= 5]
+    if not short:
+        x = slice_(graph, x)[0]
+        short = [min(range(x.rank), key=lambda axis: x.shape[axis])]
+    axis = graph.draw.choice(short)
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+    count = x.shape[axis]
+    return graph.builder.parts("UNPACK", x, [shape] * count, num=count, axis=axis)
+
+
+@rule("REVERSE_V2")
+def reverse(graph: Graph, x: Tensor) -> list[Tensor]:
+    axis = graph.draw.integer(0, x.rank - 1)
+    return [graph.builder.moved("REVERSE_V2", x, x.shape, [axis])]
+
+
+@rule("TILE")
+def tile(graph: Graph, x: Tensor) -> list[Tensor]:
+    repeats = [graph.draw.choice((1, 1, 2, 3)) if x.size < LARGE else 1 for _ in x.shape]
+    shape = [d * r for d, r in zip(x.shape, repeats, strict=True)]
+    return [graph.builder.moved("TILE", x, shape, repeats)]
+
+
+@rule("BROADCAST_TO")
+def broadcast_to(graph: Graph, x: Tensor) -> list[Tensor]:
+    """Axes of size one repeated, and sometimes one more in front."""
+    draw = graph.draw
+    shape = [draw.integer(1, 4) if d == 1 and x.size < LARGE else d for d in x.shape]
+    shape = [2, *shape] if x.rank < 4 and x.size < LARGE and draw.chance(0.5) else shape
+    return [graph.builder.moved("BROADCAST_TO", x, shape, shape)]
+
+
+@rule("SPACE_TO_DEPTH", (4,))
+def space_to_depth(graph: Graph, x: Tensor) -> list[Tensor]:
+    """The image is first cut to a multiple of the block."""
+    block = graph.draw.choice([b for b in (1, 2, 3) if min(x.shape[1:3]) >= b])
+    n, height, width, channels = x.shape
+    cut = [n, height // block * block, width // block * block, channels]
+    if list(x.shape) != cut:
+        inputs = [x, graph.builder.ints("begin", [0] * 4), graph.builder.ints("size", cut)]
+        x = graph.builder.operator("SLICE", inputs, cut, x.quant)
+    shape = (n, cut[1] // block, cut[2] // block, channels * block**2)
+    return [graph.builder.moved("SPACE_TO_DEPTH", x, shape, block_size=block)]
+
+
+@rule("DEPTH_TO_SPACE", (4,))
+def depth_to_space(graph: Graph, x: Tensor) -> list[Tensor]:
+    """The channels are first cut to a multiple of the block squared."""
+    block = graph.draw.choice([b for b in (1, 2, 3) if x.shape[3] >= b**2])
+    n, height, width, channels = x.shape
+    kept = channels // block**2
+    if kept * block**2 != channels:
+        cut = [n, height, width, kept * block**2]
+        inputs = [x, graph.builder.ints("begin", [0] * 4), graph.builder.ints("size", cut)]
+        x = graph.builder.operator("SLICE", inputs, cut, x.quant)
+    shape = (n, height * block, width * block, kept)
+    return [graph.builder.moved("DEPTH_TO_SPACE", x, shape, block_size=block)]

@@ -56,6 +56,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
             _FUSED,
         ),
     ),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", ("BlockSize",)),
     "DIV": ("DivOptions", (_FUSED,)),
     "FULLY_CONNECTED": ("FullyConnectedOptions", ("WeightsFormat", "KeepNumDims", _FUSED)),
     "GELU": ("GeluOptions", ("Approximate",)),
@@ -75,12 +76,13 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "SHAPE": ("ShapeOptions", ("OutType",)),
     "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", ("BlockSize",)),
     "SPLIT": ("SplitOptions", ("NumSplits",)),
     "SPLIT_V": ("SplitVOptions", ("NumSplits",)),
     "SQUEEZE": ("SqueezeOptions", ("SqueezeDims",)),
     "STRIDED_SLICE": (
         "StridedSliceOptions",
-        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset"),
     ),
     "SUB": ("SubOptions", (_FUSED,)),
     "SUM": ("ReducerOptions", ("KeepDims",)),
@@ -101,6 +103,7 @@ INPUT_COUNTS: dict[str, tuple[int, int]] = {
             *("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "POW", "SQUARED_DIFFERENCE"),
             *("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "ARG_MAX", "EXPAND_DIMS", "PAD"),
             *("TRANSPOSE", "SPLIT", "BATCH_MATMUL", "PRELU"),
+            *("BROADCAST_TO", "REVERSE_V2", "TILE"),
             *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
         ),
         (2, 2),
@@ -124,7 +127,7 @@ UNARY = frozenset(
         *("LOGISTIC", "LOG_SOFTMAX", "NEG", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1"),
         *("RELU_N1_TO_1", "ROUND", "RSQRT", "SIN", "SQRT", "SQUARE", "TANH"),
         *("AVERAGE_POOL_2D", "GELU", "L2_NORMALIZATION", "LEAKY_RELU", "MAX_POOL_2D"),
-        *("SHAPE", "SOFTMAX", "SQUEEZE", "UNPACK"),
+        *("SHAPE", "SOFTMAX", "SQUEEZE", "UNPACK", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH"),
     }
 )
 INPUT_COUNTS.update(dict.fromkeys(UNARY, (1, 1)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from tvm import relax
 
 from tvm_tiny.frontend.onnx.graph import Node, Refused
@@ -110,18 +112,87 @@ def strided_slice(context: Context, node: Node) -> list[Any]:
     steps = context.ints(node, 4) or [1] * len(starts)
     if not len(starts) == len(ends) == len(axes) == len(steps):
         raise Refused("starts, ends, axes and steps differ in length")
-    if any(step < 1 for step in steps):
-        raise Refused("negative steps are not supported")
+    if 0 in steps:
+        raise Refused("a step of 0 is not valid")
     axes = [axis % len(shape) for axis in axes]
-    begin = [_bound(n, shape[axis]) for n, axis in zip(starts, axes, strict=True)]
-    end = [_bound(n, shape[axis]) for n, axis in zip(ends, axes, strict=True)]
-    if any(b >= e for b, e in zip(begin, end, strict=True)):
+    picked = [
+        range(*slice(start, end, step).indices(shape[axis]))
+        for start, end, step, axis in zip(starts, ends, steps, axes, strict=True)
+    ]
+    if not all(picked):
         raise Refused("its result is empty")
+    # Relax counts a negative end from the back; "before the first" is therefore -size - 1.
+    end = [
+        r.stop if r.stop >= 0 else -shape[axis] - 1 for r, axis in zip(picked, axes, strict=True)
+    ]
+    begin = [r.start for r in picked]
     return [context.emit(relax.op.strided_slice(data, axes, begin, end, steps))]
 
 
-def _bound(position: int, size: int) -> int:
-    return min(max(position + size if position < 0 else position, 0), size)
+def expand(context: Context, node: Node) -> list[Any]:
+    """Expand broadcasts both ways: the shape may have extents of 1, or fewer axes."""
+    data = context.value(node.inputs[0])
+    shape = np.broadcast_shapes(dims(data), tuple(context.ints(node, 1) or ()))
+    return [context.emit(relax.op.broadcast_to(data, [int(n) for n in shape]))]
+
+
+def tile(context: Context, node: Node) -> list[Any]:
+    """Tile repeats each axis a constant number of times."""
+    data = context.value(node.inputs[0])
+    repeats = context.ints(node, 1, "repeats")
+    if repeats is None or len(repeats) != len(dims(data)):
+        raise Refused("it needs one number of repeats for each dimension")
+    return [context.emit(relax.op.tile(data, repeats))]
+
+
+# Transposes of [N, H, W, ...] with the channels split into three: how DepthToSpace splits them,
+# and in which order they follow H and W in [N, H, block, W, block, C].
+_DEPTH_TO_SPACE = {"DCR": (0, 1, 3, 2, 4, 5), "CRD": (0, 1, 4, 2, 5, 3)}
+_TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
+
+
+def depth_to_space(context: Context, node: Node) -> list[Any]:
+    """DepthToSpace, between two permutes to NHWC and back, where it is one transpose."""
+    data, block = context.value(node.inputs[0]), int(node.attrs["blocksize"])
+    n, channels, height, width = dims(data)
+    kept, mode = channels // block**2, str(node.attrs.get("mode", "DCR"))
+    parts = [block, block, kept] if mode == "DCR" else [kept, block, block]
+    return [
+        _in_nhwc(
+            context,
+            data,
+            [n, height, width, *parts],
+            _DEPTH_TO_SPACE[mode],
+            [n, height * block, width * block, kept],
+        )
+    ]
+
+
+def space_to_depth(context: Context, node: Node) -> list[Any]:
+    """SpaceToDepth, the reverse of DepthToSpace in mode DCR."""
+    data, block = context.value(node.inputs[0]), int(node.attrs["blocksize"])
+    n, channels, height, width = dims(data)
+    rows, columns = height // block, width // block
+    return [
+        _in_nhwc(
+            context,
+            data,
+            [n, rows, block, columns, block, channels],
+            (0, 1, 3, 2, 4, 5),
+            [n, rows, columns, block**2 * channels],
+        )
+    ]
+
+
+def _in_nhwc(
+    context: Context, data: Any, split: list[int], order: Sequence[int], shape: list[int]
+) -> Any:
+    """A reshape to `split`, a transpose and a reshape to `shape`, of NCHW data seen as NHWC."""
+    value = context.emit(relax.op.permute_dims(data, _TO_NHWC))
+    value = context.emit(relax.op.reshape(value, split))
+    value = context.emit(relax.op.permute_dims(value, order))
+    value = context.emit(relax.op.reshape(value, shape))
+    return context.emit(relax.op.permute_dims(value, _TO_NCHW))
 
 
 def pad(context: Context, node: Node) -> list[Any]:
@@ -153,5 +224,9 @@ TABLE = {
     "Concat": concat,
     "Split": split,
     "Slice": strided_slice,
+    "Expand": expand,
+    "Tile": tile,
+    "DepthToSpace": depth_to_space,
+    "SpaceToDepth": space_to_depth,
     "Pad": pad,
 }

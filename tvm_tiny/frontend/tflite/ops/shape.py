@@ -104,6 +104,66 @@ def convert_pack(graph: Graph, operator: Operator) -> None:
     graph.store(operator, relax.op.concat(parts, axis=axis))
 
 
+def convert_depth_to_space(graph: Graph, operator: Operator) -> None:
+    """Channels (row, column, kept) in blocks of height and width."""
+    data, block = graph.operand(operator, 0), operator.integer("block_size")
+    n, height, width, channels = _image(operator, data.shape)
+    kept = channels // block**2 if block > 0 else 0
+    if kept * block**2 != channels:
+        raise ModelError(f"{label(operator)}: {channels} channels in blocks of {block}")
+    split = (n, height, width, block, block, kept)
+    _swap_blocks(graph, operator, split, (n, height * block, width * block, kept))
+
+
+def convert_space_to_depth(graph: Graph, operator: Operator) -> None:
+    """Blocks of height and width as channels (row, column, channel)."""
+    data, block = graph.operand(operator, 0), operator.integer("block_size")
+    n, height, width, channels = _image(operator, data.shape)
+    if block < 1 or height % block or width % block:
+        raise ModelError(f"{label(operator)}: {height} x {width} in blocks of {block}")
+    rows, columns = height // block, width // block
+    split = (n, rows, block, columns, block, channels)
+    _swap_blocks(graph, operator, split, (n, rows, columns, block**2 * channels))
+
+
+def _image(operator: Operator, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) != 4:
+        raise ModelError(f"{label(operator)}: an input of shape {shape}; expected rank 4")
+    return shape
+
+
+def _swap_blocks(
+    graph: Graph, operator: Operator, split: Sequence[int], shape: Sequence[int]
+) -> None:
+    """The two middle axes of `split` change places; both operators do that."""
+    graph.expect_shape(operator, shape)
+    real = graph.real(operator, graph.operand(operator, 0))
+    parts = graph.emit(relax.op.reshape(real, tuple(split)))
+    swapped = graph.emit(relax.op.permute_dims(parts, (0, 1, 3, 2, 4, 5)))
+    graph.store(operator, relax.op.reshape(swapped, tuple(shape)))
+
+
+def convert_tile(graph: Graph, operator: Operator) -> None:
+    """Each axis repeated a constant number of times."""
+    data, repeats = graph.operand(operator, 0), graph.integers(operator, 1)
+    if len(repeats) != len(data.shape) or min(repeats, default=1) < 1:
+        raise ModelError(f"{label(operator)}: repeats {repeats} of an input of {data.shape}")
+    graph.expect_shape(operator, [n * r for n, r in zip(data.shape, repeats, strict=True)])
+    graph.store(operator, relax.op.tile(graph.real(operator, data), repeats))
+
+
+def convert_broadcast_to(graph: Graph, operator: Operator) -> None:
+    """Axes of size 1 repeated up to a constant shape."""
+    data, shape = graph.operand(operator, 0), graph.integers(operator, 1)
+    tail = shape[len(shape) - len(data.shape) :]
+    if len(tail) != len(data.shape) or any(
+        n not in (1, m) for n, m in zip(data.shape, tail, strict=True)
+    ):
+        raise ModelError(f"{label(operator)}: cannot broadcast {data.shape} to {shape}")
+    graph.expect_shape(operator, shape)
+    graph.store(operator, relax.op.broadcast_to(graph.real(operator, data), shape))
+
+
 CONVERTERS = {
     "RESHAPE": convert_reshape,
     "SQUEEZE": convert_squeeze,
@@ -111,4 +171,8 @@ CONVERTERS = {
     "TRANSPOSE": convert_transpose,
     "CONCATENATION": convert_concatenation,
     "PACK": convert_pack,
+    "DEPTH_TO_SPACE": convert_depth_to_space,
+    "SPACE_TO_DEPTH": convert_space_to_depth,
+    "TILE": convert_tile,
+    "BROADCAST_TO": convert_broadcast_to,
 }

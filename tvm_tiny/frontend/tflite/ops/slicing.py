@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, axis_of, unsupported
+from tvm_tiny.frontend.tflite.graph import Graph, axis_of
 from tvm_tiny.frontend.tflite.model import Operator, Tensor
 from tvm_tiny.frontend.tflite.validate import label
 
@@ -123,30 +123,54 @@ def convert_slice(graph: Graph, operator: Operator) -> None:
 
 def convert_strided_slice(graph: Graph, operator: Operator) -> None:
     """Operands: data, begin, end, strides (constants), with NumPy's meaning of negative bounds."""
-    data = graph.operand(operator, 0)
-    if operator.integer("ellipsis_mask") or operator.integer("new_axis_mask"):
-        raise unsupported(operator, graph.output(operator), "ellipsis and new-axis masks")
+    data, shrink = graph.operand(operator, 0), operator.integer("shrink_axis_mask")
     begin, end, strides = (list(graph.integers(operator, i)) for i in (1, 2, 3))
-    rank = len(data.shape)
-    if not len(begin) == len(end) == len(strides) <= rank or 0 in strides:
+    if not len(begin) == len(end) == len(strides) or 0 in strides:
         raise ModelError(
             f"{label(operator)}: begin {begin}, end {end}, strides {strides} for an input of "
             f"shape {data.shape}"
         )
-    shrink = operator.integer("shrink_axis_mask")
-    shape, box = [], []
-    for axis, size in enumerate(data.shape):
-        if axis < len(begin):
-            box.append(bounds(operator, axis, size, begin[axis], end[axis], strides[axis]))
-        else:
+    shape: list[int] = []
+    box: list[tuple[int, int, int]] = []
+    for position in positions(operator, len(begin), len(data.shape)):
+        if position == NEW_AXIS:
+            shape.append(1)
+            continue
+        axis, size = len(box), data.shape[len(box)]
+        if position == WHOLE_AXIS:
             box.append((0, size, 1))
+        else:
+            ends = begin[position], end[position], strides[position]
+            box.append(bounds(operator, position, size, *ends))
         count = len(range(*box[-1]))
         if count < 1:
             raise ModelError(f"{label(operator)}: empty slice of axis {axis} of {data.shape}")
-        if not (axis < len(begin) and shrink >> axis & 1):
+        if position == WHOLE_AXIS or not shrink >> position & 1:
             shape.append(count)
     begin, end, strides = (list(column) for column in zip(*box, strict=True))
     _strided(graph, operator, data, begin, end, strides, shape)
+
+
+# What stands for an axis that no bounds are given for.
+WHOLE_AXIS, NEW_AXIS = -1, -2
+
+
+def positions(operator: Operator, count: int, rank: int) -> list[int]:
+    """Where begin, end and strides have the bounds of each axis, in the order of the axes.
+
+    An ellipsis stands for all axes that `count` bounds leave over; without one they come last.
+    """
+    new_axes, ellipsis = operator.integer("new_axis_mask"), operator.integer("ellipsis_mask")
+    found = [NEW_AXIS if new_axes >> k & 1 and not ellipsis >> k & 1 else k for k in range(count)]
+    ellipses = [k for k in found if k >= 0 and ellipsis >> k & 1]
+    given = sum(position >= 0 for position in found) - len(ellipses)
+    if given > rank or len(ellipses) > 1:
+        raise ModelError(
+            f"{label(operator)}: bounds of {given} axes and {len(ellipses)} ellipses for an "
+            f"input of rank {rank}"
+        )
+    at = found.index(ellipses[0]) if ellipses else count
+    return [*found[:at], *[WHOLE_AXIS] * (rank - given), *found[at + len(ellipses) :]]
 
 
 def _strided(
@@ -173,21 +197,37 @@ def _strided(
 
 
 def bounds(
-    operator: Operator, axis: int, size: int, begin: int, end: int, stride: int
+    operator: Operator, position: int, size: int, begin: int, end: int, stride: int
 ) -> tuple[int, int, int]:
-    """(begin, end, stride) of one axis within its size; end may be -1 if the stride is negative."""
-    bit = 1 << axis
+    """(begin, end, stride) of an axis within its size; end may be -1 if the stride is negative.
+
+    position: of the axis' bits in the masks.
+    """
+    bit = 1 << position
+    first = begin + size if begin < 0 else begin
     if operator.integer("shrink_axis_mask") & bit:
-        index = begin + size if begin < 0 else begin
-        if not 0 <= index < size:
-            raise ModelError(f"{label(operator)}: index {begin} of axis {axis}, which has {size}")
-        return index, index + 1, 1
+        if not 0 <= first < size:
+            raise ModelError(f"{label(operator)}: index {begin} of an axis that has {size}")
+        return first, first + 1, 1
+    masked = bool(operator.integer("begin_mask") & bit)
+    if operator.flag("offset"):
+        end += 0 if masked else first
     window = slice(
-        None if operator.integer("begin_mask") & bit else begin,
+        None if masked else begin,
         None if operator.integer("end_mask") & bit else end,
         stride,
     )
     return window.indices(size)
+
+
+def convert_reverse(graph: Graph, operator: Operator) -> None:
+    """REVERSE_V2: the constant axes from their last element to their first."""
+    data = graph.operand(operator, 0)
+    reversed_axes = graph.axes(operator, 1, len(data.shape))
+    begin, end, strides = [0] * len(data.shape), list(data.shape), [1] * len(data.shape)
+    for axis in reversed_axes:
+        begin[axis], end[axis], strides[axis] = data.shape[axis] - 1, -1, -1
+    _strided(graph, operator, data, begin, end, strides, list(data.shape))
 
 
 CONVERTERS = {
@@ -196,4 +236,5 @@ CONVERTERS = {
     "UNPACK": convert_unpack,
     "SLICE": convert_slice,
     "STRIDED_SLICE": convert_strided_slice,
+    "REVERSE_V2": convert_reverse,
 }
