@@ -77,14 +77,14 @@ def strided_slice(
             stop = size if stride > 0 else -1
         # -1 would mean the last element to Python: None runs past the first one.
         index.append(slice(start, None if stop < 0 else stop, stride))
-    return x[tuple(index)]
+    return np.asarray(x[tuple(index)])
 
 
 def depth_to_space(x: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
     """[N, H, W, block * block * C] -> [N, H * block, W * block, C]."""
     n, height, width, channels = x.shape
     parts = x.reshape(n, height, width, block, block, -1).transpose(0, 1, 3, 2, 4, 5)
-    return parts.reshape(n, height * block, width * block, channels // block**2)
+    return np.asarray(parts.reshape(n, height * block, width * block, channels // block**2))
 
 
 def space_to_depth(x: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
@@ -92,7 +92,7 @@ def space_to_depth(x: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
     n, height, width, channels = x.shape
     parts = x.reshape(n, height // block, block, width // block, block, channels)
     parts = parts.transpose(0, 1, 3, 2, 4, 5)
-    return parts.reshape(n, height // block, width // block, block**2 * channels)
+    return np.asarray(parts.reshape(n, height // block, width // block, block**2 * channels))
 
 
 def nearest_positions(size: int, output: int, *, align_corners: bool, half_pixel: bool) -> IntArray:
