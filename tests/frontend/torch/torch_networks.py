@@ -1,4 +1,4 @@
-"""Fifteen small PyTorch networks of everyday kinds, with seeded weights and real statistics.
+"""Fifteen small PyTorch networks of everyday kinds, with weights that mean something.
 
 Their weights are seeded, batch norms have seen the data, and classifiers end in a linear layer
 that is fitted to it in closed form, so that the largest output of each sample stands out.

@@ -1,0 +1,161 @@
+"""Post-training quantization of a float ONNX model with onnxruntime (an optional dependency).
+
+Int8 activations, int8 symmetric weights with one scale a channel, ranges by minimum and maximum
+over the samples: the same samples give the same model.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from tvm_tiny.errors import ToolchainError, UnsupportedError
+from tvm_tiny.frontend.onnx.convert import TABLE
+from tvm_tiny.frontend.onnx.graph import Array, Graph
+from tvm_tiny.frontend.onnx.load import first_line
+
+from .affine import channels_to_convolutions
+from .groups import hide_groups, show_groups
+from .samples import load_samples, split_feeds, split_labels
+
+# Per-channel DequantizeLinear came with opset 13.
+CALIBRATION_OPSET = 13
+# onnx writes newer versions than the oldest supported onnxruntime reads; nothing here needs them.
+CALIBRATION_IR_VERSION = 10
+# Left in float by onnxruntime unless asked for; the shapes of the others are not values.
+NOT_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "Identity", "Dropout", "ReduceSum")
+# Scale and zero point of operators whose range does not depend on the samples.
+CANONICAL = {"Softmax": (1 / 256, -128), "Sigmoid": (1 / 256, -128), "Tanh": (1 / 128, 0)}
+
+
+def quantize_float_model(proto: Any, graph: Graph, calibrate: Path | Mapping[str, Array]) -> Any:
+    """A QDQ `onnx.ModelProto` of the float model `proto`.
+
+    `graph` holds the same model's inputs; for `calibrate` see `from_onnx`.
+
+    Raises:
+        DataError: the samples do not fit the model's inputs.
+        ToolchainError: onnxruntime is not installed.
+        UnsupportedError: onnxruntime cannot quantize the model.
+
+    """
+    samples, _ = split_labels(graph.inputs, load_samples(calibrate))
+    feeds = split_feeds(graph.inputs, samples)
+    library = _onnxruntime_quantization()
+    with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as folder, _quiet():
+        try:
+            prepared = _prepared(library, proto, Path(folder))
+            return _quantized(library, prepared, feeds, Path(folder))
+        except Exception as error:
+            # onnxruntime raises many types of its own; none of them is a fault of ours to show.
+            raise UnsupportedError(
+                f"onnxruntime could not quantize the model: {first_line(error)}"
+            ) from error
+
+
+def _prepared(library: Any, proto: Any, folder: Path) -> Any:
+    """The float model as onnxruntime simplifies it, with affine operators as convolutions."""
+    given, prepared = folder / "float.onnx", folder / "prepared.onnx"
+    # A file, since onnxruntime loses the integer constants of a model in memory.
+    onnx.save(_upgraded(proto), str(given))
+    library.shape_inference.quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
+    model = onnx.load(str(prepared))
+    channels_to_convolutions(model)
+    return model
+
+
+def _quantized(library: Any, prepared: Any, feeds: Sequence[dict[str, Array]], folder: Path) -> Any:
+    """The QDQ model; quantization stands at the borders of what becomes one step."""
+    hidden, result = folder / "hidden.onnx", folder / "quantized.onnx"
+    functions = hide_groups(prepared)
+    onnx.save(prepared, str(hidden))
+    present = {node.op_type for node in prepared.graph.node}
+    library.quantize_static(
+        str(hidden),
+        str(result),
+        _reader(library, feeds),
+        quant_format=library.QuantFormat.QDQ,
+        op_types_to_quantize=sorted(present & {*TABLE, *functions} - set(NOT_QUANTIZED)),
+        per_channel=True,
+        activation_type=library.QuantType.QInt8,
+        weight_type=library.QuantType.QInt8,
+        calibrate_method=library.CalibrationMethod.MinMax,
+        extra_options={
+            "ActivationSymmetric": False,
+            "WeightSymmetric": True,
+            "TensorQuantOverrides": _overrides(library, prepared.graph),
+        },
+    )
+    return show_groups(onnx.load(str(result)))
+
+
+def _overrides(library: Any, graph: Any) -> dict[str, list[dict[str, Any]]]:
+    """Quantization of the tensors with a canonical one, as onnxruntime takes it."""
+    return {
+        node.output[0]: [
+            {
+                "quant_type": library.QuantType.QInt8,
+                "scale": np.array(CANONICAL[node.op_type][0], np.float32),
+                "zero_point": np.array(CANONICAL[node.op_type][1], np.int8),
+            }
+        ]
+        for node in graph.node
+        if node.op_type in CANONICAL
+    }
+
+
+def _reader(library: Any, feeds: Sequence[dict[str, Array]]) -> Any:
+    class Reader(library.CalibrationDataReader):
+        """Hands the samples to onnxruntime one by one."""
+
+        def __init__(self) -> None:
+            self._feeds = iter(feeds)
+
+        def get_next(self) -> dict[str, Array] | None:
+            return next(self._feeds, None)
+
+    return Reader()
+
+
+def _onnxruntime_quantization() -> Any:
+    try:
+        import onnxruntime
+        from onnxruntime import quantization
+        from onnxruntime.quantization import shape_inference  # noqa: F401 - makes it an attribute
+    except ImportError:
+        raise ToolchainError(
+            "quantizing a float model needs onnxruntime; install it: "
+            "pip install tvm-tiny[calibrate]"
+        ) from None
+    onnxruntime.set_default_logger_severity(3)  # errors only
+    return quantization
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence onnxruntime's loggers: what matters reaches the user as one error."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
+def _upgraded(proto: Any) -> Any:
+    """A copy of `proto` of an opset and IR version that onnxruntime can quantize."""
+    versions = {entry.domain: entry.version for entry in proto.opset_import}
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    if versions.get("", versions.get("ai.onnx", 0)) < CALIBRATION_OPSET:
+        copy = onnx.version_converter.convert_version(copy, CALIBRATION_OPSET)
+    copy.ir_version = min(copy.ir_version, CALIBRATION_IR_VERSION)
+    return copy
