@@ -232,7 +232,8 @@ class _Output:
                 source = self._fold_permutation(graph, source)
         quantize = graph.call(source, "quantize")
         found = _quantization(quantize, "") if quantize is not None else None
-        if found is not None:
+        # A dequantize that has been folded says what the integers mean, whatever made them.
+        if found is not None and self.port.scale is None:
             self.port = replace(self.port, scale=found.scale, zero_point=found.zero_point)
 
     def _fold_permutation(self, graph: _Graph, source: Expr) -> Expr:

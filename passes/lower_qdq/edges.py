@@ -28,6 +28,7 @@ def requantize_uint8(island: Island, out_dtype: str) -> relax.Expr | None:
         np.arange(-128, 128).astype("int8"),
         Quant(leaf.real_scale, leaf.zp - into),
         Quant(island.scale, island.zp - out_of),
+        rounding=island.reference_rounding,
     )
     values = constant(table.astype("int32") + out_of, out_dtype)
     return ops.call("lut", [leaf.expr, values])

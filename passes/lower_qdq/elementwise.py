@@ -35,7 +35,7 @@ def requantized(island: Island, x: Quantized) -> relax.Expr:
     target = Quant(island.scale, island.zp)
     if quant(x) == target:
         return x.expr
-    table = requantize(_DOMAIN, quant(x), target)
+    table = requantize(_DOMAIN, quant(x), target, rounding=island.reference_rounding)
     if x.array is not None:
         return constant(table[x.array.astype("int32") + 128], "int8")
     return island.emit(lookup_table(x, table))
@@ -47,7 +47,7 @@ def finish(island: Island, expr: relax.Expr, source: Quantized) -> relax.Expr:
     limited = (island.low, island.high) != (-128, 127)
     if quant(source) == target and not limited:
         return expr
-    table = requantize(_DOMAIN, quant(source), target)
+    table = requantize(_DOMAIN, quant(source), target, rounding=island.reference_rounding)
     inner = Quantized(island.emit(expr), source.scale, source.zero_point, 0)
     return lookup_table(inner, table, island.low, island.high)
 
@@ -57,7 +57,8 @@ def unary(island: Island) -> relax.Expr | None:
     target = Quant(island.scale, island.zp)
     x = island.leaf(island.core)
     if x is not None and x.per_tensor:
-        return lookup_table(x, requantize(_DOMAIN, quant(x), target), island.low, island.high)
+        table = requantize(_DOMAIN, quant(x), target, rounding=island.reference_rounding)
+        return lookup_table(x, table, island.low, island.high)
     for function in (_clipped, _curve, _hard_swish):
         found = function(island)
         if found is not None:
@@ -76,7 +77,8 @@ def _clipped(island: Island) -> tuple[Quantized, Evaluate] | None:
     x = island.activation(island.value(island.core).args[0])
     if x is None:
         return None
-    return x, lambda values, xq, yq: activation.clip(values, xq, yq, limits)
+    rounding = island.reference_rounding
+    return x, lambda values, xq, yq: activation.clip(values, xq, yq, limits, rounding)
 
 
 def _curve(island: Island) -> tuple[Quantized, Evaluate] | None:

@@ -9,7 +9,7 @@ import numpy as np
 from tvm import relax
 from tvm.ir import Call
 
-from tvm_tiny.reference.arithmetic import round_half_away
+from tvm_tiny.reference.quantization import Quant, Rounding, quantize_value
 
 from . import moves
 from .quantized import Quantized, array_of, constant, number
@@ -34,6 +34,11 @@ class Island:
     low: int = INT8_MIN
     high: int = INT8_MAX
     rounding: str = "tflite"
+
+    @property
+    def reference_rounding(self) -> Rounding:
+        """`rounding` as the reference names it."""
+        return Rounding(self.rounding)
 
     def value(self, expr: relax.Expr) -> relax.Expr:
         """The expression behind variables."""
@@ -138,5 +143,5 @@ class Island:
     def _quantized(self, real: float, unlimited: int) -> int:
         if not np.isfinite(real):
             return unlimited
-        steps = np.float32(real) / np.float32(self.scale)
-        return max(INT8_MIN, min(INT8_MAX, self.zp + round_half_away(float(steps))))
+        value = quantize_value(real, Quant(self.scale, self.zp), self.reference_rounding)
+        return max(INT8_MIN, min(INT8_MAX, value))

@@ -9,8 +9,8 @@ from tvm import relax
 from tvm.ir import Tuple
 
 from tvm_tiny import ops
-from tvm_tiny.reference.arithmetic import round_half_away
 from tvm_tiny.reference.movement import bilinear_positions, nearest_positions
+from tvm_tiny.reference.quantization import Quant, quantize_value
 
 from . import moves
 from .elementwise import finish, requantized
@@ -37,12 +37,12 @@ def pad(island: Island) -> relax.Expr | None:
     if min(widths, default=0) < 0:
         return None
     real = float(number(call.args[1])) if len(call.args) > 1 else float(call.attrs.pad_value)
-    steps = round_half_away(float(np.float32(real) / np.float32(island.scale)))
+    value = quantize_value(real, Quant(island.scale, island.zp), island.reference_rounding)
     padded = ops.call(
         "pad",
         [requantized(island, x)],
         before=widths[::2],
-        value=max(-128, min(127, island.zp + steps)),
+        value=max(-128, min(127, value)),
         shape=ints(call.ty.shape),
     )
     return _clamped(island, padded)

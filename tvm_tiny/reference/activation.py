@@ -24,7 +24,7 @@ from .arithmetic import (
     saturating_rounding_doubling_high_mul,
     truncating_shift,
 )
-from .quantization import Quant, activation_limits, requantize, rescale, to_output
+from .quantization import Quant, Rounding, activation_limits, requantize, rescale, to_output
 
 # The only output quantizations these kernels produce; others are reached by a requantize.
 SOFTMAX_OUTPUT = Quant(1.0 / 256.0, -128)
@@ -155,11 +155,20 @@ def hard_swish(x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant) -> Int8Array
     return to_output(_shift_left_int16(shifted, max(output_shift, 0)), y_quant, None)
 
 
-def clip(x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant, limits: tuple[int, int]) -> Int8Array:
+def clip(
+    x: npt.NDArray[Any],
+    x_quant: Quant,
+    y_quant: Quant,
+    limits: tuple[int, int],
+    rounding: Rounding = Rounding.TFLITE,
+) -> Int8Array:
     """Rescale to the output's quantization, then clip to int8 `limits` there.
 
     The quotient of the scales is in float32. For equal quantizations it is a plain clip.
     """
+    if rounding is Rounding.FLOAT32:
+        moved = requantize(x, x_quant, y_quant, rounding=rounding)
+        return clamp_to_int8(moved.astype(np.int64), limits)
     ratio = float(np.float32(x_quant.scale) / np.float32(y_quant.scale))
     return to_output(rescale(x.astype(np.int64) - x_quant.zero_point, ratio), y_quant, limits)
 

@@ -16,7 +16,7 @@ from .arithmetic import (
     truncating_shift,
     wrap_int32,
 )
-from .quantization import Quant, requantize
+from .quantization import Quant, Rounding, requantize
 
 RESIZE_BITS = 10  # fraction bits of a bilinear source position
 
@@ -27,10 +27,16 @@ def pad(x: npt.NDArray[Any], pad_width: Sequence[tuple[int, int]], value: int) -
 
 
 def concat(
-    parts: Sequence[npt.NDArray[Any]], quants: Sequence[Quant], y_quant: Quant, axis: int
+    parts: Sequence[npt.NDArray[Any]],
+    quants: Sequence[Quant],
+    y_quant: Quant,
+    axis: int,
+    rounding: Rounding = Rounding.TFLITE,
 ) -> npt.NDArray[Any]:
     """Join int8 tensors along `axis`; parts of another quantization are requantized."""
-    moved = [requantize(x, q, y_quant) for x, q in zip(parts, quants, strict=True)]
+    moved = [
+        requantize(x, q, y_quant, rounding=rounding) for x, q in zip(parts, quants, strict=True)
+    ]
     return np.concatenate(moved, axis=axis)
 
 

@@ -148,7 +148,7 @@ class _Evaluation:
 
     def _quantized(self, value: Value, quant: Quant) -> Array:
         if isinstance(value, Dequantized):
-            return requantize(value.data, value.quant, quant)
+            return requantize(value.data, value.quant, quant, rounding=self._rounding)
         if isinstance(value, Island):
             try:
                 return _run_island(value, quant, self._rounding)
@@ -325,7 +325,7 @@ def _run_island(island: Island, quant: Quant, rounding: Rounding) -> Array:
     if island.node.attributes.get("flattens") and not _last_axis(island):
         raise NoIntegerForm
     data = ISLANDS[island.node.op](island.node, island.args, quant, rounding)
-    low, high = clip_limits(island.low, island.high, quant)
+    low, high = clip_limits(island.low, island.high, quant, rounding)
     low, high = min(max(low, INT8_MIN), INT8_MAX), min(max(high, INT8_MIN), INT8_MAX)
     clipped = np.minimum(np.maximum(data.astype(np.int64), low), high)
     return clipped.astype(np.int8)

@@ -8,7 +8,7 @@ integer arithmetic; the operator then runs in float.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from . import activation, convolution, dense, elementwise, movement, pooling, re
 from .arithmetic import IntArray, round_half_away_array
 from .onnx_values import Dequantized, Node
 from .onnx_windows import from_nhwc, to_nhwc, window
-from .quantization import Quant, Rounding, requantize
+from .quantization import Quant, Rounding, quantize_value, requantize
 
 Array = npt.NDArray[Any]
 Operand = Dequantized | Array | None
@@ -181,7 +181,7 @@ def _binary(kernel: Callable[..., Array]) -> Kernel:
 def _sum(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     terms = [_activation(args, k) for k in range(len(args))]
     if len(terms) == 1:
-        return requantize(*terms[0], y)
+        return requantize(*terms[0], y, rounding=rounding)
     if len(terms) == 2:
         return _binary(elementwise.add)(node, args, y, rounding)
     if len(terms) > elementwise.MOST_TERMS:
@@ -195,7 +195,8 @@ def _mean(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -
 
 def _extreme(kernel: Callable[..., Array]) -> Kernel:
     def run(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-        moved = [requantize(*_activation(args, k), y) for k in range(len(args))]
+        operands = [_activation(args, k) for k in range(len(args))]
+        moved = [requantize(*operand, y, rounding=rounding) for operand in operands]
         return functools.reduce(lambda a, b: kernel(a, b, y, y, y), moved)
 
     return run
@@ -223,7 +224,7 @@ def _average_pool(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rou
         pads=shape.pads,
         count_include_pad=x_quant.zero_point if include else None,
     )
-    return requantize(from_nhwc(pooled, x.ndim), x_quant, y)
+    return requantize(from_nhwc(pooled, x.ndim), x_quant, y, rounding=rounding)
 
 
 def _global_average_pool(
@@ -241,7 +242,7 @@ def _reduce(kernel: Callable[..., Array]) -> Kernel:
             axes = args[1].reshape(-1).tolist()
         if not axes:
             if node.attributes.get("noop_with_empty_axes", 0):
-                return requantize(x, x_quant, y)
+                return requantize(x, x_quant, y, rounding=rounding)
             axes = list(range(x.ndim))
         keepdims = bool(node.attributes.get("keepdims", 1))
         return kernel(x, axes, x_quant, y, keepdims=keepdims, rounding=rounding)
@@ -252,7 +253,7 @@ def _reduce(kernel: Callable[..., Array]) -> Kernel:
 def _concat(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     parts = [_activation(args, k) for k in range(len(args))]
     axis = node.attributes["axis"]
-    return movement.concat([data for data, _ in parts], [q for _, q in parts], y, axis)
+    return movement.concat([data for data, _ in parts], [q for _, q in parts], y, axis, rounding)
 
 
 def _softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
@@ -285,7 +286,7 @@ def _resize_linear(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Ro
         align_corners=mode == "align_corners",
         half_pixel="half_pixel" in mode,
     )
-    return requantize(from_nhwc(result, 4), x_quant, y)
+    return requantize(from_nhwc(result, 4), x_quant, y, rounding=rounding)
 
 
 LINEAR_MODES = ("asymmetric", "align_corners", "half_pixel", "pytorch_half_pixel")
@@ -305,9 +306,38 @@ def resized_shape(shape: tuple[int, ...], args: tuple[Any, ...]) -> tuple[int, .
     )
 
 
+def padded(node: Node, x: Array, operands: Sequence[Any], level: int) -> Array:
+    """Integers `x` with the pads of `node` around them, `level` where they are constant."""
+    mode = node.attributes.get("mode", "constant")
+    given = node.attributes.get("pads")
+    widths = np.asarray(operands[1] if given is None else given).reshape(2, -1)
+    axes = operands[3] if len(operands) > 3 and operands[3] is not None else range(x.ndim)
+    pairs = [(0, 0)] * x.ndim
+    for axis, before, after in zip(axes, *widths.tolist(), strict=True):
+        pairs[int(axis)] = (before, after)
+    if mode != "constant":
+        return np.pad(x, pairs, mode=mode)
+    if min(min(pair) for pair in pairs) < 0:
+        raise NoIntegerForm
+    return np.pad(x, pairs, constant_values=level)
+
+
+def _pad(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
+    """The pad value is put on the grid of the result, not of the data."""
+    x, x_quant = _activation(args)
+    fill = args[2] if len(args) > 2 and args[2] is not None else 0.0
+    value = float(np.reshape(node.attributes.get("value", _real(fill)), -1)[0])
+    level = min(max(quantize_value(value, y, rounding), -128), 127)
+    return padded(node, requantize(x, x_quant, y, rounding=rounding), args, level)
+
+
+def _real(value: Any) -> Any:
+    return value.real() if isinstance(value, Dequantized) else value
+
+
 def _clip(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     """A Relu or Clip on its own: the island's bounds do the clipping."""
-    return activation.clip(*_activation(args), y, (-128, 127))
+    return activation.clip(*_activation(args), y, (-128, 127), rounding)
 
 
 ISLANDS: dict[str, Kernel] = {
@@ -327,6 +357,7 @@ ISLANDS: dict[str, Kernel] = {
     "Min": _extreme(elementwise.minimum),
     "Mul": _binary(elementwise.mul),
     "PRelu": _prelu,
+    "Pad": _pad,
     "ReduceMax": _reduce(reduction.largest),
     "ReduceMean": _reduce(reduction.mean),
     "ReduceMin": _reduce(reduction.smallest),

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import pooling
-from .onnx_islands import NoIntegerForm, resized_shape
+from .onnx_islands import NoIntegerForm, padded, resized_shape
 from .onnx_values import Node
 from .onnx_windows import from_nhwc, to_nhwc, window
-from .quantization import Quant, quantize_value
+from .quantization import Quant
 
 Array = npt.NDArray[Any]
 
@@ -57,23 +57,13 @@ def global_max_pool(node: Node, operands: list[Any], quant: Quant | None) -> Arr
 
 
 def pad(node: Node, operands: list[Any], quant: Quant | None) -> Array:
-    """Pad; a constant is brought onto the grid of the data, so its scale must be known."""
+    """Pad by zero or by the data itself; any other value waits for the result's quantization."""
     x = operands[0]
-    mode = node.attributes.get("mode", "constant")
-    given = node.attributes.get("pads")
-    widths = np.asarray(operands[1] if given is None else given).reshape(2, -1)
-    axes = operands[3] if len(operands) > 3 and operands[3] is not None else range(x.ndim)
-    pairs = [(0, 0)] * x.ndim
-    for axis, before, after in zip(axes, *widths.tolist(), strict=True):
-        pairs[int(axis)] = (before, after)
-    if mode != "constant":
-        return np.pad(x, pairs, mode=mode)
-    if quant is None or min(min(pair) for pair in pairs) < 0:
-        raise NoIntegerForm
     fill = operands[2] if len(operands) > 2 and operands[2] is not None else 0.0
-    value = float(np.reshape(node.attributes.get("value", fill), -1)[0])
-    level = min(max(quantize_value(value, quant), -128), 127)
-    return np.pad(x, pairs, constant_values=level)
+    value = np.reshape(node.attributes.get("value", fill), -1)
+    if quant is None or (node.attributes.get("mode", "constant") == "constant" and value.any()):
+        raise NoIntegerForm
+    return padded(node, x, operands, quant.zero_point)
 
 
 def resize_nearest(node: Node, operands: list[Any], quant: Quant | None) -> Array:

@@ -44,16 +44,25 @@ ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {
 }
 
 
-def quantize_value(value: float, quant: Quant) -> int:
-    """`value` on the grid of `quant`, not clipped; the division is in float32."""
+def quantize_value(value: float, quant: Quant, rounding: Rounding = Rounding.TFLITE) -> int:
+    """`value` on the grid of `quant`, not clipped; the division is in float32.
+
+    Ties go away from zero, with `Rounding.FLOAT32` to even.
+    """
     ratio = np.float32(value) / np.float32(quant.scale)
-    return round_half_away(float(ratio)) + quant.zero_point
+    steps = round(float(ratio)) if rounding is Rounding.FLOAT32 else round_half_away(float(ratio))
+    return steps + quant.zero_point
 
 
-def clip_limits(low: float | None, high: float | None, quant: Quant) -> tuple[int, int]:
+def clip_limits(
+    low: float | None,
+    high: float | None,
+    quant: Quant,
+    rounding: Rounding = Rounding.TFLITE,
+) -> tuple[int, int]:
     """int8 limits of a clip to the real interval [low, high]."""
-    lower = INT8_MIN if low is None else max(INT8_MIN, quantize_value(low, quant))
-    upper = INT8_MAX if high is None else min(INT8_MAX, quantize_value(high, quant))
+    lower = INT8_MIN if low is None else max(INT8_MIN, quantize_value(low, quant, rounding))
+    upper = INT8_MAX if high is None else min(INT8_MAX, quantize_value(high, quant, rounding))
     return lower, upper
 
 
@@ -100,9 +109,18 @@ def rescale(values: IntArray, ratio: float) -> IntArray:
 
 
 def requantize(
-    values: npt.NDArray[Any], source: Quant, target: Quant, dtype: Any = np.int8
+    values: npt.NDArray[Any],
+    source: Quant,
+    target: Quant,
+    dtype: Any = np.int8,
+    rounding: Rounding = Rounding.TFLITE,
 ) -> npt.NDArray[Any]:
-    """Move int8 or uint8 values from one quantization to another; equal ones change nothing."""
+    """Move int8 or uint8 values from one quantization to another; equal ones change nothing.
+
+    With `Rounding.FLOAT32` as onnxruntime does: to the float32 value, and from there.
+    """
+    if rounding is Rounding.FLOAT32:
+        return quantize(dequantize(values, source), target, dtype, rounding)
     centered = values.astype(np.int64) - source.zero_point
     info = np.iinfo(dtype)
     moved = rescale(centered, float(source.scale) / float(target.scale)) + target.zero_point

@@ -90,7 +90,9 @@ def _extreme(function: Callable[..., Any]) -> Callable[..., Int8Array]:
         rounding: Rounding = Rounding.TFLITE,
     ) -> Int8Array:
         raw = function(x, axis=tuple(axis % x.ndim for axis in axes), keepdims=keepdims)
-        found: Int8Array = requantize(np.asarray(raw), x_quant, y_quant)
+        found: Int8Array = requantize(
+            np.asarray(raw), x_quant, y_quant, rounding=rounding
+        )
         return found
 
     return reduce
