@@ -258,7 +258,9 @@ def _concat(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding)
 
 def _softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     axis = node.attributes.get("axis", -1)
-    return activation.softmax(*_activation(args), y, axis=axis)
+    own = activation.SOFTMAX_OUTPUT
+    values = activation.softmax(*_activation(args), own, axis=axis)
+    return requantize(values, own, y, rounding=rounding)
 
 
 def _leaky_relu(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
