@@ -9,7 +9,7 @@ import tvm
 from tvm import relax
 from tvm.ir import Call, Expr, IRModule
 
-from tvm_tiny.interface import ATTRIBUTE, ROUNDING, Interface, Port
+from tvm_tiny.interface import ATTRIBUTE, INPUT_QUANTIZATION, ROUNDING, Interface, Port
 
 from .lower_qdq.quantized import array_of
 from .rebuild import Binding, bindings_of, rebuild_main, results_of
@@ -42,7 +42,11 @@ class FoldEdges:
         """Rewrite main; the module given is not changed."""
         main = mod["main"]
         graph = _Graph(main)
-        inputs = [_Input(graph, param, self.fold) for param in main.params]
+        declared = (main.attrs or {}).get(INPUT_QUANTIZATION, [[]] * len(main.params))
+        inputs = [
+            _Input(graph, param, self.fold, quantization)
+            for param, quantization in zip(main.params, declared, strict=True)
+        ]
         env: dict[Expr, Expr] = {}
         params = []
         for edge in inputs:
@@ -138,7 +142,9 @@ def _shape(expr: Expr) -> tuple[int, ...]:
 class _Input:
     """A parameter, what it becomes, and which old values the new parameter stands for."""
 
-    def __init__(self, graph: _Graph, param: relax.Var, fold: bool) -> None:
+    def __init__(
+        self, graph: _Graph, param: relax.Var, fold: bool, declared: Sequence[float]
+    ) -> None:
         self._graph = graph
         shape, dtype = _shape(param), str(param.ty.dtype)
         self.port = Port(str(param.name), shape, dtype, shape, dtype)
@@ -149,7 +155,10 @@ class _Input:
         self._reshape: tuple[int, ...] | None = None
         if fold and param not in graph.kept:
             self._fold(param)
-        if self.port.scale is None and dtype in ("int8", "uint8"):
+        if self.port.scale is None and declared:
+            scale, zero_point = declared
+            self.port = replace(self.port, scale=float(scale), zero_point=int(zero_point))
+        elif self.port.scale is None and dtype in ("int8", "uint8"):
             self._read_quantization(self.aliases or [param])
         self.param = relax.Var(param.name, relax.TensorType(self.port.shape, self.port.dtype))
         self.aliases = self.aliases or [param]

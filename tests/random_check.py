@@ -7,6 +7,10 @@ In tests: `failures(cases, folder)`. From the command line (see scripts/nightly)
     python tests/random_check.py tflite-least 0 500  graphs with the least SRAM
     python tests/random_check.py tflite-pushed 0 500 graphs that take their input row by row
     python tests/random_check.py tflite-budget 0 500 graphs with some more than the least SRAM
+    python tests/random_check.py tflite-unequal 0 500 graphs with copies of another quantization
+    python tests/random_check.py tflite-tflm 0 500   the reference against TensorFlow Lite Micro
+
+`tflm` needs the package `tflite_micro` and runs graphs of both kinds, plain and unequal.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tflm
 from aot.host_library import HostModel, build_library
 from modelgen import random_onnx, random_tflite
 from tvm.ir import IRModule
@@ -44,7 +49,7 @@ class Case:
     """One model: `format` is "tflite" or "onnx", `operator` is empty for a random graph.
 
     memory: options of the build; empty for layers. kernels: "dsp" and so on, empty for the
-    host's.
+    host's. unequal: results that are copies have quantization of their own (TFLite only).
     """
 
     format: str
@@ -52,9 +57,11 @@ class Case:
     seed: int
     memory: tuple[str, ...] = ()
     kernels: str = ""
+    unequal: bool = False
 
     def __str__(self) -> str:
         words = (self.format, self.operator or "graph", *self.memory, self.kernels)
+        words += ("unequal",) * self.unequal
         return " ".join([*filter(None, words), "seed", str(self.seed)])
 
     @property
@@ -62,6 +69,8 @@ class Case:
         generator = GENERATORS[self.format]
         if self.operator:
             return generator.single_op_model(self.operator, self.seed)
+        if self.unequal:
+            return random_tflite.random_model(self.seed, unequal=True)
         return generator.random_model(self.seed)
 
 
@@ -76,6 +85,10 @@ def graphs(
     model_format: str, start: int, count: int, memory: tuple[str, ...] = (), kernels: str = ""
 ) -> list[Case]:
     return [Case(model_format, "", seed, memory, kernels) for seed in range(start, start + count)]
+
+
+def unequal_graphs(start: int, count: int) -> list[Case]:
+    return [Case("tflite", "", seed, unequal=True) for seed in range(start, start + count)]
 
 
 def single_operators(model_format: str, start: int, count: int) -> list[Case]:
@@ -186,6 +199,25 @@ def differences(case: Case, model: HostModel) -> Iterator[str]:
                 )
 
 
+def tflm_failures(cases: Iterable[Case]) -> Iterator[str]:
+    """A line for each case whose integer reference is not what TFLM computes."""
+    for case in cases:
+        data = case.data
+        reference = TFLiteReference(data)
+        feeds = random_tflite.random_inputs(data, case.seed, SAMPLES)
+        try:
+            found = tflm.outputs(data, feeds)
+        except tflm.RefusedError as error:
+            print(f"{case}: {error}", file=sys.stderr)
+            continue
+        for index, (feed, arrays) in enumerate(zip(feeds, found, strict=True)):
+            expected = reference.run(feed)
+            for info, array in zip(reference.outputs, arrays, strict=True):
+                gap = array.astype(float) - expected[info.name].reshape(array.shape)
+                if gap.any():
+                    yield f"{case}: sample {index}, output {info.name!r}: by {abs(gap).max():g}"
+
+
 @contextlib.contextmanager
 def time_limit() -> Iterator[None]:
     def expired(number: int, frame: object) -> None:
@@ -212,7 +244,9 @@ def _first_error(error: BaseException) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="random models: C against the reference")
     parser.add_argument(
-        "what", help="tflite, onnx, or either with -ops, -least, -pushed or -budget"
+        "what",
+        help="tflite, onnx, or either with -ops, -least, -pushed or -budget; "
+        "tflite-unequal, tflite-tflm",
     )
     parser.add_argument("start", type=int)
     parser.add_argument("count", type=int)
@@ -221,12 +255,17 @@ def main() -> int:
     start, count = arguments.start, arguments.count
     with tempfile.TemporaryDirectory(prefix="tvm_tiny-") as name:
         folder = Path(name)
-        cases = (
-            single_operators(model_format, start, count)
-            if kind == "ops"
-            else graphs(model_format, start, count, MEMORY.get(kind, ()))
-        )
-        found = failures(cases, folder)
+        if kind == "tflm":
+            found = tflm_failures([*graphs("tflite", start, count), *unequal_graphs(start, count)])
+        elif kind == "unequal":
+            found = failures(unequal_graphs(start, count), folder)
+        else:
+            cases = (
+                single_operators(model_format, start, count)
+                if kind == "ops"
+                else graphs(model_format, start, count, MEMORY.get(kind, ()))
+            )
+            found = failures(cases, folder)
         problems = 0
         for problem in found:
             problems += 1

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import pytest
 from modelgen import random_onnx, random_tflite
-from random_check import MEMORY, Case, failures, graphs, single_operators
+from random_check import (
+    MEMORY,
+    Case,
+    failures,
+    graphs,
+    single_operators,
+    tflm_failures,
+    unequal_graphs,
+)
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -20,6 +28,15 @@ def test_every_operator_alone(model_format, part, tmp_path):
 @pytest.mark.parametrize("model_format", ["tflite", "onnx"])
 def test_random_graphs(model_format, tmp_path):
     assert list(failures(graphs(model_format, 1000, 24), tmp_path)) == []
+
+
+def test_random_graphs_of_unequal_quantization(tmp_path):
+    assert list(failures(unequal_graphs(4000, 24), tmp_path)) == []
+
+
+def test_random_graphs_on_tflm():
+    pytest.importorskip("tflite_micro", reason="the oracle is an optional package")
+    assert list(tflm_failures([*graphs("tflite", 0, 20), *unequal_graphs(0, 20)])) == []
 
 
 @pytest.mark.parametrize("memory", MEMORY)

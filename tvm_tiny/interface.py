@@ -20,6 +20,10 @@ ATTRIBUTE = "tvm_tiny.interface"
 # scale (see docs/numerics.md). Frontends set it; absent means "tflite".
 ROUNDING = "tvm_tiny.rounding"
 
+# Attribute of main in QDQ form: [scale, zero point] of each input, [] for one without. A frontend
+# sets it where a file says so; absent, the dequantize that reads an input says it.
+INPUT_QUANTIZATION = "tvm_tiny.input_quantization"
+
 
 @dataclass(frozen=True)
 class Port:

@@ -23,10 +23,15 @@ OPERATORS: tuple[str, ...] = tuple(sorted(RULES))
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def random_model(seed: int, *, max_ops: int = 6) -> bytes:
-    """A graph of one to `max_ops` rules (some add a helper operator), often with branches."""
+def random_model(seed: int, *, max_ops: int = 6, unequal: bool = False) -> bytes:
+    """A graph of one to `max_ops` rules (some add a helper operator), often with branches.
+
+    unequal: results that are copies of integers get quantization of their own, any at all.
+    """
     draw = Draw(seed)
     graph = Graph(draw)
+    if unequal:
+        graph.builder.copied = lambda x: x.quant if draw.chance(0.2) else draw.quant()
     graph.pool.append(graph.new_input(_shape(draw, draw.choice((4, 4, 4, 4, 4, 3, 2, 1))),
                                       draw.quant()))
     for _ in range(draw.integer(1, max_ops)):

@@ -39,3 +39,8 @@ def test_every_operator(operator):
 @pytest.mark.parametrize("seed", range(8))
 def test_graphs(seed):
     check(random_tflite.random_model(seed), seed)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_graphs_of_unequal_quantization(seed):
+    check(random_tflite.random_model(seed, unequal=True), seed)

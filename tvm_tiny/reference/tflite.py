@@ -14,7 +14,7 @@ from tvm_tiny.errors import ModelError, UnsupportedError
 from .flatbuffer import DAMAGE, Operator, Tensor, read_graph
 from .float_ops import FLOAT
 from .tensor import Inputs, TensorInfo, bind_inputs, read_file
-from .tflite_ops import INTEGER, MOVEMENT, Arrays, where
+from .tflite_ops import INTEGER, MOVEMENT, Arrays, unequal_quantization, where
 
 
 class TFLiteReference:
@@ -71,6 +71,9 @@ def _is_integer(tensors: Sequence[Tensor | None]) -> bool:
 
 
 def _objections(op: Operator) -> list[str]:
+    unequal = unequal_quantization(op)
+    if unequal is not None:
+        return [f"{where(op)}: {unequal}"]
     if op.name in MOVEMENT:
         return []
     if any(t is not None and t.dtype in ("uint8", "int16") for t in (*op.inputs, *op.outputs)):

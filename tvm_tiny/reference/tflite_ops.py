@@ -146,6 +146,15 @@ def _binary(kernel: Callable[..., Array], fused: bool = True) -> Handler:
     return run
 
 
+def _extremum(choose: Callable[[Array, Array], Array]) -> Handler:
+    """The kernels compare and copy the integers, whatever the tensors' quantization."""
+
+    def run(op: Operator, inputs: list[Array | None]) -> Arrays:
+        return [choose(_array(inputs, 0), _array(inputs, 1))]
+
+    return run
+
+
 def _pool(op: Operator, inputs: list[Array | None]) -> Arrays:
     x = _array(inputs, 0)
     kernel = (op.options.FilterHeight(), op.options.FilterWidth())
@@ -188,10 +197,7 @@ def _transpose(op: Operator, inputs: list[Array | None]) -> Arrays:
 
 def _concat(op: Operator, inputs: list[Array | None]) -> Arrays:
     parts = [_array(inputs, k) for k in range(len(inputs))]
-    if not op.outputs[0].quantized:
-        return [np.concatenate(parts, axis=op.options.Axis())]
-    quants = [_given(op, k).quant for k in range(len(inputs))]
-    return [movement.concat(parts, quants, op.outputs[0].quant, op.options.Axis())]
+    return [np.concatenate(parts, axis=op.options.Axis())]
 
 
 def _split(op: Operator, inputs: list[Array | None]) -> Arrays:
@@ -280,6 +286,11 @@ def _unary(kernel: Callable[..., Array], **extra: Any) -> Handler:
     return run
 
 
+def _relu6(op: Operator, inputs: list[Array | None]) -> Arrays:
+    """Limits at the input's quantization; the clipped integers are copied."""
+    return [np.clip(_array(inputs, 0), *activation_limits("relu6", _given(op, 0).quant))]
+
+
 def _leaky_relu(op: Operator, inputs: list[Array | None]) -> Arrays:
     quants = _given(op, 0).quant, op.outputs[0].quant
     return [activation.leaky_relu(_array(inputs, 0), *quants, alpha=op.options.Alpha())]
@@ -307,6 +318,27 @@ def _quantize(op: Operator, inputs: list[Array | None]) -> Arrays:
 def _dequantize(op: Operator, inputs: list[Array | None]) -> Arrays:
     return [dequantize(_array(inputs, 0), _given(op, 0).quant)]
 
+
+def unequal_quantization(op: Operator) -> str | None:
+    """Why the operator's kernel refuses the quantization of its tensors, or None."""
+    first, last, tolerance = _EQUAL.get(op.name, (0, 0, 0.0))
+    for tensor in op.inputs[first : len(op.inputs) if last is None else last]:
+        if tensor is None or tensor.dtype != "int8":
+            continue
+        own, wanted = tensor.quant, op.outputs[0].quant
+        if abs(own.scale - wanted.scale) > tolerance or own.zero_point != wanted.zero_point:
+            return f"'{tensor.name}' must have the result's scale and zero point"
+    return None
+
+
+# Operator -> operands (first, behind the last) that must have the result's zero point, and its
+# scale but for this difference.
+_EQUAL: dict[str, tuple[int, int | None, float]] = {
+    "AVERAGE_POOL_2D": (0, 1, 1e-6),
+    "CONCATENATION": (0, None, 0.0),
+    "MAX_POOL_2D": (0, 1, 1e-6),
+    "PADV2": (2, 3, 0.0),
+}
 
 # Operators that only move values and so take any element type.
 MOVEMENT: dict[str, Handler] = {
@@ -344,16 +376,16 @@ INTEGER: dict[str, Handler] = {
     "HARD_SWISH": _unary(activation.hard_swish),
     "LEAKY_RELU": _leaky_relu,
     "LOGISTIC": _unary(activation.logistic),
-    "MAXIMUM": _binary(elementwise.maximum, fused=False),
+    "MAXIMUM": _extremum(np.maximum),
     "MAX_POOL_2D": _pool,
     "MEAN": _reduce(reduction.mean),
-    "MINIMUM": _binary(elementwise.minimum, fused=False),
+    "MINIMUM": _extremum(np.minimum),
     "MUL": _binary(elementwise.mul),
     "PRELU": _prelu,
     "REDUCE_MAX": _reduce(reduction.largest),
     "REDUCE_MIN": _reduce(reduction.smallest),
     "RELU": _unary(activation.relu),
-    "RELU6": _unary(activation.relu, activation="relu6"),
+    "RELU6": _relu6,
     "RELU_N1_TO_1": _unary(activation.relu, activation="relu_n1_to_1"),
     "RESIZE_BILINEAR": _resize,
     "RESIZE_NEAREST_NEIGHBOR": _resize,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from tflite_checks import run, values
-from tflite_models import IN, OUT, Affine, ModelWriter
+from tflite_models import IN, OUT, Affine, ModelWriter, unary_model
 
 from tvm_tiny.frontend.tflite import from_tflite
+from tvm_tiny.interface import ATTRIBUTE, Interface
+from tvm_tiny.passes.fold_edges import FoldEdges
 
 
 def test_uint8_edges_are_requantized():
@@ -24,6 +26,13 @@ def test_uint8_edges_are_requantized():
     (result,) = run(module, data)
     assert result.dtype == np.uint8
     assert result.tolist() == [[44, 129, 137, 226]]
+
+
+def test_an_input_keeps_its_quantization_where_its_reader_copies_integers():
+    module = FoldEdges()(from_tflite(unary_model("RESHAPE", (1, 4), (4,))))
+    interface = Interface.from_json(module["main"].attrs[ATTRIBUTE])
+    ends = [(p.scale, p.zero_point) for p in (*interface.inputs, *interface.outputs)]
+    assert ends == [(np.float32(a.scale), a.zero_point) for a in (IN, OUT)]
 
 
 def test_float_edges_stay_float():

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from tflite_checks import S, check_unary, operators, relu6, run, sample
+from tflite_checks import S, check_copy, check_unary, operators, relu6, run, sample
 from tflite_models import IN, OUT, Affine, ModelWriter, unary_model
 
 from tvm_tiny.frontend.tflite import from_tflite
@@ -25,7 +25,6 @@ ELU = ["nn.relu", "minimum", "exp", "subtract", "add"]
 HARD_SWISH = ["add", "clip", "divide", "multiply"]
 ACTIVATIONS = {
     "RELU": (["nn.relu"], lambda x: np.maximum(x, 0), {}),
-    "RELU6": (["clip"], relu6, {}),
     "RELU_N1_TO_1": (["clip"], lambda x: np.clip(x, -1, 1), {}),
     "RELU_0_TO_1": (["clip"], lambda x: np.clip(x, 0, 1), {}),
     "TANH": (["tanh"], np.tanh, {}),
@@ -58,6 +57,11 @@ ACTIVATIONS = {
     ),
     "LOG_SOFTMAX": (["nn.log_softmax"], lambda x: np.log(softmax(x)), {}),
 }
+
+
+def test_relu6_clips_at_its_inputs_quantization_and_copies():
+    low, high = OUT.real(np.array([IN.zero_point, IN.integer(6.0)]))
+    check_copy(unary_model("RELU6", S), lambda x: np.clip(x, low, high), ["clip"], S)
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
@@ -98,8 +102,6 @@ BINARY = {
     "SUB": ("subtract", np.subtract, "SubOptions"),
     "MUL": ("multiply", np.multiply, "MulOptions"),
     "DIV": ("divide", np.divide, "DivOptions"),
-    "MAXIMUM": ("maximum", np.maximum, None),
-    "MINIMUM": ("minimum", np.minimum, None),
     "SQUARED_DIFFERENCE": ("subtract", lambda a, b: (a - b) ** 2, None),
 }
 
@@ -111,6 +113,13 @@ def test_binary_with_a_broadcast_constant(kind):
     model = unary_model(kind, S, options=options, constants=[(other, affine)])
     names = [name, "multiply"] if kind == "SQUARED_DIFFERENCE" else [name]
     check_unary(model, lambda x: function(x, affine.real(other)), names, S)
+
+
+@pytest.mark.parametrize(("kind", "function"), [("MAXIMUM", np.maximum), ("MINIMUM", np.minimum)])
+def test_extremes_compare_integers_of_any_quantization(kind, function):
+    other = np.array([[[[20, -100, 117]]]], np.int8)
+    model = unary_model(kind, S, constants=[(other, Affine(0.03, 1))])
+    check_copy(model, lambda x: function(x, OUT.real(other)), [kind.lower()], S)
 
 
 @pytest.mark.parametrize(

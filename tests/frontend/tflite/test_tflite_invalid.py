@@ -190,7 +190,7 @@ UNSUPPORTED = {
     ),
     "dynamic": (relu(shape=(1, 1, 4), signature=(1, -1, 4)), "model input 'x': dynamic shape"),
     "dynamic batch": (relu(shape=(2, 4), signature=(-1, 4)), "model input 'x': dynamic shape"),
-    "no static shape": (relu(shape=(1, -1, 4)), "tensor 'x': dynamic shape"),
+    "no static shape": (relu(shape=(1, -1, 4)), "tensor 'x' and 1 more: dynamic shape"),
     "axes at run time": (run_time_shape(), r"MEAN \(tensor 'axes'\): must be a constant"),
     "sparse": (relu(sparse=True), "tensor 'x': sparse"),
     "variable": (relu(variable=True), "tensor 'x': variable"),
@@ -213,6 +213,22 @@ UNSUPPORTED = {
     "new axis": (
         unary_model("STRIDED_SLICE", S, S, "StridedSliceOptions", SLICE, NewAxisMask=1),
         "new-axis",
+    ),
+    "pool of two scales": (
+        unary_model("MAX_POOL_2D", S, (1, 2, 2, 2), **POOL),
+        r"MAX_POOL_2D \(tensor 'x'\): scale 0.05 and zero point -3 where the result has scale 0.07",
+    ),
+    "concatenation of two scales": (
+        unary_model(
+            "CONCATENATION", S, (2, 4, 4, 2), "ConcatenationOptions", [(np.zeros(S, np.int8), OUT)]
+        ),
+        r"CONCATENATION \(tensor 'x'\): .* put a QUANTIZE operator between",
+    ),
+    "fill of another scale": (
+        unary_model(
+            "PADV2", S, constants=[np.zeros((4, 2), I32), (np.array([1], np.int8), IN)]
+        ),
+        r"PADV2 \(tensor 'c1'\): .* put a QUANTIZE",
     ),
     "both centers": (
         unary_model(

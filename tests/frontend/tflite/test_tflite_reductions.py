@@ -45,6 +45,7 @@ def test_pooling(kind, name, reduce, same, out_shape, padding):
         FilterHeight=3,
         FilterWidth=2,
         FusedActivationFunction=3,
+        out=IN,
     )
     padding = (0, 0, 1, 1) if same else padding
     check_unary(
@@ -52,6 +53,7 @@ def test_pooling(kind, name, reduce, same, out_shape, padding):
         lambda x: relu6(pool_reference(x, (3, 2), (2, 1), padding, reduce)),
         [name, "clip"],
         S,
+        written=IN,
     )
 
 

@@ -47,15 +47,21 @@ def sample(shape, seed=0):
     return np.random.default_rng(seed).integers(-128, 128, shape, np.int8)
 
 
-def check_unary(model, function, expected_operators, shape, seed=0):
+def check_unary(model, function, expected_operators, shape, seed=0, read=IN, written=OUT):
+    """`read`, `written`: quantization of x and y; copies of integers read x as y's."""
     module = from_tflite(model)
     assert operators(module) == expected_operators
     x = sample(shape, seed)
     (y,) = run(module, x)
-    expected = OUT.integer(function(IN.real(x)))
+    expected = written.integer(function(read.real(x)))
     assert y.shape == expected.shape
     assert np.unique(expected).size > 1, "a constant result would prove nothing"
     assert np.abs(y.astype(int) - expected).max() <= 1
+
+
+def check_copy(model, function, expected_operators, shape):
+    """The operator's integers are copies of x's, whatever scale and zero point of x are."""
+    check_unary(model, function, expected_operators, shape, read=OUT)
 
 
 def relu6(x):

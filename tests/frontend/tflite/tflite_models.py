@@ -200,14 +200,16 @@ def _offsets(builder, items) -> int:
 IN, OUT = Affine(0.05, -3), Affine(0.07, 5)
 
 
-def unary_model(kind, shape, out_shape=None, options=None, constants=(), **fields) -> bytes:
-    """x (int8, `IN`) and constants through one operator to y (int8, `OUT`).
+def unary_model(
+    kind, shape, out_shape=None, options=None, constants=(), out=OUT, **fields
+) -> bytes:
+    """x (int8, `IN`) and constants through one operator to y (int8, `out`).
 
     `constants` are arrays, or (array, Affine) pairs, put after x as the further operands.
     """
     writer = ModelWriter()
     x = writer.tensor("x", shape, affine=IN)
-    y = writer.tensor("y", out_shape or shape, affine=OUT)
+    y = writer.tensor("y", out_shape or shape, affine=out)
     operands = [x]
     for number, value in enumerate(constants):
         array, affine = value if isinstance(value, tuple) else (value, None)

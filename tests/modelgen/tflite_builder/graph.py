@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ class Graph:
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self.inputs: list[Tensor] = []
+        # What a result that is a copy of x's integers is said to be; x's own unless replaced.
+        self.copied: Callable[[Tensor], Quant] = lambda x: x.quant
 
     def tensor(
         self, name: str, shape: Sequence[int], dtype: str = "int8", quant: Quant | None = None

@@ -44,6 +44,6 @@ class Windows(Graph):
     ) -> Tensor:
         """RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR to (height, width)."""
         return self.operator(
-            code, [x, self.ints("size", extent)], (x.shape[0], *extent, x.shape[3]), x.quant,
+            code, [x, self.ints("size", extent)], (x.shape[0], *extent, x.shape[3]), self.copied(x),
             align_corners=align_corners, half_pixel_centers=half_pixel_centers,
         )

@@ -36,8 +36,9 @@ def _sum_rule(code: str) -> Rule:
 
 def _extremum_rule(code: str) -> Rule:
     def make(graph: Graph, x: Tensor) -> list[Tensor]:
-        a, b = _ordered(graph, x, _operand(graph, x, x.quant))
-        return [graph.builder.binary(code, a, b, x.quant)]
+        out = graph.builder.copied(x)
+        a, b = _ordered(graph, x, _operand(graph, x, graph.builder.copied(x)))
+        return [graph.builder.binary(code, a, b, out)]
 
     return make
 

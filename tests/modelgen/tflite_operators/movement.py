@@ -123,7 +123,7 @@ def slice_(graph: Graph, x: Tensor) -> list[Tensor]:
     shape = [draw.integer(1, d - b) for d, b in zip(x.shape, begin, strict=True)]
     sizes = [-1 if b + n == d else n for d, b, n in zip(x.shape, begin, shape, strict=True)]
     inputs = [x, builder.ints("begin", begin), builder.ints("size", sizes)]
-    return [builder.operator("SLICE", inputs, shape, x.quant)]
+    return [builder.operator("SLICE", inputs, shape, graph.builder.copied(x))]
 
 
 @rule("SPLIT_V")
@@ -139,10 +139,10 @@ def split_v(graph: Graph, x: Tensor) -> list[Tensor]:
 @rule("PACK", (1, 2, 3))
 def pack(graph: Graph, x: Tensor) -> list[Tensor]:
     axis, count = graph.draw.integer(0, x.rank), graph.draw.integer(1, 3)
-    parts = [x, *(graph.constant_like(x.shape, x.quant) for _ in range(count - 1))]
+    parts = [x, *(graph.constant_like(x.shape, graph.builder.copied(x)) for _ in range(count - 1))]
     shape = (*x.shape[:axis], count, *x.shape[axis:])
     options = {"values_count": count, "axis": axis}
-    return [graph.builder.operator("PACK", parts, shape, x.quant, **options)]
+    return [graph.builder.operator("PACK", parts, shape, graph.builder.copied(x), **options)]
 
 
 @rule("UNPACK", (2, 3, 4))
@@ -187,7 +187,7 @@ def space_to_depth(graph: Graph, x: Tensor) -> list[Tensor]:
     cut = [n, height // block * block, width // block * block, channels]
     if list(x.shape) != cut:
         inputs = [x, graph.builder.ints("begin", [0] * 4), graph.builder.ints("size", cut)]
-        x = graph.builder.operator("SLICE", inputs, cut, x.quant)
+        x = graph.builder.operator("SLICE", inputs, cut, graph.builder.copied(x))
     shape = (n, cut[1] // block, cut[2] // block, channels * block**2)
     return [graph.builder.moved("SPACE_TO_DEPTH", x, shape, block_size=block)]
 
@@ -201,6 +201,6 @@ def depth_to_space(graph: Graph, x: Tensor) -> list[Tensor]:
     if kept * block**2 != channels:
         cut = [n, height, width, kept * block**2]
         inputs = [x, graph.builder.ints("begin", [0] * 4), graph.builder.ints("size", cut)]
-        x = graph.builder.operator("SLICE", inputs, cut, x.quant)
+        x = graph.builder.operator("SLICE", inputs, cut, graph.builder.copied(x))
     shape = (n, height * block, width * block, kept)
     return [graph.builder.moved("DEPTH_TO_SPACE", x, shape, block_size=block)]

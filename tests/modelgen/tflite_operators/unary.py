@@ -15,7 +15,7 @@ def relu(graph: Graph, x: Tensor) -> list[Tensor]:
 
 @rule("RELU6")
 def relu6(graph: Graph, x: Tensor) -> list[Tensor]:
-    return [graph.builder.unary("RELU6", x, x.quant)]
+    return [graph.builder.unary("RELU6", x, graph.builder.copied(x))]
 
 
 @rule("LEAKY_RELU")

@@ -9,6 +9,7 @@ import tvm
 from tvm import relax
 
 from tvm_tiny.errors import ModelError, UnsupportedError
+from tvm_tiny.interface import INPUT_QUANTIZATION
 
 from .fold import fold_shapes
 from .graph import Graph
@@ -108,6 +109,7 @@ def _build(model: Model) -> tuple[tvm.IRModule, ModelError | None, list[str]]:
     attributes = {
         "num_input": len(parameters),
         "tvm_tiny.output_names": [model.tensors[index].name for index in model.outputs],
+        INPUT_QUANTIZATION: [_interface(model.tensors[index]) for index in model.inputs],
     }
     with builder.function("main", parameters, attrs=attributes):
         with builder.dataflow():
@@ -148,6 +150,15 @@ def _convert(graph: Graph, operator: Operator) -> None:
     except (tvm.error.InternalError, ValueError, TypeError) as error:  # from type inference
         reason = " ".join(str(error).split())[-200:]
         raise ModelError(f"{label(operator)}: operands do not fit together: {reason}") from error
+
+
+def _interface(tensor: Tensor) -> list[float]:
+    """An input's [scale, zero point], [] where it is not quantized.
+
+    Its readers do not always say: those that copy integers read them as the result's.
+    """
+    own = tensor.quantization
+    return [float(own.scales[0]), float(own.zero_points[0])] if own is not None else []
 
 
 def _variable(tensor: Tensor) -> Any:

@@ -74,6 +74,33 @@ class Graph:
         parameters = self._int8_parameters(operator, tensor)
         return dequantize(self._stored(operator, tensor, data), parameters, tensor.dtype)
 
+    def copied(self, operator: Operator, tensor: Tensor, position: int = 0) -> Any:
+        """The operand's own integers, read with the scale and zero point of the result.
+
+        TFLite's kernels copy these integers whatever the quantization of the two tensors says.
+        Read like this, the result is quantized to the same integers again.
+        """
+        if tensor.dtype == "float32":
+            return self.real(operator, tensor)
+        if tensor.dtype != "int8":
+            raise unsupported(operator, tensor, wrong_type(tensor.dtype))
+        parameters = self._int8_parameters(operator, self.output(operator, position))
+        return self.emit(dequantize(self._stored(operator, tensor, None), parameters, "int8"))
+
+    def expect_result_quantization(
+        self, operator: Operator, tensor: Tensor, tolerance: float = 0.0
+    ) -> None:
+        """UnsupportedError where the kernel wants one quantization and the file has two."""
+        own, wanted = tensor.quantization, self.output(operator).quantization
+        if own is None or wanted is None or own.agrees(wanted, tolerance):
+            return
+        raise unsupported(
+            operator,
+            tensor,
+            f"{own} where the result has {wanted}; TFLite's kernel needs them equal: "
+            "put a QUANTIZE operator between them",
+        )
+
     def _stored(self, operator: Operator, tensor: Tensor, data: Array | None) -> Any:
         if not tensor.constant:
             return self._values[tensor.index]

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from tvm_tiny.errors import ModelError
+from tvm_tiny.reference.arithmetic import round_half_away
 
 Array: TypeAlias = npt.NDArray[Any]
 Option: TypeAlias = "int | float | bool | tuple[int, ...]"
@@ -35,6 +37,26 @@ class Quantization:
     def per_tensor(self) -> bool:
         """True where one scale serves the whole tensor."""
         return len(self.scales) == 1
+
+    def steps(self, value: float) -> int:
+        """The int8 value next to a real one, as TFLite's kernels quantize limits in float32."""
+        quotient = float(np.float32(value) / np.float32(self.scales[0]))
+        return max(-128, min(127, round_half_away(quotient) + int(self.zero_points[0])))
+
+    def real(self, integer: int) -> float:
+        """The real value that an integer stands for."""
+        return float(self.scales[0]) * (integer - int(self.zero_points[0]))
+
+    def agrees(self, other: Quantization, tolerance: float = 0.0) -> bool:
+        """True where scales differ by `tolerance` at most and zero points not at all."""
+        scales = np.abs(self.scales.astype(np.float64) - other.scales) <= tolerance
+        return bool(np.all(scales) and np.all(self.zero_points == other.zero_points))
+
+    def __str__(self) -> str:
+        scales, zero_points = (v.tolist() for v in (self.scales, self.zero_points))
+        if self.per_tensor:
+            return f"scale {scales[0]:.6g} and zero point {zero_points[0]}"
+        return f"{len(scales)} scales"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,19 @@ def unary(function: Callable[[Any], Any]) -> Callable[[Graph, Operator], None]:
     return convert
 
 
+def convert_relu6(graph: Graph, operator: Operator) -> None:
+    """Clip to 0 .. 6 in the integers of the input's quantization, which are then copied.
+
+    The limits are integers of the input, stated in real numbers of the result.
+    """
+    data, result = graph.operand(operator, 0), graph.output(operator)
+    graph.expect_shape(operator, data.shape)
+    low, high = 0.0, 6.0
+    if data.quantization is not None and result.quantization is not None:
+        low, high = (result.quantization.real(data.quantization.steps(v)) for v in (low, high))
+    graph.store(operator, clipped(graph.copied(operator, data), low, high))
+
+
 def convert_softmax(graph: Graph, operator: Operator) -> None:
     """Softmax of beta * x over the last axis."""
     data = graph.operand(operator, 0)
@@ -88,7 +101,7 @@ CONVERTERS = {
     "LOGISTIC": unary(relax.op.sigmoid),
     "TANH": unary(relax.op.tanh),
     "RELU": unary(relax.op.nn.relu),
-    "RELU6": unary(lambda x: clipped(x, 0.0, 6.0)),
+    "RELU6": convert_relu6,
     "RELU_N1_TO_1": unary(lambda x: clipped(x, -1.0, 1.0)),
     "RELU_0_TO_1": unary(lambda x: clipped(x, 0.0, 1.0)),
     "LEAKY_RELU": convert_leaky_relu,

@@ -10,13 +10,17 @@ from tvm import relax
 
 from tvm_tiny.errors import ModelError
 from tvm_tiny.frontend.tflite.graph import Graph
-from tvm_tiny.frontend.tflite.model import Operator
+from tvm_tiny.frontend.tflite.model import Operator, Tensor
 from tvm_tiny.frontend.tflite.validate import label
 
 from .fused import activated
 
+Read = Callable[[Graph, Operator, Tensor], Any]
 
-def binary(function: Callable[[Any, Any], Any]) -> Callable[[Graph, Operator], None]:
+
+def binary(
+    function: Callable[[Any, Any], Any], read: Read = Graph.real
+) -> Callable[[Graph, Operator], None]:
     """A converter to one binary Relax operator, with NumPy's rules of broadcasting."""
 
     def convert(graph: Graph, operator: Operator) -> None:
@@ -29,7 +33,7 @@ def binary(function: Callable[[Any, Any], Any]) -> Callable[[Graph, Operator], N
                 "cannot be broadcast to one shape"
             ) from error
         graph.expect_shape(operator, shape)
-        expr = function(graph.real(operator, left), graph.real(operator, right))
+        expr = function(read(graph, operator, left), read(graph, operator, right))
         if "fused_activation_function" in operator.options:
             expr = activated(graph, operator, expr)
         graph.store(operator, expr)
@@ -64,7 +68,7 @@ CONVERTERS = {
     "ADD_N": convert_add_n,
     "SUB": binary(relax.op.subtract),
     "MUL": binary(relax.op.multiply),
-    "MAXIMUM": binary(relax.op.maximum),
-    "MINIMUM": binary(relax.op.minimum),
+    "MAXIMUM": binary(relax.op.maximum, Graph.copied),
+    "MINIMUM": binary(relax.op.minimum, Graph.copied),
     "SQUARED_DIFFERENCE": convert_squared_difference,
 }

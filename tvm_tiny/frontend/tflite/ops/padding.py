@@ -28,7 +28,7 @@ def convert_pad(graph: Graph, operator: Operator) -> None:
     graph.store(
         operator,
         relax.op.nn.pad(
-            graph.real(operator, data), list(amounts), pad_mode="constant", pad_value=value
+            graph.copied(operator, data), list(amounts), pad_mode="constant", pad_value=value
         ),
     )
 
@@ -46,6 +46,7 @@ def _fill(graph: Graph, operator: Operator) -> float:
         return float(value)
     if tensor.dtype != "int8" or tensor.quantization is None:
         raise unsupported(operator, tensor, "fill value without scale and zero point")
+    graph.expect_result_quantization(operator, tensor)
     scale = tensor.quantization.scales[0]
     return float(np.float32(int(value) - int(tensor.quantization.zero_points[0])) * scale)
 

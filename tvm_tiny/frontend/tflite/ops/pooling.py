@@ -13,6 +13,9 @@ from tvm_tiny.frontend.tflite.model import Operator
 from .fused import activated
 from .windows import image_shape, window
 
+#: TFLite's pooling kernels take an output scale that differs from the input's by this much.
+_SCALE_TOLERANCE = 1e-6
+
 
 def _pool(function: Callable[..., Any]) -> Callable[[Graph, Operator], None]:
     def convert(graph: Graph, operator: Operator) -> None:
@@ -23,8 +26,9 @@ def _pool(function: Callable[..., Any]) -> Callable[[Graph, Operator], None]:
         rows, top, bottom = window(operator, height, size[0], strides[0], 1)
         columns, left, right = window(operator, width, size[1], strides[1], 1)
         graph.expect_shape(operator, (batch, rows, columns, channels))
+        graph.expect_result_quantization(operator, data, _SCALE_TOLERANCE)
         expr = function(
-            graph.real(operator, data),
+            graph.copied(operator, data),
             pool_size=size,
             strides=strides,
             padding=(top, left, bottom, right),

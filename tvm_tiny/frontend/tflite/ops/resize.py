@@ -30,7 +30,7 @@ def _resize(method: str) -> Callable[[Graph, Operator], None]:
         graph.expect_shape(operator, (batch, *size, channels))
         mode = _mode(graph, operator)
         expr = relax.op.image.resize2d(
-            graph.real(operator, data),
+            graph.copied(operator, data),
             size,
             layout="NHWC",
             method=method,

@@ -9,11 +9,9 @@ import numpy as np
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, axis_of
+from tvm_tiny.frontend.tflite.graph import Graph, axis_of, unsupported
 from tvm_tiny.frontend.tflite.model import Operator
 from tvm_tiny.frontend.tflite.validate import label
-
-from .fused import activated
 
 
 def convert_reshape(graph: Graph, operator: Operator) -> None:
@@ -61,8 +59,8 @@ def convert_expand_dims(graph: Graph, operator: Operator) -> None:
 
 def _reshape(graph: Graph, operator: Operator, shape: Sequence[int]) -> None:
     graph.expect_shape(operator, shape)
-    real = graph.real(operator, graph.operand(operator, 0))
-    graph.store(operator, relax.op.reshape(real, tuple(shape)))
+    data = graph.copied(operator, graph.operand(operator, 0))
+    graph.store(operator, relax.op.reshape(data, tuple(shape)))
 
 
 def convert_transpose(graph: Graph, operator: Operator) -> None:
@@ -72,11 +70,11 @@ def convert_transpose(graph: Graph, operator: Operator) -> None:
     if sorted(order) != list(range(len(data.shape))):
         raise ModelError(f"{label(operator)}: {order} is no order of the axes of {data.shape}")
     graph.expect_shape(operator, [data.shape[axis] for axis in order])
-    graph.store(operator, relax.op.permute_dims(graph.real(operator, data), order))
+    graph.store(operator, relax.op.permute_dims(graph.copied(operator, data), order))
 
 
 def convert_concatenation(graph: Graph, operator: Operator) -> None:
-    """All operands along one axis."""
+    """All operands along one axis; TFLite's kernel takes only the result's quantization."""
     operands = [graph.operand(operator, i) for i in range(len(operator.inputs))]
     first = operands[0].shape
     axis = axis_of(operator, operator.integer("axis"), len(first))
@@ -87,8 +85,11 @@ def convert_concatenation(graph: Graph, operator: Operator) -> None:
         )
     total = sum(t.shape[axis] for t in operands)
     graph.expect_shape(operator, (*first[:axis], total, *first[axis + 1 :]))
-    expr = relax.op.concat([graph.real(operator, t) for t in operands], axis=axis)
-    graph.store(operator, activated(graph, operator, expr))
+    for operand in operands:
+        graph.expect_result_quantization(operator, operand)
+    if operator.integer("fused_activation_function") != 0:
+        raise unsupported(operator, graph.output(operator), "a fused activation")
+    graph.store(operator, relax.op.concat([graph.real(operator, t) for t in operands], axis=axis))
 
 
 def convert_pack(graph: Graph, operator: Operator) -> None:
@@ -100,7 +101,7 @@ def convert_pack(graph: Graph, operator: Operator) -> None:
     axis = axis_of(operator, operator.integer("axis"), len(shape) + 1)
     graph.expect_shape(operator, (*shape[:axis], len(operands), *shape[axis:]))
     wide = tuple(int(n) for n in np.insert(np.array(shape, np.int64), axis, 1))
-    parts = [graph.emit(relax.op.reshape(graph.real(operator, t), wide)) for t in operands]
+    parts = [graph.emit(relax.op.reshape(graph.copied(operator, t), wide)) for t in operands]
     graph.store(operator, relax.op.concat(parts, axis=axis))
 
 
@@ -137,7 +138,7 @@ def _swap_blocks(
 ) -> None:
     """The two middle axes of `split` change places; both operators do that."""
     graph.expect_shape(operator, shape)
-    real = graph.real(operator, graph.operand(operator, 0))
+    real = graph.copied(operator, graph.operand(operator, 0))
     parts = graph.emit(relax.op.reshape(real, tuple(split)))
     swapped = graph.emit(relax.op.permute_dims(parts, (0, 1, 3, 2, 4, 5)))
     graph.store(operator, relax.op.reshape(swapped, tuple(shape)))
@@ -149,7 +150,7 @@ def convert_tile(graph: Graph, operator: Operator) -> None:
     if len(repeats) != len(data.shape) or min(repeats, default=1) < 1:
         raise ModelError(f"{label(operator)}: repeats {repeats} of an input of {data.shape}")
     graph.expect_shape(operator, [n * r for n, r in zip(data.shape, repeats, strict=True)])
-    graph.store(operator, relax.op.tile(graph.real(operator, data), repeats))
+    graph.store(operator, relax.op.tile(graph.copied(operator, data), repeats))
 
 
 def convert_broadcast_to(graph: Graph, operator: Operator) -> None:
@@ -161,7 +162,7 @@ def convert_broadcast_to(graph: Graph, operator: Operator) -> None:
     ):
         raise ModelError(f"{label(operator)}: cannot broadcast {data.shape} to {shape}")
     graph.expect_shape(operator, shape)
-    graph.store(operator, relax.op.broadcast_to(graph.real(operator, data), shape))
+    graph.store(operator, relax.op.broadcast_to(graph.copied(operator, data), shape))
 
 
 CONVERTERS = {

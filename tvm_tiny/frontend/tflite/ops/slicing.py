@@ -25,7 +25,7 @@ def _box(
     """One island that slices all axes and, where `shape` has fewer, drops axes of size 1."""
     axes = list(range(len(data.shape)))
     sliced = relax.op.strided_slice(
-        graph.real(operator, data), axes, list(begin), list(end), list(strides)
+        graph.copied(operator, data, position), axes, list(begin), list(end), list(strides)
     )
     box = [max(0, -(-(e - b) // s)) for b, e, s in zip(begin, end, strides, strict=True)]
     graph.expect_shape(operator, shape, position)
@@ -189,7 +189,7 @@ def _strided(
     graph.expect_shape(operator, shape)
     ends = [e if e >= 0 else -n - 1 for e, n in zip(end, data.shape, strict=True)]
     sliced = relax.op.strided_slice(
-        graph.real(operator, data), list(range(len(begin))), begin, ends, strides
+        graph.copied(operator, data), list(range(len(begin))), begin, ends, strides
     )
     if len(shape) != len(begin):
         sliced = relax.op.reshape(graph.emit(sliced), tuple(shape))
