@@ -53,11 +53,15 @@ class Channel:
         return first if first == last else None
 
     def row(self, start: int, form: Form) -> tuple[int, ...] | None:
-        """The parameters in a form, of sums that begin with `start`; None where it does not fit."""
+        """The parameters in a form, of sums that begin with `start`; None where it does not fit.
+
+        Where the multiplier is 0 sums begin with 0: micro-kernels double them even then, and a
+        bias of such a channel may be too large for that.
+        """
         if form.compact:
             return self.compact(start)
         found = self.parameters()
-        return None if found is None else (start, *found)
+        return None if found is None else (start if found[0] else 0, *found)
 
     def compact(self, start: int) -> tuple[int, int] | None:
         """(bias * 256 + shift - 1, multiplier) of `Form`, or None where it would not be exact.

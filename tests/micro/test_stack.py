@@ -7,7 +7,7 @@ from fake_model import fake_model, samples
 
 from tvm_tiny.errors import BoardError, DataError
 from tvm_tiny.micro import BOARDS, build_firmware, stack_bound
-from tvm_tiny.micro.callgraph import read_callgraph, read_disassembly
+from tvm_tiny.micro.callgraph import merge, read_callgraph, read_disassembly, with_assembly
 
 DIVISION = """
 static __attribute__((noinline)) int64_t divide(int64_t a, int64_t b) { return a / b; }
@@ -99,7 +99,7 @@ def test_callgraph_merges_files():
         'node: { title: "g" label: "g\\n/a/y.h:1:2" shape : ellipse }\n'
     )
     second = 'node: { title: "g" label: "g\\ny.c:1:2\\n8 bytes (dynamic,bounded)\\n1 dynamic" }\n'
-    graph = read_callgraph([first, second])
+    graph = merge([read_callgraph(first), read_callgraph(second)])
     assert graph["x.c:f"].stack == 16
     assert graph["x.c:f"].callees == {"g"}
     assert graph["g"].stack == 8
@@ -127,6 +127,26 @@ ARM_TEXT = """
     900a:  b.n 8004 <first+0x4>
 """
 
+# A function in assembly and one of gcc's, as they stand in an object file.
+BARE_TEXT = """
+Disassembly of section .text.bare:
+
+00000000 <bare>:
+   0:  stmdb sp!, {r4, r5, r6, r7, r8, r9, r10, r11, lr}
+   4:  push {r1, r2, r3, r4, r5, r6, r7, r8, r9, r11}
+   8:  bl 0 <bare>
+			8: R_ARM_THM_CALL	step
+   c:  bl 0 <memcpy>
+			c: R_ARM_THM_CALL	memcpy
+  10:  add sp, #40
+
+Disassembly of section .text.step:
+
+00000000 <step>:
+   0:  push {r4, lr}
+   2:  b.n 2 <step+0x2>
+"""
+
 RISCV_TEXT = """
 80000000 <main>:
 80000000:  addi sp,sp,-32
@@ -144,6 +164,18 @@ def test_disassembly_of_arm():
     assert graph["third"].unbounded == "calls through a pointer"
     assert graph["third"].callees == {"first"}
     assert graph["alias"] is graph["second"]
+
+
+def test_functions_in_assembly_have_what_they_push_and_call():
+    text = (
+        'node: { title: "lib0.c:bare" label: "bare\\n/a/lib0.c:1:2\\n0 bytes (static)" }\n'
+        'node: { title: "lib0.c:step" label: "step\\n/a/lib0.c:2:2\\n32 bytes (static)" }\n'
+    )
+    machine = read_disassembly(BARE_TEXT)
+    graph = with_assembly(read_callgraph(text), machine)
+    assert graph["lib0.c:bare"].stack == 36 + 40
+    assert graph["lib0.c:bare"].callees == {"lib0.c:step", "memcpy"}
+    assert graph["lib0.c:step"].stack == 32
 
 
 def test_disassembly_of_riscv():

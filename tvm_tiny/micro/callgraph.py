@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 #: gcc's name for the callee of a call through a pointer.
 INDIRECT = "__indirect_call"
@@ -16,6 +16,8 @@ _STACK = re.compile(r"\\n(\d+) bytes \(([a-z,]+)\)")
 _FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
 _INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\s+(\S+)\s*(.*)$")
 _TARGET = re.compile(r"<([^+>]+)(?:\+0x[0-9a-f]+)?>")
+#: In an object file calls of other functions are left to the linker: `objdump -dr` names them.
+_CALL = re.compile(r"R_(?:ARM_THM_(?:CALL|JUMP\d+)|RISCV_(?:CALL|CALL_PLT|JAL))\s+([^\s+]+)")
 _IMMEDIATE = re.compile(r"#(\d+)|,-(\d+)$")
 #: Data and padding between functions.
 _NOT_CODE = frozenset({".word", ".short", ".byte", "nop", "nop.w"})
@@ -37,24 +39,33 @@ class Function:
 Graph = dict[str, Function]
 
 
-def read_callgraph(texts: Iterable[str]) -> Graph:
-    """Merges the .ci files of several sources (`gcc -fcallgraph-info=su`, VCG format).
+def read_callgraph(text: str) -> Graph:
+    """The functions of one source, from its .ci file (`gcc -fcallgraph-info=su`, VCG format).
 
-    Of a function that occurs twice, as one in a header may, the larger stack counts. Functions of
-    which gcc knows only the name are callees without an entry.
+    Functions of which gcc knows only the name are callees without an entry.
     """
     graph: Graph = {}
-    for text in texts:
-        for line in text.splitlines():
-            node = _NODE.match(line)
-            if node is not None:
-                _add_node(graph, _short(node[1]), node[2])
-    for text in texts:
-        for line in text.splitlines():
-            edge = _EDGE.match(line)
-            if edge is not None and _short(edge[1]) in graph:
-                graph[_short(edge[1])].callees.add(_short(edge[2]))
+    for line in text.splitlines():
+        node = _NODE.match(line)
+        if node is not None:
+            _add_node(graph, _short(node[1]), node[2])
+    for line in text.splitlines():
+        edge = _EDGE.match(line)
+        if edge is not None and _short(edge[1]) in graph:
+            graph[_short(edge[1])].callees.add(_short(edge[2]))
     return graph
+
+
+def merge(graphs: Iterable[Graph]) -> Graph:
+    """One graph of all sources; where a function occurs twice, as one in a header may, the most."""
+    merged: Graph = {}
+    for graph in graphs:
+        for title, function in graph.items():
+            known = merged.setdefault(title, Function())
+            known.stack = max(known.stack, function.stack)
+            known.callees |= function.callees
+            known.unbounded = known.unbounded or function.unbounded
+    return merged
 
 
 def _short(title: str) -> str:
@@ -72,8 +83,28 @@ def _add_node(graph: Graph, title: str, label: str) -> None:
         function.unbounded = "has a local array of variable size"
 
 
-def read_disassembly(text: str, aliases: Iterable[frozenset[str]]) -> Graph:
-    """Functions of `objdump -d --no-show-raw-insn`, for Arm (Thumb) or RISC-V.
+def with_assembly(graph: Graph, machine: Graph) -> Graph:
+    """The functions of a source, those written in assembly with what their instructions push.
+
+    gcc counts what its own instructions need of the stack, and none of what inline assembly
+    pushes. Of a function without assembly the instructions say the same as gcc, or less.
+
+    graph    of one source, from its .ci file
+    machine  of its object file, from `read_disassembly`
+    """
+    titles = {title.rsplit(":", 1)[-1]: title for title in graph}
+    merged = dict(graph)
+    for name, read in machine.items():
+        title = titles.get(name, name)
+        known = graph.get(title)
+        if known is not None and read.stack > known.stack:
+            callees = {titles.get(callee, callee) for callee in read.callees}
+            merged[title] = replace(known, stack=read.stack, callees=known.callees | callees)
+    return merged
+
+
+def read_disassembly(text: str, aliases: Iterable[frozenset[str]] = ()) -> Graph:
+    """Functions of `objdump -dr --no-show-raw-insn`, for Arm (Thumb) or RISC-V.
 
     Every push and every decrement of the stack pointer counts, whether or not they lie on one
     path: an upper bound, and exact for the straight-line prologues of library functions.
@@ -89,6 +120,12 @@ def read_disassembly(text: str, aliases: Iterable[frozenset[str]]) -> Graph:
             if open_ended:
                 current.callees.add(head[1])
             current, open_ended = graph.setdefault(head[1], Function()), False
+            continue
+        if line.startswith("Disassembly of section"):
+            open_ended = False
+        call = _CALL.search(line)
+        if call is not None:
+            current.callees.add(call[1])
             continue
         match = _INSTRUCTION.match(line)
         if match is not None and match[1] not in _NOT_CODE:

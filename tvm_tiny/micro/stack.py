@@ -1,8 +1,9 @@
 """A bound on the stack a model needs, found without running it.
 
 gcc writes each function's stack and callees (`-fcallgraph-info=su`); the deepest path from the
-entry point is the bound. Library functions (memcpy, 64-bit arithmetic on small cores) are linked
-and their machine code is read, so that no figure is a guess. Interrupts are the firmware's own:
+entry point is the bound. What gcc does not see is read off machine code, so that no figure is a
+guess: pushes of inline assembly, and library functions (memcpy, 64-bit arithmetic on small cores),
+which are linked for that. Interrupts are the firmware's own:
 an exception frame (32 bytes, 104 with floating point on Cortex-M) comes on top.
 """
 
@@ -18,7 +19,15 @@ from tvm_tiny import toolchain
 from tvm_tiny.errors import BoardError
 
 from . import compiler
-from .callgraph import INDIRECT, Function, Graph, read_callgraph, read_disassembly
+from .callgraph import (
+    INDIRECT,
+    Function,
+    Graph,
+    merge,
+    read_callgraph,
+    read_disassembly,
+    with_assembly,
+)
 from .compiler import Unit
 from .elf import function_aliases
 from .metadata import read_model_info
@@ -63,7 +72,7 @@ def stack_bound(mlf_dir: Path, target: str) -> StackReport:
         )
         units = [Unit(source, flags) for source in compiler.model_sources(mlf_dir)]
         objects = compiler.compile_units(chosen, units, folder)
-        graph = read_callgraph([obj.with_suffix(".ci").read_text() for obj in objects])
+        graph = merge(_object_graph(chosen, obj) for obj in objects)
         graph = {**graph, **_merged(graph)}
         own = {name: function.stack for name, function in sorted(graph.items())}
         unknown = _unknown(graph)
@@ -77,6 +86,22 @@ def stack_bound(mlf_dir: Path, target: str) -> StackReport:
     path = _deepest(graph, entry)
     steps = tuple((name, graph[name].stack) for name in path)
     return StackReport(entry, sum(size for _, size in steps), steps, own, excluded)
+
+
+def _object_graph(target: Target, obj: Path) -> Graph:
+    """Functions of one source, those in assembly too (the host's programs have none)."""
+    graph = read_callgraph(obj.with_suffix(".ci").read_text())
+    return graph if target.name == "host" else with_assembly(graph, _machine_graph(target, obj))
+
+
+def _machine_graph(target: Target, file: Path, aliases: Sequence[frozenset[str]] = ()) -> Graph:
+    """Functions of an object or executable, from its instructions."""
+    objdump = toolchain.find_binutil(target.compiler, "objdump")
+    command = [str(objdump), "-dr", "--no-show-raw-insn", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BoardError(f"{objdump.name} cannot read {file.name}: {done.stderr.strip()}")
+    return read_disassembly(done.stdout, aliases)
 
 
 def _merged(graph: Graph) -> dict[str, Function]:
@@ -120,12 +145,7 @@ def _library_graph(target: Target, names: Sequence[str], runtime: Path, folder: 
     # What a library itself misses (_sbrk, ...) shows as a callee without an entry.
     partial = ["-Wl,--entry=0", "-Wl,--unresolved-symbols=ignore-all", *keep]
     compiler.link(target, objects, [*partial, *compiler.link_flags(target)], image)
-    objdump = toolchain.find_binutil(target.compiler, "objdump")
-    command = [str(objdump), "-d", "--no-show-raw-insn", str(image)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BoardError(f"{objdump.name} cannot read {image.name}: {done.stderr.strip()}")
-    return read_disassembly(done.stdout, function_aliases(image))
+    return _machine_graph(target, image, function_aliases(image))
 
 
 def _deepest(graph: Graph, entry: str) -> list[str]:

@@ -2353,7 +2353,11 @@ TVM_TINY_INLINE void tvm_tiny_dsp_sweep_rows(struct tvm_tiny_dsp_sweep* s, const
     }                                                  \
   } while (0)
 #else
-#define TVM_TINY_DSP_ROUNDED(function, float32, pixel) function(pixel)
+#define TVM_TINY_DSP_ROUNDED(function, float32, pixel) \
+  do {                                                 \
+    (void)(float32);                                   \
+    function(pixel);                                   \
+  } while (0)
 #endif
 
 /* One pixel, of whose window at `column` the columns first .. end - 1 are there; or some, of `run`
