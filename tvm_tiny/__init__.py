@@ -3,7 +3,16 @@
 from . import transform
 from ._version import __version__
 from .build import CompiledModel, build
-from .frontend import from_file
+from .frontend import Calibration, from_file, from_torch
 from .pipeline import pipeline
 
-__all__ = ["CompiledModel", "__version__", "build", "from_file", "pipeline", "transform"]
+__all__ = [
+    "Calibration",
+    "CompiledModel",
+    "__version__",
+    "build",
+    "from_file",
+    "from_torch",
+    "pipeline",
+    "transform",
+]

@@ -31,6 +31,9 @@ def analyze_model(
     io_in_arena: options.IoInArena = True,
     float_io: options.FloatIo = False,
     calibrate: options.Calibrate = None,
+    calibrate_method: options.CalibrateMethod = options.Method.MINMAX,
+    mean: options.PixelMean = "0",
+    std: options.PixelStd = "1",
     pareto: Pareto = False,
     check_plan: options.CheckPlan = False,
     as_json: options.AsJson = False,
@@ -39,11 +42,12 @@ def analyze_model(
 
     Code, flash and stack are those of the target, if its compiler is installed.
     """
+    calibration = options.calibration(calibrate, calibrate_method, mean, std)
     printer = Printer("analyze", as_json=as_json)
     edges = {"fold_edges": not float_io, "io_in_arena": io_in_arena}
     memory = memory_options(sram, minimize, stream_input, stages, pools)
     with printer.stage(f"compiling {model.name}"):
-        built = build_model(model, target, calibrate, **edges, **memory)
+        built = build_model(model, target, calibration, **edges, **memory)
     with printer.stage(f"planning, and measuring code for {target}"):
         from tvm_tiny.report import collect
         from tvm_tiny.report.entries import operator_entries, total_entries

@@ -67,6 +67,9 @@ def compile_model(
     io_in_arena: options.IoInArena = True,
     float_io: options.FloatIo = False,
     calibrate: options.Calibrate = None,
+    calibrate_method: options.CalibrateMethod = options.Method.MINMAX,
+    mean: options.PixelMean = "0",
+    std: options.PixelStd = "1",
     tuning_log: options.TuningLogs = None,
     dump_ir: DumpIr = None,
     check_plan: options.CheckPlan = False,
@@ -78,6 +81,7 @@ def compile_model(
     checked against weights and, with the target's compiler installed, code. Nothing is written
     if the model does not fit.
     """
+    calibration = options.calibration(calibrate, calibrate_method, mean, std)
     printer = Printer("compile", as_json=as_json)
     memory = memory_options(sram, minimize, stream_input, stages, pools)
     path = _output_path(model, output, output_format)
@@ -90,7 +94,7 @@ def compile_model(
             build_model,
             model,
             target,
-            calibrate,
+            calibration,
             name=name,
             flash=flash,
             fold_edges=not float_io,

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tvm_tiny.errors import DataError, ModelError
+from tvm_tiny.errors import ModelError
 
 from .printer import Printer
 from .stages import resolve
@@ -14,29 +14,21 @@ from .stages import resolve
 if TYPE_CHECKING:
     from tvm_tiny.build import CompiledModel
     from tvm_tiny.checker import PlanProof
+    from tvm_tiny.frontend import Calibration
 
 
-def import_model(path: Path, calibrate: Path | None = None) -> Any:
-    """The model's Relax module.
-
-    Raises what the frontends raise, and DataError where --calibrate is given for no ONNX model.
-    """
+def import_model(path: Path, calibrate: Calibration | None = None) -> Any:
+    """The model's Relax module; see `tvm_tiny.from_file` for what it raises."""
     check_readable(path)
-    if calibrate is None:
-        from tvm_tiny.frontend import from_file
+    from tvm_tiny.frontend import from_file
 
-        return from_file(path)
-    if path.suffix.lower() != ".onnx":
-        raise DataError(f"--calibrate: '{path}' is no .onnx model; a .tflite must be quantized")
-    from tvm_tiny.frontend.onnx import from_onnx
-
-    return from_onnx(path, calibrate=calibrate)
+    return from_file(path, calibrate)
 
 
 def check_readable(path: Path) -> None:
     """ModelError where `path` is no file that can be read."""
     if path.is_dir():
-        raise ModelError(f"model '{path}' is a folder; expected a .tflite or .onnx file")
+        raise ModelError(f"model '{path}' is a folder; expected a .tflite, .onnx or .pt2 file")
     try:
         with path.open("rb"):
             pass
@@ -52,7 +44,9 @@ class Built(NamedTuple):
     options: dict[str, Any]
 
 
-def build_model(path: Path, target: str, calibrate: Path | None = None, **options: Any) -> Built:
+def build_model(
+    path: Path, target: str, calibrate: Calibration | None = None, **options: Any
+) -> Built:
     """Import and build; for `options` see `tvm_tiny.build`, names of stages may be beginnings."""
     from tvm_tiny.build import build
     from tvm_tiny.micro.targets import find_target

@@ -4,18 +4,45 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tvm_tiny import text
 from tvm_tiny.errors import DataError
 
+if TYPE_CHECKING:
+    from tvm_tiny.frontend import Calibration
+
 
 class Minimized(str, Enum):
     """What a search can make as small as possible."""
 
     SRAM = "sram"
+
+
+class Method(str, Enum):
+    """How calibration chooses ranges; see `tvm_tiny.frontend.Calibration`."""
+
+    MINMAX = "minmax"
+    PERCENTILE = "percentile"
+    ENTROPY = "entropy"
+
+
+def calibration(samples: Path | None, method: Method, mean: str, std: str) -> Calibration | None:
+    """What the options --calibrate, --calibrate-method, --mean and --std say together."""
+    if samples is None:
+        return None
+    from tvm_tiny.frontend import Calibration
+
+    return Calibration(samples, method.value, _numbers("--mean", mean), _numbers("--std", std))
+
+
+def _numbers(option: str, value: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise DataError(f"{option} '{value}': expected numbers with commas between") from None
 
 
 def parse_size(value: str) -> int:
@@ -41,9 +68,7 @@ def complete_board(incomplete: str) -> list[str]:
 
 
 # Without `exists=True` and the like: those errors are ours, with the exit codes of errors.py.
-ModelPath = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="Quantized .tflite or .onnx file.")
-]
+ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite, .onnx or .pt2 file.")]
 TargetName = Annotated[
     str,
     typer.Option(
@@ -65,10 +90,24 @@ Calibrate = Annotated[
     Path | None,
     typer.Option(
         "--calibrate",
-        metavar="SAMPLES.npz",
-        help="Quantize a float .onnx model with these input samples first.",
+        metavar="SAMPLES",
+        help="Quantize a float .onnx or .pt2 model with these inputs first: an .npz, or a folder "
+        "of images or .npy files (see docs/calibration.md).",
     ),
 ]
+CalibrateMethod = Annotated[
+    Method,
+    typer.Option("--calibrate-method", help="How --calibrate chooses each tensor's range."),
+]
+PixelMean = Annotated[
+    str,
+    typer.Option(
+        "--mean",
+        metavar="M[,M...]",
+        help="With --calibrate: images become (pixel / 255 - mean) / std, by channel.",
+    ),
+]
+PixelStd = Annotated[str, typer.Option("--std", metavar="S[,S...]", help="See --mean.")]
 ModelName = Annotated[
     str, typer.Option("--name", help="Prefix of the generated names: tvmgen_NAME_...")
 ]

@@ -67,6 +67,9 @@ def report_model(
     io_in_arena: options.IoInArena = True,
     float_io: options.FloatIo = False,
     calibrate: options.Calibrate = None,
+    calibrate_method: options.CalibrateMethod = options.Method.MINMAX,
+    mean: options.PixelMean = "0",
+    std: options.PixelStd = "1",
     pareto: Pareto = True,
     profile: ProfileFile = None,
     as_json: options.AsJson = False,
@@ -75,6 +78,7 @@ def report_model(
 
     With -o a page that needs nothing else: no network, no other file. It opens in any browser.
     """
+    calibration = options.calibration(calibrate, calibrate_method, mean, std)
     printer = Printer("report", as_json=as_json)
     edges = {"fold_edges": not float_io, "io_in_arena": io_in_arena}
     memory = memory_options(sram, minimize, stream_input, stages, pools)
@@ -87,7 +91,7 @@ def report_model(
 
         read_profile(profile)  # before the slow part
     with printer.stage(f"compiling {model.name}"):
-        built = build_model(model, target, calibrate, **edges, **memory)
+        built = build_model(model, target, calibration, **edges, **memory)
     with printer.stage("planning in other ways, to compare"):
         from tvm_tiny.report import collect
         from tvm_tiny.report.entries import report_entries

@@ -56,6 +56,9 @@ def tune_model(
     jobs: Jobs = None,
     seed: Seed = 0,
     calibrate: options.Calibrate = None,
+    calibrate_method: options.CalibrateMethod = options.Method.MINMAX,
+    mean: options.PixelMean = "0",
+    std: options.PixelStd = "1",
     as_json: options.AsJson = False,
 ) -> None:
     """Search how a model's products are computed in the fewest instructions, by measuring.
@@ -65,6 +68,7 @@ def tune_model(
     """
     from tvm_tiny.tuning.firmware import emulated
 
+    calibration = options.calibration(calibrate, calibrate_method, mean, std)
     printer = Printer("tune", as_json=as_json)
     chosen = emulated(board)
     path = output or Path(f"{model.stem}.tuning.json")
@@ -74,7 +78,7 @@ def tune_model(
     with printer.stage(f"reading {model.name}"):
         from tvm_tiny.tuning import tune  # takes a while
 
-        module = import_model(model, calibrate)
+        module = import_model(model, calibration)
     with _bar(as_json) as show:
         search: dict[str, Any] = {"jobs": jobs, "trials": trials, "seed": seed}
         tune(module, board, log=log, path=path, progress=show, **search)

@@ -13,6 +13,7 @@ from typing import Any
 import tvm
 
 from tvm_tiny.errors import ModelError, UnsupportedError
+from tvm_tiny.frontend.calibration import Calibration
 
 from .convert import convert
 from .graph import Array, Graph, Refused
@@ -23,14 +24,15 @@ __all__ = ["from_onnx"]
 
 
 def from_onnx(
-    model: Path | str | bytes | Any, calibrate: Path | Mapping[str, Array] | None = None
+    model: Path | str | bytes | Any,
+    calibrate: Calibration | Path | Mapping[str, Array] | None = None,
 ) -> tvm.IRModule:
     """Import a quantized ONNX model (QDQ or QLinear operators), or quantize a float one.
 
     Args:
         model: path, content, or `onnx.ModelProto` (never changed).
-        calibrate: for a float model, samples by input name, [samples, ...] each, or the path of
-            an .npz of them; a single array serves a single input whatever its name.
+        calibrate: for a float model, how to quantize it; samples alone stand for
+            `Calibration(samples)`.
 
     Returns:
         A module with function "main" in QDQ form, layouts NCHW and OIHW as in ONNX.
@@ -52,6 +54,8 @@ def from_onnx(
             )
         from .calibrate import quantize_float_model
 
+        if not isinstance(calibrate, Calibration):
+            calibrate = Calibration(calibrate)
         graph = to_graph(quantize_float_model(proto, graph, calibrate))
     try:
         prepare(graph)

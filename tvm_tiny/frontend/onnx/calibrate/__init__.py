@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 
 from tvm_tiny.errors import ToolchainError, UnsupportedError
+from tvm_tiny.frontend.calibration import Calibration
 from tvm_tiny.frontend.onnx.convert import TABLE
 from tvm_tiny.frontend.onnx.graph import Array, Graph
 from tvm_tiny.frontend.onnx.load import first_line
@@ -29,16 +30,17 @@ from .samples import load_samples, split_feeds, split_labels
 CALIBRATION_OPSET = 13
 # onnx writes newer versions than the oldest supported onnxruntime reads; nothing here needs them.
 CALIBRATION_IR_VERSION = 10
-# Left in float by onnxruntime unless asked for; the shapes of the others are not values.
-NOT_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "Identity", "Dropout", "ReduceSum")
+# Of the operators that the frontend knows: what quantizes itself, or computes nothing.
+NOT_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "Identity", "Dropout")
+METHODS = {"minmax": "MinMax", "percentile": "Percentile", "entropy": "Entropy"}
 # Scale and zero point of operators whose range does not depend on the samples.
 CANONICAL = {"Softmax": (1 / 256, -128), "Sigmoid": (1 / 256, -128), "Tanh": (1 / 128, 0)}
 
 
-def quantize_float_model(proto: Any, graph: Graph, calibrate: Path | Mapping[str, Array]) -> Any:
+def quantize_float_model(proto: Any, graph: Graph, calibration: Calibration) -> Any:
     """A QDQ `onnx.ModelProto` of the float model `proto`.
 
-    `graph` holds the same model's inputs; for `calibrate` see `from_onnx`.
+    `graph` holds the same model's inputs.
 
     Raises:
         DataError: the samples do not fit the model's inputs.
@@ -46,13 +48,13 @@ def quantize_float_model(proto: Any, graph: Graph, calibrate: Path | Mapping[str
         UnsupportedError: onnxruntime cannot quantize the model.
 
     """
-    samples, _ = split_labels(graph.inputs, load_samples(calibrate))
+    samples, _ = split_labels(graph.inputs, load_samples(calibration.samples))
     feeds = split_feeds(graph.inputs, samples)
     library = _onnxruntime_quantization()
     with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as folder, _quiet():
         try:
             prepared = _prepared(library, proto, Path(folder))
-            return _quantized(library, prepared, feeds, Path(folder))
+            return _quantized(library, prepared, feeds, calibration.method, Path(folder))
         except Exception as error:
             # onnxruntime raises many types of its own; none of them is a fault of ours to show.
             raise UnsupportedError(
@@ -71,7 +73,9 @@ def _prepared(library: Any, proto: Any, folder: Path) -> Any:
     return model
 
 
-def _quantized(library: Any, prepared: Any, feeds: Sequence[dict[str, Array]], folder: Path) -> Any:
+def _quantized(
+    library: Any, prepared: Any, feeds: Sequence[dict[str, Array]], method: str, folder: Path
+) -> Any:
     """The QDQ model; quantization stands at the borders of what becomes one step."""
     hidden, result = folder / "hidden.onnx", folder / "quantized.onnx"
     functions = hide_groups(prepared)
@@ -86,7 +90,7 @@ def _quantized(library: Any, prepared: Any, feeds: Sequence[dict[str, Array]], f
         per_channel=True,
         activation_type=library.QuantType.QInt8,
         weight_type=library.QuantType.QInt8,
-        calibrate_method=library.CalibrationMethod.MinMax,
+        calibrate_method=library.CalibrationMethod[METHODS[method]],
         extra_options={
             "ActivationSymmetric": False,
             "WeightSymmetric": True,

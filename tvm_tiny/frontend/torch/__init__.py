@@ -1,0 +1,8 @@
+"""PyTorch modules and exported programs to Relax in QDQ form (extra `torch`).
+
+PyTorch's own exporter writes ONNX; what is in float there is quantized with the samples.
+"""
+
+from .convert import from_pt2, from_torch
+
+__all__ = ["from_pt2", "from_torch"]
