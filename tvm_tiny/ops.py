@@ -122,6 +122,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "qmean_of_sums": (_declared, "int8"),
     "qminimum": (_broadcast, "int8"),
     "qmultiply": (_broadcast, "int8"),
+    "qnormalize": (_same, "int8"),
     "qprelu": (_same, "int8"),
     "qreduce_max": (_declared, "int8"),
     "qreduce_min": (_declared, "int8"),

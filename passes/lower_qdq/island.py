@@ -93,6 +93,18 @@ class Island:
         array = array_of(self.value(expr))
         return None if array is None or array.size != 1 else float(array.reshape(-1)[0])
 
+    def constant(self, expr: relax.Expr) -> np.ndarray | None:
+        """The real values of a float constant or of a dequantized one."""
+        array = array_of(self.value(expr))
+        leaf = self.leaf(expr) if array is None else None
+        if leaf is None or leaf.array is None:
+            return array
+        shape = [1] * leaf.array.ndim
+        if leaf.scale.size > 1:
+            shape[leaf.axis] = -1
+        scale, zero = (a.astype("float64").reshape(shape) for a in (leaf.scale, leaf.zero_point))
+        return np.asarray((leaf.array - zero) * scale)
+
     def clamp(self) -> dict[str, int]:
         """The fused activation's limits as operator attributes."""
         return {"act_min": self.low, "act_max": self.high}

@@ -13,7 +13,7 @@ from tvm_tiny import ops
 from tvm_tiny.interface import ROUNDING
 
 from ..rebuild import mutate_main
-from . import convolution, dense, elementwise, movement, pooling, reduction, softmax, sums
+from . import convolution, dense, elementwise, movement, norms, pooling, reduction, softmax, sums
 from .edges import LowerEdges, requantize_uint8
 from .fallback import warn_of_float
 from .island import Island
@@ -34,6 +34,7 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     reduction.mean,
     reduction.extreme,
     softmax.softmax,
+    norms.normalize,
     movement.move,
     movement.pad,
     movement.concat,

@@ -3,6 +3,15 @@
 Importing this package registers all of them.
 """
 
-from . import convolution, dense, elementwise, movement, pooling, reduction, softmax
+from . import convolution, dense, elementwise, movement, norms, pooling, reduction, softmax
 
-__all__ = ["convolution", "dense", "elementwise", "movement", "pooling", "reduction", "softmax"]
+__all__ = [
+    "convolution",
+    "dense",
+    "elementwise",
+    "movement",
+    "norms",
+    "pooling",
+    "reduction",
+    "softmax",
+]

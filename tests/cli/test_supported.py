@@ -18,7 +18,11 @@ from tvm_tiny.frontend import from_file
 from tvm_tiny.passes.lower_qdq import FloatFallbackWarning
 
 # Spellings of the generators for variants of one operator.
-VARIANTS = {"DepthwiseConv": "Conv", "SquaredDifference": "Sub"}
+VARIANTS = {
+    "DepthwiseConv": "Conv",
+    "SpelledLayerNormalization": "LayerNormalization",
+    "SquaredDifference": "Sub",
+}
 SCALE, ZERO = np.float32(0.05), np.int8(3)
 
 

@@ -19,8 +19,9 @@ from tvm_tiny.errors import DataError, ModelError, TvmTinyError, UnsupportedErro
 
 from .arithmetic import INT8_MAX, INT8_MIN
 from .onnx_graph import Graph, read_graph
-from .onnx_islands import ISLANDS, NoIntegerForm
+from .onnx_islands import ISLANDS
 from .onnx_movement import GENERIC, SPECIAL
+from .onnx_operands import NoIntegerForm
 from .onnx_qlinear import QLINEAR, read_call
 from .onnx_values import (
     UINT8_SHIFT,

@@ -1,68 +1,187 @@
-"""Operators that ONNX models spell out between two quantizations, as the one that they are."""
+"""Operators that ONNX models spell out in floats, as the one operator that they are.
+
+`find` looks at a chain's last operator. It serves the frontend's graphs and the reference's alike,
+whose nodes have the same names.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
 
-from .onnx_values import Node
-
 Array = npt.NDArray[Any]
+# A node with `op`, `domain`, `inputs`, `outputs`, and `attributes` or `attrs`.
+AnyNode = Any
+
+
+@dataclass(frozen=True)
+class Fused:
+    """The one operator: its name, its inputs and its attributes."""
+
+    op: str
+    inputs: tuple[str, ...]
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 class Chain:
     """A graph's nodes by the tensors that they make, and how often each tensor is read."""
 
-    def __init__(self, nodes: Sequence[Node], constants: Mapping[str, Array]) -> None:
+    def __init__(self, nodes: Sequence[AnyNode], constants: Mapping[str, Array]) -> None:
         self.constants = constants
-        self._makers = {name: node for node in nodes for name in node.outputs}
-        self._reads = Counter(name for node in nodes for name in node.inputs)
+        self._makers = {name: node for node in nodes for name in node.outputs if name}
+        self._reads = Counter(name for node in nodes for name in dict.fromkeys(node.inputs))
         self._users = {name: node for node in nodes for name in node.inputs}
 
-    def made_by(self, name: str, *ops: str) -> Node | None:
+    def made_by(self, name: str, *ops: str) -> AnyNode | None:
         """The operator that makes the tensor, if it is one of `ops`."""
         node = self._makers.get(name)
         return node if node is not None and not node.domain and node.op in ops else None
 
-    def is_quantized(self, node: Node) -> bool:
-        """Whether the node's only result is only read by a QuantizeLinear."""
-        (name,) = node.outputs
+    def reader(self, node: AnyNode, op: str) -> AnyNode | None:
+        """The only operator that reads the node's result, if it is `op`."""
+        name = node.outputs[0]
         user = self._users.get(name)
-        return self._reads[name] == 1 and user is not None and user.op == "QuantizeLinear"
+        return user if self._reads[name] == 1 and user is not None and user.op == op else None
+
+    def same(self, left: str, right: str) -> bool:
+        """Whether two tensors are one, or dequantize one."""
+        first, second = (self.made_by(name, "DequantizeLinear") for name in (left, right))
+        return left == right or (
+            first is not None and second is not None and first.inputs == second.inputs
+        )
+
+    def is_constant(self, name: str) -> bool:
+        """Whether the tensor is a constant or a dequantized one."""
+        source = self.made_by(name, "DequantizeLinear")
+        return name in self.constants or (source is not None and source.inputs[0] in self.constants)
 
     def scalar(self, name: str) -> float | None:
         """The value of a constant of one element."""
         value = self.constants.get(name)
         return float(value.reshape(-1)[0]) if value is not None and value.size == 1 else None
 
+    def split(self, node: AnyNode | None) -> tuple[str, str] | None:
+        """(the other operand, the constant one) of a commutative operator."""
+        if node is None or len(node.inputs) != 2:
+            return None
+        a, b = node.inputs
+        if self.is_constant(a) == self.is_constant(b):
+            return None
+        return (b, a) if self.is_constant(a) else (a, b)
 
-def squared_difference(chain: Chain, node: Node) -> Node | None:
-    """Mul(d, d) or Pow(d, 2) with d = Sub(a, b) of two dequantized tensors."""
-    if node.op not in ("Mul", "Pow") or not chain.is_quantized(node):
+
+def squared_difference(chain: Chain, node: AnyNode) -> Fused | None:
+    """Mul(d, d) or Pow(d, 2) with d = Sub(a, b)."""
+    squared = _squared(chain, node)
+    difference = chain.made_by(squared, "Sub") if squared is not None else None
+    if difference is None or any(chain.is_constant(name) for name in difference.inputs):
+        return None
+    return Fused("SquaredDifference", tuple(difference.inputs))
+
+
+def _squared(chain: Chain, node: AnyNode | None) -> str | None:
+    """The tensor that the node squares."""
+    if node is None or node.op not in ("Mul", "Pow") or len(node.inputs) != 2:
         return None
     first, second = node.inputs
-    difference = chain.made_by(first, "Sub")
-    squares = first == second if node.op == "Mul" else chain.scalar(second) == 2.0
-    if difference is None or not squares:
+    squares = chain.same(first, second) if node.op == "Mul" else chain.scalar(second) == 2.0
+    return first if squares else None
+
+
+def layer_norm(chain: Chain, node: AnyNode) -> Fused | None:
+    """(x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * gain + offset; without means too.
+
+    The node is the last of these operators; gain and offset may be left out. Without the
+    subtraction it is RMSNormalization, which has no offset. The attribute `axes` says which axes
+    are normalized.
+    """
+    offset = chain.split(node) if node.op == "Add" else None
+    scaled = chain.made_by(offset[0], "Mul") if offset is not None else node
+    gain = chain.split(scaled) if scaled is not None and scaled.op == "Mul" else None
+    if offset is not None and gain is None:
         return None
-    if any(chain.made_by(name, "DequantizeLinear") is None for name in difference.inputs):
+    found = _normalized(chain, gain[0] if gain is not None else node.outputs[0])
+    if found is None or _goes_on(chain, node, gain, offset, found.op):
         return None
-    return replace(node, op="SquaredDifference", inputs=difference.inputs, attributes={})
+    parameters = [part[1] if part is not None else "" for part in (gain, offset)]
+    if found.op == "RMSNormalization":
+        parameters = parameters[:1] if offset is None else []
+    if not parameters:
+        return None
+    return Fused(found.op, (*found.inputs, *parameters), found.attributes)
 
 
-FUSIONS: tuple[Callable[[Chain, Node], Node | None], ...] = (squared_difference,)
+def _goes_on(
+    chain: Chain,
+    node: AnyNode,
+    gain: tuple[str, str] | None,
+    offset: tuple[str, str] | None,
+    op: str,
+) -> bool:
+    """Whether a gain or an offset follows, so that the node is not the last of its operator."""
+    if gain is None and chain.split(chain.reader(node, "Mul")) is not None:
+        return True
+    takes = gain is not None and offset is None and op == "LayerNormalization"
+    return takes and chain.split(chain.reader(node, "Add")) is not None
 
 
-def fuse(nodes: Sequence[Node], constants: Mapping[str, Array]) -> tuple[Node, ...]:
-    """The nodes with each last operator of a known chain replaced; the others stay, unread."""
-    chain = Chain(nodes, constants)
-    return tuple(_fused(chain, node) for node in nodes)
+def _normalized(chain: Chain, name: str) -> Fused | None:
+    """d / sqrt(mean(d^2) + eps), also as a product with the reciprocal."""
+    quotient = chain.made_by(name, "Div", "Mul")
+    if quotient is None:
+        return None
+    above, below = quotient.inputs
+    if quotient.op == "Mul":
+        inverse = chain.made_by(below, "Reciprocal", "Div")
+        if inverse is None or (inverse.op == "Div" and chain.scalar(inverse.inputs[0]) != 1.0):
+            return None
+        below = inverse.inputs[-1]
+    root = chain.made_by(below, "Sqrt")
+    total = chain.split(chain.made_by(root.inputs[0], "Add")) if root is not None else None
+    epsilon = chain.scalar(total[1]) if total is not None else None
+    mean = chain.made_by(total[0], "ReduceMean") if total is not None else None
+    squared = _squared(chain, chain.made_by(mean.inputs[0], "Mul", "Pow")) if mean else None
+    axes = _axes(chain, mean) if mean is not None else None
+    if epsilon is None or axes is None or squared is None or not chain.same(squared, above):
+        return None
+    attributes = {"epsilon": epsilon, "axes": axes}
+    centred = _centred(chain, above, axes)
+    if centred is not None:
+        return Fused("LayerNormalization", (centred,), attributes)
+    return Fused("RMSNormalization", (above,), attributes)
 
 
-def _fused(chain: Chain, node: Node) -> Node:
+def _centred(chain: Chain, name: str, axes: tuple[int, ...]) -> str | None:
+    """x where the tensor is x - mean(x) over the same axes."""
+    difference = chain.made_by(name, "Sub")
+    mean = chain.made_by(difference.inputs[1], "ReduceMean") if difference is not None else None
+    if difference is None or mean is None or _axes(chain, mean) != axes:
+        return None
+    x = str(difference.inputs[0])
+    return x if chain.same(mean.inputs[0], x) else None
+
+
+def _axes(chain: Chain, mean: AnyNode) -> tuple[int, ...] | None:
+    """Axes of a ReduceMean that keeps them; None where it does not or they are not known."""
+    attributes = getattr(mean, "attributes", None) or getattr(mean, "attrs", {})
+    axes = attributes.get("axes")
+    if len(mean.inputs) > 1 and mean.inputs[1] in chain.constants:
+        axes = chain.constants[mean.inputs[1]].reshape(-1)
+    if axes is None or not attributes.get("keepdims", 1):
+        return None
+    return tuple(int(axis) for axis in axes)
+
+
+FUSIONS: tuple[Callable[[Chain, AnyNode], Fused | None], ...] = (squared_difference, layer_norm)
+
+
+def find(chain: Chain, node: AnyNode) -> Fused | None:
+    """The operator that ends with this node, if it is a known one."""
+    if node.domain:
+        return None
     found = (fusion(chain, node) for fusion in FUSIONS)
-    return next((new for new in found if new is not None), node)
+    return next((fused for fused in found if fused is not None), None)

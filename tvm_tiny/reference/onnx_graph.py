@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from onnx import numpy_helper
 
 from tvm_tiny.errors import ModelError, UnsupportedError
 
-from .onnx_fusions import fuse
+from .onnx_fusions import Chain, find
 from .onnx_qlinear import QLINEAR
 from .onnx_values import Node
 from .tensor import TensorInfo, read_file
@@ -59,7 +60,23 @@ def read_graph(source: bytes | Path) -> Graph:
         raise UnsupportedError(reasons)
     inputs = tuple(_info(v, nodes, constants) for v in values)
     outputs = tuple(_info(v, nodes, constants) for v in model.graph.output)
-    return Graph(fuse(nodes, constants), constants, inputs, outputs, opset)
+    return Graph(_fused(nodes, constants), constants, inputs, outputs, opset)
+
+
+def _fused(nodes: Sequence[Node], constants: dict[str, Array]) -> tuple[Node, ...]:
+    """The nodes; of operators spelled out between quantizations the last is the operator."""
+    chain = Chain(nodes, constants)
+
+    def one(node: Node) -> Node:
+        known = find(chain, node) if chain.reader(node, "QuantizeLinear") is not None else None
+        if known is None or any(
+            chain.made_by(name, "DequantizeLinear") is None and not chain.is_constant(name)
+            for name in known.inputs
+        ):
+            return node
+        return replace(node, op=known.op, inputs=known.inputs, attributes=known.attributes)
+
+    return tuple(one(node) for node in nodes)
 
 
 def _load(source: bytes | Path) -> Any:

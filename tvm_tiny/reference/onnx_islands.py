@@ -14,35 +14,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import activation, convolution, dense, elementwise, movement, pooling, reduction
+from . import (
+    activation,
+    convolution,
+    dense,
+    elementwise,
+    movement,
+    onnx_norms,
+    pooling,
+    reduction,
+)
 from .arithmetic import IntArray, round_half_away_array
+from .onnx_operands import NoIntegerForm, Operand
+from .onnx_operands import per_tensor as _activation
+from .onnx_operands import quantized as _quantized
 from .onnx_values import Dequantized, Node
 from .onnx_windows import from_nhwc, to_nhwc, window
 from .quantization import Quant, Rounding, quantize_value, requantize
 
 Array = npt.NDArray[Any]
-Operand = Dequantized | Array | None
 Kernel = Callable[[Node, tuple[Operand, ...], Quant, Rounding], Array]
 # Relative difference up to which a bias scale counts as x_scale * w_scale.
 BIAS_SCALE_TOLERANCE = 1e-5
-
-
-class NoIntegerForm(Exception):  # noqa: N818 -- a signal, not an error of the user's
-    """The operator has no integer form with these operands."""
-
-
-def _quantized(args: tuple[Operand, ...], position: int) -> Dequantized:
-    value = args[position] if position < len(args) else None
-    if not isinstance(value, Dequantized):
-        raise NoIntegerForm
-    return value
-
-
-def _activation(args: tuple[Operand, ...], position: int = 0) -> tuple[Array, Quant]:
-    value = _quantized(args, position)
-    if value.scales.size != 1:
-        raise NoIntegerForm
-    return value.data, value.quant
 
 
 def _weights(args: tuple[Operand, ...], position: int = 1) -> tuple[Dequantized, Array]:
@@ -351,8 +344,12 @@ ISLANDS: dict[str, Kernel] = {
     "ConvTranspose": _conv_transpose,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average_pool,
+    "GroupNormalization": onnx_norms.group_norm,
     "HardSwish": _unary(activation.hard_swish),
+    "InstanceNormalization": onnx_norms.group_norm,
+    "LayerNormalization": onnx_norms.trailing_norm,
     "LeakyRelu": _leaky_relu,
+    "LpNormalization": onnx_norms.lp_norm,
     "MatMul": _matmul,
     "Max": _extreme(elementwise.maximum),
     "Mean": _mean,
@@ -360,12 +357,14 @@ ISLANDS: dict[str, Kernel] = {
     "Mul": _binary(elementwise.mul),
     "PRelu": _prelu,
     "Pad": _pad,
+    "RMSNormalization": onnx_norms.trailing_norm,
     "ReduceMax": _reduce(reduction.largest),
     "ReduceMean": _reduce(reduction.mean),
     "ReduceMin": _reduce(reduction.smallest),
     "ReduceSum": _reduce(reduction.add_up),
     "Relu": _clip,
     "Resize": _resize_linear,
+    "SimplifiedLayerNormalization": onnx_norms.trailing_norm,
     "Sigmoid": _unary(activation.logistic),
     "Softmax": _softmax,
     "SquaredDifference": _binary(elementwise.squared_difference),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tvm_tiny.errors import UnsupportedError
 
-from .onnx_islands import Operand
+from .onnx_operands import Operand
 from .onnx_values import UINT8_SHIFT, Dequantized, Node, Raw, Value, dequantized
 from .quantization import Quant
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..draw import Quant
 from .graph import Graph, Value
-from .rules import MICROSOFT, ints, rule, simple
+from .rules import MICROSOFT, reduced, rule, simple
 from .windows import draw_window
 
 
@@ -52,10 +52,8 @@ def _reduction(graph: Graph, op: str, x: Value, out: Quant) -> list[Value]:
     given = None if len(axes) == rank and draw.chance(0.5) else axes
     if given is not None and draw.chance(0.3):
         given = [axis - rank for axis in given]
-    # ReduceSum takes its axes as an input since opset 13, the others since 18.
-    extra = [ints(graph, "axes", given)] if op == "ReduceSum" and given is not None else []
-    attrs = {} if op == "ReduceSum" or given is None else {"axes": given}
-    return simple(graph, op, x, out, shape, extra, keepdims=keep, **attrs)
+    name = reduced(graph, op, graph.dequantize(x), given, keep)
+    return [graph.quantize(name, shape, out)]
 
 
 @rule("ReduceMean")

@@ -43,3 +43,12 @@ def simple(
 
 def ints(graph: Graph, stem: str, values: Sequence[int]) -> str:
     return graph.constant(stem, np.asarray(values, "int64"))
+
+
+def reduced(graph: Graph, op: str, name: str, axes: Sequence[int] | None, keep: int) -> str:
+    """A reduction; axes are an input since opset 13 (ReduceSum) or 18, else an attribute."""
+    if axes is None:
+        return graph.node(op, [name], keepdims=keep)[0]
+    if graph.opset >= (13 if op == "ReduceSum" else 18):
+        return graph.node(op, [name, ints(graph, "axes", axes)], keepdims=keep)[0]
+    return graph.node(op, [name], axes=list(axes), keepdims=keep)[0]

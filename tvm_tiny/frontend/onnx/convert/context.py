@@ -67,6 +67,18 @@ class Context:
         raw = self.graph.constants.get(source.inputs[0])
         return None if raw is None else (raw, self.graph.qparams(source))
 
+    def real_constant(self, name: str) -> Array | None:
+        """Values of a float constant, or of a dequantized one; None for any other tensor."""
+        known = self.dequantized_constant(name)
+        if known is None:
+            return self.graph.constants.get(name)
+        raw, params = known
+        shape = [1] * raw.ndim
+        if not params.per_tensor:
+            shape[params.axis] = -1
+        scale, zero = (np.reshape(part, shape) for part in (params.scale, params.zero_point))
+        return np.asarray((raw.astype(np.float32) - zero) * scale, np.float32)
+
     def constant(self, node: Node, index: int, attribute: str = "") -> Array | None:
         """Input `index` of `node`, a constant, or its attribute of older opsets; None if absent."""
         if attribute and attribute in node.attrs:

@@ -15,6 +15,7 @@ from .activation import fuse_hard_swish
 from .bias import quantize_biases
 from .constants import fold_constants, inline_constants, quantize_scalars
 from .islands import isolate_movement, wrap_integer_nodes
+from .layer_norm import fuse_layer_norm
 from .normalize import drop_dead, drop_identities, normalize_qdq
 from .norms import fold_batch_norm
 from .qlinear import expand_qlinear
@@ -32,6 +33,7 @@ RULES: tuple[Callable[[Graph], None], ...] = (
     wrap_integer_nodes,
     fold_batch_norm,
     fuse_hard_swish,
+    fuse_layer_norm,
     drop_dead,
     quantize_scalars,
     isolate_movement,

@@ -1,0 +1,33 @@
+"""Operands of an ONNX operator as its integer kernel takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+from .onnx_values import Dequantized
+from .quantization import Quant
+
+Array = npt.NDArray[Any]
+Operand = Dequantized | Array | None
+
+
+class NoIntegerForm(Exception):  # noqa: N818 -- a signal, not an error of the user's
+    """The operator has no integer form with these operands."""
+
+
+def quantized(args: tuple[Operand, ...], position: int) -> Dequantized:
+    """Operand `position`, which has to be dequantized."""
+    value = args[position] if position < len(args) else None
+    if not isinstance(value, Dequantized):
+        raise NoIntegerForm
+    return value
+
+
+def per_tensor(args: tuple[Operand, ...], position: int = 0) -> tuple[Array, Quant]:
+    """Values and quantization of an operand with one scale."""
+    value = quantized(args, position)
+    if value.scales.size != 1:
+        raise NoIntegerForm
+    return value.data, value.quant
