@@ -51,7 +51,7 @@ def group_norm(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Roundi
     """GroupNormalization, InstanceNormalization: a row is a group of channels of an image."""
     x, x_quant = per_tensor(args)
     batch, channels = x.shape[:2]
-    groups: int = node.attributes["num_groups"] if "num_groups" in node.attributes else channels
+    groups: int = node.attributes.get("num_groups") or channels
     rows = x.reshape(batch * groups, -1)
     n = rows.shape[-1]
     gains, offsets = (
