@@ -15,6 +15,7 @@ from .values import (
     AnyValue,
     Constant,
     Dequantized,
+    constant,
     Value,
     image,
     keeps_order,
@@ -52,7 +53,7 @@ class Emitter:
     def plain(self, value: AnyValue) -> Any:
         """`value` in its declared layout."""
         if isinstance(value, Constant):
-            return relax.const(value.array)
+            return constant(value.array)
         if isinstance(value, Dequantized):
             return self.emit(self.plain_dequantize(value))
         if value.plain is None:
@@ -66,7 +67,7 @@ class Emitter:
     def nhwc(self, value: AnyValue, rank: int = 4) -> Any:
         """A value [N, C, H, W] or [N, C, L], or a constant that broadcasts to `rank`, in NHWC."""
         if isinstance(value, Constant):
-            return relax.const(moved_constant(value.array, rank=rank)[0])
+            return constant(moved_constant(value.array, rank=rank)[0])
         if isinstance(value, Dequantized):
             return self.emit(self._nhwc_dequantize(value, rank))
         if value.nhwc is None:
@@ -76,7 +77,7 @@ class Emitter:
     def _nhwc_dequantize(self, value: Dequantized, rank: int) -> Any:
         if isinstance(value.source, Constant):
             array, axis = moved_constant(value.source.array, value.axis, rank)
-            return _dequantize(relax.const(array), value, axis)
+            return _dequantize(constant(array), value, axis)
         axis = MOVED[value.axis] if value.axis >= 0 else value.axis
         return _dequantize(self.nhwc(value.source), value, axis)
 

@@ -79,6 +79,11 @@ def is_constant(value: AnyValue) -> bool:
     return isinstance(value, Constant)
 
 
+def constant(array: Any) -> Any:
+    """An array as a Relax constant of its own type (TVM alone makes int32 of int64)."""
+    return relax.const(array, str(array.dtype))
+
+
 def op_name(value: Any) -> str:
     """The operator's full name; empty where `value` calls none."""
     is_operator = isinstance(value, relax.Call) and isinstance(value.op, tvm.ir.Op)

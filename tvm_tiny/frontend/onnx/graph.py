@@ -67,6 +67,14 @@ class QParams:
         """Whether one scale holds for the whole tensor."""
         return self.scale.ndim == 0
 
+    def real(self, integers: Array) -> Array:
+        """The float32 values that `integers` stand for."""
+        shape = [1] * integers.ndim
+        if not self.per_tensor:
+            shape[self.axis] = -1
+        offset = integers.astype(np.int64) - self.zero_point.astype(np.int64).reshape(shape)
+        return np.asarray(offset.astype(np.float32) * self.scale.reshape(shape), np.float32)
+
     def same(self, other: QParams) -> bool:
         """Whether both describe the same integers."""
         return (
@@ -107,6 +115,21 @@ class Graph:
         name = self.fresh(base)
         self.constants[name] = value
         return name
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """Static shape of a tensor where it is known."""
+        known = self.types.get(name)
+        return None if known is None else known.shape
+
+    def real(self, name: str) -> Array | None:
+        """Value of a constant, also of one behind a DequantizeLinear; None for other tensors."""
+        if name in self.constants:
+            return self.constants[name]
+        source = self.producers().get(name)
+        if source is None or source.op != "DequantizeLinear":
+            return None
+        raw = self.constants.get(source.inputs[0])
+        return None if raw is None else self.qparams(source).real(raw)
 
     def producers(self) -> dict[str, Node]:
         """Which node makes a tensor; inputs and constants are not in it."""

@@ -171,7 +171,7 @@ def _result(graph: Graph, model: Model, index: int) -> Any:
     """A model output; one that is also a model input, or a constant, needs a binding of its own."""
     tensor = model.tensors[index]
     if tensor.constant:
-        return graph.named(tensor, relax.const(tensor.data))
+        return graph.named(tensor, relax.const(tensor.data, tensor.dtype))
     if index in model.inputs:
         return graph.named(tensor, graph.value(index))
     return graph.value(index)

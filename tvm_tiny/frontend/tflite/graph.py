@@ -104,7 +104,8 @@ class Graph:
     def _stored(self, operator: Operator, tensor: Tensor, data: Array | None) -> Any:
         if not tensor.constant:
             return self._values[tensor.index]
-        return relax.const(np.ascontiguousarray(self.constant(operator, tensor, data)))
+        value = np.ascontiguousarray(self.constant(operator, tensor, data))
+        return relax.const(value, str(value.dtype))
 
     def _int8_parameters(self, operator: Operator, tensor: Tensor) -> Quantization:
         if tensor.dtype != "int8":

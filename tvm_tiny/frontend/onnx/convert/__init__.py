@@ -68,6 +68,8 @@ def _convert_node(context: Context, node: Node) -> list[Any] | None:
     if not context.ready(node):
         context.bind_placeholders(node)
         return None
+    if context.fold(node):
+        return []
     converter = convert_by_tvm if node.domain else TABLE.get(node.op, convert_by_tvm)
     try:
         results = converter(context, node)

@@ -11,6 +11,7 @@ from tvm import relax
 
 from tvm_tiny.frontend.onnx.graph import Array, Graph, Node, QParams, Refused
 from tvm_tiny.frontend.onnx.load import MAX_TENSOR_ELEMENTS
+from tvm_tiny.frontend.onnx.prepare.folding import known_results
 
 
 def dims(expr: Any) -> tuple[int, ...]:
@@ -51,7 +52,9 @@ class Context:
         if source is not None and source.op == "DequantizeLinear":
             return self.dequantize(self.value(source.inputs[0]), self.graph.qparams(source))
         if name in self.graph.constants:
-            return relax.const(self.graph.constants[name])
+            # Without its type, TVM makes int32 of int64.
+            value = self.graph.constants[name]
+            return relax.const(value, str(value.dtype))
         return self._values[name]
 
     def dequantize(self, value: Any, params: QParams) -> Any:
@@ -86,18 +89,32 @@ class Context:
         name = node.input(index)
         if not name:
             return None
-        if name in self.graph.constants:
-            return self.graph.constants[name]
-        known = self.dequantized_constant(name)
-        if known is None or not known[1].per_tensor:
+        value = self.graph.real(name)
+        if value is None:
             raise Refused(f"its input {index} ('{name}') must be a constant")
-        raw, params = known
-        return np.asarray((raw.astype(np.float32) - params.zero_point) * params.scale, np.float32)
+        return value
 
     def ints(self, node: Node, index: int, attribute: str = "") -> list[int] | None:
         """`constant` as a list of integers."""
         value = self.constant(node, index, attribute)
         return None if value is None else [int(item) for item in value.reshape(-1)]
+
+    def fold(self, node: Node) -> bool:
+        """Make constants of results that follow from constants and shapes; False otherwise.
+
+        Here every shape is known, also where ONNX's own inference had to give up.
+        """
+        values = known_results(self.graph, node, self.graph.constants.get, self._shape)
+        self.graph.constants.update(values or {})
+        return values is not None
+
+    def _shape(self, name: str) -> tuple[int, ...] | None:
+        source = self._producers.get(name)
+        if source is not None and source.op == "DequantizeLinear":
+            return self._shape(source.inputs[0])
+        if name in self.graph.constants:
+            return tuple(self.graph.constants[name].shape)
+        return dims(self._values[name]) if name in self._values else None
 
     def ready(self, node: Node) -> bool:
         """Whether all inputs have values (they lack one where an operator was refused)."""

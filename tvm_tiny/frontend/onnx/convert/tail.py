@@ -12,7 +12,7 @@ import onnx
 from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 
-from tvm_tiny.frontend.onnx.graph import Node, Refused
+from tvm_tiny.frontend.onnx.graph import Array, Node, Refused
 from tvm_tiny.frontend.onnx.load import first_line
 
 from .context import Context, dims
@@ -24,23 +24,25 @@ def convert_by_tvm(context: Context, node: Node) -> list[Any]:
         raise Refused(f"operators of domain '{node.domain}' are not supported")
     if not hasattr(onnx, "defs") or not onnx.defs.has(node.op, context.opset, ""):
         raise Refused("not an ONNX operator of this opset")
-    values = {
-        name: context.value(name)
-        for name in dict.fromkeys(node.inputs)
-        if name and name not in context.graph.constants
-    }
+    names = [name for name in dict.fromkeys(node.inputs) if name]
+    known = {name: context.graph.real(name) for name in names}
+    constants = {name: value for name, value in known.items() if value is not None}
+    values = {name: context.value(name) for name in names if name not in constants}
     try:
         # TVM's frontend prints and warns about what it cannot convert; the refusal says it all.
         with redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            function = from_onnx(_single_node_model(context, node, values))["main"]
+            module = from_onnx(_single_node_model(context, node, values, constants))
+            function = _with_static_shapes(module)["main"]
     except Exception as error:
         # TVM's frontend raises anything for what it does not know.
         raise Refused(f"not supported ({first_line(error)})") from error
     return _inline(context, function, list(values.values()))
 
 
-def _single_node_model(context: Context, node: Node, values: dict[str, Any]) -> Any:
+def _single_node_model(
+    context: Context, node: Node, values: dict[str, Any], constants: dict[str, Array]
+) -> Any:
     helper = onnx.helper
     attributes = {
         name: onnx.numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
@@ -50,14 +52,10 @@ def _single_node_model(context: Context, node: Node, values: dict[str, Any]) -> 
         helper.make_tensor_value_info(name, _code(str(value.ty.dtype)), dims(value))
         for name, value in values.items()
     ]
-    constants = [
-        onnx.numpy_helper.from_array(context.graph.constants[name], name)
-        for name in dict.fromkeys(node.inputs)
-        if name in context.graph.constants
-    ]
+    stored = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
     outputs = [_declared(context, name) for name in node.outputs if name]
     proto = helper.make_node(node.op, node.inputs, node.outputs, **attributes)
-    graph = helper.make_graph([proto], "operator", inputs, outputs, constants)
+    graph = helper.make_graph([proto], "operator", inputs, outputs, stored)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", context.opset)])
 
 
@@ -71,6 +69,30 @@ def _declared(context: Context, name: str) -> Any:
 
 def _code(dtype: str) -> int:
     return int(onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+@relax.expr_functor.mutator
+class _StaticShapes(relax.PyExprMutator):
+    """Puts constants in place of the shapes that TVM's frontend takes at run time."""
+
+    def visit_call_(self, call: Any) -> Any:
+        """`shape_to_tensor(shape_of(x))` as a constant; shapes themselves are left unused."""
+        call = super().visit_call_(call)
+        if getattr(call.op, "name", "") != "relax.shape_to_tensor":
+            return call
+        source = self.lookup_binding(call.args[0])
+        if getattr(getattr(source, "op", None), "name", "") != "relax.shape_of":
+            return call
+        return relax.const(np.asarray(dims(source.args[0]), np.int64), "int64")
+
+
+def _with_static_shapes(module: Any) -> Any:
+    """`module` with what follows from shapes evaluated; all its shapes are known."""
+    mutator = _StaticShapes(module)
+    function = mutator.visit_expr(module["main"])
+    mutator.builder_.update_func(module.get_global_var("main"), function)
+    folded = relax.transform.FoldConstant()(mutator.builder_.get())
+    return relax.transform.DeadCodeElimination(["main"])(folded)
 
 
 def _inline(context: Context, function: Any, arguments: list[Any]) -> list[Any]:

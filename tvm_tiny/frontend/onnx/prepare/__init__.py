@@ -13,23 +13,23 @@ from tvm_tiny.frontend.onnx.graph import Graph
 
 from .activation import fuse_hard_swish
 from .bias import quantize_biases
-from .constants import fold_constants, inline_constants, quantize_scalars
+from .constants import inline_constants, quantize_scalars
+from .folding import fold_constants, fold_dequantized
 from .islands import isolate_movement, wrap_integer_nodes
 from .layer_norm import fuse_layer_norm
 from .normalize import drop_dead, drop_identities, normalize_qdq
 from .norms import fold_batch_norm
 from .qlinear import expand_qlinear
 from .signed import uint8_to_int8
-from .weights import fold_weight_movement
 
 RULES: tuple[Callable[[Graph], None], ...] = (
     inline_constants,
     drop_dead,
     drop_identities,
+    fold_constants,
     expand_qlinear,
     normalize_qdq,
-    fold_constants,
-    fold_weight_movement,
+    fold_dequantized,
     wrap_integer_nodes,
     fold_batch_norm,
     fuse_hard_swish,

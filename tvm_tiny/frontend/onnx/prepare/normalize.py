@@ -27,7 +27,7 @@ def drop_identities(graph: Graph) -> None:
 
 
 def normalize_qdq(graph: Graph) -> None:
-    """Scales and zero points become explicit constants, scalar or 1-D; QDQ of constants folds.
+    """Scales and zero points become explicit constants, scalar or 1-D.
 
     A scale or zero point that is computed, a block-wise scale, or a type other than int8, uint8
     and (constants only) int32 is refused with the node's name.
@@ -35,14 +35,6 @@ def normalize_qdq(graph: Graph) -> None:
     for node in graph.nodes:
         if node.op in ("QuantizeLinear", "DequantizeLinear"):
             _normalize(graph, node)
-    kept = []
-    for node in graph.nodes:
-        value = graph.constants.get(node.input(0))
-        if node.op == "QuantizeLinear" and value is not None:
-            graph.constants[node.outputs[0]] = quantized(value, graph.qparams(node))
-        else:
-            kept.append(node)
-    graph.nodes = kept
 
 
 def quantized(value: Array, params: QParams) -> Array:

@@ -30,7 +30,7 @@ def fold_batch_norm(graph: Graph) -> None:
 
 
 def _gain_and_shift(graph: Graph, node: Node) -> tuple[Array, Array]:
-    values = [graph.constants.get(name) for name in node.inputs[1:5]]
+    values = [graph.real(name) for name in node.inputs[1:5]]
     if len(values) != 4 or any(value is None for value in values):
         raise Refused(f"{node.where}: its statistics must be constants")
     gamma, beta, mean, variance = (np.asarray(value, np.float64) for value in values)
@@ -40,25 +40,12 @@ def _gain_and_shift(graph: Graph, node: Node) -> tuple[Array, Array]:
 
 def _into_conv(graph: Graph, conv: Node, gain: Array, shift: Array) -> bool:
     """Scale the kernel and shift the bias of `conv`; False where either is not constant."""
-    bias = _real_constant(graph, conv.input(2)) if conv.input(2) else np.zeros(gain.shape)
-    if bias is None or not _scale_kernel(graph, conv, gain):
+    bias = graph.real(conv.input(2)) if conv.input(2) else np.zeros(gain.shape)
+    if bias is None or bias.ndim > 1 or not _scale_kernel(graph, conv, gain):
         return False
     value = (bias * gain + shift).astype(np.float32)
     conv.inputs = [*conv.inputs[:2], graph.constant(f"{conv.outputs[0]}_bias", value)]
     return True
-
-
-def _real_constant(graph: Graph, name: str) -> Array | None:
-    """Value of a float constant, or of a dequantized one."""
-    if name in graph.constants:
-        return graph.constants[name].astype(np.float64)
-    source = graph.producers().get(name)
-    if source is None or source.op != "DequantizeLinear":
-        return None
-    raw, params = graph.constants.get(source.inputs[0]), graph.qparams(source)
-    if raw is None or raw.ndim > 1:
-        return None
-    return (raw.astype(np.float64) - params.zero_point) * params.scale
 
 
 def _scale_kernel(graph: Graph, conv: Node, gain: Array) -> bool:
