@@ -1,7 +1,8 @@
 """Opens a compiled model: a Model Library Format archive (.tar, .tar.gz, .tgz) or its folder.
 
 Archives come from elsewhere, so nothing is trusted: only plain files below the root are
-unpacked, sizes are limited, and the metadata must be of a version this package writes.
+unpacked, and of names that no makefile or shell takes for more; sizes are limited; the metadata
+must be of a version this package writes, and name every file that could be compiled.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ from .aot.archive import FORMAT_VERSION
 from .aot.source import ABI_VERSION
 from .errors import DataError
 from .interface import Interface, Port, port_from_fields
-from .micro.metadata import ModelInfo, read_model_info
+from .micro.metadata import ModelInfo, is_plain_path, read_model_info
 
 # Far more than any microcontroller's model unpacks to.
 MAX_BYTES = 1 << 30
 MAX_FILES = 10_000
+
+# Folders of what is compiled, or included by it.
+_CODE = ("codegen", "runtime")
 
 _PORT_FIELDS = tuple(field.name for field in fields(Port))
 
@@ -97,10 +101,10 @@ def _extract(archive: tarfile.TarFile, path: Path, folder: Path) -> None:
 def _safe_name(member: tarfile.TarInfo, path: Path) -> PurePosixPath:
     name = PurePosixPath(member.name)
     plain = member.isreg() or member.isdir()
-    if not plain or name.is_absolute() or ".." in name.parts or "\0" in member.name:
+    if not plain or not (is_plain_path(str(name)) or str(name) == "."):
         raise DataError(
             f"archive '{path}': member {member.name!r} is not a plain file below the archive's "
-            "root; refused"
+            "root, of letters, digits, '_', '.' and '-'; refused"
         )
     return name
 
@@ -132,7 +136,18 @@ def read_folder(folder: Path, shown: str = "") -> Archive:
             "compile the model again"
         )
     changed = _changed(folder, hashes, shown)
+    _check_strangers(folder, hashes, shown)
     return Archive(folder, read_model_info(folder), interface, target, changed)
+
+
+def _check_strangers(folder: Path, hashes: Mapping[str, Any], shown: str) -> None:
+    """DataError for a file beside the sources that the compiler did not write."""
+    for path in (path for code in _CODE for path in sorted((folder / code).rglob("*"))):
+        name = path.relative_to(folder).as_posix()
+        if name not in hashes and not path.is_dir():
+            raise DataError(
+                f"'{shown}': {name!r} is not one of the files that metadata.json lists; remove it"
+            )
 
 
 def _metadata(folder: Path, shown: str) -> dict[str, Any]:
@@ -165,11 +180,10 @@ def _port(entry: Mapping[str, Any]) -> Port:
 def _changed(folder: Path, hashes: Mapping[str, Any], shown: str) -> tuple[str, ...]:
     changed = []
     for name, expected in sorted(hashes.items()):
-        relative = PurePosixPath(name)
-        if relative.is_absolute() or ".." in relative.parts:
-            raise DataError(f"'{shown}': metadata.json names a file outside of it: {name!r}")
+        if not is_plain_path(name):
+            raise DataError(f"'{shown}': metadata.json names a file that no model has: {name!r}")
         try:
-            data = (folder / relative).read_bytes()
+            data = (folder / name).read_bytes()
         except OSError:
             raise DataError(f"'{shown}': incomplete: {name} is missing") from None
         if hashlib.sha256(data).hexdigest() != expected:

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,7 +165,9 @@ def _tar(path, *members):
     return path
 
 
-@pytest.mark.parametrize("name", ["/etc/evil", "../evil", "a/../../evil"])
+@pytest.mark.parametrize(
+    "name", ["/etc/evil", "../evil", "a/../../evil", "$(shell id).c", "a b.c", "a\n.c", "`id`"]
+)
 def test_archives_that_leave_their_folder_are_6(cli, tmp_path, name):
     result = cli("run", _tar(tmp_path / "m.tar", (name, b"x")))
     assert result.code == 6
@@ -177,6 +180,54 @@ def test_archives_with_links_are_6(cli, tmp_path):
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(member)
     assert cli("run", tmp_path / "m.tar").code == 6
+
+
+def _hostile(archive, folder, change) -> Path:
+    """The archive as a folder, with its metadata changed; change: of the root object, in place."""
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    path = folder / "metadata.json"
+    root = json.loads(path.read_text())
+    change(root)
+    path.write_text(json.dumps(root))
+    return folder
+
+
+def _rename(root, name) -> None:
+    root["modules"] = {name: root["modules"]["default"]}
+    root["model_name"] = name
+
+
+def _own(root):
+    return root["modules"]["default"]["tvm_tiny"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: _own(root)["sha256"].update({"codegen/host/src/$(shell id).c": ""}),
+        lambda root: _own(root)["sha256"].update({"../outside.c": ""}),
+        lambda root: _rename(root, "$(shell id)"),
+        lambda root: _rename(root, "modèle"),
+        lambda root: _own(root)["inputs"][0].update(c_name="x; system()"),
+        lambda root: _own(root).update(pools=[{"c_name": "a", "used": 1, "name": "b\n#include"}]),
+    ],
+    ids=["source", "outside", "model", "letters", "input", "pool"],
+)
+def test_hostile_names_in_metadata_are_6(cli, archive, tmp_path, change):
+    folder = _hostile(archive, tmp_path / "model", change)
+    options = ("--template", "host")
+    result = cli("micro", "create-project", tmp_path / "made", folder, *options)
+    assert result.code == 6
+    assert not (tmp_path / "made").exists()
+
+
+def test_files_that_the_compiler_did_not_write_are_6(cli, archive, tmp_path):
+    folder = _hostile(archive, tmp_path / "model", lambda root: None)
+    (folder / "codegen" / "host" / "src" / "mine.c").write_text("int mine;")
+    result = cli("run", folder)
+    assert result.code == 6
+    assert "'codegen/host/src/mine.c' is not one of the files that metadata.json" in result.error
 
 
 @pytest.mark.parametrize("keep", [0, 1, 300, 700, 5000])

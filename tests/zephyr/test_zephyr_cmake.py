@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tarfile
 
 import numpy as np
 import pytest
@@ -153,3 +154,38 @@ def test_float_operators_need_a_library(unpacked, tmp_path):
     source.write_text("#include <math.h>\n" + source.read_text())
     built = configure(tmp_path, f"tvm_tiny_add_model(app MODEL {unpacked})")
     assert "model 'default' has float operators" in built.message
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, "metadata.json"
+    return member
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        _member("codegen/host/src/$(shell touch hostile).c"),
+        _member("codegen/host/src/a;b.c"),
+        _member("../outside"),
+        _member("codegen/../../outside"),
+        _member("/tmp/outside"),
+        _member("link", tarfile.SYMTYPE),
+        _member("link", tarfile.LNKTYPE),
+    ],
+    ids=lambda member: f"{member.name}-{member.type.decode()}",
+)
+def test_hostile_members_are_not_unpacked(tiny, tmp_path, member):
+    hostile = shutil.copyfile(tiny, tmp_path / "hostile.tar")
+    with tarfile.open(hostile, "a") as archive:
+        archive.addfile(member)
+    built = configure(tmp_path, f"tvm_tiny_add_model(app MODEL {hostile})")
+    assert built.returncode != 0
+    assert "members that are not plain files below its root; refused" in built.message
+    assert not (tmp_path / "out" / "tvm_tiny").exists()
+
+
+def test_only_sources_that_the_metadata_lists_are_compiled(unpacked, tmp_path):
+    (unpacked / "codegen" / "host" / "src" / "stranger.c").write_text("#error compiled\n")
+    built = configure(tmp_path, f"tvm_tiny_add_model(app MODEL {unpacked})")
+    assert built.returncode == 0, built.output

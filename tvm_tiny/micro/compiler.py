@@ -15,6 +15,7 @@ from pathlib import Path
 from tvm_tiny import toolchain
 from tvm_tiny.errors import BoardError, DataError, ToolchainError
 
+from .metadata import SOURCES, read_model_info
 from .targets import Target
 
 #: More would not help much on the machines firmware is built on, and would starve others.
@@ -58,10 +59,13 @@ def runtime_folder() -> Iterator[Path]:
 
 
 def model_sources(mlf_dir: Path) -> list[Path]:
-    """The C sources of a Model Library Format folder, sorted; DataError if there are none."""
-    sources = sorted((mlf_dir / "codegen" / "host" / "src").glob("*.c"))
+    """The C sources of a Model Library Format folder, sorted; DataError if there are none.
+
+    They are those that its metadata names: what else is in the folder is not the compiler's.
+    """
+    sources = [mlf_dir / name for name in read_model_info(mlf_dir).sources]
     if not sources:
-        raise DataError(f"{mlf_dir}: no C sources below codegen/host/src")
+        raise DataError(f"{mlf_dir}: no C sources below {SOURCES}")
     return sources
 
 

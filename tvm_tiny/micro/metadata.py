@@ -1,18 +1,28 @@
-"""What firmware needs to know of a model, from the metadata.json of its Model Library Format."""
+"""What firmware needs to know of a model, from the metadata.json of its Model Library Format.
+
+Archives come from elsewhere, and their names end up in makefiles and C. So every name is checked
+where it is read: identifiers are those of C, paths have letters, digits and `_ . - /` only.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from tvm_tiny.errors import DataError
+
+SOURCES = "codegen/host/src"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 
 
 @dataclass(frozen=True)
@@ -67,10 +77,14 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Pool:
-    """An arena of the model: its pointer in the structure of pools, and the bytes it has."""
+    """An arena of the model: its pointer in the structure of pools, and the bytes it has.
+
+    name: of the board's memory pool, "" where there is one arena.
+    """
 
     c_name: str
     bytes: int
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,7 @@ class ModelInfo:
     pools            in the order of the structure; workspace_bytes is their sum
     copies_weights   before the first run they must be copied to a pool
     weights_section  of the constants on the board that the model is meant for
+    files            all that the compiler wrote but metadata.json, relative to the folder
     """
 
     name: str
@@ -94,11 +109,19 @@ class ModelInfo:
     pools: tuple[Pool, ...] = ()
     copies_weights: bool = False
     weights_section: str | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def prefix(self) -> str:
         """Prefix of the generated names."""
         return f"tvmgen_{self.name}"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Those of the files that are compiled, sorted."""
+        return tuple(
+            sorted(name for name in self.files if PurePosixPath(name).match(f"{SOURCES}/*.c"))
+        )
 
     @property
     def arenas(self) -> tuple[Pool, ...]:
@@ -129,6 +152,7 @@ def read_model_info(mlf_dir: Path) -> ModelInfo:
             copies_weights=info.get("weights", {}).get("copied_to") is not None,
             weights_section=info.get("weights", {}).get("section"),
             steps={int(entry["index"]): _tensor(entry) for entry in info.get("steps", ())},
+            files=tuple(_file(name) for name in info["sha256"]),
         )
     except OSError as error:
         raise DataError(f"{path}: not a Model Library Format folder ({error.strerror})") from error
@@ -137,13 +161,24 @@ def read_model_info(mlf_dir: Path) -> ModelInfo:
 
 
 def _string(value: object) -> str:
-    if not isinstance(value, str) or not value.isidentifier():
+    if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
         raise ValueError(f"{value!r} is not a name")
     return value
 
 
+def is_plain_path(name: str) -> bool:
+    """Whether a name can be that of a file below a model's folder."""
+    return _PATH.fullmatch(name) is not None and ".." not in name.split("/")
+
+
+def _file(name: str) -> str:
+    if not is_plain_path(name):
+        raise ValueError(f"{name!r} is no name of a model's file")
+    return name
+
+
 def _pool(entry: Mapping[str, Any]) -> Pool:
-    return Pool(_string(entry["c_name"]), int(entry["used"]))
+    return Pool(_string(entry["c_name"]), int(entry["used"]), _string(entry["name"]))
 
 
 def _tensor(entry: Mapping[str, Any]) -> Tensor:

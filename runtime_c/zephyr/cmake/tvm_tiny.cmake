@@ -74,6 +74,7 @@ function(tvm_tiny_unpack path result)
     string(SUBSTRING "${hash}" 0 16 hash)
     set(folder "${CMAKE_CURRENT_BINARY_DIR}/tvm_tiny/${hash}")
     if(NOT EXISTS "${folder}/metadata.json")
+      tvm_tiny_check_members("${path}")
       execute_process(COMMAND ${CMAKE_COMMAND} -E make_directory "${folder}")
       execute_process(COMMAND ${CMAKE_COMMAND} -E tar xf "${path}" WORKING_DIRECTORY "${folder}"
                       RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
@@ -89,6 +90,36 @@ function(tvm_tiny_unpack path result)
   set(${result} "${folder}" PARENT_SCOPE)
 endfunction()
 
+# Archives come from elsewhere: only plain files below the root, of plain names, are unpacked.
+function(tvm_tiny_check_members path)
+  foreach(mode tf tvf)
+    execute_process(COMMAND ${CMAKE_COMMAND} -E tar ${mode} "${path}"
+                    RESULT_VARIABLE failed OUTPUT_VARIABLE ${mode} ERROR_QUIET)
+    if(failed)
+      message(FATAL_ERROR "tvm_tiny: ${path} is not an archive of tvm-tiny")
+    endif()
+  endforeach()
+  if(NOT "${tf}" MATCHES "^[A-Za-z0-9_./\n-]*$" OR "${tf}" MATCHES "(^|[/\n])(\\.\\.)?/"
+     OR "${tvf}" MATCHES "(^|\n)[^d\n-]| link to | -> ")
+    message(FATAL_ERROR "tvm_tiny: ${path} has members that are not plain files below its root; "
+                        "refused")
+  endif()
+endfunction()
+
+# A model's sources: those that its metadata lists.
+function(tvm_tiny_list_sources folder name result)
+  file(READ "${folder}/metadata.json" text)
+  string(JSON count LENGTH "${text}" modules "${name}" tvm_tiny sha256)
+  math(EXPR last "${count} - 1")
+  foreach(index RANGE ${last})
+    string(JSON file MEMBER "${text}" modules "${name}" tvm_tiny sha256 ${index})
+    if(file MATCHES "^codegen/host/src/[A-Za-z0-9_.-]+\\.c$")
+      list(APPEND sources "${folder}/${file}")
+    endif()
+  endforeach()
+  set(${result} ${sources} PARENT_SCOPE)
+endfunction()
+
 function(tvm_tiny_read_metadata folder path name_result abi_result)
   file(READ "${folder}/metadata.json" text)
   string(JSON version ERROR_VARIABLE error GET "${text}" version)
@@ -96,6 +127,9 @@ function(tvm_tiny_read_metadata folder path name_result abi_result)
   string(JSON abi ERROR_VARIABLE error GET "${text}" modules "${name}" tvm_tiny abi_version)
   if(error)
     message(FATAL_ERROR "tvm_tiny: ${path} was not written by tvm-tiny: ${error}")
+  endif()
+  if(NOT "${name}" MATCHES "^[A-Za-z_][A-Za-z0-9_]*$")
+    message(FATAL_ERROR "tvm_tiny: ${path} has a model whose name is no C identifier; refused")
   endif()
   if(NOT version EQUAL 7)
     message(FATAL_ERROR "tvm_tiny: ${path} is Model Library Format ${version}, expected 7; "
@@ -117,7 +151,7 @@ function(tvm_tiny_check_abi path abi)
 endfunction()
 
 function(tvm_tiny_add_library folder name)
-  file(GLOB sources CONFIGURE_DEPENDS "${folder}/codegen/host/src/*.c")
+  tvm_tiny_list_sources("${folder}" "${name}" sources)
   tvm_tiny_check_libm("${name}" ${sources})
   add_library(tvmgen_${name} STATIC ${sources})
   target_include_directories(tvmgen_${name} BEFORE PUBLIC

@@ -112,8 +112,8 @@ def model_sources(folder: Path, archives: Sequence[Archive]) -> list[str]:
     """C files of all models, relative to the project."""
     found: list[str] = []
     for archive in archives:
-        sources = sorted((archive.folder / "codegen" / "host" / "src").glob("*.c"))
-        found += [path.relative_to(folder).as_posix() for path in sources]
+        model = archive.folder.relative_to(folder).as_posix()
+        found += [f"{model}/{name}" for name in archive.info.sources]
     return found
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvm_tiny._version import __version__
-from tvm_tiny.aot.archive import write_archive
+from tvm_tiny.aot.archive import write_archive, write_folder
 from tvm_tiny.archive_reader import Archive, open_archive, read_folder
 from tvm_tiny.errors import DataError
 from tvm_tiny.micro.compiler import runtime_folder
@@ -173,11 +173,13 @@ def _opened(paths: Sequence[Path]) -> Iterator[list[Archive]]:
 
 
 def _copy(archive: Archive, project: Path) -> Archive:
+    """The model below the project: the files that the compiler wrote, and no others."""
     target = project / "models" / archive.info.name
-    shutil.copytree(archive.folder, target)
+    names = sorted(("metadata.json", *archive.info.files))
+    files = {name: (archive.folder / name).read_bytes() for name in names}
+    target.parent.mkdir(exist_ok=True)
+    write_folder(files, target)
     if not (project / MODEL_FILE).exists():
-        paths = (path for path in sorted(target.rglob("*")) if path.is_file())
-        files = {path.relative_to(target).as_posix(): path.read_bytes() for path in paths}
         write_archive(files, project / MODEL_FILE)
     return read_folder(target)
 

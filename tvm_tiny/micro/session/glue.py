@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,11 +120,7 @@ def section_macros(archive: Archive) -> tuple[str, ...]:
     The model's header defines those that are not defined already.
     """
     info = archive.info
-    if not info.pools:
-        return ()
-    root = json.loads((archive.folder / "metadata.json").read_text(encoding="utf-8"))
-    pools = root["modules"][info.name]["tvm_tiny"]["pools"]
-    return tuple(f"{info.prefix}_section_{pool['name']}".upper() for pool in pools)
+    return tuple(f"{info.prefix}_section_{pool.name}".upper() for pool in info.pools)
 
 
 def _arenas(archive: Archive) -> list[_Arena]:
