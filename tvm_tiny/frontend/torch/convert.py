@@ -17,6 +17,7 @@ from .archive import load_program
 from .fake_quantize import freeze_fake_quantization
 from .library import import_torch, quiet
 from .samples import Array, Batches, to_arrays
+from .translate import fake_quantization
 
 if TYPE_CHECKING:
     import torch
@@ -76,9 +77,12 @@ def to_onnx(program: torch.export.ExportedProgram) -> Any:
     torch = import_torch()
     try:
         with quiet():
-            return torch.onnx.export(program, dynamo=True, verbose=False).model_proto
+            table = fake_quantization(torch)
+            return torch.onnx.export(
+                program, dynamo=True, verbose=False, custom_translation_table=table
+            ).model_proto
     except Exception as error:
-        raise UnsupportedError(f"PyTorch could not write ONNX: {first_line(error)}") from error
+        raise UnsupportedError(f"PyTorch could not write ONNX: {_cause(error)}") from error
 
 
 def _export(torch: Any, module: Any, arrays: list[Array] | dict[str, Array]) -> Any:
@@ -93,9 +97,14 @@ def _export(torch: Any, module: Any, arrays: list[Array] | dict[str, Array]) -> 
         with quiet(), torch.no_grad():
             return torch.export.export(frozen, args, kwargs)
     except Exception as error:
-        raise UnsupportedError(
-            f"PyTorch could not export the module: {first_line(error)}"
-        ) from error
+        raise UnsupportedError(f"PyTorch could not export the module: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of the error that began it all: PyTorch's own wrap it in advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return first_line(error)
 
 
 def _first(torch: Any, array: Array) -> Any:

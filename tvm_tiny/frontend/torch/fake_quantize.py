@@ -13,10 +13,11 @@ from .library import import_torch
 
 def freeze_fake_quantization(module: Any) -> Any:
     """`module`, changed in place, with fixed fake quantization; other modules are left alone."""
-    torch = import_torch()
     from torch.ao.quantization import FakeQuantizeBase, ObserverBase
 
-    for name, child in list(module.named_children()):
+    torch = import_torch()
+    # Not named_children(), which leaves out the second name of a module that has two.
+    for name, child in list(module._modules.items()):
         if isinstance(child, FakeQuantizeBase):
             setattr(module, name, _frozen(torch, child))
         elif isinstance(child, ObserverBase):
@@ -30,7 +31,7 @@ def freeze_fake_quantization(module: Any) -> Any:
 
 def _frozen(torch: Any, fake: Any) -> Any:
     """A module that fake-quantizes with the scales that `fake` has learnt."""
-    scale, zero_point = (value.detach() for value in fake.calculate_qparams())
+    scale, zero_point = fake.scale.detach(), fake.zero_point.detach().to(torch.int32)
     axis = int(getattr(fake, "ch_axis", -1))
     limits = int(fake.quant_min), int(fake.quant_max)
 
@@ -40,23 +41,27 @@ def _frozen(torch: Any, fake: Any) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("scale", scale)
-            self.register_buffer("zero_point", zero_point.to(torch.int32))
+            self.register_buffer("zero_point", zero_point)
 
         def forward(self, x: Any) -> Any:
             if axis >= 0 and scale.numel() > 1:
-                return torch.fake_quantize_per_channel_affine(
-                    x, self.scale, self.zero_point, axis, *limits
-                )
+                per_channel = torch.fake_quantize_per_channel_affine
+                return per_channel(x, self.scale, self.zero_point, axis, *limits)
             return torch.fake_quantize_per_tensor_affine(x, float(scale), int(zero_point), *limits)
 
-    return Frozen()
+    return Frozen() if fake.fake_quant_enabled[0] else torch.nn.Identity()
 
 
 def _with_weights_on_grid(torch: Any, trained: Any) -> Any:
-    """The float layer, batch norm folded in, whose weights are fake-quantized."""
+    """The float layer, batch norm folded in, with fake quantization of weights and result."""
     layer = trained.to_float()
-    parts = list(layer.children()) or [layer]
-    target = next(part for part in parts if hasattr(part, "weight"))
+    target = next(
+        part
+        for part in layer.modules()
+        if isinstance(vars(part)["_parameters"].get("weight"), torch.nn.Parameter)
+    )
+    trained.weight_fake_quant(target.weight.detach())  # its last look at the final weights
     fake = _frozen(torch, trained.weight_fake_quant)
     torch.nn.utils.parametrize.register_parametrization(target, "weight", fake)
-    return layer
+    after = getattr(trained, "activation_post_process", None)
+    return layer if after is None else torch.nn.Sequential(layer, _frozen(torch, after))
