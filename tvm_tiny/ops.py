@@ -100,6 +100,8 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "concat": (_concat, "int8"),
     "copy": (_same, None),
     "dequantize": (_same, "float32"),
+    "gather": (_declared, 0),
+    "gather_fixed": (_declared, 0),
     "lut": (_same, 1),
     "packed.qadd": (_same, "int8"),
     "packed.qconv2d": (_declared, "int8"),

@@ -92,6 +92,16 @@ def pad(emitter: Emitter, call: Any) -> Value | None:
     return Value(nhwc=relax.op.nn.pad(emitter.nhwc(data), widths, call.attrs.pad_mode, value))
 
 
+def take(emitter: Emitter, call: Any) -> Value | None:
+    """In NHWC where the data is and a vector of indices keeps its rank."""
+    data = emitter.find(call.args[0])
+    if not data.has_nhwc or call.attrs.axis is None or len(call.args[1].ty.shape) != 1:
+        return None
+    indices = emitter.plain(emitter.find(call.args[1]))
+    axis = MOVED[int(call.attrs.axis) % 4]
+    return Value(nhwc=relax.op.take(emitter.nhwc(data), indices, axis, str(call.attrs.mode)))
+
+
 def tile(emitter: Emitter, call: Any) -> Value | None:
     """In NHWC where the data is and stays of rank 4."""
     data, repeats = emitter.find(call.args[0]), ints(call.attrs.repeats)

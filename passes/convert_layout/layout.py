@@ -30,6 +30,7 @@ HANDLERS: Handlers = {
     "relax.nn.pad": axes.pad,
     "relax.strided_slice": axes.strided_slice,
     "relax.tile": axes.tile,
+    "relax.take": axes.take,
     "relax.broadcast_to": axes.broadcast_to,
     **dict.fromkeys(REORDERING, shapes.reshape),
     "relax.permute_dims": shapes.permute_dims,

@@ -84,7 +84,7 @@ class Island:
         if move is None or source is None:
             return None
         values = source.array
-        if values is not None:
+        if values is not None and move.values is not None:
             return replace(source, expr=constant(move.values(values), "int8"))
         return replace(source, expr=self.emit(move.call(source.expr)))
 

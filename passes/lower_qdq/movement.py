@@ -10,21 +10,34 @@ from tvm.ir import Tuple
 
 from tvm_tiny import ops
 from tvm_tiny.reference.movement import bilinear_positions, nearest_positions
-from tvm_tiny.reference.quantization import Quant, quantize_value
+from tvm_tiny.reference.quantization import Quant, Rounding, quantize, quantize_value
 
 from . import moves
 from .elementwise import finish, requantized
 from .island import Island
-from .quantized import Quantized, constant, ints, number
+from .quantized import Quantized, array_of, constant, ints, number
 
 
 def move(island: Island) -> relax.Expr | None:
-    """quantize(reshape(x)), permute_dims, strided_slice, split: the same on int8 values."""
+    """quantize(reshape(x)), permute_dims, strided_slice, take, ...: the same on int8 values."""
     found = moves.find(island.value(island.core), island.value)
-    x = island.activation(found.source) if found is not None else None
+    x = operand(island, found.source) if found is not None else None
     if found is None or x is None:
         return None
+    if x.array is not None:
+        return _clamped(island, found.call(requantized(island, x)))
     return finish(island, found.call(x.expr), x)
+
+
+def operand(island: Island, expr: relax.Expr) -> Quantized | None:
+    """An activation; a float constant, which quantizing commutes with, at the island's own."""
+    values = array_of(island.value(expr))
+    if values is None or values.dtype != np.float32:
+        return island.activation(expr)
+    own = Quant(island.scale, island.zp)
+    rounding = Rounding.FLOAT32 if island.rounding == "float32" else Rounding.TFLITE
+    stored = constant(quantize(values, own, rounding=rounding), "int8")
+    return Quantized(stored, np.array(island.scale, "float32"), np.array(island.zp), 0)
 
 
 def pad(island: Island) -> relax.Expr | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from tvm import relax
@@ -12,19 +11,9 @@ from tvm.ir import Call, TupleGetItem
 
 from tvm_tiny import ops
 
+from . import gathering
+from .move import Move, Resolve, reshaped, sliced
 from .quantized import ints
-
-Resolve = Callable[[relax.Expr], relax.Expr]
-
-
-@dataclass(frozen=True)
-class Move:
-    """A reordering of `source`: as a Relax call on any tensor expression, and on an array."""
-
-    source: relax.Expr
-    call: Callable[[relax.Expr], relax.Expr]
-    values: Callable[[np.ndarray], np.ndarray]
-
 
 def find(value: relax.Expr, resolve: Resolve) -> Move | None:
     """The move that `value` is, or None; `resolve` gives the expression behind variables."""
@@ -32,11 +21,13 @@ def find(value: relax.Expr, resolve: Resolve) -> Move | None:
         return _split_part(value, resolve(value.tuple_value))
     name = getattr(value.op, "name", "") if isinstance(value, Call) else ""
     if name in _RESHAPES:
-        return _reshape(value.args[0], ints(value.ty.shape))
+        return reshaped(value.args[0], ints(value.ty.shape))
     if name == "relax.permute_dims":
         return _transpose(value)
     if name == "relax.strided_slice":
         return _strided_slice(value, resolve)
+    if name == "relax.take":
+        return gathering.take(value, resolve)
     if name == "relax.broadcast_to":
         return _broadcast(value.args[0], ints(value.ty.shape))
     if name == "relax.tile":
@@ -45,10 +36,6 @@ def find(value: relax.Expr, resolve: Resolve) -> Move | None:
 
 
 _RESHAPES = {f"relax.{name}" for name in ("reshape", "squeeze", "expand_dims", "flatten")}
-
-
-def _reshape(source: relax.Expr, shape: list[int]) -> Move:
-    return Move(source, lambda x: relax.op.reshape(x, shape), lambda a: a.reshape(shape))
 
 
 def axes_of(call: Call) -> list[int]:
@@ -72,7 +59,7 @@ def _transpose(call: Call) -> Move:
     """A reshape where only extents of 1 change places."""
     axes, extents = axes_of(call), ints(call.args[0].ty.shape)
     if keeps_order(axes, extents):
-        return _reshape(call.args[0], ints(call.ty.shape))
+        return reshaped(call.args[0], ints(call.ty.shape))
 
     shape, order = joined_axes(axes, extents)
 
@@ -109,13 +96,13 @@ def _strided_slice(call: Call, resolve: Resolve) -> Move:
         first = first + extent if first < 0 else first
         starts[axis] = max(0, min(first, extent - 1 if stride < 0 else extent))
         steps[axis] = stride
-    return _slice(call.args[0], starts, steps, ints(call.ty.shape))
+    return sliced(call.args[0], starts, steps, ints(call.ty.shape))
 
 
 def _broadcast(source: relax.Expr, shape: list[int]) -> Move:
     """A reshape where only axes of extent 1 are added."""
     if math.prod(ints(source.ty.shape)) == math.prod(shape):
-        return _reshape(source, shape)
+        return reshaped(source, shape)
     return Move(
         source,
         lambda x: ops.call("broadcast_to", [x], shape=shape),
@@ -136,7 +123,7 @@ def _tile(call: Call) -> Move:
             narrow[-1], wide[-1] = narrow[-1] * extent, wide[-1] * extent
     shape = ints(call.ty.shape)
     if narrow == wide:
-        return _reshape(call.args[0], shape)
+        return reshaped(call.args[0], shape)
 
     def repeated(x: relax.Expr) -> relax.Expr:
         spread = ops.call("broadcast_to", [relax.op.reshape(x, narrow)], shape=wide)
@@ -158,19 +145,4 @@ def _split_part(item: TupleGetItem, call: relax.Expr) -> Move | None:
     axis = int(call.attrs.axis) % rank
     starts = [0] * rank
     starts[axis] = sum(shape[axis] for shape in parts[:index])
-    return _slice(call.args[0], starts, [1] * rank, parts[index])
-
-
-def _slice(source: relax.Expr, begin: list[int], strides: list[int], shape: list[int]) -> Move:
-    def values(array: np.ndarray) -> np.ndarray:
-        picked = [
-            first + step * np.arange(n)
-            for first, step, n in zip(begin, strides, shape, strict=True)
-        ]
-        return array[np.ix_(*picked)]
-
-    return Move(
-        source,
-        lambda x: ops.call("strided_slice", [x], begin=begin, strides=strides, shape=shape),
-        values,
-    )
+    return sliced(call.args[0], starts, [1] * rank, parts[index])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tvm import tirx
 from tvm.ir import Call, Expr
@@ -11,7 +11,7 @@ from ..kernel import RowKernel, first_operand, row_kernel, same_rows
 from ..pointwise import Steps, pointwise_kernel
 from ..requantize import i32
 from ..rings import Rings
-from ..shapes import Index, shape_of
+from ..shapes import Index, shape_of, spec
 from .elementwise import broadcast
 
 Buffers = Sequence[tirx.Var]
@@ -60,6 +60,42 @@ def strided_slice(call: Call, rings: Rings) -> RowKernel:
         return buffers[0][[b + i * s for b, i, s in zip(begin, index, strides, strict=True)]]
 
     return pointwise_kernel(call, rings, value)
+
+
+def _gathered(call: Call, rings: Rings, at: Callable[[Expr], Expr]) -> RowKernel:
+    """Slices of x along an axis: those that `at` makes of the elements of the second operand."""
+    axis = int(call.attrs["axis"])
+    rank = len(shape_of(call.args[1]))
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        which = buffers[1][list(index[axis : axis + rank])]
+        return buffers[0][[*index[:axis], at(which), *index[axis + rank :]]]
+
+    return pointwise_kernel(call, rings, value)
+
+
+@row_kernel("tvm_tiny.gather_fixed", streams=first_operand, tables=(1,))
+def gather_fixed(call: Call, rings: Rings) -> RowKernel:
+    """x and constant int32 indices along `axis`, all of them inside x."""
+    return _gathered(call, rings, lambda which: which)
+
+
+@row_kernel("tvm_tiny.gather")
+def gather(call: Call, rings: Rings) -> RowKernel:
+    """x and int32 or int64 indices that data decides; what is outside of x becomes the nearest.
+
+    Where `from_end` is set, indices below 0 count from the end.
+    """
+    size = shape_of(call.args[0])[int(call.attrs["axis"])]
+    dtype = spec(call.args[1])[1]
+    zero, count, last = (tirx.const(value, dtype) for value in (0, size, size - 1))
+
+    def at(which: Expr) -> Expr:
+        if int(call.attrs["from_end"]):
+            which = tirx.Select(which < zero, which + count, which)
+        return tirx.max(tirx.min(which, last), zero).astype("int32")
+
+    return _gathered(call, rings, at)
 
 
 @row_kernel("tvm_tiny.broadcast_to", streams=same_rows, tiles=True)

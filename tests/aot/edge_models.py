@@ -86,6 +86,28 @@ def _argmax() -> tvm.IRModule:
     return module({"x": _int8(4, 30)}, body, ["index"])
 
 
+def _embedding() -> tvm.IRModule:
+    """Rows of a constant table; random indices go beyond it."""
+    table = relax.const(np.resize(np.arange(-128, 128), (60, 8)).astype("int8"))
+
+    def body(emit, ids):
+        rows = R.take(emit(dequantize(table, 0.1, 0)), ids, 0, "clip")
+        return [emit(quantize(emit(rows), 0.1, 0))]
+
+    return module({"ids": ((1, 9), "int64")}, body, ["rows"])
+
+
+def _gathered_activation() -> tvm.IRModule:
+    """Rows of a tensor that is computed before: all of them must be there."""
+
+    def body(emit, x, ids):
+        y = island(emit, R.nn.relu, x)
+        rows = R.take(emit(dequantize(y, 0.1, 0)), ids, 1, "clip")
+        return [emit(quantize(emit(rows), 0.1, 0))]
+
+    return module({"x": _int8(1, 200, 4), "ids": ((5,), "int32")}, body, ["rows"])
+
+
 def _unused_input() -> tvm.IRModule:
     return module(
         {"x": _int8(4, 3), "unused": _int8(3)},
@@ -116,5 +138,7 @@ EDGE_MODELS: dict[str, Callable[[], tvm.IRModule]] = {
     "float_edges": _float_edges,
     "float_operators": _float_operators,
     "argmax": _argmax,
+    "embedding": _embedding,
+    "gathered_activation": _gathered_activation,
     "unused_input": _unused_input,
 }

@@ -16,11 +16,19 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from .draw import Draw
-from .onnx_operators import LARGE, MICROSOFT, RANKS, RULES, Graph, Value
+from .onnx_operators import INDICES, LARGE, MICROSOFT, RANKS, RULES, Graph, Value
 
 OPERATORS: tuple[str, ...] = tuple(sorted(RULES))
 SEEDS = st.integers(0, 2**32 - 1)
-DTYPES = {TensorProto.INT8: "int8", TensorProto.UINT8: "uint8", TensorProto.FLOAT: "float32"}
+DTYPES = {
+    TensorProto.INT8: "int8",
+    TensorProto.UINT8: "uint8",
+    TensorProto.FLOAT: "float32",
+    TensorProto.INT32: "int32",
+    TensorProto.INT64: "int64",
+}
+INDEX_LIMITS = (-INDICES, INDICES - 1)
+LIMITS = {"uint8": (0, 255), "int32": INDEX_LIMITS, "int64": INDEX_LIMITS}
 
 
 def random_model(seed: int, *, max_ops: int = 6) -> bytes:
@@ -32,7 +40,8 @@ def random_model(seed: int, *, max_ops: int = 6) -> bytes:
     for _ in range(draw.integer(1, max_ops)):
         x = graph.pool[-1] if draw.chance(0.75) else draw.choice(graph.pool)
         name = draw.choice([n for n in OPERATORS if _applies(n, x)])
-        graph.pool += [v for v in RULES[name](graph, x) if v.size <= 4 * LARGE]
+        made = [v for v in RULES[name](graph, x) if 2 <= len(v.shape) <= 4]
+        graph.pool += [v for v in made if v.size <= 4 * LARGE]
     return _finish(graph)
 
 
@@ -139,7 +148,7 @@ def _input(
     """Turn 0 is the lowest value everywhere, turn 1 the highest, the rest are random."""
     shape = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
     dtype = DTYPES[value.type.tensor_type.elem_type]
-    low, high = (0, 255) if dtype == "uint8" else (-128, 127)
+    low, high = LIMITS.get(dtype, (-128, 127))
     codes = np.full(shape, (low, high)[turn]) if turn < 2 else draw.integers(
         shape, low, high, "int64")
     if dtype != "float32":

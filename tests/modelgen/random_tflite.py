@@ -17,10 +17,16 @@ from hypothesis import strategies as st
 
 from .draw import Draw, Quant
 from .tflite_builder import Tensor
-from .tflite_operators import LARGE, RANKS, RULES, Graph, applies
+from .tflite_operators import INDICES, LARGE, RANKS, RULES, Graph, applies
 
 OPERATORS: tuple[str, ...] = tuple(sorted(RULES))
 SEEDS = st.integers(0, 2**32 - 1)
+DTYPES = {
+    tflite.TensorType.FLOAT32: "float32",
+    tflite.TensorType.UINT8: "uint8",
+    tflite.TensorType.INT32: "int32",
+}
+LIMITS = {"uint8": (0, 255), "int32": (0, INDICES - 1)}
 
 
 def random_model(seed: int, *, max_ops: int = 6, unequal: bool = False) -> bytes:
@@ -131,10 +137,8 @@ def _input(draw: Draw, subgraph: tflite.SubGraph, index: int, turn: int) -> np.n
     """Turn 0 is the lowest value everywhere, turn 1 the highest, the rest are random."""
     tensor = subgraph.Tensors(index)
     shape = tuple(int(d) for d in tensor.ShapeAsNumpy()) if tensor.ShapeLength() else ()
-    dtype = {tflite.TensorType.FLOAT32: "float32", tflite.TensorType.UINT8: "uint8"}.get(
-        tensor.Type(), "int8"
-    )
-    low, high = (0, 255) if dtype == "uint8" else (-128, 127)
+    dtype = DTYPES.get(tensor.Type(), "int8")
+    low, high = LIMITS.get(dtype, (-128, 127))
     if turn < 2:
         codes = np.full(shape, (low, high)[turn])
     else:

@@ -22,6 +22,11 @@ def conv(x, groups=1, bias=True, layout="NHWC"):
     return relax.op.add(value, constant((8,), dtype="int32")) if bias else value
 
 
+def taken(x, indices):
+    """Elements of the last axis at constant indices."""
+    return relax.op.take(x, relax.const(np.array(indices, "int64")), 1, "clip")
+
+
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("bias", [True, False])
 def test_convolution_takes_bias_window_and_groups(groups, bias):
@@ -79,6 +84,10 @@ def test_fused_activations_become_limits(operator, activation, limits):
         (lambda x: relax.op.reshape(x, (6,)), [(2, 3)], ["relax.reshape"]),
         (lambda x: relax.op.permute_dims(x, [1, 0]), [(2, 3)], ["transpose"]),
         (lambda x: relax.op.permute_dims(x, [1, 0]), [(1, 3)], ["relax.reshape"]),
+        (lambda x: taken(x, [3, 1, 4]), [(2, 5)], ["gather_fixed"]),
+        (lambda x: taken(x, [4, 2, 0]), [(2, 5)], ["strided_slice"]),
+        (lambda x: taken(x, [[1, 2], [3, 4]]), [(2, 5)], ["strided_slice", "relax.reshape"]),
+        (lambda x: taken(x, 3), [(2, 5)], ["strided_slice", "relax.reshape"]),
         (lambda x: relax.op.broadcast_to(x, (4, 2, 3)), [(2, 1)], ["broadcast_to"]),
         (lambda x: relax.op.broadcast_to(x, (1, 2, 3)), [(2, 3)], ["relax.reshape"]),
         (
@@ -149,6 +158,22 @@ def test_parts_of_a_split_are_slices():
     assert [ints(c.attrs["begin"]) for c in found] == [[0, 0], [0, 2]]
     x = every_value((2, 4))
     np.testing.assert_array_equal(run(lowered, x)[1], x[:, 2:])
+
+
+def test_a_float_table_is_quantized_as_the_rows_that_are_taken_from_it():
+    table = np.linspace(-3, 3, 20, dtype="float32").reshape(5, 4)
+
+    def build(emit, ids):
+        below = emit(relax.op.less(ids, relax.const(0, "int32")))
+        counted = emit(relax.op.add(ids, relax.const(5, "int32")))
+        rows = relax.op.take(relax.const(table), relax.op.where(below, counted, ids), 0, "clip")
+        return quantized(emit(rows), 0.05)
+
+    lowered = lower(module(build, (7,), dtype="int32"))
+    assert names(lowered) == ["gather"]
+    rows = run(lowered, np.array([0, 4, -1, -5, -9, 5, 99], "int32"))[0]
+    expected = np.rint(table[[0, 4, 4, 0, 0, 4, 4]] / 0.05) + 3
+    np.testing.assert_array_equal(rows, expected)
 
 
 def test_a_change_of_scale_around_a_move_is_a_table():

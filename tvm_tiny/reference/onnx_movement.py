@@ -22,7 +22,7 @@ GENERIC = {
     "DepthToSpace",
     "Expand",
     "Flatten",
-    "Gather",
+    "GatherND",
     "Identity",
     "Reshape",
     "Slice",
@@ -33,6 +33,14 @@ GENERIC = {
     "Transpose",
     "Unsqueeze",
 }
+
+
+def gather(node: Node, operands: list[Any], quant: Quant | None) -> Array:
+    """Gather; indices below 0 count from the end, what is still outside becomes the nearest."""
+    x, indices = operands[:2]
+    axis = node.attributes.get("axis", 0)
+    counted = np.where(indices < 0, indices + x.shape[axis], indices)
+    return np.asarray(np.take(x, counted, axis=axis, mode="clip"))
 
 
 def max_pool(node: Node, operands: list[Any], quant: Quant | None) -> Array:
@@ -106,6 +114,7 @@ def _nearest(node: Node, size: int, output: int, factor: float) -> npt.NDArray[n
 
 SPECIAL: dict[str, Callable[[Node, list[Any], Quant | None], Array]] = {
     "GlobalMaxPool": global_max_pool,
+    "Gather": gather,
     "MaxPool": max_pool,
     "Pad": pad,
     "Resize": resize_nearest,

@@ -241,6 +241,12 @@ def _unpack(op: Operator, inputs: list[Array | None]) -> Arrays:
     return list(np.moveaxis(_array(inputs, 0), op.options.Axis(), 0))
 
 
+def _gather(op: Operator, inputs: list[Array | None]) -> Arrays:
+    """Indices outside of the axis become the nearest inside; TFLM reads what is there."""
+    indices = _array(inputs, 1)
+    return [np.take(_array(inputs, 0), indices, axis=op.options.Axis(), mode="clip")]
+
+
 def _depth_to_space(op: Operator, inputs: list[Array | None]) -> Arrays:
     return [movement.depth_to_space(_array(inputs, 0), op.options.BlockSize())]
 
@@ -347,6 +353,7 @@ MOVEMENT: dict[str, Handler] = {
     "DEPTH_TO_SPACE": _depth_to_space,
     "EXPAND_DIMS": _reshape,
     "PAD": _pad,
+    "GATHER": _gather,
     "PACK": _pack,
     "PADV2": _pad,
     "RESHAPE": _reshape,

@@ -116,6 +116,9 @@ CASES: dict[str, Case] = {
     "slice backwards": one(
         "Slice", ([-1, 9], "int64"), ([-99, 1], "int64"), ([1, 2], "int64"), ([-1, -2], "int64")
     ),
+    "gather": one("Gather", ([[0, -1], [2, 2]], "int64"), axis=2),
+    "gather channels": one("Gather", ([3, 0, -2], "int64"), axis=1),
+    "gather nd": one("GatherND", ([[0, 3, -1], [0, 1, 4]], "int64")),
     "tile": one("Tile", ([1, 2, 1, 3], "int64")),
     "expand": lambda b, x: b.node(
         "Expand", [b.node("MaxPool", [x], kernel_shape=[1, 5]), b.const([3, 1, 1, 5], "int64")]

@@ -210,10 +210,6 @@ UNSUPPORTED = {
         r"CONV_2D \(tensor 'c0'\): float32 where int8 is needed",
     ),
     "int64 bias": (conv(bias=np.zeros(3, np.int64)), "int64 bias"),
-    "new axis": (
-        unary_model("STRIDED_SLICE", S, S, "StridedSliceOptions", SLICE, NewAxisMask=1),
-        "new-axis",
-    ),
     "pool of two scales": (
         unary_model("MAX_POOL_2D", S, (1, 2, 2, 2), **POOL),
         r"MAX_POOL_2D \(tensor 'x'\): scale 0.05 and zero point -3 where the result has scale 0.07",

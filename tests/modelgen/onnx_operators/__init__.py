@@ -7,10 +7,10 @@ compare roundings instead of operators. `rule` names say what is generated; most
 """
 
 from . import binary, convolutions, movement, norms, pooling, products, shapes, unary
-from .graph import Graph, Value
+from .graph import INDICES, Graph, Value
 from .rules import LARGE, MICROSOFT, RANKS, RULES
 
-__all__ = ["FAMILIES", "LARGE", "MICROSOFT", "RANKS", "RULES", "Graph", "Value"]
+__all__ = ["FAMILIES", "INDICES", "LARGE", "MICROSOFT", "RANKS", "RULES", "Graph", "Value"]
 
 # Importing a family puts its rules into the table.
 FAMILIES = (binary, convolutions, movement, norms, pooling, products, shapes, unary)

@@ -13,6 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 from ..draw import USUAL_SCALE, Draw, Quant
 
 
+# Indices that models take at run time lie from -INDICES to INDICES - 1.
+INDICES = 4
+
+
 @dataclass(frozen=True)
 class Value:
     """A quantized tensor; the zero point counts in int8, whatever the graph stores."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from onnx import TensorProto, helper
 
-from .graph import Graph, Value
+from .graph import INDICES, Graph, Value
 from .rules import LARGE, ints, rule, simple
 
 
@@ -48,6 +49,35 @@ def slice_(graph: Graph, x: Value) -> list[Value]:
              (("starts", first), ("ends", stop), ("axes", axis), ("steps", step))]
     shape = [count if i == axis else d for i, d in enumerate(x.shape)]
     return simple(graph, "Slice", x, x.quant, shape, names)
+
+
+@rule("Gather")
+def gather(graph: Graph, x: Value) -> list[Value]:
+    """Any indices of any axis, from either end, constant or given at run time."""
+    draw = graph.draw
+    axis = draw.integer(0, len(x.shape) - 1)
+    wanted = tuple(draw.integer(1, 4) for _ in range(draw.integer(0, 2 if len(x.shape) < 4 else 1)))
+    if x.shape[axis] >= INDICES and draw.chance(0.5):
+        indices, wanted = f"input.{len(graph.inputs)}", wanted or (1,)
+        kind = draw.choice((TensorProto.INT32, TensorProto.INT64))
+        graph.inputs.append(helper.make_tensor_value_info(indices, kind, wanted))
+    else:
+        extent = x.shape[axis]
+        indices = graph.constant("indices", draw.integers(wanted, -extent, extent - 1, "int64"))
+    shape = (*x.shape[:axis], *wanted, *x.shape[axis + 1 :])
+    return simple(graph, "Gather", x, x.quant, shape, [indices], axis=axis)
+
+
+@rule("GatherND", (2, 3, 4))
+def gather_nd(graph: Graph, x: Value) -> list[Value]:
+    """Constant indices of some leading axes."""
+    draw = graph.draw
+    axes = draw.integer(1, len(x.shape) - 1)
+    count = draw.integer(1, 4)
+    columns = [draw.integers((count,), -x.shape[k], x.shape[k] - 1, "int64") for k in range(axes)]
+    indices = graph.constant("indices", np.stack(columns, axis=-1))
+    shape = (count, *x.shape[axes:])
+    return simple(graph, "GatherND", x, x.quant, shape, [indices])
 
 
 @rule("Tile")

@@ -45,6 +45,7 @@ OPTIONS = {
     "TILE": "TileOptions",
     "BROADCAST_TO": "BroadcastToOptions",
     "REVERSE_V2": "ReverseV2Options",
+    "GATHER": "GatherOptions",
     "SLICE": "SliceOptions",
     "SPLIT_V": "SplitVOptions",
     "PACK": "PackOptions",

@@ -5,9 +5,9 @@ the range where their 32-bit fixed-point arithmetic is defined (no signed overfl
 """
 
 from . import binary, movement, products, reductions, shapes, unary, windows
-from .graph import LARGE, RANKS, RULES, Graph, applies
+from .graph import INDICES, LARGE, RANKS, RULES, Graph, applies
 
-__all__ = ["FAMILIES", "LARGE", "RANKS", "RULES", "Graph", "applies"]
+__all__ = ["FAMILIES", "INDICES", "LARGE", "RANKS", "RULES", "Graph", "applies"]
 
 # Importing a family puts its rules into the table.
 FAMILIES = (binary, movement, products, reductions, shapes, unary, windows)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from ..draw import Draw, Quant
 from ..tflite_builder import Builder, Tensor
 
+# Indices that models take at run time lie below this.
+INDICES = 4
 ACTIVATIONS = ("NONE", "NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 # Fixed by the kernels: outputs lie in [0, 1) and [-1, 1).
 UNIT_QUANT = Quant(1 / 256, -128)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..tflite_builder import Tensor
-from .graph import LARGE, PRODUCT_LIMIT, Graph, Rule, rule
+from .graph import INDICES, LARGE, PRODUCT_LIMIT, Graph, Rule, rule
 
 
 def _pad_widths(graph: Graph, x: Tensor) -> np.ndarray:
@@ -155,6 +155,20 @@ def unpack(graph: Graph, x: Tensor) -> list[Tensor]:
     shape = (*x.shape[:axis], *x.shape[axis + 1 :])
     count = x.shape[axis]
     return graph.builder.parts("UNPACK", x, [shape] * count, num=count, axis=axis)
+
+
+@rule("GATHER")
+def gather(graph: Graph, x: Tensor) -> list[Tensor]:
+    """Any indices of any axis, constant or given at run time."""
+    draw, builder = graph.draw, graph.builder
+    axis = draw.integer(0, x.rank - 1)
+    wanted = tuple(draw.integer(1, 4) for _ in range(draw.integer(0, 2 if x.rank < 4 else 1)))
+    if x.shape[axis] >= INDICES and draw.chance(0.5):
+        indices = builder.input(wanted or (1,), None, "int32")
+    else:
+        indices = builder.constant("indices", draw.integers(wanted, 0, x.shape[axis] - 1, "int32"))
+    shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    return [builder.operator("GATHER", [x, indices], shape, builder.copied(x), axis=axis)]
 
 
 @rule("REVERSE_V2")

@@ -18,7 +18,7 @@ from .ops import CONVERTERS
 from .reader import MAX_FILE_BYTES, read_model
 from .validate import label
 
-_PARAMETER_TYPES = frozenset({"int8", "uint8", "float32"})
+_PARAMETER_TYPES = frozenset({"int8", "uint8", "float32", "int32", "int64", "bool"})
 
 
 def from_tflite(model: bytes | str | Path) -> tvm.IRModule:

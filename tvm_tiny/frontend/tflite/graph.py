@@ -101,10 +101,14 @@ class Graph:
             "put a QUANTIZE operator between them",
         )
 
+    def plain(self, operator: Operator, tensor: Tensor) -> Any:
+        """The stored values of a tensor of any type, constant or not."""
+        return self._stored(operator, tensor, None)
+
     def _stored(self, operator: Operator, tensor: Tensor, data: Array | None) -> Any:
         if not tensor.constant:
             return self._values[tensor.index]
-        value = np.ascontiguousarray(self.constant(operator, tensor, data))
+        value = np.asarray(self.constant(operator, tensor, data), order="C")
         return relax.const(value, str(value.dtype))
 
     def _int8_parameters(self, operator: Operator, tensor: Tensor) -> Quantization:

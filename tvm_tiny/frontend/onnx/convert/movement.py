@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -145,6 +146,55 @@ def tile(context: Context, node: Node) -> list[Any]:
     return [context.emit(relax.op.tile(data, repeats))]
 
 
+def gather(context: Context, node: Node) -> list[Any]:
+    """Gather along `axis`; indices below 0 count from the end."""
+    data, axis = context.value(node.inputs[0]), int(node.attrs.get("axis", 0))
+    axis %= len(dims(data))
+    return [_taken(context, data, node.inputs[1], axis)]
+
+
+def gather_nd(context: Context, node: Node) -> list[Any]:
+    """GatherND by constant indices, of the axes they name as one; or by indices of one axis."""
+    data, indices = context.value(node.inputs[0]), context.graph.constants.get(node.inputs[1])
+    shape = dims(data)
+    if int(node.attrs.get("batch_dims", 0)):
+        raise Refused("batch_dims are not supported")
+    if indices is None or indices.shape[-1] == 1:
+        wanted = dims(context.value(node.inputs[1]))
+        if wanted[-1] != 1:
+            raise Refused("indices of several axes must be constants")
+        return [_taken(context, data, node.inputs[1], 0, wanted[:-1])]
+    named, kept = shape[: indices.shape[-1]], shape[indices.shape[-1] :]
+    _check_indices(indices, named)
+    flat = np.ravel_multi_index(np.moveaxis(indices % named, -1, 0), named)
+    joined = context.emit(relax.op.reshape(data, (math.prod(named), *kept)))
+    return [context.emit(relax.op.take(joined, relax.const(flat), 0, "clip"))]
+
+
+def _taken(
+    context: Context, data: Any, name: str, axis: int, shape: Sequence[int] | None = None
+) -> Any:
+    """Slices of `data` along `axis`; shape: of the indices, where not their own."""
+    size, known = dims(data)[axis], context.graph.constants.get(name)
+    if known is not None:
+        _check_indices(known, (size,))
+        known = known % size if shape is None else (known % size).reshape(shape)
+        return context.emit(relax.op.take(data, relax.const(known), axis, "clip"))
+    given = context.value(name)
+    dtype = str(given.ty.dtype)
+    if shape is not None:
+        given = context.emit(relax.op.reshape(given, shape))
+    below = context.emit(relax.op.less(given, relax.const(0, dtype)))
+    counted = context.emit(relax.op.add(given, relax.const(size, dtype)))
+    indices = context.emit(relax.op.where(below, counted, given))
+    return context.emit(relax.op.take(data, indices, axis, "clip"))
+
+
+def _check_indices(indices: Any, sizes: Sequence[int]) -> None:
+    if np.any(indices < -np.array(sizes)) or np.any(indices >= sizes):
+        raise Refused(f"an index is outside of its axis: of {list(sizes)} elements")
+
+
 # Transposes of [N, H, W, ...] with the channels split into three: how DepthToSpace splits them,
 # and in which order they follow H and W in [N, H, block, W, block, C].
 _DEPTH_TO_SPACE = {"DCR": (0, 1, 3, 2, 4, 5), "CRD": (0, 1, 4, 2, 5, 3)}
@@ -225,6 +275,8 @@ TABLE = {
     "Split": split,
     "Slice": strided_slice,
     "Expand": expand,
+    "Gather": gather,
+    "GatherND": gather_nd,
     "Tile": tile,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,

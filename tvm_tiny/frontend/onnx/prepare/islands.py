@@ -18,6 +18,8 @@ MOVEMENT: dict[str, int | None] = {
     "DepthToSpace": 1,
     "SpaceToDepth": 1,
     "Expand": 1,
+    "Gather": 1,
+    "GatherND": 1,
     "Tile": 1,
     "Pad": 1,
     "Resize": 1,

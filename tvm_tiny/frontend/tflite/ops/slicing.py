@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, axis_of
+from tvm_tiny.frontend.tflite.graph import Graph, axis_of, unsupported
 from tvm_tiny.frontend.tflite.model import Operator, Tensor
 from tvm_tiny.frontend.tflite.validate import label
 
@@ -220,6 +220,19 @@ def bounds(
     return window.indices(size)
 
 
+def convert_gather(graph: Graph, operator: Operator) -> None:
+    """Operands: data, indices (constant or not): slices of the data along one axis."""
+    data, indices = graph.operand(operator, 0), graph.operand(operator, 1)
+    axis = axis_of(operator, operator.integer("axis"), len(data.shape))
+    if operator.integer("batch_dims"):
+        raise unsupported(operator, graph.output(operator), "batch dimensions")
+    if indices.dtype not in {"int32", "int64"}:
+        raise unsupported(operator, indices, f"indices of {indices.dtype}; expected int32")
+    graph.expect_shape(operator, (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :]))
+    where = graph.plain(operator, indices)
+    graph.store(operator, relax.op.take(graph.copied(operator, data), where, axis, "clip"))
+
+
 def convert_reverse(graph: Graph, operator: Operator) -> None:
     """REVERSE_V2: the constant axes from their last element to their first."""
     data = graph.operand(operator, 0)
@@ -237,4 +250,5 @@ CONVERTERS = {
     "SLICE": convert_slice,
     "STRIDED_SLICE": convert_strided_slice,
     "REVERSE_V2": convert_reverse,
+    "GATHER": convert_gather,
 }

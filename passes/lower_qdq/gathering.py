@@ -1,0 +1,73 @@
+"""Gathering: slices of a tensor along an axis, at constant indices or at ones of run time."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import relax
+from tvm.ir import Call
+
+from tvm_tiny import ops
+
+from .move import Move, Resolve, reshaped, sliced
+from .quantized import array_of, constant, ints
+
+
+def take(call: Call, resolve: Resolve) -> Move | None:
+    """relax.take along an axis; indices in regular steps make a slice."""
+    x, shape = call.args[0], ints(call.ty.shape)
+    if call.attrs.axis is None or str(call.attrs.mode) == "wrap":
+        return None
+    axis = int(call.attrs.axis) % len(x.ty.shape)
+    indices = array_of(resolve(call.args[1]))
+    if indices is None:
+        return _at_run_time(call, axis, resolve)
+    inside = np.clip(indices, 0, int(x.ty.shape[axis]) - 1)
+    steps = np.unique(np.diff(inside.reshape(-1)))
+    if inside.size and (inside.size == 1 or (len(steps) == 1 and steps[0] != 0)):
+        step = int(steps[0]) if steps.size else 1
+        return _slice(x, axis, int(inside.reshape(-1)[0]), step, shape, inside.size)
+    return Move(
+        x,
+        lambda data: ops.call("gather_fixed", [data, constant(inside)], axis=axis, shape=shape),
+        lambda data: np.take(data, inside, axis=axis),
+    )
+
+
+def _slice(
+    x: relax.Expr, axis: int, first: int, step: int, shape: list[int], count: int
+) -> Move:
+    """`count` elements of an axis, from `first` on in equal steps, as a tensor of `shape`."""
+    extents = ints(x.ty.shape)
+    begin, strides = [0] * len(extents), [1] * len(extents)
+    begin[axis], strides[axis], extents[axis] = first, step, count
+    part = sliced(x, begin, strides, extents)
+    if extents == shape:
+        return part
+    assert part.values is not None, "a slice is known at compile time"
+    values = part.values
+    return Move(
+        x,
+        lambda data: relax.op.reshape(part.call(data), shape),
+        lambda data: values(data).reshape(shape),
+    )
+
+
+def _at_run_time(call: Call, axis: int, resolve: Resolve) -> Move | None:
+    indices, from_end = _counted_from_end(call.args[1], resolve)
+    if str(indices.ty.dtype) not in ("int32", "int64"):
+        return None
+    attrs = {"axis": axis, "shape": ints(call.ty.shape), "from_end": int(from_end)}
+    return Move(
+        call.args[0], lambda data: ops.call("gather", [data, indices], **attrs), values=None
+    )
+
+
+def _counted_from_end(expr: relax.Expr, resolve: Resolve) -> tuple[relax.Expr, bool]:
+    """The indices i behind `where(i < 0, i + size, i)`, and whether `expr` is that."""
+    choice = resolve(expr)
+    if not isinstance(choice, Call) or getattr(choice.op, "name", "") != "relax.where":
+        return expr, False
+    indices = choice.args[2]
+    below = resolve(choice.args[0])
+    is_below = isinstance(below, Call) and getattr(below.op, "name", "") == "relax.less"
+    return (indices, True) if is_below and below.args[0].same_as(indices) else (expr, False)

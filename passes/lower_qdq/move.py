@@ -1,0 +1,48 @@
+"""What a move is: a reordering of one tensor's elements, or a choice of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import relax
+
+from tvm_tiny import ops
+
+Resolve = Callable[[relax.Expr], relax.Expr]
+
+
+@dataclass(frozen=True)
+class Move:
+    """A reordering of `source`: as a Relax call on any tensor expression, and on an array.
+
+    values: None where the order is known at run time only.
+    """
+
+    source: relax.Expr
+    call: Callable[[relax.Expr], relax.Expr]
+    values: Callable[[np.ndarray], np.ndarray] | None
+
+
+def reshaped(source: relax.Expr, shape: Sequence[int]) -> Move:
+    """The same elements in the same order under another shape."""
+    shape = list(shape)
+    return Move(source, lambda x: relax.op.reshape(x, shape), lambda a: a.reshape(shape))
+
+
+def sliced(source: relax.Expr, begin: list[int], strides: list[int], shape: list[int]) -> Move:
+    """Every strides[k]-th element of axis k from begin[k] on, shape[k] of them."""
+
+    def values(array: np.ndarray) -> np.ndarray:
+        picked = [
+            first + step * np.arange(n)
+            for first, step, n in zip(begin, strides, shape, strict=True)
+        ]
+        return array[np.ix_(*picked)]
+
+    return Move(
+        source,
+        lambda x: ops.call("strided_slice", [x], begin=begin, strides=strides, shape=shape),
+        values,
+    )
