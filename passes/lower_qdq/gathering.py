@@ -8,7 +8,7 @@ from tvm.ir import Call
 
 from tvm_tiny import ops
 
-from .move import Move, Resolve, reshaped, sliced
+from .move import Move, Resolve, sliced
 from .quantized import array_of, constant, ints
 
 

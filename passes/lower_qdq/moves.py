@@ -15,6 +15,7 @@ from . import gathering
 from .move import Move, Resolve, reshaped, sliced
 from .quantized import ints
 
+
 def find(value: relax.Expr, resolve: Resolve) -> Move | None:
     """The move that `value` is, or None; `resolve` gives the expression behind variables."""
     if isinstance(value, TupleGetItem):

@@ -12,7 +12,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ..draw import USUAL_SCALE, Draw, Quant
 
-
 # Indices that models take at run time lie from -INDICES to INDICES - 1.
 INDICES = 4
 
