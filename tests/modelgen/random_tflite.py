@@ -32,7 +32,8 @@ LIMITS = {"uint8": (0, 255), "int32": (0, INDICES - 1)}
 def random_model(seed: int, *, max_ops: int = 6, unequal: bool = False) -> bytes:
     """A graph of one to `max_ops` rules (some add a helper operator), often with branches.
 
-    unequal: results that are copies of integers get quantization of their own, any at all.
+    unequal: results that are copies of integers get quantization of their own, any at all; and
+    now and then an operator reads a constant.
     """
     draw = Draw(seed)
     graph = Graph(draw)
@@ -43,6 +44,8 @@ def random_model(seed: int, *, max_ops: int = 6, unequal: bool = False) -> bytes
     for _ in range(draw.integer(1, max_ops)):
         # Mostly go on from the newest tensor: chains with now and then a branch.
         x = graph.pool[-1] if draw.chance(0.75) else draw.choice(graph.pool)
+        if unequal and draw.chance(0.1):
+            x = graph.constant_like(x.shape, x.quant)
         code = draw.choice([code for code in OPERATORS if applies(code, x)])
         made = [t for t in RULES[code](graph, x) if t.dtype == "int8" and 1 <= t.rank <= 4]
         graph.pool += [t for t in made if t.size <= 4 * LARGE]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import tflite
 from tvm_tiny.errors import ModelError, UnsupportedError
 
 from .quantization import Quant
+from .tensor import unique_names
 
 MAGIC = b"TFL3"
 NO_TENSOR = -1
@@ -58,6 +59,7 @@ class Tensor:
 class Operator:
     """An operator: builtin name, tensors (None for an absent optional input), options table."""
 
+    index: int
     name: str
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
@@ -71,6 +73,17 @@ class Graph:
     operators: tuple[Operator, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+
+
+def needed(graph: Graph) -> Graph:
+    """The graph without operators that no model output depends on."""
+    wanted = {tensor.name for tensor in graph.outputs}
+    kept = []
+    for op in reversed(graph.operators):
+        if wanted & {tensor.name for tensor in op.outputs}:
+            wanted |= {tensor.name for tensor in op.inputs if tensor is not None}
+            kept.append(op)
+    return replace(graph, operators=tuple(reversed(kept)))
 
 
 def _names(enum: type) -> dict[int, str]:
@@ -94,7 +107,11 @@ def _read(data: bytes) -> Graph:
     if model.SubgraphsLength() != 1:
         raise UnsupportedError(f"model has {model.SubgraphsLength()} subgraphs, expected one")
     graph = model.Subgraphs(0)
-    tensors = _unique([_tensor(model, graph.Tensors(i)) for i in range(graph.TensorsLength())])
+    ends = [graph.Inputs(k) for k in range(graph.InputsLength())]
+    ends += [graph.Outputs(k) for k in range(graph.OutputsLength())]
+    tensors = [_tensor(model, graph.Tensors(i), i) for i in range(graph.TensorsLength())]
+    names = unique_names([tensor.name for tensor in tensors], ends)
+    tensors = [replace(t, name=name) for t, name in zip(tensors, names, strict=True)]
     builtin = _names(tflite.BuiltinOperator)
     options = _names(tflite.BuiltinOptions)
     operators = []
@@ -106,7 +123,8 @@ def _read(data: bytes) -> Graph:
         indices = [op.Inputs(k) for k in range(op.InputsLength())]
         operators.append(
             Operator(
-                builtin[number],
+                i,
+                builtin.get(number, f"operator code {number}"),
                 tuple(None if k == NO_TENSOR else tensors[k] for k in indices),
                 tuple(tensors[op.Outputs(k)] for k in range(op.OutputsLength())),
                 _options(op, options),
@@ -129,22 +147,8 @@ def _options(op: Any, names: dict[int, str]) -> Any:
     return options
 
 
-def _unique(tensors: list[Tensor]) -> list[Tensor]:
-    """Number repeated names, since results are keyed by name."""
-    seen: dict[str, int] = {}
-    result = []
-    for tensor in tensors:
-        count = seen[tensor.name] = seen.get(tensor.name, -1) + 1
-        name = f"{tensor.name}:{count}" if count else tensor.name
-        result.append(Tensor(name, *(getattr(tensor, key) for key in _FIELDS)))
-    return result
-
-
-_FIELDS = ("shape", "dtype", "scales", "zero_points", "data")
-
-
-def _tensor(model: Any, tensor: Any) -> Tensor:
-    name = (tensor.Name() or b"").decode("utf-8", "replace")
+def _tensor(model: Any, tensor: Any, index: int) -> Tensor:
+    name = (tensor.Name() or b"").decode("utf-8", "replace") or f"tensor_{index}"
     if tensor.Type() not in DTYPES:
         raise UnsupportedError(f"tensor '{name}': element type {tensor.Type()} is not supported")
     dtype = DTYPES[tensor.Type()]
@@ -159,5 +163,7 @@ def _tensor(model: Any, tensor: Any) -> Tensor:
         scales = np.array(quantization.ScaleAsNumpy(), dtype=np.float32)
         zero_points = np.zeros(scales.size, dtype=np.int64)
         if quantization.ZeroPointLength():
-            zero_points[:] = quantization.ZeroPointAsNumpy()
+            given = quantization.ZeroPointAsNumpy()
+            # Some converters write another number of them, all the same.
+            zero_points[:] = given if given.size == scales.size else given[0]
     return Tensor(name, shape, dtype, scales, zero_points, data)

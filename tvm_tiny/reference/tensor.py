@@ -30,6 +30,29 @@ class TensorInfo:
     zero_point: int | None = None
 
 
+def unique_names(names: Sequence[str], first: Sequence[int] = ()) -> list[str]:
+    """Names made distinct: the second tensor called `a` becomes `a_2`.
+
+    Tensors are named in their order, but for those at the positions `first`, which come before.
+    """
+    result = [""] * len(names)
+    taken = set(names)
+    seen: dict[str, int] = {}
+    for position in dict.fromkeys([*first, *range(len(names))]):
+        name = names[position]
+        seen[name] = seen.get(name, 0) + 1
+        result[position] = name if seen[name] == 1 else _numbered(name, seen, taken)
+    return result
+
+
+def _numbered(name: str, seen: dict[str, int], taken: set[str]) -> str:
+    """`name` with the first free number from its count on."""
+    while f"{name}_{seen[name]}" in taken:
+        seen[name] += 1
+    taken.add(f"{name}_{seen[name]}")
+    return f"{name}_{seen[name]}"
+
+
 def read_file(path: Path) -> bytes:
     """Content of a model file; raises ModelError if it cannot be read."""
     try:

@@ -68,7 +68,7 @@ CORRUPT = {
     "no subgraph": (wired(GOOD, subgraphs=0), "no subgraph"),
     "no input": (wired(GOOD, inputs=[]), "no input"),
     "input index": (wired(GOOD, inputs=[7]), "model input 7 of 3"),
-    "twice": (wired(GOOD, outputs=[2, 2]), "twice"),
+    "twice": (wired(GOOD, inputs=[0, 0]), "one input tensor twice"),
     "no operators": (wired([], outputs=[0]), "no operators"),
     "order": (wired(GOOD[::-1]), r"reads tensor 'y' before"),
     "producers": (wired([*GOOD, ([0], [2])]), r"writes tensor 'z'"),

@@ -11,12 +11,12 @@ from tvm import relax
 from tvm_tiny.errors import ModelError, UnsupportedError
 from tvm_tiny.interface import INPUT_QUANTIZATION
 
-from .fold import fold_shapes
+from .fold import drop_unneeded, fold_constants
 from .graph import Graph
 from .model import Model, Operator, Tensor
 from .ops import CONVERTERS
 from .reader import MAX_FILE_BYTES, read_model
-from .validate import label
+from .validate import label, order_fault
 
 _PARAMETER_TYPES = frozenset({"int8", "uint8", "float32", "int32", "int64", "bool"})
 
@@ -41,10 +41,14 @@ def from_tflite(model: bytes | str | Path) -> tvm.IRModule:
 
 def _import(data: bytes) -> tvm.IRModule:
     parsed = read_model(data)
+    parsed = drop_unneeded(fold_constants(parsed, data))
     general = _general_reasons(parsed)
     if not any(tensor.dtype in {"int8", "int16", "INT4"} for tensor in parsed.tensors):
         raise UnsupportedError([*general, _not_int8(parsed)])
-    parsed = fold_shapes(parsed)
+    misordered = order_fault(parsed)
+    unknown = [_unknown(op, parsed) for op in parsed.operators if op.kind not in CONVERTERS]
+    if misordered is not None:  # it may only follow from, say, a tensor with a state
+        raise UnsupportedError([*general, *unknown]) if general or unknown else misordered
     module, fault, reasons = _build(parsed)
     if fault is not None and not general:  # else it may only follow from, say, a dynamic shape
         raise fault
@@ -64,7 +68,10 @@ def _read_file(path: Path) -> bytes:
 
 def _general_reasons(model: Model) -> list[str]:
     """Reasons that no single operator gives."""
-    reasons = [f"tensor '{t.name}': {flaw}" for t in model.tensors for flaw in t.flaws]
+    used = {i for operator in model.operators for i in (*operator.inputs, *operator.outputs)}
+    used |= {*model.inputs, *model.outputs}
+    tensors = [tensor for tensor in model.tensors if tensor.index in used]
+    reasons = [f"tensor '{t.name}': {flaw}" for t in tensors for flaw in t.flaws]
     if model.subgraphs > 1:
         reasons.append(
             f"{model.subgraphs} subgraphs (control flow); export the model with one subgraph"
@@ -72,6 +79,12 @@ def _general_reasons(model: Model) -> list[str]:
     for index in model.inputs:
         reasons += _input_reasons(model.tensors[index])
     return reasons
+
+
+def _unknown(operator: Operator, model: Model) -> str:
+    name = model.tensors[operator.outputs[0]].name if operator.outputs else ""
+    where = f"tensor '{name}'" if operator.outputs else f"operator {operator.index}"
+    return f"{operator.kind} ({where}): the operator is not supported"
 
 
 def _not_int8(model: Model) -> str:
@@ -142,9 +155,7 @@ def _convert_all(graph: Graph, model: Model) -> tuple[ModelError | None, list[st
 def _convert(graph: Graph, operator: Operator) -> None:
     converter = CONVERTERS.get(operator.kind)
     if converter is None:
-        tensor = graph.output(operator) if operator.outputs else None
-        where = f" (tensor '{tensor.name}')" if tensor else f" (operator {operator.index})"
-        raise UnsupportedError(f"{operator.kind}{where}: the operator is not supported")
+        raise UnsupportedError(_unknown(operator, graph.model))
     try:
         converter(graph, operator)
     except (tvm.error.InternalError, ValueError, TypeError) as error:  # from type inference
@@ -158,7 +169,9 @@ def _interface(tensor: Tensor) -> list[float]:
     Its readers do not always say: those that copy integers read them as the result's.
     """
     own = tensor.quantization
-    return [float(own.scales[0]), float(own.zero_points[0])] if own is not None else []
+    if own is None or tensor.dtype not in ("int8", "uint8"):
+        return []
+    return [float(own.scales[0]), float(own.zero_points[0])]
 
 
 def _variable(tensor: Tensor) -> Any:

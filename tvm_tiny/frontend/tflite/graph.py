@@ -21,13 +21,13 @@ class Graph:
     """
 
     def __init__(self, model: Model, builder: relax.BlockBuilder) -> None:
-        self._model = model
+        self.model = model
         self._builder = builder
         self._values: dict[int, Any] = {}
 
     def tensor(self, index: int) -> Tensor:
         """The tensor of this index."""
-        return self._model.tensors[index]
+        return self.model.tensors[index]
 
     def bind(self, index: int, value: Any) -> None:
         """Say which Relax variable holds this tensor."""
@@ -176,7 +176,7 @@ class Graph:
         The builder's own `emit` would replace dots in the name and number what occurs twice.
         """
         expr = self._builder.normalize(expr)
-        kind = relax.Var if tensor.index in self._model.outputs else relax.DataflowVar
+        kind = relax.Var if tensor.index in self.model.outputs else relax.DataflowVar
         variable = kind(tensor.name, expr.ty)
         self._builder.emit_normalized(relax.VarBinding(variable, expr))
         return variable

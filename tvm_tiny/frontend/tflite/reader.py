@@ -9,13 +9,16 @@ ModelError.
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import tflite
 
 from tvm_tiny.errors import ModelError
+from tvm_tiny.reference.tensor import unique_names
 
 from . import schema
 from .model import ABSENT, Array, Model, Operator, Option, Quantization, Tensor
@@ -25,7 +28,13 @@ MAX_FILE_BYTES = 256 << 20
 MAX_TENSOR_BYTES = 64 << 20
 MAX_RANK = 8
 MAX_ITEMS = 1 << 16  # tensors, operators, buffers: each
-_ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int32": (0, 0)}
+# The types that kernels read with scale and zero point, and the range of zero points.
+_ZERO_POINTS = {
+    "int8": (-128, 127),
+    "uint8": (0, 255),
+    "int16": (-32768, 32767),
+    "INT4": (-8, 7),
+}
 _LOW_LEVEL = (
     ArithmeticError,
     AssertionError,
@@ -87,16 +96,17 @@ class _Reader:
             self._tensor(root, graph.Tensors(i), i, buffers)
             for i in range(self._count(graph.TensorsLength(), "tensor"))
         )
+        inputs, outputs = (self._integers(x()) for x in (graph.InputsAsNumpy, graph.OutputsAsNumpy))
         codes = [
             self._kind(root.OperatorCodes(i))
             for i in range(self._count(root.OperatorCodesLength(), "operator code"))
         ]
         operators = tuple(self._operators(graph, codes))
         return Model(
-            tensors=tensors,
+            tensors=_with_unique_names(tensors, [*inputs, *outputs]),
             operators=operators,
-            inputs=self._integers(graph.InputsAsNumpy()),
-            outputs=self._integers(graph.OutputsAsNumpy()),
+            inputs=inputs,
+            outputs=outputs,
             subgraphs=subgraphs,
         )
 
@@ -211,8 +221,11 @@ class _Reader:
         zero_points = self._vector(table.ZeroPointAsNumpy()).astype(np.int64)
         if len(scales) == 0:
             return None
-        if len(zero_points) == 0:
-            zero_points = np.zeros(len(scales), np.int64)
+        if dtype not in _ZERO_POINTS:
+            return _scales_only(scales, shape)
+        if len(zero_points) != len(scales) and len(set(zero_points.tolist())) <= 1:
+            # Old converters write more or fewer than scales; all the same, they say the same.
+            zero_points = np.full(len(scales), zero_points[0] if len(zero_points) else 0)
         axis = table.QuantizedDimension()
         _check_quantization(scales, zero_points, axis, shape, dtype, where)
         return Quantization(scales, zero_points, axis if len(scales) > 1 else 0)
@@ -257,6 +270,20 @@ class _Reader:
         return value
 
 
+def _with_unique_names(tensors: tuple[Tensor, ...], first: list[int]) -> tuple[Tensor, ...]:
+    """The tensors, those called the same told apart; inputs and outputs keep their names first."""
+    known = [index for index in first if 0 <= index < len(tensors)]
+    names = unique_names([tensor.name for tensor in tensors], known)
+    for index in dict.fromkeys(known):
+        if names[index] != tensors[index].name:
+            warnings.warn(
+                f"the model has more than one tensor '{tensors[index].name}': its input or output "
+                f"{index} is called '{names[index]}'",
+                stacklevel=2,
+            )
+    return tuple(replace(t, name=name) for t, name in zip(tensors, names, strict=True))
+
+
 def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
@@ -277,6 +304,18 @@ def _check_size(shape: tuple[int, ...], dtype: str, where: str) -> None:
         )
 
 
+def _scales_only(scales: Array, shape: tuple[int, ...]) -> Quantization | None:
+    """What a record on int32, bool or float32 says: of a bias its scales, else nothing.
+
+    Kernels read no more of it, and converters have written any zero point and dimension there.
+    """
+    if shape != (len(scales),) and len(scales) != 1:
+        return None
+    if not np.all(np.isfinite(scales)) or np.any(scales <= 0):
+        return None
+    return Quantization(scales, np.zeros(len(scales), np.int64), 0)
+
+
 def _check_quantization(
     scales: Array, zero_points: Array, axis: int, shape: tuple[int, ...], dtype: str, where: str
 ) -> None:
@@ -292,8 +331,8 @@ def _check_quantization(
         )
     if not np.all(np.isfinite(scales)) or np.any(scales <= 0):
         raise ModelError(f"{where}: a quantization scale is not a finite number above 0")
-    low, high = _ZERO_POINTS.get(dtype, (None, None))
-    if low is not None and (np.any(zero_points < low) or np.any(zero_points > high)):
+    low, high = _ZERO_POINTS[dtype]
+    if np.any(zero_points < low) or np.any(zero_points > high):
         raise ModelError(f"{where}: a zero point is outside {low} to {high}, the range of {dtype}")
 
 

@@ -9,32 +9,35 @@ from .model import ABSENT, Model, Operator
 
 
 def validate(model: Model) -> None:
-    """Check indices, operand counts and order: each tensor has one producer, before its uses.
-
-    Raises ModelError naming the operator or tensor.
-    """
+    """Check indices and operand counts; raises ModelError naming the operator or tensor."""
     _check_interface(model)
-    known = {t.index for t in model.tensors if t.constant} | set(model.inputs)
     for operator in model.operators:
         _check_operands(model, operator)
+
+
+def order_fault(model: Model) -> ModelError | None:
+    """The first tensor without exactly one producer, before its uses; None for a model in order."""
+    known = {t.index for t in model.tensors if t.constant} | set(model.inputs)
+    for operator in model.operators:
         for index in operator.inputs:
             if index != ABSENT and index not in known:
-                raise ModelError(
+                return ModelError(
                     f"{label(operator)}: reads tensor '{model.tensors[index].name}' before any "
                     "operator has written it; the operators are not in execution order"
                 )
         for index in operator.outputs:
             if index in known:
-                raise ModelError(
+                return ModelError(
                     f"{label(operator)}: writes tensor '{model.tensors[index].name}', which is "
                     "a constant, a model input or another operator's output"
                 )
             known.add(index)
     for index in model.outputs:
         if index not in known:
-            raise ModelError(
+            return ModelError(
                 f"model output '{model.tensors[index].name}' is written by no operator"
             )
+    return None
 
 
 def label(operator: Operator) -> str:
@@ -51,8 +54,8 @@ def _check_interface(model: Model) -> None:
                 raise ModelError(
                     f"model {what} {index} of {len(model.tensors)} tensors does not exist"
                 )
-        if len(set(indices)) != len(indices):
-            raise ModelError(f"the model lists one {what} tensor twice")
+    if len(set(model.inputs)) != len(model.inputs):
+        raise ModelError("the model lists one input tensor twice; export it again")
     for index in model.inputs:
         if model.tensors[index].constant:
             raise ModelError(f"model input '{model.tensors[index].name}' is a constant")
