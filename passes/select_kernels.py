@@ -50,7 +50,8 @@ class SelectKernels:
     Requires: integer operators in main.
     Ensures: the same bytes.
     Does nothing when: no operator is of a kind that has micro-kernels. Operators whose arithmetic
-    does not fit them (dilation, groups, shifts to the left) stay what they are.
+    does not fit them (dilation, groups, weights of nine bits, shifts to the left) stay what they
+    are.
     """
 
     def __init__(
@@ -167,7 +168,7 @@ def _product(
     extra: Mapping[str, Any],
 ) -> Call | None:
     arrays = [a.value.numpy() for a in call.args[1:] if isinstance(a, GenericConst)]
-    if len(arrays) != 4:
+    if len(arrays) != 4 or arrays[0].dtype != np.int8:
         return None
     rounding = str(call.attrs["rounding"])
     isa = isa.rounding(rounding)

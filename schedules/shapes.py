@@ -22,6 +22,12 @@ def shape_of(expr: Expr) -> tuple[int, ...]:
     return spec(expr)[0]
 
 
+def dilation_of(call: Expr) -> tuple[int, int]:
+    """Steps between a window's taps, down and across: the attribute, 1 where there is none."""
+    down, across = call.attrs.get("dilation", (1, 1))
+    return int(down), int(across)
+
+
 def row_split(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Split a shape into the dimensions that count rows and those inside a row.
 

@@ -113,6 +113,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "qadd_n": (_broadcast_all, "int8"),
     "qavg_of_sums": (_declared, "int8"),
     "qavg_pool2d": (_pool2d, "int8"),
+    "qavg_pool2d_rescaled": (_pool2d, "int8"),
     "qbatch_matmul": (_matmul, "int8"),
     "qconv2d": (_conv2d, "int8"),
     "qconv2d_transpose": (_declared, "int8"),

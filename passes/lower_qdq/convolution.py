@@ -30,12 +30,29 @@ def split_bias(island: Island, names: tuple[str, ...]) -> tuple[Call, Quantized 
     return None
 
 
-def weights(island: Island, expr: relax.Expr) -> Quantized | None:
-    """A constant int8 tensor, symmetric, with scales per output channel or one for all."""
+def weights(island: Island, expr: relax.Expr, axis: int = 0) -> Quantized | None:
+    """Constant weights without zero point; scales per output channel (`axis`) or one for all.
+
+    Their values less the zero point are int8 where all fit, else int16: those have nine bits,
+    which portable kernels take and micro-kernels do not.
+    """
     leaf = island.leaf(expr)
-    if leaf is None or leaf.array is None or leaf.dtype != "int8" or np.any(leaf.zero_point):
+    if leaf is None or leaf.array is None or leaf.dtype != "int8":
         return None
-    return leaf if leaf.scale.size == 1 or leaf.axis == 0 else None
+    if leaf.scale.size != 1 and leaf.axis != axis:
+        return None
+    if not np.any(leaf.zero_point):
+        return leaf
+    along = [-1 if k == leaf.axis else 1 for k in range(len(leaf.shape))]
+    offsets = leaf.zero_point.reshape(along if leaf.zero_point.size > 1 else [])
+    values = leaf.array.astype("int16") - offsets
+    narrow = np.array_equal(values, values.astype("int8"))
+    return Quantized(
+        constant(values, "int8" if narrow else "int16"),
+        leaf.scale,
+        np.zeros_like(leaf.zero_point),
+        leaf.axis,
+    )
 
 
 def epilogue(
@@ -93,18 +110,17 @@ def conv2d(island: Island) -> relax.Expr | None:
 
 
 def conv2d_transpose(island: Island) -> relax.Expr | None:
-    """quantize(permute(conv2d_transpose(permute(x), permute(w))) + bias) -> qconv2d_transpose."""
+    """quantize(permute(conv2d_transpose(permute(x), w)) + bias) -> qconv2d_transpose."""
     found = split_bias(island, ("permute_dims",))
     call = island.match(found[0].args[0], "nn.conv2d_transpose") if found else None
     if found is None or call is None or not _permutes(found[0], (0, 2, 3, 1)):
         return None
     data = island.match(call.args[0], "permute_dims")
     attrs = call.attrs
-    if data is None or not _permutes(data, (0, 3, 1, 2)) or int(attrs.groups) != 1:
+    if data is None or not _permutes(data, (0, 3, 1, 2)):
         return None
-    if ints(attrs.dilation) != [1, 1]:
-        return None
-    x, w = island.activation(data.args[0]), _transposed_weights(island, call.args[1])
+    groups = int(attrs.groups)
+    x, w = island.activation(data.args[0]), _transposed_weights(island, call.args[1], groups)
     bias = found[1]
     if x is None or w is None or (bias and bias.array is None):
         return None
@@ -115,23 +131,27 @@ def conv2d_transpose(island: Island) -> relax.Expr | None:
         [x.expr, w.expr, *operands],
         strides=ints(attrs.strides),
         padding=ints(attrs.padding),
+        dilation=ints(attrs.dilation),
+        groups=groups,
         shape=ints(found[0].ty.shape),
         **common,
     )
 
 
-def _transposed_weights(island: Island, expr: relax.Expr) -> Quantized | None:
-    """Kernel of a transposed convolution as OHWI, from IOHW or a permuted OHWI."""
-    permuted = island.match(expr, "permute_dims")
-    leaf = island.leaf(permuted.args[0] if permuted else expr)
-    if leaf is None or leaf.array is None or leaf.dtype != "int8" or np.any(leaf.zero_point):
+def _transposed_weights(island: Island, expr: relax.Expr, groups: int) -> Quantized | None:
+    """Kernel [I, O / groups, KH, KW] of a transposed convolution as [O, KH, KW, I / groups].
+
+    Each group has its share of the inputs, one after the other; scales per output channel are
+    those of the first group, which all of them share.
+    """
+    w = weights(island, expr, axis=1)
+    if w is None or w.array is None:
         return None
-    iohw = leaf.array.transpose(axes_of(permuted)) if permuted else leaf.array
-    axis = axes_of(permuted).index(leaf.axis) if permuted else leaf.axis
-    if leaf.scale.size != 1 and axis != 1:
-        return None
-    ohwi = constant(iohw.transpose(1, 2, 3, 0), "int8")
-    return Quantized(ohwi, leaf.scale, leaf.zero_point, 0)
+    inputs, share, height, width = w.shape
+    grouped = w.array.reshape(groups, inputs // groups, share, height, width)
+    ohwi = grouped.transpose(0, 2, 3, 4, 1).reshape(groups * share, height, width, -1)
+    scale = w.scale if w.scale.size == 1 else np.tile(w.scale, groups)
+    return Quantized(constant(ohwi, w.dtype), scale, np.zeros_like(scale), 0)
 
 
 def _permutes(call: Call, axes: tuple[int, ...]) -> bool:

@@ -53,12 +53,10 @@ def _dense_weights(island: Island, expr: relax.Expr) -> Quantized | None:
     if permuted is not None:
         leaf = weights(island, permuted.args[0])
         return leaf if leaf is not None and axes_of(permuted) == [1, 0] else None
-    leaf = island.leaf(expr)
-    if leaf is None or leaf.array is None or leaf.dtype != "int8" or np.any(leaf.zero_point):
+    leaf = weights(island, expr, axis=1)
+    if leaf is None or leaf.array is None or len(leaf.shape) != 2:
         return None
-    if len(leaf.shape) != 2 or (leaf.scale.size != 1 and leaf.axis != 1):
-        return None
-    return Quantized(constant(leaf.array.T, "int8"), leaf.scale, leaf.zero_point, 0)
+    return Quantized(constant(leaf.array.T, leaf.dtype), leaf.scale, leaf.zero_point, 0)
 
 
 def _batch_matmul(island: Island, call: Call, a: Quantized) -> relax.Expr | None:

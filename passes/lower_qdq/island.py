@@ -105,6 +105,12 @@ class Island:
         scale, zero = (a.astype("float64").reshape(shape) for a in (leaf.scale, leaf.zero_point))
         return np.asarray((leaf.array - zero) * scale)
 
+    def pad_value(self, call: Call) -> float | None:
+        """The real number that a constant nn.pad writes; None for another mode."""
+        if str(call.attrs.pad_mode) != "constant":
+            return None
+        return number(call.args[1]) if len(call.args) > 1 else float(call.attrs.pad_value)
+
     def clamp(self) -> dict[str, int]:
         """The fused activation's limits as operator attributes."""
         return {"act_min": self.low, "act_max": self.high}

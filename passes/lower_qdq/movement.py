@@ -15,7 +15,7 @@ from tvm_tiny.reference.quantization import Quant, Rounding, quantize, quantize_
 from . import moves
 from .elementwise import finish, requantized
 from .island import Island
-from .quantized import Quantized, array_of, constant, ints, number
+from .quantized import Quantized, array_of, constant, ints
 
 
 def move(island: Island) -> relax.Expr | None:
@@ -44,12 +44,12 @@ def pad(island: Island) -> relax.Expr | None:
     """quantize(pad(x, real value)) -> pad with the value as the output quantizes it."""
     call = island.match(island.core, "nn.pad")
     x = island.activation(call.args[0]) if call is not None else None
-    if call is None or x is None or str(call.attrs.pad_mode) != "constant":
+    real = island.pad_value(call) if call is not None else None
+    if call is None or x is None or real is None:
         return None
     widths = ints(call.attrs.pad_width)
     if min(widths, default=0) < 0:
         return None
-    real = float(number(call.args[1])) if len(call.args) > 1 else float(call.attrs.pad_value)
     value = quantize_value(real, Quant(island.scale, island.zp), island.reference_rounding)
     padded = ops.call(
         "pad",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from tvm import relax
 from tvm.ir import Call
 
@@ -14,72 +17,80 @@ from .quantized import Quantized, ints
 
 
 def pool2d(island: Island) -> relax.Expr | None:
-    """quantize(avg_pool2d(x)) and max_pool2d -> qavg_pool2d, qmax_pool2d."""
+    """quantize(avg_pool2d(x)) and max_pool2d -> qavg_pool2d, qavg_pool2d_rescaled, qmax_pool2d."""
     call = island.match(island.core, "nn.avg_pool2d", "nn.max_pool2d")
-    x = island.activation(call.args[0]) if call is not None else None
+    x = _source(island, call.args[0]) if call is not None else None
     if call is None or x is None or str(call.attrs.layout) != "NHWC":
         return None
     attrs, name = call.attrs, call.op.name.removeprefix("relax.nn.")
     padding = ints(attrs.padding)
-    counts_padding = name == "avg_pool2d" and bool(attrs.count_include_pad) and any(padding)
-    if ints(attrs.dilation) != [1, 1] or not (counts_padding or _has_taps(call, x)):
+    if name == "avg_pool2d" and bool(attrs.count_include_pad) and any(padding):
+        if bool(attrs.ceil_mode):
+            return None
+        top, left, bottom, right = padding
+        x = _padded(island, x, [0, 0, top, bottom, left, right, 0, 0])
+        padding = [0, 0, 0, 0]
+    if not _has_taps(call, x, padding):
         return None
-    if counts_padding and bool(attrs.ceil_mode):
+    window = {
+        "pool_size": ints(attrs.pool_size),
+        "strides": ints(attrs.strides),
+        "dilation": ints(attrs.dilation),
+        "padding": _fit(padding, call, x),
+    }
+    if name == "avg_pool2d" and island.rounding == "float32":
+        scales = {"x_scale": x.real_scale, "y_scale": island.scale}
+        changes = {"x_zp": x.zp, "y_zp": island.zp, **scales, **island.clamp()}
+        return ops.call("qavg_pool2d_rescaled", [x.expr], **window, **changes)
+    if quant(x) == Quant(island.scale, island.zp):
+        return ops.call(f"q{name}", [x.expr], **window, **island.clamp())
+    pooled = ops.call(f"q{name}", [x.expr], **window, act_min=-128, act_max=127)
+    return finish(island, pooled, x)
+
+
+def _source(island: Island, expr: relax.Expr) -> Quantized | None:
+    """What is pooled: an activation, or one with zeros around it, which an average counts."""
+    pad = island.match(expr, "nn.pad")
+    if pad is None:
+        return island.activation(expr)
+    x, fill = island.activation(pad.args[0]), island.pad_value(pad)
+    widths = ints(pad.attrs.pad_width)
+    if x is None or fill != 0.0 or min(widths) < 0:
         return None
-    operand, padding = (
-        (_padded(island, x, padding), [0, 0, 0, 0])
-        if counts_padding
-        else (x.expr, _fit(padding, call, x))
-    )
-    keeps_scale = quant(x) == Quant(island.scale, island.zp)
-    pooled = ops.call(
-        f"q{name}",
-        [operand],
-        pool_size=ints(attrs.pool_size),
-        strides=ints(attrs.strides),
-        padding=padding,
-        **(island.clamp() if keeps_scale else {"act_min": -128, "act_max": 127}),
-    )
-    return pooled if keeps_scale else finish(island, pooled, x)
+    return _padded(island, x, widths)
 
 
-def _padded(island: Island, x: Quantized, padding: list[int]) -> relax.Expr:
-    """`x` with real zeros around it that an average counts."""
-    top, left, bottom, right = padding
-    n, h, w, c = x.shape
-    shape = [n, h + top + bottom, w + left + right, c]
-    return island.emit(
-        ops.call("pad", [x.expr], before=[0, top, left, 0], value=x.zp, shape=shape)
-    )
+def _padded(island: Island, x: Quantized, widths: list[int]) -> Quantized:
+    """`x` with real zeros around it; widths: before and after, axis by axis."""
+    before, after = widths[::2], widths[1::2]
+    shape = [b + n + a for b, n, a in zip(before, x.shape, after, strict=True)]
+    padded = ops.call("pad", [x.expr], before=before, value=x.zp, shape=shape)
+    return replace(x, expr=island.emit(padded))
 
 
-def _has_taps(call: Call, x: Quantized) -> bool:
+def _axes(call: Call, x: Quantized) -> Iterator[tuple[int, int, int, int, int]]:
+    """(outputs, stride, dilation, taps, inputs) of height and width."""
+    attrs = call.attrs
+    windows = (ints(v) for v in (attrs.strides, attrs.dilation, attrs.pool_size))
+    return zip(ints(call.ty.shape)[1:3], *windows, x.shape[1:3], strict=True)
+
+
+def _has_taps(call: Call, x: Quantized, padding: list[int]) -> bool:
     """False where a window lies wholly in the padding: an average of nothing."""
-    axes = zip(
-        ints(call.ty.shape)[1:3],
-        ints(call.attrs.strides),
-        ints(call.attrs.pool_size),
-        ints(call.attrs.padding)[:2],
-        x.shape[1:3],
-        strict=True,
-    )
     return all(
-        before < size and (out - 1) * stride - before < total
-        for out, stride, size, before, total in axes
+        any(0 <= out * stride + tap * dilation - before < total for tap in range(taps))
+        for (outputs, stride, dilation, taps, total), before in zip(
+            _axes(call, x), padding[:2], strict=True
+        )
+        for out in range(outputs)
     )
 
 
 def _fit(padding: list[int], call: Call, x: Quantized) -> list[int]:
     """Padding that gives the call's output size; ceil_mode adds to the end of each axis."""
     top, left, bottom, right = padding
-    need = [
-        (int(out) - 1) * stride + size - total
-        for out, stride, size, total in zip(
-            ints(call.ty.shape)[1:3],
-            ints(call.attrs.strides),
-            ints(call.attrs.pool_size),
-            x.shape[1:3],
-            strict=True,
-        )
-    ]
-    return [top, left, max(bottom, need[0] - top), max(right, need[1] - left)]
+    rows, columns = (
+        (outputs - 1) * stride + (taps - 1) * dilation + 1 - total
+        for outputs, stride, dilation, taps, total in _axes(call, x)
+    )
+    return [top, left, max(bottom, rows - top), max(right, columns - left)]

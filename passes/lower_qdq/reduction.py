@@ -8,7 +8,7 @@ from tvm.ir import Call
 
 from tvm_tiny import ops
 from tvm_tiny.reference.arithmetic import quantize_multiplier
-from tvm_tiny.reference.reduction import mean_multiplier
+from tvm_tiny.reference.reduction import mean_multiplier, mean_ratio
 
 from .elementwise import finish
 from .island import Island
@@ -20,9 +20,9 @@ def mean(island: Island) -> relax.Expr | None:
 
     A sum is a mean whose multiplier does not hold 1 / count.
     """
-    call = island.match(island.core, "mean", "sum", "nn.adaptive_avg_pool2d")
+    call = island.match(island.core, "mean", "sum", "nn.adaptive_avg_pool2d", "nn.avg_pool2d")
     x = island.activation(call.args[0]) if call is not None else None
-    axes = _reduced_axes(call, len(x.shape)) if call is not None and x is not None else None
+    axes = _reduced_axes(island, call, len(x.shape)) if call is not None and x is not None else None
     if call is None or x is None or axes is None:
         return None
     if not axes:
@@ -52,16 +52,24 @@ def _factors(x: Quantized, island: Island, count: int) -> dict[str, int | float]
         if count == 1
         else mean_multiplier(x.real_scale, island.scale, count)
     )
-    ratio = np.float32(x.real_scale) / (np.float32(count) * np.float32(island.scale))
+    ratio = mean_ratio(x.real_scale, island.scale, count)
     return {"multiplier": multiplier, "shift": shift, "ratio": float(ratio)}
 
 
-def _reduced_axes(call: Call, rank: int) -> list[int] | None:
-    if call.op.name == "relax.nn.adaptive_avg_pool2d":
-        whole = str(call.attrs.layout) == "NHWC" and ints(call.ty.shape)[1:3] == [1, 1]
-        return [1, 2] if whole else None
+def _reduced_axes(island: Island, call: Call, rank: int) -> list[int] | None:
+    if call.op.name in ("relax.nn.adaptive_avg_pool2d", "relax.nn.avg_pool2d"):
+        return [1, 2] if _is_global(island, call) else None
     axes = call.attrs.axis
     return sorted(a % rank for a in ints(axes)) if axes is not None else list(range(rank))
+
+
+def _is_global(island: Island, call: Call) -> bool:
+    """Whether a pooling is the mean of each plane; TFLite's rounds in another way than its mean."""
+    whole = str(call.attrs.layout) == "NHWC" and ints(call.ty.shape)[1:3] == [1, 1]
+    if call.op.name == "relax.nn.adaptive_avg_pool2d" or not whole:
+        return whole
+    size, extents = ints(call.attrs.pool_size), ints(call.args[0].ty.shape)[1:3]
+    return island.rounding == "float32" and size == extents and not any(ints(call.attrs.padding))
 
 
 def _adjacent(island: Island, x: Quantized, axes: list[int]) -> tuple[relax.Expr, list[int]]:
@@ -77,7 +85,7 @@ def extreme(island: Island) -> relax.Expr | None:
     """quantize(max(x, axes)), min(x, axes) -> qreduce_max, qreduce_min of the raw values."""
     call = island.match(island.core, "max", "min")
     x = island.activation(call.args[0]) if call is not None else None
-    axes = _reduced_axes(call, len(x.shape)) if call is not None and x is not None else None
+    axes = _reduced_axes(island, call, len(x.shape)) if call is not None and x is not None else None
     if call is None or x is None or axes is None:
         return None
     if not axes:

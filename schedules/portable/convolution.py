@@ -11,7 +11,7 @@ from tvm.script import tirx as T
 from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import channel_rescale, clamp_int8
 from ..rings import OUT, Rings
-from ..shapes import batch_and_row, inside, shape_of
+from ..shapes import batch_and_row, dilation_of, inside, shape_of, spec
 
 CONVOLUTION_SCALARS = ("x_zp", "y_zp", "act_min", "act_max")
 
@@ -25,14 +25,15 @@ def reached(position: Expr, stride: int, extent: int) -> Expr:
 def qconv2d(call: Call, rings: Rings) -> RowKernel:
     """int8 convolution of any kernel, stride, dilation, groups and padding.
 
-    Operands: x [N,H,W,C] int8, w [O,KH,KW,C/groups] int8, bias, multiplier, shift [O] int32.
+    Operands: x [N,H,W,C] int8, w [O,KH,KW,C/groups] int8 or, where they had a zero point, int16,
+    bias, multiplier, shift [O] int32.
     """
     attrs = call.attrs
     N, H, W, C = shape_of(call.args[0])
-    O, KH, KW, I = shape_of(call.args[1])  # noqa: E741  OHWI is the layout's name
+    (O, KH, KW, I), weights = spec(call.args[1])  # noqa: E741  OHWI is the layout's name
     _, OH, OW, _ = shape_of(call)
     SH, SW = (int(v) for v in attrs["strides"])
-    DH, DW = (int(v) for v in attrs["dilation"])
+    DH, DW = dilation_of(call)
     PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
     G = O // int(attrs["groups"])
     S = shape_of(call.args[4])[0]
@@ -42,7 +43,7 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
     @T.prim_func(private=True, s_tir=True)
     def row(
         x: T.Buffer((N, H, rings.pitch(0, W), C), "int8"),
-        w: T.Buffer((O, KH, KW, I), "int8"),
+        w: T.Buffer((O, KH, KW, I), weights),
         bias: T.Buffer((O,), "int32"),
         multiplier: T.Buffer((O,), rescale.dtype),
         shift: T.Buffer((S,), "int32"),
@@ -95,14 +96,16 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
 def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
     """int8 transposed convolution, gathered: each output reads the inputs that reach it.
 
-    Operands: x [N,H,W,C] int8, w [O,KH,KW,C] int8, bias, multiplier, shift [O] int32.
+    Operands: as those of `qconv2d`.
     """
     attrs = call.attrs
     N, H, W, C = shape_of(call.args[0])
-    O, KH, KW, _ = shape_of(call.args[1])  # noqa: E741
+    (O, KH, KW, I), weights = spec(call.args[1])  # noqa: E741
     _, OH, OW, _ = shape_of(call)
     SH, SW = (int(v) for v in attrs["strides"])
+    DH, DW = dilation_of(call)
     PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
+    G = O // int(attrs.get("groups", 1))
     S = shape_of(call.args[4])[0]
     rescale = channel_rescale(call)
     image, line = batch_and_row(N, OH)
@@ -110,7 +113,7 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
     @T.prim_func(private=True, s_tir=True)
     def row(
         x: T.Buffer((N, H, rings.pitch(0, W), C), "int8"),
-        w: T.Buffer((O, KH, KW, C), "int8"),
+        w: T.Buffer((O, KH, KW, I), weights),
         bias: T.Buffer((O,), "int32"),
         multiplier: T.Buffer((O,), rescale.dtype),
         shift: T.Buffer((S,), "int32"),
@@ -122,8 +125,8 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
             lines = T.sblock_alloc_buffer((KH + 1,), "int32")
             for ky in range(KH):
                 lines[ky] = T.Select(
-                    T.truncmod(line(y) + PT - ky, SH) == 0,
-                    rings.tap(0, T.truncdiv(line(y) + PT - ky, SH), H, q),
+                    T.truncmod(line(y) + PT - ky * DH, SH) == 0,
+                    rings.tap(0, T.truncdiv(line(y) + PT - ky * DH, SH), H, q),
                     -1,
                 )
             lines[KH] = rings.slot(OUT, line(y), q)
@@ -134,23 +137,23 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
                     scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
                     acc[0] = bias[vc]
                     for ky in range(KH):
-                        if rings.pick(reached(line(y) + PT - ky, SH, H), lines[ky] >= 0):
+                        if rings.pick(reached(line(y) + PT - ky * DH, SH, H), lines[ky] >= 0):
                             for kx in range(KW):
-                                if reached(vx + PL - kx, SW, W):
-                                    for ic in range(C):
+                                if reached(vx + PL - kx * DW, SW, W):
+                                    for ic in range(I):
                                         acc[0] += (
                                             T.Cast(
                                                 "int32",
                                                 x[
                                                     image(y),
                                                     rings.pick(
-                                                        T.truncdiv(line(y) + PT - ky, SH),
+                                                        T.truncdiv(line(y) + PT - ky * DH, SH),
                                                         lines[ky],
                                                     ),
                                                     rings.column(
-                                                        0, T.truncdiv(vx + PL - kx, SW), q
+                                                        0, T.truncdiv(vx + PL - kx * DW, SW), q
                                                     ),
-                                                    ic,
+                                                    vc // G * I + ic,
                                                 ],
                                             )
                                             - q[0]

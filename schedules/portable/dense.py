@@ -9,14 +9,17 @@ from tvm.script import tirx as T
 from ..kernel import RowKernel, row_kernel
 from ..requantize import channel_rescale, clamp_int8, tensor_rescale
 from ..rings import Rings
-from ..shapes import batch_and_row, shape_of
+from ..shapes import batch_and_row, shape_of, spec
 
 
 @row_kernel("tvm_tiny.qdense", scalars=("x_zp", "y_zp", "act_min", "act_max"))
 def qdense(call: Call, rings: Rings) -> RowKernel:
-    """int8 fully connected layer: x [..., I], w [O, I], bias, multiplier, shift [O] int32."""
+    """int8 fully connected layer: x [..., I], w [O, I], bias, multiplier, shift [O] int32.
+
+    w: int8 or, where they had a zero point, int16.
+    """
     *lead, I = shape_of(call.args[0])  # noqa: E741
-    O = shape_of(call.args[1])[0]  # noqa: E741
+    (O, _), weights = spec(call.args[1])  # noqa: E741
     M = math.prod(lead)
     S = shape_of(call.args[4])[0]
     rescale = channel_rescale(call)
@@ -24,7 +27,7 @@ def qdense(call: Call, rings: Rings) -> RowKernel:
     @T.prim_func(private=True, s_tir=True)
     def row(
         x: T.Buffer((M, I), "int8"),
-        w: T.Buffer((O, I), "int8"),
+        w: T.Buffer((O, I), weights),
         bias: T.Buffer((O,), "int32"),
         multiplier: T.Buffer((O,), rescale.dtype),
         shift: T.Buffer((S,), "int32"),

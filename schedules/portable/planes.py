@@ -7,7 +7,7 @@ from tvm.ir import Call
 from tvm.script import tirx as T
 
 from ..requantize import channel_rescale, clamp_int8
-from ..shapes import inside, shape_of
+from ..shapes import dilation_of, inside, shape_of, spec
 
 
 def depthwise_planes(call: Call) -> tirx.PrimFunc:
@@ -18,8 +18,8 @@ def depthwise_planes(call: Call) -> tirx.PrimFunc:
     """
     attrs = call.attrs
     _, H, W, C = shape_of(call.args[0])
-    _, KH, KW, _ = shape_of(call.args[1])
-    DH, DW = (int(v) for v in attrs["dilation"])
+    (_, KH, KW, _), weights = spec(call.args[1])
+    DH, DW = dilation_of(call)
     PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
     S = shape_of(call.args[4])[0]
     rescale = channel_rescale(call)
@@ -27,7 +27,7 @@ def depthwise_planes(call: Call) -> tirx.PrimFunc:
     @T.prim_func(private=True, s_tir=True)
     def planes(
         x: T.Buffer((1, H, W, C), "int8"),
-        w: T.Buffer((C, KH, KW, 1), "int8"),
+        w: T.Buffer((C, KH, KW, 1), weights),
         bias: T.Buffer((C,), "int32"),
         multiplier: T.Buffer((C,), rescale.dtype),
         shift: T.Buffer((S,), "int32"),

@@ -1,24 +1,57 @@
 """Average and max pooling, one output row at a time; taps outside the input do not count."""
 
-from tvm.ir import Call
+import math
+from collections.abc import Callable
+
+from tvm import tirx
+from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
+from tvm_tiny.reference.reduction import mean_ratio
+
 from ..kernel import RowKernel, first_operand, row_kernel
-from ..requantize import clamp_int8
+from ..requantize import Rescale, clamp_int8
 from ..rings import OUT, Rings
-from ..shapes import batch_and_row, inside, shape_of
+from ..shapes import batch_and_row, dilation_of, inside, shape_of
+
+
+def _mean_ratio(call: Call) -> Callable[[Expr], Expr]:
+    """From the number of values in a sum to its multiplier; a constant where none is cut off."""
+    x_scale, y_scale = (float(call.attrs.get(name, 1.0)) for name in ("x_scale", "y_scale"))
+    taps = math.prod(int(v) for v in call.attrs["pool_size"])
+    fixed = tirx.const(float(mean_ratio(x_scale, y_scale, taps)), "float32")
+
+    def ratio(count: Expr) -> Expr:
+        real = tirx.const(y_scale, "float32") * count.astype("float32")
+        return tirx.const(x_scale, "float32") / real
+
+    return ratio if any(int(v) for v in call.attrs["padding"]) else lambda count: fixed
 
 
 @row_kernel(
     "tvm_tiny.qavg_pool2d", scalars=("act_min", "act_max"), streams=first_operand, tiles=True
 )
+@row_kernel(
+    "tvm_tiny.qavg_pool2d_rescaled",
+    scalars=("act_min", "act_max", "x_zp", "y_zp"),
+    streams=first_operand,
+    tiles=True,
+)
 def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
-    """Average of the taps inside the input, halves away from zero: x [N,H,W,C] int8."""
+    """Average of the taps inside the input: x [N,H,W,C] int8.
+
+    In the input's quantization halves go away from zero. `qavg_pool2d_rescaled` takes the sum to
+    any, rounded once, as onnxruntime does.
+    """
     attrs = call.attrs
+    rescales = call.op.name == "tvm_tiny.qavg_pool2d_rescaled"
+    rescale = Rescale(float32=rescales)
+    ratio = _mean_ratio(call)
     N, H, W, C = shape_of(call.args[0])
     _, OH, OW, _ = shape_of(call)
     KH, KW = (int(v) for v in attrs["pool_size"])
     SH, SW = (int(v) for v in attrs["strides"])
+    DH, DW = dilation_of(call)
     PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
     image, line = batch_and_row(N, OH)
 
@@ -32,29 +65,33 @@ def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
         with T.sblock("row"):
             lines = T.sblock_alloc_buffer((KH + 1,), "int32")
             for ky in range(KH):
-                lines[ky] = rings.tap(0, line(y) * SH + ky - PT, H, q)
+                lines[ky] = rings.tap(0, line(y) * SH + ky * DH - PT, H, q)
             lines[KH] = rings.slot(OUT, line(y), q)
             for ox, c in T.grid(rings.span(OW, q), C):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, c])
                     acc = T.sblock_alloc_buffer((2,), "int32")
+                    scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
                     acc[0] = 0
                     acc[1] = 0
                     for ky in range(KH):
-                        if rings.pick(inside(line(y) * SH + ky - PT, H), lines[ky] >= 0):
+                        if rings.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
                             for kx in range(KW):
-                                if inside(vx * SW + kx - PL, W):
+                                if inside(vx * SW + kx * DW - PL, W):
                                     acc[0] += T.Cast(
                                         "int32",
                                         x[
                                             image(y),
-                                            rings.pick(line(y) * SH + ky - PT, lines[ky]),
-                                            rings.column(0, vx * SW + kx - PL, q),
+                                            rings.pick(line(y) * SH + ky * DH - PT, lines[ky]),
+                                            rings.column(0, vx * SW + kx * DW - PL, q),
                                             vc,
                                         ],
                                     )
                                     acc[1] += 1
-                    if acc[0] > 0:
+                    if rescales:
+                        scaled[0] = rescale.up(acc[0] - q[2] * acc[1], ratio(acc[1]), acc[1])
+                        acc[0] = rescale.down(scaled[0], acc[1]) + q[3]
+                    elif acc[0] > 0:
                         acc[0] = T.truncdiv(acc[0] + T.truncdiv(acc[1], 2), acc[1])
                     else:
                         acc[0] = T.truncdiv(acc[0] - T.truncdiv(acc[1], 2), acc[1])
@@ -75,6 +112,7 @@ def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
     _, OH, OW, _ = shape_of(call)
     KH, KW = (int(v) for v in attrs["pool_size"])
     SH, SW = (int(v) for v in attrs["strides"])
+    DH, DW = dilation_of(call)
     PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
     image, line = batch_and_row(N, OH)
 
@@ -88,7 +126,7 @@ def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
         with T.sblock("row"):
             lines = T.sblock_alloc_buffer((KH + 1,), "int32")
             for ky in range(KH):
-                lines[ky] = rings.tap(0, line(y) * SH + ky - PT, H, q)
+                lines[ky] = rings.tap(0, line(y) * SH + ky * DH - PT, H, q)
             lines[KH] = rings.slot(OUT, line(y), q)
             for ox, c in T.grid(rings.span(OW, q), C):
                 with T.sblock("pixel"):
@@ -96,17 +134,17 @@ def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
                     best = T.sblock_alloc_buffer((1,), "int32")
                     best[0] = -128
                     for ky in range(KH):
-                        if rings.pick(inside(line(y) * SH + ky - PT, H), lines[ky] >= 0):
+                        if rings.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
                             for kx in range(KW):
-                                if inside(vx * SW + kx - PL, W):
+                                if inside(vx * SW + kx * DW - PL, W):
                                     best[0] = T.max(
                                         best[0],
                                         T.Cast(
                                             "int32",
                                             x[
                                                 image(y),
-                                                rings.pick(line(y) * SH + ky - PT, lines[ky]),
-                                                rings.column(0, vx * SW + kx - PL, q),
+                                                rings.pick(line(y) * SH + ky * DH - PT, lines[ky]),
+                                                rings.column(0, vx * SW + kx * DW - PL, q),
                                                 vc,
                                             ],
                                         ),

@@ -6,6 +6,7 @@ import pytest
 from tvm_tiny.reference import (
     Quant,
     activation,
+    convolution,
     elementwise,
     movement,
     pooling,
@@ -63,7 +64,7 @@ def test_pools_ignore_what_lies_outside():
     pads = (1, 1, 1, 1)
     assert (pooling.average_pool2d(x, (3, 3), pads=pads) == -100).all()
     assert (pooling.max_pool2d(x, (3, 3), pads=pads) == -100).all()
-    counted = pooling.average_pool2d(x, (3, 3), pads=pads, count_include_pad=10)
+    counted = pooling.average_pool2d(convolution.pad_image(x, pads, 10), (3, 3))
     assert (counted == round((4 * -100 + 5 * 10) / 9)).all()
 
 

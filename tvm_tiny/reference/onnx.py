@@ -74,7 +74,7 @@ class ONNXReference:
                 evaluation.step(node)
             except TvmTinyError:
                 raise
-            except (ValueError, IndexError, TypeError, KeyError) as error:
+            except (ValueError, IndexError, TypeError, KeyError, MemoryError) as error:
                 raise ModelError(f"{node.where}: operands do not fit ({error})") from error
         return {**given, **evaluation.tensors, **evaluation.outputs()}
 

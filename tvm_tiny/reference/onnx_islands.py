@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from .onnx_operands import NoIntegerForm, Operand
 from .onnx_operands import per_tensor as _activation
 from .onnx_operands import quantized as _quantized
 from .onnx_values import Dequantized, Node
-from .onnx_windows import from_nhwc, to_nhwc, window
+from .onnx_windows import from_nhwc, to_nhwc, transposed_window, window
 from .quantization import Quant, Rounding, quantize_value, requantize
 
 Array = npt.NDArray[Any]
@@ -85,46 +86,31 @@ def _conv(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -
 def _conv_transpose(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     x, x_quant = _activation(args)
     w, weights = _weights(args)
-    if x.ndim != 4 or node.attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise NoIntegerForm
     groups = node.attributes.get("group", 1)
-    inputs, share, kh, kw = weights.shape
-    # [I, O / groups, KH, KW], the groups along I -> [O, KH, KW, I / groups]
-    split = weights.reshape(groups, inputs // groups, share, kh, kw)
-    kernel = split.transpose(0, 2, 3, 4, 1).reshape(groups * share, kh, kw, inputs // groups)
+    inputs, share, *kernel = weights.shape
+    # [I, O / groups, (KH,) KW], the groups along I -> [O, KH, KW, I / groups]
+    split = weights.reshape(
+        groups, inputs // groups, share, *(kernel if x.ndim == 4 else [1, *kernel])
+    )
+    ohwi = split.transpose(0, 2, 3, 4, 1).reshape(groups * share, *split.shape[3:], -1)
     scales = np.tile(w.scales, groups) if w.scales.size > 1 else w.scales
-    shape = window(node, x.shape, [kh, kw])
-    extra = node.attributes.get("output_padding", [0, 0])
-    size = [
-        shape.strides[i] * (x.shape[2 + i] - 1)
-        + extra[i]
-        + (shape.kernel[i] - 1) * shape.dilations[i]
-        + 1
-        - shape.pads[i]
-        - shape.pads[i + 2]
-        for i in range(2)
-    ]
-    pads = shape.pads[:2]
-    if "output_shape" in node.attributes:
-        wanted = list(node.attributes["output_shape"])[-2:]
-        pads = ((size[0] - wanted[0]) // 2, (size[1] - wanted[1]) // 2)
-        size = wanted
     scales = np.broadcast_to(scales, groups * share)
+    shape, size = transposed_window(node, x.shape, kernel)
     result = convolution.conv2d_transpose(
         to_nhwc(x),
-        kernel,
+        ohwi,
         bias_integers(args, 2, x_quant.scale, scales),
         x_quant,
         scales,
         y,
-        output_shape=(size[0], size[1]),
+        output_shape=size,
         strides=shape.strides,
-        pads=pads,
+        pads=shape.pads[:2],
         dilations=shape.dilations,
         groups=groups,
         rounding=rounding,
     )
-    return from_nhwc(result, 4)
+    return from_nhwc(result, x.ndim)
 
 
 def _matmul(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
@@ -204,20 +190,21 @@ def _unary(kernel: Callable[..., Array]) -> Kernel:
 
 def _average_pool(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     x, x_quant = _activation(args)
-    shape = window(node, x.shape, list(node.attributes["kernel_shape"]))
-    if shape.dilations != (1, 1):
-        raise NoIntegerForm
-    include = node.attributes.get("count_include_pad", 0)
-    if include and node.attributes.get("ceil_mode", 0):
-        raise NoIntegerForm
-    pooled = pooling.average_pool2d(
-        to_nhwc(x),
-        shape.kernel,
-        strides=shape.strides,
-        pads=shape.pads,
-        count_include_pad=x_quant.zero_point if include else None,
-    )
-    return requantize(from_nhwc(pooled, x.ndim), x_quant, y, rounding=rounding)
+    kernel = list(node.attributes["kernel_shape"])
+    shape = window(node, x.shape, kernel)
+    image, pads = to_nhwc(x), shape.pads
+    if node.attributes.get("count_include_pad", 0):
+        # The model's own padding counts as real zeros; what ceil_mode adds does not.
+        plain = replace(node, attributes={**node.attributes, "ceil_mode": 0})
+        top, left, bottom, right = window(plain, x.shape, kernel).pads
+        image = convolution.pad_image(image, (top, left, bottom, right), x_quant.zero_point)
+        pads = (0, 0, pads[2] - bottom, pads[3] - right)
+    options: dict[str, Any] = {"strides": shape.strides, "pads": pads, "dilations": shape.dilations}
+    if rounding is Rounding.FLOAT32:
+        pooled = pooling.average_pool2d_rescaled(image, shape.kernel, x_quant, y, **options)
+    else:
+        pooled = requantize(pooling.average_pool2d(image, shape.kernel, **options), x_quant, y)
+    return from_nhwc(pooled, x.ndim)
 
 
 def _global_average_pool(

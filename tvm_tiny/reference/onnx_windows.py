@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,3 +76,30 @@ def _ceil_padding(padded: int, kernel: int, stride: int, dilation: int, after: i
     if steps * stride >= padded - after:
         return 0
     return max(steps * stride + span - padded, 0)
+
+
+def transposed_window(node: Node, shape: tuple[int, ...], kernel: list[int]) -> tuple[Window, Pair]:
+    """Window of a ConvTranspose on a tensor of NCHW (or NCW) `shape`, and its output's extents."""
+    rank = len(shape) - 2
+    attributes = node.attributes
+    plain: dict[str, Any] = {
+        name: attributes[name] for name in ("strides", "dilations", "pads") if name in attributes
+    }
+    own = window(replace(node, attributes=plain), shape, kernel)
+    extra, wanted = attributes.get("output_padding", [0] * rank), attributes.get("output_shape")
+    auto = attributes.get("auto_pad", "NOTSET")
+    before, sizes = [], []
+    for axis in range(rank):
+        k = 2 - rank + axis  # a sequence is an image of height 1
+        stride, span = own.strides[k], (own.kernel[k] - 1) * own.dilations[k]
+        full = (shape[2 + axis] - 1) * stride + span + 1 + extra[axis]
+        pads = (0, 0) if auto == "VALID" else (own.pads[k], own.pads[k + 2])
+        if wanted is not None or auto.startswith("SAME"):
+            size = min(shape[2 + axis] * stride, full) if wanted is None else wanted[-rank:][axis]
+            total = max(full - size, 0)
+            first = total // 2 if auto == "SAME_UPPER" else total - total // 2
+            pads = (first, full - size - first)
+        before.append(pads[0])
+        sizes.append(full - sum(pads))
+    top, left = _two(before, 0)
+    return own._replace(pads=(top, left, 0, 0)), _two(sizes, 1)

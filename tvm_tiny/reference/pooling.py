@@ -7,8 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arithmetic import INT8_MIN, Int8Array, clamp_to_int8, truncating_divide
+from .arithmetic import (
+    INT8_MIN,
+    Int8Array,
+    IntArray,
+    clamp_to_int8,
+    truncating_divide,
+    wrap_int32,
+)
 from .convolution import Pads, Pair, pad_image, windows
+from .quantization import Quant, rescale_float32, to_output
+from .reduction import mean_ratio
 
 FULL_RANGE = (-128, 127)
 
@@ -19,24 +28,46 @@ def average_pool2d(
     *,
     strides: Pair = (1, 1),
     pads: Pads = (0, 0, 0, 0),
+    dilations: Pair = (1, 1),
     limits: Pair = FULL_RANGE,
-    count_include_pad: int | None = None,
 ) -> Int8Array:
     """Mean of the window's pixels inside the image, in the input's quantization.
 
     The sum of the raw int8 values is divided by their count, to nearest, ties away from zero
-    (of the raw value). With `count_include_pad` = zero point, pixels outside count as that
-    value instead (ONNX's option).
+    (of the raw value).
     """
-    outside = 0 if count_include_pad is None else count_include_pad
-    view = windows(pad_image(x.astype(np.int32), pads, outside), kernel, strides)
-    total = view.sum(axis=(3, 4), dtype=np.int64)
-    inside = np.ones((1, *x.shape[1:3], 1), dtype=np.int32)
-    padded = pad_image(inside, pads, 0 if count_include_pad is None else 1)
-    count = windows(padded, kernel, strides).sum(axis=(3, 4), dtype=np.int64)
+    total, count = _sums(x, kernel, strides, pads, dilations)
     half = count // 2
     nudged = total + np.where(total > 0, half, -half)
     return clamp_to_int8(truncating_divide(nudged, count), limits)
+
+
+def average_pool2d_rescaled(
+    x: npt.NDArray[Any],
+    kernel: Pair,
+    x_quant: Quant,
+    y_quant: Quant,
+    *,
+    strides: Pair = (1, 1),
+    pads: Pads = (0, 0, 0, 0),
+    dilations: Pair = (1, 1),
+    limits: Pair | None = None,
+) -> Int8Array:
+    """Mean of the window's pixels inside the image, rounded once in float32 as onnxruntime does."""
+    total, count = _sums(x, kernel, strides, pads, dilations)
+    ratio = mean_ratio(x_quant.scale, y_quant.scale, count)
+    centered = wrap_int32(total - x_quant.zero_point * count)
+    return to_output(rescale_float32(centered, ratio), y_quant, limits)
+
+
+def _sums(
+    x: npt.NDArray[Any], kernel: Pair, strides: Pair, pads: Pads, dilations: Pair
+) -> tuple[IntArray, IntArray]:
+    """Sums of the raw values of each window inside the image, and how many they are."""
+    view = windows(pad_image(x.astype(np.int32), pads), kernel, strides, dilations)
+    inside = pad_image(np.ones((1, *x.shape[1:3], 1), dtype=np.int32), pads)
+    count = windows(inside, kernel, strides, dilations).sum(axis=(3, 4), dtype=np.int64)
+    return view.sum(axis=(3, 4), dtype=np.int64), count
 
 
 def max_pool2d(

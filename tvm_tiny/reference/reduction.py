@@ -72,11 +72,19 @@ def _centred_sum(
     return wrap_int32(total - quant.zero_point * count), count
 
 
+def mean_ratio(
+    x_scale: float, y_scale: float, count: int | npt.NDArray[Any]
+) -> npt.NDArray[np.float32]:
+    """What onnxruntime multiplies a sum of `count` values with, each step rounded to float32."""
+    steps = np.asarray(count).astype(np.float32) * np.float32(y_scale)
+    return np.asarray(np.float32(x_scale) / steps, dtype=np.float32)
+
+
 def _in_float32(
     total: npt.NDArray[np.int64], count: int, x_quant: Quant, y_quant: Quant
 ) -> Int8Array:
-    ratio = np.float32(x_quant.scale) / (np.float32(count) * np.float32(y_quant.scale))
-    return to_output(rescale_float32(total, np.float32(ratio)), y_quant, None)
+    ratio = mean_ratio(x_quant.scale, y_quant.scale, count)
+    return to_output(rescale_float32(total, ratio), y_quant, None)
 
 
 def _extreme(function: Callable[..., Any]) -> Callable[..., Int8Array]:
@@ -90,9 +98,7 @@ def _extreme(function: Callable[..., Any]) -> Callable[..., Int8Array]:
         rounding: Rounding = Rounding.TFLITE,
     ) -> Int8Array:
         raw = function(x, axis=tuple(axis % x.ndim for axis in axes), keepdims=keepdims)
-        found: Int8Array = requantize(
-            np.asarray(raw), x_quant, y_quant, rounding=rounding
-        )
+        found: Int8Array = requantize(np.asarray(raw), x_quant, y_quant, rounding=rounding)
         return found
 
     return reduce

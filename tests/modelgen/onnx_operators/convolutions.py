@@ -61,27 +61,43 @@ def qlinear_conv(graph: Graph, x: Value) -> list[Value]:
 
 @rule("ConvTranspose", (3, 4))
 def conv_transpose(graph: Graph, x: Value) -> list[Value]:
-    draw = graph.draw
-    kernel, strides, begin, end, extra, extents = [], [], [], [], [], []
-    for extent in x.shape[2:]:
-        size = draw.integer(1, 4)
-        stride = draw.integer(1, 2) if extent <= 6 and x.size < LARGE else 1
-        full = stride * (extent - 1) + size
-        before = draw.integer(0, min(size - 1, full - 1) // 2)
-        after = draw.integer(0, min(size - 1, full - 1) // 2)
-        more = draw.integer(0, stride - 1)
-        kernel.append(size)
-        strides.append(stride)
-        begin.append(before)
-        end.append(after)
-        extra.append(more)
-        extents.append(full - before - after + more)
-    outputs = draw.channels()
-    shape = (x.shape[1], outputs, *kernel)
-    weights, scales, bias, out = draw_weights(graph, x, shape, 1, x.shape[1] * int(np.prod(kernel)))
+    draw, channels = graph.draw, x.shape[1]
+    attrs, extents = _transposed_window(graph, x)
+    groups = channels if draw.chance(0.2) else 1
+    share = draw.integer(1, 2) if groups > 1 else draw.channels()
+    shape = (channels, share, *attrs["kernel_shape"])
+    terms = channels // groups * int(np.prod(shape[2:]))
+    weights, scales, bias, out = draw_weights(graph, x, shape, 1, terms)
     inputs = [graph.dequantize(x), graph.dequantized_constant("weight", weights, scales, axis=1)]
     if bias is not None:
+        scales = np.tile(scales, groups) if scales.ndim else scales
+        bias = np.tile(bias, groups)
         inputs.append(graph.dequantized_constant("bias", bias, bias_scale(x, scales)))
-    (name,) = graph.node("ConvTranspose", inputs, kernel_shape=kernel, strides=strides,
-                         pads=begin + end, output_padding=extra)
-    return [graph.quantize(graph.activation(name), (x.shape[0], outputs, *extents), out)]
+    (name,) = graph.node("ConvTranspose", inputs, group=groups, **attrs)
+    return [graph.quantize(graph.activation(name), (x.shape[0], share * groups, *extents), out)]
+
+
+def _transposed_window(graph: Graph, x: Value) -> tuple[dict[str, Any], list[int]]:
+    """Attributes of a transposed window, its padding given in one of four ways, and extents."""
+    draw = graph.draw
+    how = draw.choice(("pads", "pads", "output_shape", "SAME_UPPER", "SAME_LOWER"))
+    kernel, strides, dilations, begin, end, extra, extents = [], [], [], [], [], [], []
+    for extent in x.shape[2:]:
+        size, step = draw.integer(1, 4), draw.choice((1, 1, 1, 2))
+        stride = draw.integer(1, 2) if extent <= 6 and x.size < LARGE else 1
+        more = draw.integer(0, stride - 1) if how == "pads" else 0
+        full = stride * (extent - 1) + (size - 1) * step + 1 + more
+        before, after = (draw.integer(0, min(size - 1, full - 1) // 2) for _ in range(2))
+        length = full - before - after
+        length = min(stride * extent, full) if how.startswith("SAME") else length
+        for values, value in zip((kernel, strides, dilations, begin, end, extra, extents),
+                                 (size, stride, step, before, after, more, length), strict=True):
+            values.append(value)
+    attrs: dict[str, Any] = {"kernel_shape": kernel, "strides": strides, "dilations": dilations}
+    if how == "pads":
+        attrs |= {"pads": begin + end, "output_padding": extra}
+    elif how == "output_shape":
+        attrs["output_shape"] = extents
+    else:
+        attrs["auto_pad"] = how
+    return attrs, extents

@@ -87,9 +87,14 @@ class Graph:
     def dequantized_constant(
         self, stem: str, codes: np.ndarray, scale: np.ndarray, axis: int = 0
     ) -> str:
-        """DequantizeLinear of symmetric weights or a bias; `scale` is a scalar or has one axis."""
+        """DequantizeLinear of weights or a bias; `scale` is a scalar or has one axis.
+
+        Weights are symmetric but for some, whose zero points may leave nine bits.
+        """
         scale = np.asarray(scale, "float32")
-        if codes.dtype == np.int8 and scale.ndim == 0 and self.dtype == "uint8":
+        if codes.dtype == np.int8 and self.draw.chance(0.2):
+            zero = self.draw.integers(scale.shape, -20, 20, "int8")
+        elif codes.dtype == np.int8 and scale.ndim == 0 and self.dtype == "uint8":
             codes, zero = (codes.astype("int16") + 128).astype("uint8"), np.uint8(128)
         else:
             zero = np.zeros(scale.shape, codes.dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..draw import Quant
 from .graph import Graph, Value
 from .rules import MICROSOFT, reduced, rule, simple
@@ -10,16 +12,33 @@ from .windows import draw_window
 
 @rule("MaxPool", (3, 4))
 def max_pool(graph: Graph, x: Value) -> list[Value]:
-    attrs, extents = draw_window(graph, x, dilate=False)
+    attrs, extents = _ceiled(graph, x, *draw_window(graph, x))
     return simple(graph, "MaxPool", x, x.quant, (*x.shape[:2], *extents), **attrs)
 
 
 @rule("AveragePool", (3, 4))
 def average_pool(graph: Graph, x: Value) -> list[Value]:
-    attrs, extents = draw_window(graph, x, dilate=False)
+    attrs, extents = _ceiled(graph, x, *draw_window(graph, x, dilate=False))
     out = graph.quant_near(x.quant.scale) if graph.draw.chance(0.3) else x.quant
     return simple(graph, "AveragePool", x, out, (*x.shape[:2], *extents),
                    count_include_pad=graph.draw.choice((0, 0, 0, 1)), **attrs)
+
+
+def _ceiled(
+    graph: Graph, x: Value, attrs: dict[str, Any], extents: list[int]
+) -> tuple[dict[str, Any], list[int]]:
+    """Sometimes with a last window that is cut off, where one begins before the padding."""
+    if "pads" not in attrs or not graph.draw.chance(0.3):
+        return attrs, extents
+    rank, result = len(extents), []
+    for axis, count in enumerate(extents):
+        begin, end = attrs["pads"][axis], attrs["pads"][axis + rank]
+        step = attrs.get("dilations", [1] * rank)[axis]
+        reach = (attrs["kernel_shape"][axis] - 1) * step + 1
+        stride, extent = attrs["strides"][axis], x.shape[2 + axis]
+        more = (count - 1) * stride + reach < extent + begin + end
+        result.append(count + (more and count * stride < extent + begin))
+    return {**attrs, "ceil_mode": 1}, result
 
 
 @rule("GlobalAveragePool", (3, 4))

@@ -99,7 +99,16 @@ def conv_transpose(context: Context, node: Node) -> list[Any]:
     strides = list(node.attrs.get("strides", [1] * rank))
     dilations = list(node.attrs.get("dilations", [1] * rank))
     extra = list(node.attrs.get("output_padding", [0] * rank))
-    pads = _transpose_pads(node, dims(data)[2:], dims(kernel)[2:], strides, dilations, extra)
+    size, taps = dims(data)[2:], dims(kernel)[2:]
+    full = [
+        (n - 1) * stride + more + (k - 1) * dilation + 1
+        for n, k, stride, dilation, more in zip(size, taps, strides, dilations, extra, strict=True)
+    ]
+    pads = _transpose_pads(node, size, taps, strides, dilations, full)
+    extra = [e + max(-p, 0) for e, p in zip(extra, pads[rank:], strict=True)]
+    if any(e >= stride for e, stride in zip(extra, strides, strict=True)):
+        raise Refused("output_shape is larger than strides and kernel can give")
+    pads = [max(p, 0) for p in pads]
     make = relax.op.nn.conv1d_transpose if rank == 1 else relax.op.nn.conv2d_transpose
     layouts = LAYOUTS[rank], f"IO{LAYOUTS[rank][2:]}"
     result = context.emit(make(data, kernel, strides, pads, extra, dilations, groups, *layouts))
@@ -112,22 +121,22 @@ def _transpose_pads(
     kernel: tuple[int, ...],
     strides: list[int],
     dilations: list[int],
-    extra: list[int],
+    full: list[int],
 ) -> list[int]:
-    """[top, left, bottom, right] cut off the full output (ONNX ConvTranspose: `output_shape`)."""
+    """[top, left, bottom, right] cut off the `full` output (ONNX ConvTranspose: `output_shape`).
+
+    What an explicit shape has beyond it is negative, at the end; SAME gives no more than there is.
+    """
     mode, wanted = node.attrs.get("auto_pad", "NOTSET"), node.attrs.get("output_shape")
     if (mode == "NOTSET" and wanted is None) or mode == "VALID":
         return explicit_pads(node, size, kernel, strides, dilations)
     before, after = [], []
     for axis, stride in enumerate(strides):
-        full = (size[axis] - 1) * stride + extra[axis] + (kernel[axis] - 1) * dilations[axis] + 1
         target = size[axis] * stride if wanted is None else wanted[-len(size) :][axis]
-        total = full - target
-        if total < 0:
-            raise Refused("output_shape beyond the full output is not supported")
-        small, large = total // 2, total - total // 2
-        before.append(small if mode == "SAME_UPPER" else large)
-        after.append(large if mode == "SAME_UPPER" else small)
+        total = max(full[axis] - target, 0)
+        first = total // 2 if mode == "SAME_UPPER" else total - total // 2
+        before.append(first)
+        after.append(total - first if wanted is None else full[axis] - target - first)
     return before + after
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from tvm import relax
 
@@ -13,12 +13,27 @@ from .conv import LAYOUTS, explicit_pads
 from .tail import convert_by_tvm
 
 
-def _window(node: Node, size: tuple[int, ...]) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Kernel, strides, dilations and pads; ceil_mode is expressed as more padding at the end."""
+class Window(NamedTuple):
+    """A pooling's window; `ceil`: padding at the end of each axis that ceil_mode adds to `pads`."""
+
+    kernel: list[int]
+    strides: list[int]
+    dilations: list[int]
+    pads: list[int]
+    ceil: list[int]
+
+    @property
+    def all_pads(self) -> list[int]:
+        """Both kinds of padding, which only an average that counts it tells apart."""
+        return [a + b for a, b in zip(self.pads, [0] * len(self.ceil) + self.ceil, strict=True)]
+
+
+def _window(node: Node, size: tuple[int, ...]) -> Window:
     kernel = [int(k) for k in node.attrs["kernel_shape"]]
     strides = list(node.attrs.get("strides", [1] * len(kernel)))
     dilations = list(node.attrs.get("dilations", [1] * len(kernel)))
     pads = explicit_pads(node, size, tuple(kernel), strides, dilations)
+    ceil = [0] * len(kernel)
     if node.attrs.get("ceil_mode", 0):
         for axis, stride in enumerate(strides):
             begin, end = pads[axis], pads[axis + len(kernel)]
@@ -27,8 +42,8 @@ def _window(node: Node, size: tuple[int, ...]) -> tuple[list[int], list[int], li
             if (count - 1) * stride >= size[axis] + begin:
                 count -= 1  # a window that starts in the padding at the end is not computed
             needed = (count - 1) * stride + reach - size[axis] - begin
-            pads[axis + len(kernel)] = max(end, needed)
-    return kernel, strides, dilations, pads
+            ceil[axis] = max(needed - end, 0)
+    return Window(kernel, strides, dilations, pads, ceil)
 
 
 def max_pool(context: Context, node: Node) -> list[Any]:
@@ -39,9 +54,10 @@ def max_pool(context: Context, node: Node) -> list[Any]:
         return convert_by_tvm(context, node)
     if any(node.outputs[1:]):
         raise Refused("the indices output is not supported")
-    kernel, strides, dilations, pads = _window(node, dims(data)[2:])
+    w = _window(node, dims(data)[2:])
     make = relax.op.nn.max_pool1d if rank == 1 else relax.op.nn.max_pool2d
-    return [context.emit(make(data, kernel, strides, pads, dilations, layout=LAYOUTS[rank]))]
+    call = make(data, w.kernel, w.strides, w.all_pads, w.dilations, layout=LAYOUTS[rank])
+    return [context.emit(call)]
 
 
 def average_pool(context: Context, node: Node) -> list[Any]:
@@ -50,13 +66,16 @@ def average_pool(context: Context, node: Node) -> list[Any]:
     rank = len(dims(data)) - 2
     if rank not in LAYOUTS:
         return convert_by_tvm(context, node)
-    kernel, strides, dilations, pads = _window(node, dims(data)[2:])
-    counted = bool(node.attrs.get("count_include_pad", 0)) and any(pads)
-    if counted and node.attrs.get("ceil_mode", 0):
-        raise Refused("count_include_pad together with ceil_mode is not supported")
+    w = _window(node, dims(data)[2:])
+    pads = w.all_pads
+    if node.attrs.get("count_include_pad", 0) and any(w.pads):
+        # The model's own padding counts, what ceil_mode adds does not.
+        pairs = [side for axis in range(rank) for side in (w.pads[axis], w.pads[axis + rank])]
+        data = context.emit(relax.op.nn.pad(data, [0] * 4 + pairs))
+        pads = [0] * rank + w.ceil
     make = relax.op.nn.avg_pool1d if rank == 1 else relax.op.nn.avg_pool2d
-    options = {"count_include_pad": counted, "layout": LAYOUTS[rank]}
-    return [context.emit(make(data, kernel, strides, pads, dilations, **options))]
+    options = {"count_include_pad": False, "layout": LAYOUTS[rank]}
+    return [context.emit(make(data, w.kernel, w.strides, pads, w.dilations, **options))]
 
 
 def global_average_pool(context: Context, node: Node) -> list[Any]:

@@ -54,6 +54,9 @@ def _sites(graph: Graph) -> Iterator[_Site]:
             continue
         channels = _channels(node, kernel)
         scales = (graph.qparams(x).scale, graph.qparams(w).scale)
+        if node.op == "ConvTranspose" and scales[1].ndim:
+            # All groups share the scales of the first one's output channels.
+            scales = scales[0], np.tile(scales[1], int(node.attrs.get("group", 1)))
         if scales[0].ndim or scales[1].size not in (1, channels):
             continue
         if node.op != "MatMul" and node.input(2) and _plain_gemm(node):
