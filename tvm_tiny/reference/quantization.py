@@ -35,6 +35,9 @@ class Rounding(Enum):
     FLOAT32 = "float32"  # one float32 product, ties to even: onnxruntime's kernels
 
 
+# Steps beyond any integer range.
+FAR = 2.0**31
+
 # Real bounds of the activations an operator can carry; None is unbounded.
 ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {
     "none": (None, None),
@@ -49,8 +52,10 @@ def quantize_value(value: float, quant: Quant, rounding: Rounding = Rounding.TFL
 
     Ties go away from zero, with `Rounding.FLOAT32` to even.
     """
-    ratio = np.float32(value) / np.float32(quant.scale)
-    steps = round(float(ratio)) if rounding is Rounding.FLOAT32 else round_half_away(float(ratio))
+    with np.errstate(over="ignore"):  # a bound that is none, divided by a small scale
+        ratio = float(np.float32(value) / np.float32(quant.scale))
+    ratio = min(max(ratio, -FAR), FAR)
+    steps = round(ratio) if rounding is Rounding.FLOAT32 else round_half_away(ratio)
     return steps + quant.zero_point
 
 

@@ -15,7 +15,8 @@ from .activation import fuse_hard_swish
 from .bias import quantize_biases
 from .constants import inline_constants, quantize_scalars
 from .folding import fold_constants, fold_dequantized
-from .islands import isolate_movement, wrap_integer_nodes
+from .integers import wrap_integer_nodes
+from .islands import isolate_movement
 from .layer_norm import fuse_layer_norm
 from .normalize import drop_dead, drop_identities, normalize_qdq
 from .norms import fold_batch_norm

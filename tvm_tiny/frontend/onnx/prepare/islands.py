@@ -6,7 +6,7 @@ DequantizeLinear pairs may be inserted before or after such operators without ch
 
 from __future__ import annotations
 
-from tvm_tiny.frontend.onnx.graph import Graph, Node, QParams, Refused
+from tvm_tiny.frontend.onnx.graph import Graph, Node
 
 SHAPE_ONLY = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split")
 # How many leading inputs are data (None: all); the others are shapes, axes and the like.
@@ -24,7 +24,6 @@ MOVEMENT: dict[str, int | None] = {
     "Pad": 1,
     "Resize": 1,
 }
-INTEGER_TYPES = ("int8", "uint8")
 
 
 def data_inputs(node: Node) -> list[str]:
@@ -44,73 +43,6 @@ def _moves(graph: Graph, node: Node) -> bool:
         zero = node.attrs.get("value", 0.0) == 0.0 if value is None else not value.any()
         return node.attrs.get("mode", "constant") != "constant" or zero
     return True
-
-
-def wrap_integer_nodes(graph: Graph) -> None:
-    """Give movement (and ArgMax) directly on quantized tensors dequantize and quantize.
-
-    A tensor's parameters come from its QuantizeLinear, from a DequantizeLinear that reads it, or
-    through a movement operator from its input or output.
-    """
-    params = _known_params(graph)
-    changes: dict[int, list[Node]] = {}
-    for node in graph.nodes:
-        if node.domain or node.op not in (*MOVEMENT, "ArgMax"):
-            continue
-        sources = node.inputs[:1] if node.op == "ArgMax" else data_inputs(node)
-        if sources and all(name in params for name in sources):
-            changes[id(node)] = _wrap(graph, node, sources, params)
-    graph.replace(changes)
-
-
-def _known_params(graph: Graph) -> dict[str, QParams]:
-    params: dict[str, QParams] = {}
-    for node in graph.nodes:
-        if node.op == "QuantizeLinear":
-            params[node.outputs[0]] = graph.qparams(node)
-    for node in graph.dequantized():
-        if node.inputs[0] not in graph.constants:
-            params.setdefault(node.inputs[0], graph.qparams(node))
-    movers = [node for node in graph.nodes if not node.domain and node.op in MOVEMENT]
-    for node in movers:
-        known = [params[name] for name in data_inputs(node) if name in params]
-        for name in node.outputs if known else ():
-            params.setdefault(name, known[0])
-    for node in reversed(movers):
-        known = [params[name] for name in node.outputs if name in params]
-        for name in data_inputs(node) if known else ():
-            if name not in graph.constants:
-                params.setdefault(name, known[0])
-    return params
-
-
-def _wrap(graph: Graph, node: Node, sources: list[str], params: dict[str, QParams]) -> list[Node]:
-    own = params[sources[0]]
-    if not all(own.same(params[name]) for name in sources):
-        raise Refused(f"{node.where}: joins integer tensors of different scales")
-    before = [graph.dequantize(name, graph.fresh(f"{name}_dequantized"), own) for name in sources]
-    count = len(sources)
-    node.inputs = [part.outputs[0] for part in before] + node.inputs[count:]
-    if node.op == "Pad":
-        _real_pad_value(graph, node, own)
-    if node.op == "ArgMax":
-        return [*before, node]
-    after = []
-    for index, name in enumerate(node.outputs):
-        if name:
-            node.outputs[index] = graph.fresh(f"{name}_float")
-            after.append(graph.quantize(node.outputs[index], name, own))
-    return [*before, node, *after]
-
-
-def _real_pad_value(graph: Graph, node: Node, params: QParams) -> None:
-    """The pad value of an integer tensor (0 by default) as the real number it stands for."""
-    raw = graph.constants.get(node.input(2))
-    if node.input(2) and raw is None:
-        raise Refused(f"{node.where}: the pad value must be a constant")
-    steps = (0 if raw is None else int(raw.reshape(-1)[0])) - int(params.zero_point)
-    value = graph.constant(f"{node.outputs[0]}_pad_value", (params.scale * steps).astype("float32"))
-    node.inputs = [*node.inputs[:1], node.input(1), value, *node.inputs[3:]]
 
 
 def isolate_movement(graph: Graph) -> None:

@@ -18,10 +18,10 @@ def drop_identities(graph: Graph) -> None:
         if node.op not in ("Identity", "Dropout") or node.domain or any(node.outputs[1:]):
             continue
         source, target = node.inputs[0], node.outputs[0]
+        graph.rename_uses(target, source)
         if target in graph.outputs:
             continue  # the converter binds the output's name
         graph.nodes.remove(node)
-        graph.rename_uses(target, source)
         if source in graph.constants:
             graph.constants[target] = graph.constants[source]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvm_tiny.frontend.onnx.graph import Array, Graph, Node, QParams
+from tvm_tiny.frontend.onnx.graph import Array, Graph, Node, QParams, Refused
 
 
 def uint8_to_int8(graph: Graph) -> None:
@@ -16,6 +16,7 @@ def uint8_to_int8(graph: Graph) -> None:
     signed: dict[str, str] = {}
     changes: dict[int, list[Node]] = {}
     edge: list[Node] = []
+    producers = graph.producers()
     for node in graph.nodes:
         if node.op not in ("QuantizeLinear", "DequantizeLinear"):
             continue
@@ -27,6 +28,12 @@ def uint8_to_int8(graph: Graph) -> None:
             changes[id(node)] = _quantize(graph, node, params, shifted)
             continue
         source = node.inputs[0]
+        maker = producers.get(source)
+        if maker is not None and maker.op != "QuantizeLinear":
+            raise Refused(
+                f"{node.where}: its integers are made by {maker.op}; only those of QuantizeLinear, "
+                "of an input or of a constant are supported"
+            )
         if source in graph.constants and source not in signed:
             signed[source] = graph.constant(f"{source}_int8", _shifted(graph.constants[source]))
         elif source in graph.inputs and source not in signed:
