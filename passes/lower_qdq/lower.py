@@ -13,7 +13,18 @@ from tvm_tiny import ops
 from tvm_tiny.interface import ROUNDING
 
 from ..rebuild import mutate_main
-from . import convolution, dense, elementwise, movement, norms, pooling, reduction, softmax, sums
+from . import (
+    affine,
+    convolution,
+    dense,
+    elementwise,
+    movement,
+    norms,
+    pooling,
+    reduction,
+    softmax,
+    sums,
+)
 from .edges import LowerEdges, requantize_uint8
 from .fallback import warn_of_float
 from .island import Island
@@ -30,6 +41,7 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     sums.add_n,
     sums.extremes,
     elementwise.binary,
+    affine.affine,
     reduction.mean,
     pooling.pool2d,
     reduction.extreme,

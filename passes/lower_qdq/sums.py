@@ -62,6 +62,11 @@ def add_n(island: Island) -> relax.Expr | None:
     terms = _terms(island, island.core, "add")
     if terms is None or not 3 <= len(terms) <= elementwise.MOST_TERMS:
         return None
+    return sum_of(island, terms)
+
+
+def sum_of(island: Island, terms: list[Quantized]) -> relax.Expr:
+    """The sum of int8 tensors that broadcast, as the island's qadd_n."""
     *inputs, output = elementwise.add_n_multipliers(
         [term.real_scale for term in terms], island.scale
     )

@@ -19,7 +19,9 @@ from tvm_tiny.passes.lower_qdq import FloatFallbackWarning
 
 # Spellings of the generators for variants of one operator.
 VARIANTS = {
+    "ChannelScale": "Mul",
     "DepthwiseConv": "Conv",
+    "FloatConstant": "Add",
     "SpelledLayerNormalization": "LayerNormalization",
     "SquaredDifference": "Sub",
 }

@@ -68,7 +68,7 @@ def _fused(nodes: Sequence[Node], constants: dict[str, Array]) -> tuple[Node, ..
     chain = Chain(nodes, constants)
 
     def one(node: Node) -> Node:
-        known = find(chain, node) if chain.reader(node, "QuantizeLinear") is not None else None
+        known = find(chain, node) if chain.is_quantized(node) else None
         if known is None or any(
             chain.made_by(name, "DequantizeLinear") is None and not chain.is_constant(name)
             for name in known.inputs

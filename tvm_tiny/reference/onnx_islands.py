@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from . import (
     activation,
+    affine,
     convolution,
     dense,
     elementwise,
@@ -155,6 +156,15 @@ def _binary(kernel: Callable[..., Array]) -> Kernel:
         return kernel(a, b, a_quant, b_quant, y)
 
     return run
+
+
+def _affine(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
+    x, x_quant = _activation(args)
+    _, gain, offset = node.attributes["line"](x.ndim)
+    result = affine.affine(x, gain, offset, x_quant, y, rounding)
+    if result is None:
+        raise NoIntegerForm
+    return result
 
 
 def _sum(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
@@ -324,6 +334,7 @@ def _clip(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -
 
 ISLANDS: dict[str, Kernel] = {
     "Add": _binary(elementwise.add),
+    "Affine": _affine,
     "AveragePool": _average_pool,
     "Clip": _clip,
     "Concat": _concat,
