@@ -385,7 +385,7 @@ def _data(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 
 
 def _target(output: Tensor, data: Tensor, labels: Tensor) -> Tensor:
-    """What the output is to be: the class, or one of three classes a pixel, or rows, or the input."""
+    """What the network learns: classes, classes of pixels, rows by class, or the input itself."""
     if output.ndim == 2:
         return 4.0 * functional.one_hot(labels, CLASSES) - 1.0
     if output.ndim == 3:
