@@ -24,6 +24,8 @@ from . import (
     reduction,
     softmax,
     sums,
+    tables,
+    unary,
 )
 from .edges import LowerEdges, requantize_uint8
 from .fallback import warn_of_float
@@ -36,7 +38,7 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     convolution.conv2d_transpose,
     dense.matmul,
     elementwise.prelu,
-    elementwise.unary,
+    unary.tflite_unary,
     sums.squared_difference,
     sums.add_n,
     sums.extremes,
@@ -51,6 +53,7 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     movement.pad,
     movement.concat,
     movement.resize,
+    tables.one_tensor,
 )
 
 
