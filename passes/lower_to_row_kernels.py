@@ -13,7 +13,8 @@ from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.schedules import kernel as kernels
 from tvm_tiny.schedules.stage import Form
 
-from .emit_stage import emit_stage
+from .emit_stage import MACS, emit_stage
+from .float_cost import float_macs
 from .rebuild import bindings_of, mutate_main, results_of, substitute
 from .row_kernels import short_name
 
@@ -74,7 +75,8 @@ class LowerToRowKernels:
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main and add the kernels; the module given is not changed."""
         lowered = mutate_main(mod, _Lowering(mod))
-        return _legalize_rest(_without_stages(lowered))
+        kept = _without_stages(lowered)
+        return _with_float_macs(_legalize_rest(kept), kept)
 
 
 def _without_stages(mod: IRModule) -> IRModule:
@@ -109,6 +111,22 @@ def _legalize_rest(mod: IRModule) -> IRModule:
             f"TVM cannot make a float kernel for one of: {', '.join(names)} ({cause}); "
             "express it by other operators, or quantize it"
         ) from error
+
+
+def _with_float_macs(mod: IRModule, before: IRModule) -> IRModule:
+    """Float kernels with the number of their products; before: main in Relax operators."""
+    counts = {
+        binding.var.name: float_macs(binding.value, binding.var)
+        for binding in bindings_of(before["main"])
+        if isinstance(binding.value, Call)
+    }
+    functions = dict(mod.functions.items())
+    for binding in bindings_of(mod["main"]):
+        macs = counts.get(binding.var.name, 0)
+        if macs > 0:
+            kernel = binding.value.args[0]
+            functions[kernel] = functions[kernel].with_attr(MACS, macs)
+    return IRModule(functions, attrs=mod.attrs)
 
 
 @mutator

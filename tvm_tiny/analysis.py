@@ -15,6 +15,19 @@ from .micro.compiler import Unit
 from .micro.stack import stack_bound
 from .micro.targets import Target
 from .occupancy import most_by_operator, read_occupancy
+from .passes.float_cost import FloatCost, read_costs
+
+
+@dataclass(frozen=True)
+class FloatUse:
+    """Why an operator runs in float, and what that takes.
+
+    instructions: on the target, by an estimate. bytes: of its result in float32.
+    """
+
+    reason: str
+    instructions: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class OperatorCost:
     shape, dtype: of its (first) result. parameter_bytes: constants it reads, each counted at
     every use. activation_bytes: what it reads and writes in SRAM. live_bytes: the most of the
     arena that is in use while it runs. arena_offset: of its result, None where that is the
-    caller's buffer.
+    caller's buffer. in_float: of an operator that runs in float.
     """
 
     index: int
@@ -42,6 +55,7 @@ class OperatorCost:
     activation_bytes: int
     live_bytes: int
     arena_offset: int | None
+    in_float: FloatUse | None
 
 
 @dataclass(frozen=True)
@@ -70,10 +84,13 @@ def analyze(model: CompiledModel) -> Analysis:
     # Copied weights are there all the time too.
     kept = state + sum(pool.constants for pool in program.pools)
     live = [used + kept for used in most_by_operator(occupancy)]
+    costs = read_costs(model.module["main"])
+    unit = model.target.name == "host" or "fpu" in model.target.features
     calls = [(step, call) for step, calls in enumerate(program.steps) for call in calls]
     return Analysis(
         operators=tuple(
-            _operator(call, step, used) for (step, call), used in zip(calls, live, strict=True)
+            _operator(call, step, used, _float_use(costs.get(call.name), unit=unit))
+            for (step, call), used in zip(calls, live, strict=True)
         ),
         macs=program.macs,
         extra_macs=program.extra_macs,
@@ -84,7 +101,13 @@ def analyze(model: CompiledModel) -> Analysis:
     )
 
 
-def _operator(call: Call, step: int, live_bytes: int) -> OperatorCost:
+def _float_use(cost: FloatCost | None, *, unit: bool) -> FloatUse | None:
+    if cost is None:
+        return None
+    return FloatUse(cost.reason, cost.instructions(unit=unit), cost.bytes)
+
+
+def _operator(call: Call, step: int, live_bytes: int, in_float: FloatUse | None) -> OperatorCost:
     result = call.outputs[0]
     return OperatorCost(
         index=call.index,
@@ -100,6 +123,7 @@ def _operator(call: Call, step: int, live_bytes: int) -> OperatorCost:
         activation_bytes=sum(map(_activation, (*call.inputs, *call.outputs))),
         live_bytes=live_bytes,
         arena_offset=result.where if result.location == "arena" else None,
+        in_float=in_float,
     )
 
 

@@ -37,9 +37,9 @@ def weights(island: Island, expr: relax.Expr, axis: int = 0) -> Quantized | None
     which portable kernels take and micro-kernels do not.
     """
     leaf = island.leaf(expr)
-    if leaf is None or leaf.array is None or leaf.dtype != "int8":
-        return None
-    if leaf.scale.size != 1 and leaf.axis != axis:
+    reason = _unfit(leaf, axis)
+    if leaf is None or leaf.array is None or reason is not None:
+        island.decline(str(reason))
         return None
     if not np.any(leaf.zero_point):
         return leaf
@@ -53,6 +53,18 @@ def weights(island: Island, expr: relax.Expr, axis: int = 0) -> Quantized | None
         np.zeros_like(leaf.zero_point),
         leaf.axis,
     )
+
+
+def _unfit(leaf: Quantized | None, axis: int) -> str | None:
+    """Why a tensor cannot be an integer product's weights."""
+    if leaf is None:
+        return "weights that are not quantized"
+    if leaf.array is None:
+        return "weights made at run time"
+    if leaf.dtype != "int8":
+        return f"weights of {leaf.dtype}"
+    several = leaf.scale.size != 1 and leaf.axis != axis
+    return "weights whose scales do not go along the output channels" if several else None
 
 
 def epilogue(

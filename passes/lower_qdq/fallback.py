@@ -1,53 +1,96 @@
-"""What is left in float, and the warning that says so."""
+"""What is left in float: the warning that says so, why, and what it costs."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tvm import relax
 from tvm.ir import Call, IRModule
+
+from ..float_cost import ATTRIBUTE, FloatCost, cost_of, to_json
+from ..rebuild import bindings_of, with_main
 
 
 class FloatFallbackWarning(UserWarning):
     """An operator has no integer form and runs in float on the device."""
 
 
-def warn_of_float(mod: IRModule) -> None:
-    """One FloatFallbackWarning for each tensor of main that Relax operators compute in float."""
-    for tensor, names in float_operators(mod).items():
-        warnings.warn(
-            f"{', '.join(names)} (tensor '{tensor}'): no integer form, runs in float on the device",
-            FloatFallbackWarning,
-            stacklevel=3,
-        )
+@dataclass
+class FloatTensor:
+    """Relax operators that compute one tensor in float, in order, each with its result.
+
+    quantized: whether a quantize follows, which then names the tensor.
+    """
+
+    name: str
+    quantized: bool
+    operators: list[tuple[relax.Var, Call]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the operators, as Relax has them."""
+        return [call.op.name.removeprefix("relax.") for _, call in self.operators]
+
+    def reason(self, known: Mapping[str, str]) -> str:
+        """Why: what a rule said of it, or else what can be seen. known: by name of the tensor."""
+        if self.name in known:
+            return known[self.name]
+        if not self.quantized:
+            return "nothing quantizes its result"
+        return f"no integer form of {', '.join(dict.fromkeys(self.names))}"
 
 
-def float_operators(mod: IRModule) -> dict[str, list[str]]:
-    """Operators of main with a float result, by the tensor that they compute, in order.
+def note_float(mod: IRModule, known: Mapping[str, str]) -> IRModule:
+    """The module with main's float operators noted; a FloatFallbackWarning for each tensor.
+
+    known: what rules said of islands that they declined, by the names of their tensors.
+    """
+    costs: dict[str, FloatCost] = {}
+    for tensor in float_tensors(mod):
+        reason = tensor.reason(known)
+        found = [cost_of(call, result, reason) for result, call in tensor.operators]
+        results = (result.name for result, _ in tensor.operators)
+        costs |= dict(zip(results, found, strict=True))
+        warnings.warn(_text(tensor, reason, found), FloatFallbackWarning, stacklevel=3)
+    main = mod["main"]
+    return with_main(mod, main.with_attr(ATTRIBUTE, to_json(costs))) if costs else mod
+
+
+def _text(tensor: FloatTensor, reason: str, costs: list[FloatCost]) -> str:
+    macs = sum(cost.macs for cost in costs)
+    products = f" and {macs:,} multiply-accumulates" if macs else ""
+    instructions = sum(cost.instructions(unit=True) for cost in costs)
+    return (
+        f"{', '.join(tensor.names)} (tensor '{tensor.name}'): {reason}, runs in float on the "
+        f"device, with {sum(cost.bytes for cost in costs):,} bytes of results{products}; about "
+        f"{instructions:,} instructions, or 8 times as many without a unit for float32 (estimates)"
+    )
+
+
+def float_tensors(mod: IRModule) -> list[FloatTensor]:
+    """Tensors of main that Relax operators compute in float, in order.
 
     What a quantize follows is named as the quantized tensor, which is the one the model names.
     """
-    found: dict[str, list[str]] = {}
-    named: dict[relax.Var, str] = {}
-    for binding in reversed(_bindings(mod)):
-        name = getattr(getattr(binding.value, "op", None), "name", "")
-        if not isinstance(binding.value, Call):
-            continue
-        tensor = named.get(binding.var, binding.var.name)
+    found: dict[str, FloatTensor] = {}
+    named: dict[relax.Var, tuple[str, bool]] = {}
+    for binding in reversed(bindings_of(mod["main"])):
+        call, var = binding.value, binding.var
+        name = getattr(getattr(call, "op", None), "name", "")
+        tensor = named.get(var, (var.name, False))
         if name == "tvm_tiny.quantize":
-            tensor = binding.var.name
-        elif name.startswith("relax.") and _is_float(binding.var):
-            found.setdefault(tensor, []).insert(0, name.removeprefix("relax."))
+            tensor = var.name, True
+        elif isinstance(call, Call) and name.startswith("relax.") and _is_float(var):
+            entry = found.setdefault(tensor[0], FloatTensor(*tensor))
+            entry.operators.insert(0, (var, call))
         else:
             continue
-        for arg in binding.value.args:
+        for arg in call.args:
             if isinstance(arg, relax.Var):
                 named.setdefault(arg, tensor)
-    return dict(reversed(found.items()))
-
-
-def _bindings(mod: IRModule) -> list[relax.VarBinding]:
-    return [binding for block in mod["main"].body.blocks for binding in block.bindings]
+    return list(reversed(found.values()))
 
 
 def _is_float(var: relax.Var) -> bool:

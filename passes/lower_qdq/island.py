@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from tvm import relax
@@ -12,7 +13,6 @@ from tvm.ir import Call
 from tvm_tiny.reference.quantization import Quant, Rounding, quantize_value
 
 from . import moves
-from .move import Move
 from .quantized import Quantized, array_of, constant, number
 
 INT8_MIN, INT8_MAX = -128, 127
@@ -24,7 +24,7 @@ class Island:
 
     emit binds an expression in the new module; lookup gives the value a variable is bound to.
     low, high: clamp of the fused activation, in quantized units. rounding: of sums, "tflite" or
-    "float32" as onnxruntime does it.
+    "float32" as onnxruntime does it. reasons: of rules that declined, see `decline`.
     """
 
     emit: Callable[[relax.Expr], relax.Var]
@@ -35,6 +35,18 @@ class Island:
     low: int = INT8_MIN
     high: int = INT8_MAX
     rounding: str = "tflite"
+    reasons: list[str] = field(default_factory=list, compare=False)
+
+    def decline(self, reason: str) -> Any:
+        """Says why a rule that knows the island's operator makes no integers of it; gives None.
+
+            return island.decline("weights have several zero points")
+
+        The first reason that rules give is the one a user reads, as `operator (tensor): reason,
+        runs in float`: so a rule says nothing of operators that are not its own.
+        """
+        self.reasons.append(reason)
+        return None
 
     @property
     def reference_rounding(self) -> Rounding:
@@ -84,14 +96,10 @@ class Island:
         source = self.activation(move.source) if move is not None else None
         if move is None or source is None:
             return None
-        return replace(source, expr=self.moved(source.expr, move))
-
-    def moved(self, expr: relax.Expr, move: Move) -> relax.Expr:
-        """The int8 tensor `expr` with its values moved; a constant's at compile time."""
-        values = array_of(expr)
+        values = source.array
         if values is not None and move.values is not None:
-            return constant(move.values(values), "int8")
-        return self.emit(move.call(expr))
+            return replace(source, expr=constant(move.values(values), "int8"))
+        return replace(source, expr=self.emit(move.call(source.expr)))
 
     def scalar(self, expr: relax.Expr) -> float | None:
         """The value of a float constant with one element."""

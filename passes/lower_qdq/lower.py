@@ -13,24 +13,12 @@ from tvm_tiny import ops
 from tvm_tiny.interface import ROUNDING
 
 from ..rebuild import mutate_main
-from . import (
-    affine,
-    convolution,
-    dense,
-    elementwise,
-    movement,
-    norms,
-    pooling,
-    reduction,
-    softmax,
-    sums,
-    tables,
-    unary,
-)
+from . import convolution, dense, elementwise, movement, norms, pooling, reduction, softmax, sums
 from .edges import LowerEdges, requantize_uint8
-from .fallback import warn_of_float
+from .fallback import note_float
 from .island import Island
 from .quantized import array_of, ints
+from .reasons import seen_reason
 
 # In order: the first rule that answers wins. A sum may be a bias, a PReLU or a plain sum.
 RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
@@ -38,12 +26,11 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     convolution.conv2d_transpose,
     dense.matmul,
     elementwise.prelu,
-    unary.tflite_unary,
+    elementwise.unary,
     sums.squared_difference,
     sums.add_n,
     sums.extremes,
     elementwise.binary,
-    affine.affine,
     reduction.mean,
     pooling.pool2d,
     reduction.extreme,
@@ -53,7 +40,6 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     movement.pad,
     movement.concat,
     movement.resize,
-    tables.one_tensor,
 )
 
 
@@ -79,8 +65,9 @@ class LowerQDQ:
     Ensures: what had an integer form computes bit for bit what TFLite's reference kernels
     compute, or with main's attribute `tvm_tiny.rounding` = "float32" rounds sums as onnxruntime
     does; the rest stays float between tvm_tiny.dequantize and tvm_tiny.quantize, each tensor
-    named in a FloatFallbackWarning. Only quantize and dequantize that have several scales, or
-    scales that are not constant, are left as they are.
+    named in a FloatFallbackWarning that says why, and in main's attribute `tvm_tiny.float`. Only
+    quantize and dequantize that have several scales, or scales that are not constant, are left
+    as they are.
     Does nothing when: the module holds no quantize and no dequantize.
     """
 
@@ -88,11 +75,11 @@ class LowerQDQ:
         """Rewrite main; the module given is not changed."""
         attrs = mod["main"].attrs
         rounding = str(attrs.get(ROUNDING, "tflite")) if attrs else "tflite"
-        lowered = mutate_main(mod, _LowerIslands(mod, rounding))
+        islands = _LowerIslands(mod, rounding)
+        lowered = mutate_main(mod, islands)
         lowered = relax.transform.DeadCodeElimination(["main"])(lowered)
         lowered = LowerEdges.apply(lowered, rounding)
-        warn_of_float(lowered)
-        return lowered
+        return note_float(lowered, islands.declined)
 
 
 @mutator
@@ -102,6 +89,12 @@ class _LowerIslands(PyExprMutator):
     def __init__(self, mod: IRModule, rounding: str) -> None:
         super().__init__(mod)
         self._rounding = rounding
+        self._tensor = ""
+        self.declined: dict[str, str] = {}  # Why, by the tensor that then stays in float.
+
+    def visit_var_binding_(self, binding: relax.VarBinding) -> None:
+        self._tensor = binding.var.name
+        super().visit_var_binding_(binding)
 
     def visit_call_(self, call: Call) -> relax.Expr:
         call = super().visit_call_(call)
@@ -136,7 +129,12 @@ class _LowerIslands(PyExprMutator):
         lowered = _first(island)
         if lowered is None:
             lowered = _first(island.without_factor())
-        return call if lowered is None else lowered
+        if lowered is not None:
+            return lowered
+        reason = next(iter(island.reasons), None) or seen_reason(island)
+        if reason is not None:
+            self.declined[self._tensor] = reason
+        return call
 
     def _lower_argmax(self, call: Call) -> relax.Expr:
         """argmax(x) -> argmax of the int8 values, as int64; dequantizing keeps the order."""

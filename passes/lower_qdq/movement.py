@@ -13,9 +13,9 @@ from tvm_tiny.reference.movement import bilinear_positions, nearest_positions
 from tvm_tiny.reference.quantization import Quant, Rounding, quantize, quantize_value
 
 from . import moves
+from .elementwise import finish, requantized
 from .island import Island
 from .quantized import Quantized, array_of, constant, ints
-from .tables import finish, requantized
 
 
 def move(island: Island) -> relax.Expr | None:
@@ -90,11 +90,11 @@ def resize(island: Island) -> relax.Expr | None:
     if method == "nearest_neighbor":
         indices = [_nearest(mode, str(call.attrs.rounding_method), *size) for size in sizes]
         if any(index is None for index in indices):
-            return None
+            return island.decline(f"resize of coordinates '{mode}'")
         tables = [constant(index) for index in indices if index is not None]
         return finish(island, ops.call("resize_nearest", [x.expr, *tables]), x)
     if method != "linear" or mode not in _TFLITE_ROUNDING:
-        return None
+        return island.decline(f"resize mode {method} of coordinates '{mode}'")
     options = {"align_corners": mode == "align_corners", "half_pixel": mode == "half_pixel"}
     tables = [_bilinear_table(size, out, options) for size, out in sizes]
     return finish(island, ops.call("resize_bilinear", [x.expr, *tables]), x)

@@ -39,7 +39,7 @@ def inverted_residual(rename=None) -> bytes:
     x = net.convolution(net.input((1, 16, 16, 3), ACTIVATION), 4, 3)
     y = net.convolution(net.depthwise(net.convolution(x, 24)), 4)
     y = net.binary("ADD", x, y, ACTIVATION)
-    result = net.mean(y, (1, 2), ACTIVATION, keep_dims=True)
+    result = net.reduce("MEAN", y, (1, 2), ACTIVATION, keep_dims=True)
     if rename is None:
         return net.finish([result])
     net.tensors[:] = [replace(t, name=rename(t.name)) if t.data is None else t for t in net.tensors]

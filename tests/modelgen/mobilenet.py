@@ -62,7 +62,7 @@ def mobilenet_v2(size: int, width: float = 1.0, classes: int = 1000, seed: int =
         for k in range(repeats):
             x = net.block(x, expansion, _round(channels * width), stride if k == 0 else 1)
     x = net.conv(x, max(1280, _round(1280 * width)), 1, 1, ACTIVATION)
-    x = net.mean(x, (1, 2), ACTIVATION, keep_dims=True)
+    x = net.reduce("MEAN", x, (1, 2), ACTIVATION, keep_dims=True)
     return net.finish([net.conv(x, classes, 1, 1, LINEAR)])
 
 

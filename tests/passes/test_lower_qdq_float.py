@@ -9,6 +9,8 @@ import pytest
 from islands import calls, every_value, lower, module, names, quantized, real, run, weights
 from tvm import relax
 
+import tvm_tiny
+from tvm_tiny.analysis import analyze
 from tvm_tiny.passes.lower_qdq import FloatFallbackWarning, LowerQDQ
 
 
@@ -18,30 +20,28 @@ def expect(values, scale=0.5, zero_point=3):
 
 def test_an_operator_without_integer_form_runs_in_float_and_is_named():
     def build(emit, x):
-        return emit(quantized(relax.op.cumsum(real(x), 1), 0.37), name_hint="model/sums")
+        return emit(quantized(relax.op.exp(real(x)), 0.37), name_hint="model/exp")
 
-    with pytest.warns(
-        FloatFallbackWarning, match=r"cumsum \(tensor 'model/sums'\): no integer form"
-    ):
+    with pytest.warns(FloatFallbackWarning, match=r"exp \(tensor 'model/exp'\): no integer form"):
         lowered = LowerQDQ()(module(build, (2, 3)))
-    assert names(lowered) == ["dequantize", "relax.cumsum", "quantize"]
+    assert names(lowered) == ["dequantize", "relax.exp", "quantize"]
     x = np.array([[3, 5, -7], [4, 100, 8]], "int8")
-    expected = expect(np.cumsum((x.astype("float32") - 3) * 0.5, 1), 0.37)
+    expected = expect(np.exp((x.astype("float32") - 3) * 0.5), 0.37)
     np.testing.assert_array_equal(run(lowered, x)[0], expected)
 
 
 def test_each_tensor_in_float_is_warned_of_once_with_its_operators():
     def build(emit, x):
-        first = emit(quantized(relax.op.sin(relax.op.cumsum(real(x), 1))), name_hint="first")
-        return emit(quantized(relax.op.cumsum(real(first), 0)), name_hint="second")
+        first = emit(quantized(relax.op.sin(relax.op.exp(real(x)))), name_hint="first")
+        return emit(quantized(relax.op.cos(real(first))), name_hint="second")
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         LowerQDQ()(module(build, (2, 3)))
     texts = [str(w.message) for w in caught if w.category is FloatFallbackWarning]
     assert [text.split(":")[0] for text in texts] == [
-        "cumsum, sin (tensor 'first')",
-        "cumsum (tensor 'second')",
+        "exp, sin (tensor 'first')",
+        "cos (tensor 'second')",
     ]
 
 
@@ -55,11 +55,11 @@ def test_a_float_result_is_named_by_its_own_tensor():
 
 def test_moves_of_float_tensors_stay_plain_operators():
     def build(emit, x):
-        return quantized(relax.op.reshape(relax.op.cumsum(real(x), 1), (6,)))
+        return quantized(relax.op.reshape(relax.op.exp(real(x)), (6,)))
 
-    with pytest.warns(FloatFallbackWarning, match=r"cumsum, reshape"):
+    with pytest.warns(FloatFallbackWarning, match=r"exp, reshape"):
         lowered = LowerQDQ()(module(build, (2, 3)))
-    assert names(lowered) == ["dequantize", "relax.cumsum", "relax.reshape", "quantize"]
+    assert names(lowered) == ["dequantize", "relax.exp", "relax.reshape", "quantize"]
 
 
 def test_constants_of_a_float_operator_are_dequantized_at_compile_time():
@@ -98,7 +98,7 @@ def test_uint8_inputs_and_outputs_are_tables():
         return quantized(real(total), 0.5, 131, "uint8")
 
     lowered = lower(module(build, (1, 256), dtype="uint8"))
-    assert names(lowered) == ["lut", "lut", "lut"]
+    assert names(lowered) == ["lut", "qadd", "lut"]
     x = np.arange(256, dtype="uint8").reshape(1, 256)
     found = run(lowered, x)[0]
     assert found.dtype == np.uint8
@@ -138,3 +138,52 @@ def test_an_average_of_padding_alone_has_no_integer_form():
     with pytest.warns(FloatFallbackWarning, match=r"nn.avg_pool2d"):
         lowered = LowerQDQ()(module(build, (1, 4, 4, 2)))
     assert "qavg_pool2d" not in names(lowered)
+
+
+def _warning(build, shape=(1, 4, 4, 2), dtype="int8") -> str:
+    """The one FloatFallbackWarning of a module."""
+    with pytest.warns(FloatFallbackWarning) as caught:
+        LowerQDQ()(module(build, shape, dtype=dtype))
+    (text,) = (str(w.message) for w in caught)
+    return text
+
+
+def _conv(emit, x, kernel):
+    options = {"data_layout": "NHWC", "kernel_layout": "OHWI"}
+    return emit(quantized(relax.op.nn.conv2d(x, kernel, **options)), name_hint="conv")
+
+
+def test_the_warning_says_why():
+    kernel = relax.const(np.ones((3, 2, 2, 2), "float32"))
+    assert "(tensor 'conv'): weights that are not quantized, runs in float" in _warning(
+        lambda emit, x: _conv(emit, real(x), kernel)
+    )
+    assert "exp (tensor 'y'): nothing quantizes its result" in _warning(
+        lambda emit, x: emit(relax.op.exp(real(x)), name_hint="y")
+    )
+    assert "exp (tensor 'y'): its input 'x0' is not quantized" in _warning(
+        lambda emit, x: emit(quantized(relax.op.exp(x)), name_hint="y"), dtype="float32"
+    )
+    assert "sin (tensor 'y'): no integer form of sin" in _warning(
+        lambda emit, x: emit(quantized(relax.op.sin(real(x))), name_hint="y")
+    )
+
+
+def test_the_warning_says_what_it_costs():
+    kernel = relax.const(np.ones((3, 2, 2, 2), "float32"))
+    text = _warning(lambda emit, x: _conv(emit, real(x), kernel))
+    # 3 * 3 * 3 results of 2 * 2 * 2 products.
+    assert "with 108 bytes of results and 216 multiply-accumulates" in text
+    assert "about 2,160 instructions" in text
+
+
+def test_costs_of_float_operators_reach_the_analysis():
+    kernel = relax.const(np.ones((3, 2, 2, 2), "float32"))
+    mod = module(lambda emit, x: _conv(emit, real(x), kernel), (1, 4, 4, 2))
+    with pytest.warns(FloatFallbackWarning):
+        found = analyze(tvm_tiny.build(mod, "cortex-m3"))
+    assert found.macs == 216
+    (use,) = (op.in_float for op in found.operators if op.in_float is not None)
+    # There is no unit for float32 on a Cortex-M3.
+    assert (use.reason, use.bytes) == ("weights that are not quantized", 108)
+    assert use.instructions == 8 * 2_160

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .printer import amount, listing, mac_text, shape_text, summary
 
 if TYPE_CHECKING:
-    from tvm_tiny.analysis import Analysis
+    from tvm_tiny.analysis import Analysis, FloatUse
     from tvm_tiny.report import Report
 
 
@@ -27,6 +27,7 @@ def operator_table(analysis: Analysis) -> Any:
         ("in use", "right"),
         ("offset", "right"),
     ]
+    in_float = any(op.in_float is not None for op in analysis.operators)
     rows = [
         (
             str(op.index),
@@ -39,10 +40,16 @@ def operator_table(analysis: Analysis) -> Any:
             f"{op.activation_bytes:,}",
             f"{op.live_bytes:,}",
             "caller's" if op.arena_offset is None else f"{op.arena_offset:,}",
+            *([_float_text(op.in_float)] if in_float else []),
         )
         for op in analysis.operators
     ]
-    return listing(headers, rows)
+    return listing([*headers, *([("in float", "left")] if in_float else [])], rows)
+
+
+def _float_text(use: FloatUse | None) -> str:
+    """Why an operator runs in float, and an estimate of what it takes."""
+    return "" if use is None else f"{use.reason}: about {use.instructions:,} instructions"
 
 
 def total_table(report: Report) -> Any:
