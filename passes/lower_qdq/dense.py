@@ -8,7 +8,7 @@ from tvm.ir import Call
 
 from tvm_tiny import ops
 from tvm_tiny.reference.arithmetic import quantize_multiplier
-from tvm_tiny.reference.convolution import float32_ratio
+from tvm_tiny.reference.convolution import float32_ratio, safe_bias_of_product
 
 from .convolution import channel_factors, epilogue, split_bias, weights
 from .island import Island
@@ -17,7 +17,7 @@ from .quantized import Quantized, constant
 
 
 def matmul(island: Island) -> relax.Expr | None:
-    """quantize(x @ permute(w) + bias) -> qdense; of two activations -> qbatch_matmul."""
+    """quantize(x @ permute(w) + bias) -> qdense; with weights of run time -> qbatch_matmul."""
     found = split_bias(island, ("matmul",))
     if found is None:
         return None
@@ -25,17 +25,17 @@ def matmul(island: Island) -> relax.Expr | None:
     x = island.activation(call.args[0])
     if x is None or len(x.shape) < 2:
         return None
+    if bias is not None and bias.array is None:
+        return None
     dense = _dense(island, call, x, bias)
-    if dense is not None or bias is not None:
-        return dense
-    return _batch_matmul(island, call, x)
+    return _batch_matmul(island, call, x, bias) if dense is None else dense
 
 
 def _dense(
     island: Island, call: Call, x: Quantized, bias: Quantized | None
 ) -> relax.Expr | None:
     w = _dense_weights(island, call.args[1])
-    if w is None or (bias and bias.array is None):
+    if w is None:
         return None
     # With one scale TFLite multiplies the two float32 scales in single precision.
     factors = (
@@ -59,16 +59,22 @@ def _dense_weights(island: Island, expr: relax.Expr) -> Quantized | None:
     return Quantized(constant(leaf.array.T, leaf.dtype), leaf.scale, leaf.zero_point, 0)
 
 
-def _batch_matmul(island: Island, call: Call, a: Quantized) -> relax.Expr | None:
+def _batch_matmul(
+    island: Island, call: Call, a: Quantized, bias: Quantized | None
+) -> relax.Expr | None:
     b = island.activation(call.args[1])
     if b is None or len(b.shape) < 2:
+        return None
+    values = np.zeros(1) if bias is None else bias.array
+    assert values is not None, "the caller looks"
+    if bias is not None and values.size != b.shape[-1]:
         return None
     # TFLite multiplies the two float32 scales in single precision here too.
     product = float(np.float32(a.real_scale) * np.float32(b.real_scale))
     multiplier, shift = quantize_multiplier(product / island.scale)
     return ops.call(
         "qbatch_matmul",
-        [a.expr, b.expr],
+        [a.expr, b.expr, constant(safe_bias_of_product(values, a.shape[-1], a.zp, b.zp))],
         a_zp=a.zp,
         b_zp=b.zp,
         y_zp=island.zp,

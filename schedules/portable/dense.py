@@ -76,7 +76,7 @@ def _batch(shape: tuple[int, ...], out: tuple[int, ...]) -> Callable[[Expr], Exp
 def qbatch_matmul(call: Call, rings: Rings) -> RowKernel:
     """int8 batched product of two activations: a [..., M, K], b [..., K, N]; one scale.
 
-    Batches are broadcast as NumPy does.
+    Batches are broadcast as NumPy does. The bias is int32 [N], or [1] for all columns.
     """
     a_shape, b_shape, out_shape = shape_of(call.args[0]), shape_of(call.args[1]), shape_of(call)
     M, K = a_shape[-2:]
@@ -84,12 +84,14 @@ def qbatch_matmul(call: Call, rings: Rings) -> RowKernel:
     A, B, Z = math.prod(a_shape[:-2]), math.prod(b_shape[:-2]), math.prod(out_shape[:-2])
     a_matrix, b_matrix = (_batch(s[:-2], out_shape[:-2]) for s in (a_shape, b_shape))
     image, line = batch_and_row(Z, M)
+    C = shape_of(call.args[2])[0]
     rescale, multiplier = tensor_rescale(call)
 
     @T.prim_func(private=True, s_tir=True)
     def row(
         a: T.Buffer((A, M, K), "int8"),
         b: T.Buffer((B, K, N), "int8"),
+        bias: T.Buffer((C,), "int32"),
         q: T.Buffer((7,), "int32"),
         out: T.Buffer((Z, M, N), "int8"),
         y: T.int32,
@@ -99,7 +101,7 @@ def qbatch_matmul(call: Call, rings: Rings) -> RowKernel:
                 vj = T.axis.remap("S", [j])
                 acc = T.sblock_alloc_buffer((1,), "int32")
                 scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
-                acc[0] = 0
+                acc[0] = bias[vj % C]
                 for k in range(K):
                     acc[0] += (T.Cast("int32", a[a_matrix(image(y)), line(y), k]) - q[0]) * (
                         T.Cast("int32", b[b_matrix(image(y)), k, vj]) - q[1]

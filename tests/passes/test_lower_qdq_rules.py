@@ -112,6 +112,11 @@ def test_fused_activations_become_limits(operator, activation, limits):
         (lambda x: relax.op.matmul(x, constant((3, 4), 1)), [(2, 3)], ["qdense"]),
         (lambda a, b: relax.op.matmul(a, b), [(2, 3), (3, 2)], ["qbatch_matmul"]),
         (
+            lambda a, b: relax.op.add(relax.op.matmul(a, b), constant((2,), dtype="int32")),
+            [(2, 3), (3, 2)],
+            ["qbatch_matmul"],
+        ),
+        (
             lambda a, b: relax.op.matmul(a, relax.op.permute_dims(b, [1, 0])),
             [(2, 3), (4, 3)],
             ["transpose", "qbatch_matmul"],

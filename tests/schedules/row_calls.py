@@ -97,7 +97,8 @@ def matrix_products(draw):
     batch, m, k, n = draw(IMAGE)
     other = draw(st.sampled_from([1, batch]))
     a, b = tensor(batch, m, k), tensor(other, k, n)
-    return call("qbatch_matmul", a, b, **PAIR, **LIMITS, **TENSOR)
+    bias = const((draw(st.sampled_from([1, n])),), "int32")
+    return call("qbatch_matmul", a, b, bias, **PAIR, **LIMITS, **TENSOR)
 
 
 @st.composite

@@ -85,9 +85,24 @@ def safe_bias(bias: npt.NDArray[Any], weights: npt.NDArray[Any], x_zero_point: i
     its weight scale is tiny, so exporters saturate the bias. For every other channel, and so
     for every sound model, this changes nothing.
     """
-    widest = max(INT8_MAX - x_zero_point, x_zero_point - INT8_MIN)
     rows = weights.reshape(weights.shape[0], -1)
-    reach = np.abs(rows.astype(np.int64)).sum(axis=1) * widest
+    return _within_reach(bias, np.abs(rows.astype(np.int64)).sum(axis=1) * _widest(x_zero_point))
+
+
+def safe_bias_of_product(
+    bias: npt.NDArray[Any], depth: int, a_zero_point: int, b_zero_point: int
+) -> IntArray:
+    """As `safe_bias` where both operands are made at run time: sums of `depth` products."""
+    reach = depth * _widest(a_zero_point) * _widest(b_zero_point)
+    return _within_reach(bias, np.asarray(reach, dtype=np.int64))
+
+
+def _widest(zero_point: int) -> int:
+    """The largest distance of an int8 value from its zero point."""
+    return max(INT8_MAX - zero_point, zero_point - INT8_MIN)
+
+
+def _within_reach(bias: npt.NDArray[Any], reach: IntArray) -> IntArray:
     low, high = np.minimum(INT32_MIN + reach, 0), np.maximum(INT32_MAX - reach, 0)
     return np.asarray(np.clip(bias.astype(np.int64).reshape(-1), low, high), dtype=np.int64)
 

@@ -19,7 +19,13 @@ from .arithmetic import (
     quantize_multiplier,
     wrap_int32,
 )
-from .convolution import channel_multipliers, exact_matmul, float32_ratio, safe_bias
+from .convolution import (
+    channel_multipliers,
+    exact_matmul,
+    float32_ratio,
+    safe_bias,
+    safe_bias_of_product,
+)
 from .quantization import Quant, Rounding, rescale_float32, to_output
 
 
@@ -67,13 +73,20 @@ def batch_matmul(
     b_quant: Quant,
     y_quant: Quant,
     *,
+    bias: npt.NDArray[Any] | None = None,
     limits: tuple[int, int] | None = None,
     rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
-    """a [.., M, K] times b [.., K, N], batch axes broadcast; both operands may be asymmetric."""
+    """a [.., M, K] times b [.., K, N] plus bias int32 [N]; batch axes are broadcast.
+
+    Both operands may have a zero point.
+    """
     accumulator = exact_matmul(
         a.astype(np.int32) - a_quant.zero_point, b.astype(np.int32) - b_quant.zero_point
     )
+    if bias is not None:
+        zero_points = a_quant.zero_point, b_quant.zero_point
+        accumulator = accumulator + safe_bias_of_product(bias, a.shape[-1], *zero_points)
     if rounding is Rounding.FLOAT32:
         ratio = float32_ratio(a_quant.scale, b_quant.scale, y_quant.scale)
         return to_output(rescale_float32(wrap_int32(accumulator), ratio), y_quant, limits)

@@ -121,11 +121,18 @@ def _transpose_conv(op: Operator, inputs: list[Array | None]) -> Arrays:
 
 
 def _fully_connected(op: Operator, inputs: list[Array | None]) -> Arrays:
-    x, weights, w = _array(inputs, 0), _array(inputs, 1), _given(op, 1)
-    result = dense.fully_connected(
-        x.reshape(-1, weights.shape[1]), _symmetric(weights, w), _bias(inputs, 2),
-        _given(op, 0).quant, w.scales, op.outputs[0].quant, limits=_limits(op),
-    )  # fmt: skip
+    """Weights made at run time may have a zero point: a product of two activations."""
+    weights, w = _array(inputs, 1), _given(op, 1)
+    x = _array(inputs, 0).reshape(-1, weights.shape[1])
+    x_quant, y_quant, bias = _given(op, 0).quant, op.outputs[0].quant, _bias(inputs, 2)
+    if w.data is not None and not w.zero_points.any():
+        result = dense.fully_connected(
+            x, weights, bias, x_quant, w.scales, y_quant, limits=_limits(op)
+        )
+    else:
+        result = dense.batch_matmul(
+            x, weights.T, x_quant, w.quant, y_quant, bias=bias, limits=_limits(op)
+        )
     return [result.reshape(op.outputs[0].shape)]
 
 

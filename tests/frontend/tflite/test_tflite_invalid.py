@@ -95,7 +95,16 @@ CORRUPT = {
     "scale nan": (relu(affine=Affine(float("nan"))), "not a finite number above 0"),
     "zero point": (relu(affine=Affine(0.1, 128)), "outside -128 to 127"),
     "bias shape": (conv(bias=np.zeros(2, I32)), r"expected \(3,\)"),
-    "bias scale": (conv(bias=(np.zeros(3, I32), Affine(7.0))), "the scale of bias"),
+    "bias scale": (
+        unary_model(
+            "FULLY_CONNECTED",
+            (1, 2),
+            (1, 3),
+            "FullyConnectedOptions",
+            [(np.ones((3, 2), np.int8), Affine(0.1)), (np.zeros(3, I32), Affine(7.0))],
+        ),
+        "the scale of bias",
+    ),
     "data size": (relu(shape=(1, 3), data=b"12345"), "5 bytes of data"),
     "huge": (relu(shape=(1 << 14, 1 << 14, 1 << 14)), "at most 67108864 a tensor"),
     "huge product": (relu(shape=(2**31 - 1,) * 8), "at most 67108864 a tensor"),

@@ -31,6 +31,7 @@ RECORDS = {
     "bias with a zero point": Affine([0.0005] * 4, [7] * 4, 0),
     "scales of another number": Affine([0.0005] * 3, [0] * 3, 0),
     "scales that are none": Affine([0.0] * 4, [0] * 4, 0),
+    "scales that are not the product of the others": Affine([7.0] * 4, [0] * 4, 0),
     "none": None,
 }
 

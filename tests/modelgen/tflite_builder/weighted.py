@@ -71,6 +71,20 @@ class Weighted(Graph):
             fused_activation_function=activation, keep_num_dims=keep_num_dims,
         )
 
+    def fully_connected_at_run_time(
+        self, x: Tensor, weights: Tensor, bias: np.ndarray | None, out: Quant, *,
+        activation: str = "NONE",
+    ) -> Tensor:
+        """As `fully_connected` with [O, I] weights that are another tensor of the graph."""
+        terms = [] if bias is None else [
+            self.constant("bias", bias, [x.scales[0] * weights.scales[0]])
+        ]
+        return self.operator(
+            "FULLY_CONNECTED", [x, weights, *(terms or [None])],
+            (x.size // weights.shape[1], weights.shape[0]), out,
+            fused_activation_function=activation, keep_num_dims=False,
+        )
+
     def batch_matmul(
         self, a: Tensor, b: Tensor, out: Quant, *, adj_x: bool = False, adj_y: bool = False
     ) -> Tensor:

@@ -10,6 +10,8 @@ from .weights import draw_weights
 @rule("FULLY_CONNECTED", (2, 3, 4))
 def fully_connected(graph: Graph, x: Tensor) -> list[Tensor]:
     draw = graph.draw
+    if draw.chance(0.15):
+        return [_at_run_time(graph, x)]
     flatten = draw.chance(0.6) and x.size // x.shape[0] <= LARGE
     terms = x.size // x.shape[0] if flatten else x.shape[-1]
     keep = terms == x.shape[-1] and draw.chance(0.5)
@@ -18,6 +20,25 @@ def fully_connected(graph: Graph, x: Tensor) -> list[Tensor]:
     )
     return [graph.builder.fully_connected(x, weights, scales, bias, out, keep_num_dims=keep,
                                           activation=graph.activation())]
+
+
+def _at_run_time(graph: Graph, x: Tensor) -> Tensor:
+    """Weights are a model input or a tensor that fits; they may have a zero point."""
+    draw, terms = graph.draw, x.shape[-1]
+    ready = [t for t in graph.pool if t.rank == 2 and t.shape[1] == terms]
+    shape = (draw.channels(), terms)
+    weights = draw.choice(ready) if ready else graph.new_input(shape, draw.quant())
+    if draw.chance(0.2):
+        x = graph.constant_like(x.shape, x.quant)
+    usual = draw.multiplier(terms)
+    out = draw.quant_near(
+        x.scales[0] * weights.scales[0] / usual,
+        largest_multiplier=PRODUCT_LIMIT / (255 * 255 * (terms + 1) * usual),
+    )
+    bias = draw.integers((weights.shape[0],), -5000, 5000, "int32") if draw.chance(0.6) else None
+    return graph.builder.fully_connected_at_run_time(
+        x, weights, bias, out, activation=graph.activation()
+    )
 
 
 @rule("BATCH_MATMUL", (2, 3, 4))

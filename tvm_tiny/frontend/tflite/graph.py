@@ -120,13 +120,17 @@ class Graph:
             raise unsupported(operator, tensor, "one scale a channel, which only weights may have")
         return tensor.quantization
 
-    def constant(self, operator: Operator, tensor: Tensor, data: Array | None = None) -> Array:
+    def constant(
+        self,
+        operator: Operator,
+        tensor: Tensor,
+        data: Array | None = None,
+        remedy: str = "export the model with fixed shapes",
+    ) -> Array:
         """The values of a tensor that must be a constant."""
         values = tensor.data if data is None else data
         if values is None:
-            raise unsupported(
-                operator, tensor, "must be a constant; export the model with fixed shapes"
-            )
+            raise unsupported(operator, tensor, f"must be a constant; {remedy}")
         return values
 
     def integers(self, operator: Operator, position: int) -> tuple[int, ...]:

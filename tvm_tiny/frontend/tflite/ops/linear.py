@@ -48,7 +48,7 @@ def convert_fully_connected(graph: Graph, operator: Operator) -> None:
 
 
 def _weights(graph: Graph, operator: Operator, kernel: Tensor) -> Any:
-    """Per-tensor weights keep their scalar scale (and may have a zero point)."""
+    """Per-tensor weights keep their scalar scale, may have a zero point, and be no constant."""
     quantization = kernel.quantization
     if quantization is not None and quantization.per_tensor:
         return graph.real(operator, kernel)

@@ -24,9 +24,6 @@ def check_quantized(graph: Graph, operator: Operator, data: Tensor, kernel: Tens
             raise unsupported(operator, tensor, wrong_type(tensor.dtype))
         if tensor.quantization is None:
             raise unsupported(operator, tensor, "int8 without scale and zero point")
-    if data.constant:
-        raise unsupported(operator, data, "a constant input; fold the operator before export")
-    graph.constant(operator, kernel)
 
 
 def kernel_parameters(operator: Operator, kernel: Tensor, axis: int, channels: int) -> Quantization:
@@ -60,12 +57,13 @@ def add_bias(
         return expr
     if bias.dtype != "int32":
         raise unsupported(operator, bias, f"{bias.dtype.lower()} bias; int32 is supported")
-    values = graph.constant(operator, bias)
+    values = graph.constant(operator, bias, remedy="add what is made at run time with ADD")
     if bias.shape != (channels,):
         raise ModelError(
             f"{label(operator)}: bias '{bias.name}' of shape {bias.shape}; expected ({channels},)"
         )
-    _check_bias_scale(graph, operator, bias, scales)
+    if operator.kind == "FULLY_CONNECTED" and len(scales) == 1:
+        _check_bias_scale(graph, operator, bias, scales)
     wide = np.broadcast_to(scales, (channels,))
     real = channelwise(graph, values, Quantization(wide, np.zeros(channels, np.int64), 0), axis=0)
     return relax.op.add(graph.emit(expr), real)
@@ -90,8 +88,9 @@ def input_scale(data: Tensor) -> Array:
 
 
 def _check_bias_scale(graph: Graph, operator: Operator, bias: Tensor, scales: Array) -> None:
-    """TFLite computes with input scale times weight scale and accepts a file whose bias scale is
-    within 2 % of the output scale of that."""
+    """TFLite computes with input scale times weight scale. Of layers with one weight scale it
+    accepts a file whose bias scale is within 2 % of the output scale of that; else it looks at
+    no bias scale."""
     output = graph.output(operator).quantization
     if bias.quantization is None or output is None:
         return
