@@ -12,7 +12,7 @@ from tvm.ir import Call, Expr, IRModule
 from tvm_tiny import ops
 
 from .lower_qdq.moves import keeps_order
-from .lower_qdq.quantized import array_of, constant, ints
+from .lower_qdq.quantized import constant, int8_table, ints
 from .rebuild import bindings_of, emit_named, rebuild_main, results_of, substitute
 
 # New values of variables; empty where a rule does not apply.
@@ -174,20 +174,13 @@ def _with_padding(call: Call, pad: Call) -> Call:
     return _replaced(call, [pad.args[0], *call.args[1:]], padding=padding)
 
 
-def _table(call: Call) -> np.ndarray | None:
-    """The values of a lut, where it maps int8 to int8."""
-    table = array_of(call.args[1])
-    is_int8 = table is not None and str(call.args[0].ty.dtype) == str(table.dtype) == "int8"
-    return table if is_int8 else None
-
-
 _IDENTITY = np.arange(-128, 128)
 
 
 def _clamp(graph: _Graph, var: relax.Var) -> Changes:
     """lut(x) that only limits x -> act_min and act_max of the operator that computes x."""
     lut = graph.call(var, "tvm_tiny.lut")
-    table = _table(lut) if lut is not None else None
+    table = int8_table(lut) if lut is not None else None
     if lut is None or table is None or not graph.only_user(lut.args[0]):
         return {}
     producer = graph.call(lut.args[0], *ops.OPERATORS)
@@ -205,13 +198,13 @@ def _clamp(graph: _Graph, var: relax.Var) -> Changes:
 def _tables(graph: _Graph, var: relax.Var) -> Changes:
     """lut(lut(x)) -> one lut; a lut that changes nothing -> x."""
     lut = graph.call(var, "tvm_tiny.lut")
-    table = _table(lut) if lut is not None else None
+    table = int8_table(lut) if lut is not None else None
     if lut is None or table is None:
         return {}
     if np.array_equal(table, _IDENTITY):
         return {var: lut.args[0]}
     inner = graph.call(lut.args[0], "tvm_tiny.lut")
-    first = _table(inner) if inner is not None else None
+    first = int8_table(inner) if inner is not None else None
     if inner is None or first is None or not graph.only_user(lut.args[0]):
         return {}
     composed = table[first.astype("int32") + 128]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import tvm
 from tvm import relax
 
+from tvm_tiny.reference.real import FUNCTIONS
+
 from . import axes, elementwise, shapes, windows
 from .emitter import Handlers
 from .rewriter import REORDERING, Rewriter
 from .sensitive import ADAPTIVE, CONVOLUTIONS, POOLS, TRANSPOSED, is_nchw
 
-BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")
-UNARY = ("sigmoid", "tanh", "exp", "sqrt", "abs", "negative", "nn.relu", "nn.gelu", "nn.silu")
+ELEMENTWISE = [f"relax.{room}{name}" for name in ("astype", *FUNCTIONS) for room in ("", "nn.")]
 HANDLERS: Handlers = {
     "relax.dequantize": elementwise.dequantize,
     "relax.quantize": elementwise.quantize,
-    **{f"relax.{name}": elementwise.without_axes for name in (*BINARY, *UNARY)},
-    **dict.fromkeys(("relax.clip", "relax.nn.leakyrelu", "relax.astype"), elementwise.without_axes),
+    **dict.fromkeys(ELEMENTWISE, elementwise.without_axes),
     **dict.fromkeys(CONVOLUTIONS, windows.conv),
     **dict.fromkeys(TRANSPOSED, windows.conv_transpose),
     **dict.fromkeys(POOLS, windows.pool),

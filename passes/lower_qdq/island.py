@@ -13,6 +13,7 @@ from tvm.ir import Call
 from tvm_tiny.reference.quantization import Quant, Rounding, quantize_value
 
 from . import moves
+from .move import Move
 from .quantized import Quantized, array_of, constant, number
 
 INT8_MIN, INT8_MAX = -128, 127
@@ -96,10 +97,14 @@ class Island:
         source = self.activation(move.source) if move is not None else None
         if move is None or source is None:
             return None
-        values = source.array
+        return replace(source, expr=self.moved(source.expr, move))
+
+    def moved(self, expr: relax.Expr, move: Move) -> relax.Expr:
+        """The int8 tensor `expr` with its values moved; a constant's at compile time."""
+        values = array_of(expr)
         if values is not None and move.values is not None:
-            return replace(source, expr=constant(move.values(values), "int8"))
-        return replace(source, expr=self.emit(move.call(source.expr)))
+            return constant(move.values(values), "int8")
+        return self.emit(move.call(expr))
 
     def scalar(self, expr: relax.Expr) -> float | None:
         """The value of a float constant with one element."""

@@ -13,7 +13,20 @@ from tvm_tiny import ops
 from tvm_tiny.interface import ROUNDING
 
 from ..rebuild import mutate_main
-from . import convolution, dense, elementwise, movement, norms, pooling, reduction, softmax, sums
+from . import (
+    affine,
+    convolution,
+    dense,
+    elementwise,
+    movement,
+    norms,
+    pooling,
+    reduction,
+    softmax,
+    sums,
+    tables,
+    unary,
+)
 from .edges import LowerEdges, requantize_uint8
 from .fallback import note_float
 from .island import Island
@@ -26,11 +39,12 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     convolution.conv2d_transpose,
     dense.matmul,
     elementwise.prelu,
-    elementwise.unary,
+    unary.tflite_unary,
     sums.squared_difference,
     sums.add_n,
     sums.extremes,
     elementwise.binary,
+    affine.affine,
     reduction.mean,
     pooling.pool2d,
     reduction.extreme,
@@ -40,6 +54,7 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     movement.pad,
     movement.concat,
     movement.resize,
+    tables.one_tensor,
 )
 
 

@@ -13,9 +13,9 @@ from tvm_tiny.reference.movement import bilinear_positions, nearest_positions
 from tvm_tiny.reference.quantization import Quant, Rounding, quantize, quantize_value
 
 from . import moves
-from .elementwise import finish, requantized
 from .island import Island
 from .quantized import Quantized, array_of, constant, ints
+from .tables import finish, requantized
 
 
 def move(island: Island) -> relax.Expr | None:

@@ -11,9 +11,10 @@ from tvm.ir import Call
 from tvm_tiny import ops
 from tvm_tiny.reference.quantization import Quant
 
-from .elementwise import finish, quant
+from .expression import quant
 from .island import Island
 from .quantized import Quantized, ints
+from .tables import finish
 
 
 def pool2d(island: Island) -> relax.Expr | None:

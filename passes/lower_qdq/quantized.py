@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from tvm import relax, tirx
-from tvm.ir import GenericConst
+from tvm.ir import Call, GenericConst
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,15 @@ def array_of(expr: relax.Expr) -> np.ndarray | None:
     if isinstance(expr, tirx.IntImm | tirx.FloatImm):
         return np.array(expr.value, str(expr.dtype))
     return None
+
+
+def int8_table(value: relax.Expr) -> np.ndarray | None:
+    """The values of a lut, where it maps int8 to int8; None for anything else."""
+    if not isinstance(value, Call) or getattr(value.op, "name", "") != "tvm_tiny.lut":
+        return None
+    table = array_of(value.args[1])
+    is_int8 = table is not None and str(value.args[0].ty.dtype) == str(table.dtype) == "int8"
+    return table if is_int8 else None
 
 
 def constant(array: np.ndarray, dtype: str = "int32") -> GenericConst:

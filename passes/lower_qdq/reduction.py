@@ -10,9 +10,9 @@ from tvm_tiny import ops
 from tvm_tiny.reference.arithmetic import quantize_multiplier
 from tvm_tiny.reference.reduction import mean_multiplier, mean_ratio
 
-from .elementwise import finish
 from .island import Island
 from .quantized import Quantized, ints
+from .tables import finish
 
 
 def mean(island: Island) -> relax.Expr | None:

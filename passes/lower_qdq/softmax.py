@@ -9,9 +9,9 @@ from tvm_tiny import ops
 from tvm_tiny.reference import activation, fixed_point
 from tvm_tiny.reference.arithmetic import multiply_by_quantized_multiplier
 
-from .elementwise import finish
 from .island import Island
 from .quantized import Quantized, constant
+from .tables import finish
 
 
 def softmax(island: Island) -> relax.Expr | None:

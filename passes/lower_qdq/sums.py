@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial, reduce
+
 import numpy as np
 from tvm import relax
 
 from tvm_tiny import ops
 from tvm_tiny.reference import elementwise
+from tvm_tiny.reference.quantization import Quant, requantize
 
-from .elementwise import requantized, sum_attributes
+from .elementwise import sum_attributes
+from .expression import quant
 from .island import Island
 from .quantized import Quantized, constant
+from .tables import of_one_tensor, requantized
 
 
 def squared_difference(island: Island) -> relax.Expr | None:
@@ -22,6 +28,12 @@ def squared_difference(island: Island) -> relax.Expr | None:
     a, b = (island.activation(arg) for arg in call.args)
     if a is None or b is None:
         return None
+    quants = quant(a), quant(b), Quant(island.scale, island.zp)
+    table = of_one_tensor(
+        island, [a, b], lambda x, y: elementwise.squared_difference(x, y, *quants)
+    )
+    if table is not None:
+        return table
     factors = elementwise.squared_difference_multipliers(
         a.real_scale, b.real_scale, island.scale
     )
@@ -50,6 +62,9 @@ def extremes(island: Island) -> relax.Expr | None:
     terms = _terms(island, island.core, name) if name else None
     if terms is None:
         return None
+    table = of_one_tensor(island, terms, partial(_extreme, island, name, terms))
+    if table is not None:
+        return table
     first, *rest = (requantized(island, term) for term in terms)
     for position, other in enumerate(rest):
         first = island.emit(first) if position else first
@@ -57,11 +72,28 @@ def extremes(island: Island) -> relax.Expr | None:
     return first
 
 
+def _extreme(
+    island: Island, name: str, terms: Sequence[Quantized], *values: np.ndarray
+) -> np.ndarray:
+    """The largest or smallest of int8 arrays that are quantized as `terms` are."""
+    target, pick = Quant(island.scale, island.zp), np.maximum if name == "maximum" else np.minimum
+    moved = [
+        requantize(value, quant(term), target, rounding=island.reference_rounding)
+        for value, term in zip(values, terms, strict=True)
+    ]
+    return np.asarray(reduce(pick, moved))
+
+
 def add_n(island: Island) -> relax.Expr | None:
     """quantize(a + b + c + ...) of three and more int8 tensors -> qadd_n."""
     terms = _terms(island, island.core, "add")
     if terms is None or not 3 <= len(terms) <= elementwise.MOST_TERMS:
         return None
+    return sum_of(island, terms)
+
+
+def sum_of(island: Island, terms: list[Quantized]) -> relax.Expr:
+    """The sum of int8 tensors that broadcast, as the island's qadd_n."""
     *inputs, output = elementwise.add_n_multipliers(
         [term.real_scale for term in terms], island.scale
     )

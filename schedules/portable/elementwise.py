@@ -184,7 +184,7 @@ def quantize(call: Call, rings: Rings) -> RowKernel:
     """float32 -> int8: x / scale rounded, plus the zero point.
 
     Halves go away from zero, or with rounding "float32" to even. The quotient is limited before
-    it becomes an integer, so that no float converts out of range.
+    it becomes an integer, so that no float converts out of range; NaN is the lowest value.
     """
     scale = tirx.const(float(call.attrs["scale"]), "float32")
     zero_point = i32(int(call.attrs["zero_point"]))
@@ -193,7 +193,7 @@ def quantize(call: Call, rings: Rings) -> RowKernel:
 
     def value(buffers: Buffers, index: Index) -> Expr:
         far = tirx.const(512.0, "float32")
-        near = steps.keep(tirx.max(tirx.min(buffers[0][index] / scale, far), -far))
+        near = steps.keep(tirx.min(tirx.max(buffers[0][index] / scale, -far), far))
         whole = _to_even(steps, near) if to_even else _away_from_zero(steps, near)
         return clamp_int8(whole + zero_point, -128, 127)
 

@@ -19,7 +19,13 @@ from tvm_tiny.passes.lower_qdq import FloatFallbackWarning
 
 # Spellings of the generators for variants of one operator.
 VARIANTS = {
+    "ChannelScale": "Mul",
     "DepthwiseConv": "Conv",
+    "FloatConstant": "Add",
+    "GatedByHardSigmoid": "HardSigmoid",
+    "GatedBySigmoid": "Sigmoid",
+    "SpelledHardSwish": "HardSwish",
+    "WithNumber": "Mul",
     "SpelledLayerNormalization": "LayerNormalization",
     "SquaredDifference": "Sub",
 }
@@ -73,17 +79,22 @@ def test_other_onnx_operators(op, tmp_path):
     scale, zero = (
         numpy_helper.from_array(np.asarray(v), n) for v, n in ((SCALE, "s"), (ZERO, "z"))
     )
-    operands = ["x", "x"] if op in ("Div", "Sum") else ["x"]
+    operands = ["x", "x2"] if op in ("Div", "Sum") else ["x"]
     nodes = [
         helper.make_node("QuantizeLinear", ["image", "s", "z"], ["q"]),
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["x"]),
+        helper.make_node("QuantizeLinear", ["other", "s", "z"], ["q2"]),
+        helper.make_node("DequantizeLinear", ["q2", "s", "z"], ["x2"]),
         helper.make_node(op, operands, ["y"]),
         helper.make_node("QuantizeLinear", ["y", "s", "z"], ["p"]),
         helper.make_node("DequantizeLinear", ["p", "s", "z"], ["out"]),
     ]
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, 2, 4, 4))
+    images = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 2, 4, 4))
+        for name in ("image", "other")
+    ]
     out = helper.make_empty_tensor_value_info("out")
-    graph = helper.make_graph(nodes, "g", [image], [out], [scale, zero])
+    graph = helper.make_graph(nodes, "g", images, [out], [scale, zero])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save(onnx.shape_inference.infer_shapes(model), path)
     assert _runs_in_float(path) == (onnx_operators()[op] != "integer")

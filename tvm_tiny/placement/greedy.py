@@ -50,9 +50,7 @@ def _density(problem: Problem, index: int) -> float:
     return problem.weights[index] / max(problem.blocks[index].size, 1)
 
 
-def _improvements(
-    problem: Problem, order: Order, bound: Cost, effort: int
-) -> Iterator[Layout]:
+def _improvements(problem: Problem, order: Order, bound: Cost, effort: int) -> Iterator[Layout]:
     """Layouts from `order` on: what is placed badly goes first the next time.
 
     "Squeaky wheel" optimization (Joslin and Clements, Journal of AI Research 10, 1999). Where an

@@ -191,6 +191,27 @@ def leaky_relu(x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant, *, alpha: fl
     return to_output(np.where(centered >= 0, above, below), y_quant, None)
 
 
+def absolute(x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant) -> Int8Array:
+    """|x|; the quotient of the scales is in float32."""
+    distance = np.abs(x.astype(np.int64) - x_quant.zero_point)
+    ratio = np.float32(x_quant.scale) / np.float32(y_quant.scale)
+    return to_output(distance if ratio == 1 else rescale(distance, float(ratio)), y_quant, None)
+
+
+RSQRT_FRACTION_BITS = 20  # of the intermediate 1 / sqrt(x - z_x)
+
+
+def rsqrt(x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant) -> Int8Array:
+    """1 / sqrt(x), the largest value for x <= 0 (where TFLM refuses x < 0 when it runs)."""
+    steps = x.astype(np.int64) - x_quant.zero_point
+    inverse, exponent = fixed_point.inverse_sqrt(np.maximum(steps, 1))
+    root = multiply_by_quantized_multiplier(1, inverse, exponent + RSQRT_FRACTION_BITS)
+    unit = np.sqrt(np.float32(x_quant.scale)) * np.float32(y_quant.scale)
+    factor, shift = quantize_multiplier(1.0 / float(unit))
+    scaled = multiply_by_quantized_multiplier(root, factor, shift - RSQRT_FRACTION_BITS)
+    return to_output(np.where(steps > 0, scaled, INT16_MAX), y_quant, None)
+
+
 def prelu(
     x: npt.NDArray[Any],
     alpha: npt.NDArray[Any],

@@ -1,4 +1,4 @@
-"""exp, reciprocal, logistic and tanh on int32 fixed-point numbers.
+"""exp, reciprocal, inverse square root, logistic and tanh on int32 fixed-point numbers.
 
 A "Qm" number has m integer bits: the int32 r stands for r * 2**(m - 31). The constants are the
 named real values rounded to the format. Formulas follow gemmlowp's fixedpoint library: a
@@ -36,6 +36,9 @@ NEWTON_48_OVER_17 = 1515870810  # Q2
 NEWTON_MINUS_32_OVER_17 = -1010580540  # Q2
 ONE_Q0 = INT32_MAX  # 1.0 is just out of range
 ONE_Q2 = 1 << 29
+ONE_Q3 = 1 << 28
+THREE_HALVES_Q3 = 3 << 27
+SQRT_HALF_Q0 = 1518500250
 HALF_Q0 = 1 << 30
 
 
@@ -115,3 +118,22 @@ def reciprocal(values: IntLike, integer_bits: int) -> tuple[IntArray, IntArray]:
     leading_zeros = 32 - bit_length.astype(np.int64)
     fraction = (x << leading_zeros) - (1 << 31)
     return one_over_one_plus_x(fraction), integer_bits - leading_zeros
+
+
+def inverse_sqrt(values: IntLike) -> tuple[IntArray, IntArray]:
+    """Multiplier M and exponent e with 1 / sqrt(n) ~= M * 2**(e - 31), for integers 1 <= n < 2**29.
+
+    Five Newton-Raphson steps for 1 / sqrt(a) from 1, with a = n * 4**k in [1/2, 2) as Q3; the
+    factor sqrt(1/2) takes back that Q3 stands for eight halves.
+    """
+    n = np.asarray(values, dtype=np.int64)
+    bits = np.frexp(n.astype(np.float64))[1]
+    pairs = (31 - bits) // 2 - 1
+    half = rounding_divide_by_pot((n << (2 * pairs)) >> 1, 1)
+    x = np.full(n.shape, ONE_Q3)
+    for _ in range(5):
+        cube = saturating_shift_left(fixed_mul(fixed_mul(x, x), x), 6)
+        x = saturating_shift_left(fixed_mul(x, THREE_HALVES_Q3) - fixed_mul(half, cube), 3)
+    exponent = pairs - 11
+    multiplier = fixed_mul(x, SQRT_HALF_Q0) << np.maximum(exponent, 0)
+    return np.where(n == 1, INT32_MAX, multiplier), np.where(n == 1, 0, np.minimum(exponent, 0))

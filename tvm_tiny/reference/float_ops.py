@@ -1,7 +1,8 @@
 """TFLite operators without an integer kernel, in float32 between dequantize and quantize.
 
-They also serve float tensors at a model's edges. Results depend on the platform's math
-library, so a compiled model may differ by one step where a value falls near a tie.
+They also serve float tensors at a model's edges. A function of one int8 tensor is compiled to a
+table of the values here. The others depend on the platform's math library, so a compiled model
+may differ by one step where a value falls near a tie.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .flatbuffer import Operator, Tensor
-from .quantization import dequantize, quantize
+from .quantization import Rounding, dequantize, quantize
+from .real import FUNCTIONS, quantized
 
 Array = npt.NDArray[Any]
 Arrays = list[Array]
@@ -28,6 +30,35 @@ def _real(tensor: Tensor | None, value: Array | None) -> Array:
 
 def _result(tensor: Tensor, value: Array) -> Array:
     return quantize(value, tensor.quant) if tensor.dtype == "int8" else value
+
+
+def _elementwise(name: str) -> Handler:
+    """An operator that is one of `real.FUNCTIONS`."""
+
+    def run(op: Operator, inputs: list[Array | None]) -> Arrays:
+        reals = [_real(t, v) for t, v in zip(op.inputs, inputs, strict=True)]
+        return [_rounded(op, FUNCTIONS[name](*reals))]
+
+    return run
+
+
+def _rounded(op: Operator, values: Array) -> Array:
+    """As tables are where all but one operand are numbers."""
+    target = op.outputs[0]
+    tensors = {t.name for t in op.inputs if t is not None and (t.data is None or t.data.size > 1)}
+    if target.dtype == "int8" and len(tensors) == 1:
+        return quantized(values, target.quant, Rounding.TFLITE)
+    return _result(target, values)
+
+
+def _gelu(op: Operator, inputs: list[Array | None]) -> Arrays:
+    return _elementwise("gelu_tanh" if op.options.Approximate() else "gelu")(op, inputs)
+
+
+def _elu(op: Operator, inputs: list[Array | None]) -> Arrays:
+    x = _real(op.inputs[0], inputs[0])
+    below = FUNCTIONS["subtract"](FUNCTIONS["exp"](np.minimum(x, np.float32(0))), 1)
+    return [_rounded(op, np.where(x < 0, below, x))]
 
 
 def _through_float(function: Callable[..., Array]) -> Handler:
@@ -62,36 +93,29 @@ def _log_softmax(x: Array) -> Array:
     return result
 
 
-def _sigmoid(x: Array) -> Array:
-    return np.asarray(np.float32(1.0) / (np.float32(1.0) + np.exp(-x)))
-
-
-def _elu(x: Array) -> Array:
-    return np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
-
-
 FLOAT: dict[str, Handler] = {
-    "ABS": _through_float(np.abs),
-    "CEIL": _through_float(np.ceil),
-    "COS": _through_float(np.cos),
-    "DIV": _through_float(np.divide),
-    "ELU": _through_float(_elu),
-    "EXP": _through_float(np.exp),
-    "FLOOR": _through_float(np.floor),
-    "LOG": _through_float(np.log),
-    "LOGISTIC": _through_float(_sigmoid),
+    "ABS": _elementwise("abs"),
+    "CEIL": _elementwise("ceil"),
+    "COS": _elementwise("cos"),
+    "DIV": _elementwise("divide"),
+    "ELU": _elu,
+    "EXP": _elementwise("exp"),
+    "FLOOR": _elementwise("floor"),
+    "GELU": _gelu,
+    "LOG": _elementwise("log"),
+    "LOGISTIC": _elementwise("sigmoid"),
     "LOG_SOFTMAX": _through_float(_log_softmax),
-    "NEG": _through_float(np.negative),
-    "POW": _through_float(np.power),
+    "NEG": _elementwise("negative"),
+    "POW": _elementwise("power"),
     "REDUCE_MAX": _reduce(np.max),
     "REDUCE_MIN": _reduce(np.min),
-    "ROUND": _through_float(np.round),
-    "RSQRT": _through_float(lambda x: np.float32(1.0) / np.sqrt(x)),
-    "SIN": _through_float(np.sin),
+    "ROUND": _elementwise("round"),
+    "RSQRT": _elementwise("rsqrt"),
+    "SIN": _elementwise("sin"),
     "SOFTMAX": _softmax,
-    "SQRT": _through_float(np.sqrt),
-    "SQUARE": _through_float(np.square),
+    "SQRT": _elementwise("sqrt"),
+    "SQUARE": _elementwise("square"),
     "SQUARED_DIFFERENCE": _through_float(lambda a, b: np.square(a - b)),
     "SUM": _reduce(np.sum),
-    "TANH": _through_float(np.tanh),
+    "TANH": _elementwise("tanh"),
 }

@@ -23,6 +23,7 @@ from .onnx_islands import ISLANDS
 from .onnx_movement import GENERIC, SPECIAL
 from .onnx_operands import NoIntegerForm
 from .onnx_qlinear import QLINEAR, read_call
+from .onnx_real import evaluate
 from .onnx_values import (
     UINT8_SHIFT,
     Dequantized,
@@ -173,10 +174,7 @@ class _Evaluation:
     def _qlinear(self, node: Node) -> None:
         constants = [name in self._constants for name in node.inputs]
         call = read_call(node, self._operands(node), constants)
-        try:
-            data = ISLANDS[call.node.op](call.node, call.args, call.quant, self._rounding)
-        except NoIntegerForm:
-            raise UnsupportedError(f"{node.where}: no integer form for its options") from None
+        data = self._quantized(Island(call.node, call.args), call.quant)
         self._set_raw(node.outputs[0], data, call.unsigned)
 
     def _bounds(self, node: Node) -> bool:
@@ -271,13 +269,25 @@ class _Evaluation:
 
     def _floats(self, node: Node) -> None:
         """Any other operator, in float32."""
-        result = self._reference(node, {})
+        own = evaluate(node, [self._plain(self._value(n)) if n else None for n in node.inputs])
+        result = self._reference(node, {}) if own is None else own
         many = len(node.outputs) > 1
         for name, array in zip(node.outputs, result if many else [result], strict=True):
             if name:
                 self._values[name] = array
                 if all(operand in self._constants for operand in node.inputs):
                     self._constants.add(name)
+
+    def _operator_in_float(self, node: Node, given: list[Array | None]) -> Array:
+        """The operator of an island on float32 operands."""
+        own = evaluate(node, given)
+        if own is not None:
+            return own
+        if node.proto.op_type in QLINEAR:
+            raise UnsupportedError(f"{node.where}: no integer form for its options")
+        names = [name for name in node.inputs if name]
+        known = [value for value in given if value is not None]
+        return np.asarray(self._reference(node, dict(zip(names, known, strict=False))))
 
     def _reference(self, node: Node, replaced: dict[str, Array]) -> Any:
         """Result of one ONNX operator by onnx's evaluator, operands in plain form."""
@@ -308,11 +318,10 @@ class _Evaluation:
         if node.op in ("Relu", "Clip"):
             result = self._real(island.args[0]) if island.args[0] is not None else np.zeros(0)
         else:
-            names = [name for name in node.inputs if name]
-            given = [self._real(arg) for arg in island.args if arg is not None]
-            result = self._reference(node, dict(zip(names, given, strict=False)))
-            if node.op == "MatMul" and len(given) > 2:
-                result = result + given[2]
+            given = [None if arg is None else self._real(arg) for arg in island.args]
+            result = self._operator_in_float(node, given)
+            bias = given[2] if node.op == "MatMul" and len(given) > 2 else None
+            result = result if bias is None else result + bias
         low = -np.inf if island.low is None else island.low
         high = np.inf if island.high is None else island.high
         return np.asarray(np.clip(result, low, high), dtype=np.float32)

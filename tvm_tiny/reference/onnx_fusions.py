@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
@@ -27,6 +29,12 @@ class Fused:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
+def attributes_of(node: AnyNode) -> dict[str, Any]:
+    """The attributes of a node of either kind."""
+    found: dict[str, Any] = node.attributes if hasattr(node, "attributes") else node.attrs
+    return found
+
+
 class Chain:
     """A graph's nodes by the tensors that they make, and how often each tensor is read."""
 
@@ -41,11 +49,16 @@ class Chain:
         node = self._makers.get(name)
         return node if node is not None and not node.domain and node.op in ops else None
 
-    def reader(self, node: AnyNode, op: str) -> AnyNode | None:
-        """The only operator that reads the node's result, if it is `op`."""
+    def reader(self, node: AnyNode, *ops: str) -> AnyNode | None:
+        """The only operator that reads the node's result, if it is one of `ops`."""
         name = node.outputs[0]
         user = self._users.get(name)
-        return user if self._reads[name] == 1 and user is not None and user.op == op else None
+        return user if self._reads[name] == 1 and user is not None and user.op in ops else None
+
+    def is_quantized(self, node: AnyNode) -> bool:
+        """Whether only a QuantizeLinear reads the result, bounded or not."""
+        user = self.reader(node, "QuantizeLinear", "Relu", "Clip")
+        return user is not None and (user.op == "QuantizeLinear" or self.is_quantized(user))
 
     def same(self, left: str, right: str) -> bool:
         """Whether two tensors are one, or dequantize one."""
@@ -58,6 +71,21 @@ class Chain:
         """Whether the tensor is a constant or a dequantized one."""
         source = self.made_by(name, "DequantizeLinear")
         return name in self.constants or (source is not None and source.inputs[0] in self.constants)
+
+    def real(self, name: str) -> Array | None:
+        """Values of a float constant, or of a dequantized one."""
+        source = self.made_by(name, "DequantizeLinear")
+        if source is None:
+            return self.constants.get(name)
+        parts = [self.constants.get(part) for part in source.inputs]
+        if parts[0] is None or any(part is None for part in parts):
+            return None
+        raw, scale, *zero = (np.asarray(part) for part in parts)
+        shape = [1] * raw.ndim
+        if scale.size > 1:
+            shape[attributes_of(source).get("axis", 1)] = -1
+        level = zero[0].astype("int64").reshape(shape) if zero else 0
+        return np.asarray((raw.astype("int64") - level) * scale.astype("float64").reshape(shape))
 
     def scalar(self, name: str) -> float | None:
         """The value of a constant of one element."""
@@ -167,7 +195,7 @@ def _centred(chain: Chain, name: str, axes: tuple[int, ...]) -> str | None:
 
 def _axes(chain: Chain, mean: AnyNode) -> tuple[int, ...] | None:
     """Axes of a ReduceMean that keeps them; None where it does not or they are not known."""
-    attributes = getattr(mean, "attributes", None) or getattr(mean, "attrs", {})
+    attributes = attributes_of(mean)
     axes = attributes.get("axes")
     if len(mean.inputs) > 1 and mean.inputs[1] in chain.constants:
         axes = chain.constants[mean.inputs[1]].reshape(-1)
@@ -176,7 +204,69 @@ def _axes(chain: Chain, mean: AnyNode) -> tuple[int, ...] | None:
     return tuple(int(axis) for axis in axes)
 
 
-FUSIONS: tuple[Callable[[Chain, AnyNode], Fused | None], ...] = (squared_difference, layer_norm)
+def affine(chain: Chain, node: AnyNode) -> Fused | None:
+    """Products, sums and batch normalization of one tensor with constants of several elements.
+
+    Attribute `line`: from the tensor's rank to (its name, gain, offset).
+    """
+    operands = [name for name in node.inputs if chain.made_by(name, "DequantizeLinear")]
+    line = _line(chain, node.outputs[0], 4) if len(operands) < 2 else None
+    if line is None or max(part.size for part in line[1:]) == 1:
+        return None
+    return Fused("Affine", line[:1], {"line": partial(_line, chain, node.outputs[0])})
+
+
+Line = tuple[str, Array, Array]
+
+
+def _line(chain: Chain, name: str, rank: int) -> Line | None:
+    """(x, gain, offset) of a tensor that is gain * x + offset of a dequantized x."""
+    if chain.made_by(name, "DequantizeLinear"):
+        return None if chain.is_constant(name) else (name, np.ones(()), np.zeros(()))
+    node = chain.made_by(name, "Add", "Sub", "Mul", "Div", "BatchNormalization")
+    if node is None:
+        return None
+    if node.op == "BatchNormalization":
+        return _batch_norm(chain, node, rank)
+    for position, other in enumerate(node.inputs):
+        value = chain.real(other)
+        inner = _line(chain, node.inputs[1 - position], rank) if value is not None else None
+        if value is not None and inner is not None:
+            return _step(node.op, inner, value.astype("float64"), position)
+    return None
+
+
+def _step(op: str, line: Line, value: Array, position: int) -> Line | None:
+    x, gain, offset = line
+    if op == "Mul":
+        return x, gain * value, offset * value
+    if op == "Add":
+        return x, gain, offset + value
+    if op == "Sub":
+        return (x, gain, offset - value) if position else (x, -gain, value - offset)
+    return (x, gain / value, offset / value) if position and value.all() else None
+
+
+def _batch_norm(chain: Chain, node: AnyNode, rank: int) -> Line | None:
+    """BatchNormalization with constant statistics, of [N, C, ...]."""
+    values = [chain.real(name) for name in node.inputs[1:5]]
+    line = _line(chain, node.inputs[0], rank)
+    if line is None or any(value is None for value in values):
+        return None
+    gamma, beta, mean, variance = (np.asarray(value, "float64") for value in values)
+    gain = gamma / np.sqrt(variance + float(attributes_of(node).get("epsilon", 1e-5)))
+    offset = (beta - gain * mean).astype("float32").astype("float64")
+    gain = gain.astype("float32").astype("float64")
+    shape = (-1,) + (1,) * (rank - 2)
+    product = _step("Mul", line, gain.reshape(shape), 1)
+    return _step("Add", product, offset.reshape(shape), 1) if product is not None else None
+
+
+FUSIONS: tuple[Callable[[Chain, AnyNode], Fused | None], ...] = (
+    squared_difference,
+    layer_norm,
+    affine,
+)
 
 
 def find(chain: Chain, node: AnyNode) -> Fused | None:

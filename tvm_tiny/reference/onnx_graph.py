@@ -18,12 +18,14 @@ from tvm_tiny.errors import ModelError, UnsupportedError
 
 from .onnx_fusions import Chain, find
 from .onnx_qlinear import QLINEAR
+from .onnx_real import MICROSOFT as MICROSOFT_ACTIVATIONS
 from .onnx_values import Node
 from .tensor import TensorInfo, read_file
 
 Array = npt.NDArray[Any]
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 ONNX_DOMAINS = ("", "ai.onnx")
+MICROSOFT = ("QuantizeLinear", "DequantizeLinear", *MICROSOFT_ACTIVATIONS)
 # From this version Softmax works along one axis; before, it flattened the axes behind it.
 SOFTMAX_AXIS_OPSET = 13
 
@@ -68,7 +70,7 @@ def _fused(nodes: Sequence[Node], constants: dict[str, Array]) -> tuple[Node, ..
     chain = Chain(nodes, constants)
 
     def one(node: Node) -> Node:
-        known = find(chain, node) if chain.reader(node, "QuantizeLinear") is not None else None
+        known = find(chain, node) if chain.is_quantized(node) else None
         if known is None or any(
             chain.made_by(name, "DequantizeLinear") is None and not chain.is_constant(name)
             for name in known.inputs
@@ -115,7 +117,7 @@ def _node(proto: Any, opset: int) -> Node:
 def _objections(node: Node) -> list[str]:
     if node.op in QLINEAR:
         return []
-    if node.domain == "com.microsoft" and node.op in ("QuantizeLinear", "DequantizeLinear"):
+    if node.domain == "com.microsoft" and node.op in MICROSOFT:
         return []
     if node.op in CONTROL_FLOW:
         return [f"{node.where}: control flow is not supported"]

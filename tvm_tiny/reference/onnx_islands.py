@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from . import (
     activation,
+    affine,
     convolution,
     dense,
     elementwise,
@@ -149,12 +150,21 @@ def _gemm(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -
 
 def _binary(kernel: Callable[..., Array]) -> Kernel:
     def run(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-        if len(args) != 2:
+        if len(args) != 2 or (rounding is Rounding.FLOAT32 and any(map(_is_number, args))):
             raise NoIntegerForm
         (a, a_quant), (b, b_quant) = _activation(args, 0), _activation(args, 1)
         return kernel(a, b, a_quant, b_quant, y)
 
     return run
+
+
+def _affine(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
+    x, x_quant = _activation(args)
+    _, gain, offset = node.attributes["line"](x.ndim)
+    result = affine.affine(x, gain, offset, x_quant, y, rounding)
+    if result is None:
+        raise NoIntegerForm
+    return result
 
 
 def _sum(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
@@ -181,9 +191,18 @@ def _extreme(kernel: Callable[..., Array]) -> Kernel:
     return run
 
 
-def _unary(kernel: Callable[..., Array]) -> Kernel:
+def _is_number(arg: Operand) -> bool:
+    return isinstance(arg, Dequantized) and arg.constant and arg.data.size == 1
+
+
+def _unary(kernel: Callable[..., Array], **defaults: float) -> Kernel:
+    """A function of one tensor: in float32, or in the integers of TFLite's kernel."""
+
     def run(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-        return kernel(*_activation(args), y)
+        if rounding is Rounding.FLOAT32:
+            raise NoIntegerForm
+        options = {name: node.attributes.get(name, value) for name, value in defaults.items()}
+        return kernel(*_activation(args), y, **options)
 
     return run
 
@@ -241,11 +260,6 @@ def _softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding
     own = activation.SOFTMAX_OUTPUT
     values = activation.softmax(*_activation(args), own, axis=axis)
     return requantize(values, own, y, rounding=rounding)
-
-
-def _leaky_relu(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-    alpha = node.attributes.get("alpha", 0.01)
-    return activation.leaky_relu(*_activation(args), y, alpha=alpha)
 
 
 def _prelu(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
@@ -324,6 +338,7 @@ def _clip(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -
 
 ISLANDS: dict[str, Kernel] = {
     "Add": _binary(elementwise.add),
+    "Affine": _affine,
     "AveragePool": _average_pool,
     "Clip": _clip,
     "Concat": _concat,
@@ -335,8 +350,8 @@ ISLANDS: dict[str, Kernel] = {
     "HardSwish": _unary(activation.hard_swish),
     "InstanceNormalization": onnx_norms.group_norm,
     "LayerNormalization": onnx_norms.trailing_norm,
-    "LeakyRelu": _leaky_relu,
     "LpNormalization": onnx_norms.lp_norm,
+    "LeakyRelu": _unary(activation.leaky_relu, alpha=0.01),
     "MatMul": _matmul,
     "Max": _extreme(elementwise.maximum),
     "Mean": _mean,

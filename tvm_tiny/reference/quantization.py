@@ -84,15 +84,20 @@ def quantize(
 ) -> npt.NDArray[Any]:
     """float32 -> `dtype` (int8 or uint8): round(x / scale) + zero_point, clipped.
 
-    Ties go away from zero, with `Rounding.FLOAT32` to even.
+    Ties go away from zero, with `Rounding.FLOAT32` to even. NaN becomes the lowest value.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # a huge quotient clips below
         ratio = values.astype(np.float32) / np.float32(quant.scale)
     info = np.iinfo(dtype)
     if rounding is Rounding.FLOAT32:
         ratio = np.rint(ratio)
-    shifted = round_half_away_array(ratio) + quant.zero_point
+    shifted = round_half_away_array(without_nan(ratio)) + quant.zero_point
     return np.clip(shifted, info.min, info.max).astype(dtype)
+
+
+def without_nan(ratio: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """`ratio` with NaN as minus infinity, as TFLite's and onnxruntime's kernels take it."""
+    return np.where(np.isnan(ratio), -np.inf, ratio)
 
 
 def dequantize(values: npt.NDArray[Any], quant: Quant) -> npt.NDArray[np.float32]:

@@ -378,6 +378,7 @@ MOVEMENT: dict[str, Handler] = {
     "DEQUANTIZE": _dequantize,
 }
 INTEGER: dict[str, Handler] = {
+    "ABS": _unary(activation.absolute),
     "ADD": _binary(elementwise.add),
     "ADD_N": _add_n,
     "ARG_MAX": _arg_extreme,
@@ -403,6 +404,7 @@ INTEGER: dict[str, Handler] = {
     "RELU_N1_TO_1": _unary(activation.relu, activation="relu_n1_to_1"),
     "RESIZE_BILINEAR": _resize,
     "RESIZE_NEAREST_NEIGHBOR": _resize,
+    "RSQRT": _unary(activation.rsqrt),
     "SOFTMAX": _softmax,
     "SQUARED_DIFFERENCE": _binary(elementwise.squared_difference, fused=False),
     "SUB": _binary(elementwise.sub),

@@ -43,7 +43,7 @@ ACTIVATIONS = {
     "COS": (["cos"], np.cos, {}),
     "FLOOR": (["floor"], np.floor, {}),
     "CEIL": (["ceil"], np.ceil, {}),
-    "SQUARE": (["multiply"], np.square, {}),
+    "SQUARE": (["square"], np.square, {}),
     "ELU": (ELU, lambda x: np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1), {}),
     "GELU": (
         ["nn.gelu"],

@@ -78,3 +78,38 @@ def lp_normalization(graph: Graph, x: Value) -> list[Value]:
     axis = graph.draw.integer(0, len(x.shape) - 1)
     (name,) = graph.node("LpNormalization", [graph.dequantize(x)], axis=axis, p=2)
     return [graph.quantize(name, x.shape, graph.quant_near(1 / 128))]
+
+
+@rule("BatchNormalization", (2, 3, 4))
+def batch_normalization(graph: Graph, x: Value) -> list[Value]:
+    """Behind a quantized tensor, so that no convolution takes it in."""
+    gain, offset = _parameters(graph, x.shape[1])
+    mean, variance = graph.draw.normal((x.shape[1],)), graph.draw.normal((x.shape[1],)) ** 2 + 0.1
+    names = [graph.constant("parameter", v) for v in (gain, offset, mean, variance)]
+    (name,) = graph.node("BatchNormalization", [graph.dequantize(x), *names])
+    return [graph.quantize(graph.activation(name), x.shape, graph.quant_near(x.quant.scale))]
+
+
+@rule("ChannelScale", (3, 4))
+def channel_scale(graph: Graph, x: Value) -> list[Value]:
+    """A product with a float constant along one axis, then perhaps a sum with another."""
+    axis = graph.draw.integer(1, len(x.shape) - 1)
+    shape = [x.shape[axis], *[1] * (len(x.shape) - 1 - axis)]
+    gain, offset = (v.reshape(shape) for v in _parameters(graph, x.shape[axis]))
+    op = graph.draw.choice(("Mul", "Div", "Add", "Sub"))
+    operands = [graph.dequantize(x), graph.constant("gain", gain.astype("float32"))]
+    if op != "Div" and graph.draw.chance(0.5):
+        operands.reverse()
+    (name,) = graph.node(op, operands)
+    if graph.draw.chance(0.5):
+        (name,) = graph.node("Add", [name, graph.constant("offset", offset)])
+    return [graph.quantize(graph.activation(name), x.shape, graph.quant_near(x.quant.scale))]
+
+
+@rule("FloatConstant")
+def float_constant(graph: Graph, x: Value) -> list[Value]:
+    """A sum or product with a float constant of several axes, such as a position embedding."""
+    op = graph.draw.choice(("Add", "Sub", "Mul"))
+    operands = [graph.dequantize(x), graph.constant("constant", graph.draw.normal(x.shape))]
+    (name,) = graph.node(op, operands)
+    return [graph.quantize(graph.activation(name), x.shape, graph.quant_near(x.quant.scale))]

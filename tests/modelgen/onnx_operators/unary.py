@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..draw import Quant
 from .graph import Graph, Value
 from .rules import MICROSOFT, SIGNED_UNIT_QUANT, UNIT_QUANT, rule, simple
 
@@ -63,6 +64,106 @@ def qlinear_sigmoid(graph: Graph, x: Value) -> list[Value]:
 @rule("Tanh")
 def tanh(graph: Graph, x: Value) -> list[Value]:
     return simple(graph, "Tanh", x, SIGNED_UNIT_QUANT)
+
+
+def _table(op: str, opset: int = 13, domain: str = "", **attrs: tuple[float | str, ...]) -> None:
+    """An operator of one operand, each attribute one of the given values."""
+
+    @rule(op)
+    def unary(graph: Graph, x: Value) -> list[Value]:
+        graph.opset = max(graph.opset, opset)
+        given = {name: graph.draw.choice(values) for name, values in attrs.items()}
+        return simple(graph, op, x, graph.quant_near(x.quant.scale), domain=domain, **given)
+
+
+for _op in ("Abs", "Ceil", "Cos", "Erf", "Exp", "Floor", "Log", "Neg", "Reciprocal", "Round",
+            "Sign", "Sin", "Softplus", "Softsign", "Sqrt"):
+    _table(_op)
+_table("Celu", alpha=(1.0, 0.5))
+_table("Elu", alpha=(1.0, 0.3))
+_table("Gelu", opset=20, approximate=("none", "tanh"))
+_table("HardSigmoid", alpha=(0.2, 1 / 6))
+_table("Mish", opset=18)
+_table("QuickGelu", domain=MICROSOFT)
+_table("Selu")
+_table("Shrink", bias=(0.0, 0.1), lambd=(0.2, 0.5))
+_table("ThresholdedRelu", alpha=(0.0, 0.5))
+
+
+def _number(graph: Graph, value: float) -> str:
+    """A constant of one element, as a float or quantized."""
+    if graph.draw.chance(0.5):
+        shape = graph.draw.choice(((), (1,), (1, 1)))
+        return graph.constant("number", np.full(shape, value, "float32"))
+    code, scale = np.asarray(127 * np.sign(value), "int8"), np.float32(abs(value) / 127 or 1.0)
+    return graph.dequantized_constant("number", code, scale)
+
+
+def _between(graph: Graph, name: str, x: Value, low: float, high: float) -> str:
+    """A QuantizeLinear and DequantizeLinear of that range, as quantizers put them, or nothing."""
+    if graph.draw.chance(0.5):
+        return name
+    scale = (high - low) / 255
+    return graph.dequantize(graph.quantize(name, x.shape, Quant(scale, round(-128 - low / scale))))
+
+
+def _operands(graph: Graph, a: str, b: str) -> list[str]:
+    return [a, b] if graph.draw.chance(0.5) else [b, a]
+
+
+@rule("GatedBySigmoid")
+def silu(graph: Graph, x: Value) -> list[Value]:
+    real = graph.dequantize(x)
+    gate = _between(graph, graph.node("Sigmoid", [real])[0], x, 0.0, 1.0)
+    return _gated(graph, x, graph.draw.choice((real, graph.dequantize(x))), gate)
+
+
+@rule("GatedByHardSigmoid")
+def gated_by_hard_sigmoid(graph: Graph, x: Value) -> list[Value]:
+    real = graph.dequantize(x)
+    gate = _between(graph, graph.node("HardSigmoid", [real], alpha=1 / 6)[0], x, 0.0, 1.0)
+    return _gated(graph, x, real, gate)
+
+
+@rule("SpelledHardSwish")
+def spelled_hard_swish(graph: Graph, x: Value) -> list[Value]:
+    """x * clip(x + 3, 0, 6) / 6 with the division before or after the product."""
+    draw, real = graph.draw, graph.dequantize(x)
+    shifted = graph.node("Add", _operands(graph, real, _number(graph, 3.0)))[0]
+    shifted = _between(graph, shifted, x, -3.0, 9.0)
+    if draw.chance(0.5):
+        gate = graph.node("Clip", [shifted, *(graph.constant("limit", np.float32(v))
+                                               for v in (0.0, 6.0))])[0]
+    else:
+        above = graph.node("Max", _operands(graph, shifted, _number(graph, 0.0)))[0]
+        gate = graph.node("Min", _operands(graph, above, _number(graph, 6.0)))[0]
+    gate = _between(graph, gate, x, 0.0, 6.0)
+    if draw.chance(0.5):
+        return _gated(graph, x, real, _between(graph, _sixth(graph, gate), x, 0.0, 1.0))
+    product = graph.node("Mul", _operands(graph, real, gate))[0]
+    return [graph.quantize(_sixth(graph, product), x.shape, graph.quant_near(x.quant.scale))]
+
+
+def _sixth(graph: Graph, name: str) -> str:
+    if graph.draw.chance(0.5):
+        return graph.node("Div", [name, _number(graph, 6.0)])[0]
+    return graph.node("Mul", _operands(graph, name, _number(graph, 1 / 6)))[0]
+
+
+def _gated(graph: Graph, x: Value, real: str, gate: str) -> list[Value]:
+    product = graph.node("Mul", _operands(graph, real, gate))[0]
+    return [graph.quantize(product, x.shape, graph.quant_near(x.quant.scale))]
+
+
+@rule("WithNumber")
+def with_a_number(graph: Graph, x: Value) -> list[Value]:
+    """A binary operator with a constant of one element."""
+    op = graph.draw.choice(("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"))
+    number = graph.draw.choice((0.5, 2.0, -1.5)) if op != "Pow" else graph.draw.choice((2.0, 0.5))
+    operands = [graph.dequantize(x), _number(graph, number)]
+    operands = operands if op == "Pow" or graph.draw.chance(0.5) else operands[::-1]
+    name = graph.node(op, operands)[0]
+    return [graph.quantize(graph.activation(name), x.shape, graph.quant_near(x.quant.scale))]
 
 
 @rule("Softmax")

@@ -50,6 +50,7 @@ OPTIONS = {
     "SPLIT_V": "SplitVOptions",
     "PACK": "PackOptions",
     "UNPACK": "UnpackOptions",
+    "GELU": "GeluOptions",
 }
 # Where 2 is too low for what the builder writes, or higher than the operator ever had.
 VERSIONS = {
@@ -64,6 +65,7 @@ VERSIONS = {
     "HARD_SWISH": 1,
     "EXPAND_DIMS": 1,
     "PRELU": 1,
+    **dict.fromkeys(("ABS", "EXP", "ELU", "LOG", "RSQRT", "SIN", "SQRT", "SQUARE"), 1),
     "SQUEEZE": 1,
     "RESHAPE": 1,
 }

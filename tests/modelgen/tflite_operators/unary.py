@@ -57,6 +57,26 @@ def tanh(graph: Graph, x: Tensor) -> list[Tensor]:
     return [graph.builder.unary("TANH", x, SIGNED_UNIT_QUANT)]
 
 
+def _table(code: str) -> None:
+    """An operator that has no limits on its quantization."""
+
+    @rule(code)
+    def unary(graph: Graph, x: Tensor) -> list[Tensor]:
+        out = graph.draw.quant_near(x.scales[0], largest_multiplier=PRODUCT_LIMIT / 255)
+        return [graph.builder.unary(code, x, out)]
+
+
+for _code in ("ABS", "CEIL", "COS", "ELU", "EXP", "FLOOR", "LOG", "NEG", "ROUND", "RSQRT", "SIN",
+              "SQRT", "SQUARE"):
+    _table(_code)
+
+
+@rule("GELU")
+def gelu(graph: Graph, x: Tensor) -> list[Tensor]:
+    out = graph.draw.quant_near(x.scales[0], largest_multiplier=PRODUCT_LIMIT / 255)
+    return [graph.builder.unary("GELU", x, out, approximate=graph.draw.chance(0.5))]
+
+
 @rule("SOFTMAX")
 def softmax(graph: Graph, x: Tensor) -> list[Tensor]:
     beta = graph.draw.choice((1.0, 1.0, 1.0, 0.5, 2.0))

@@ -14,13 +14,14 @@ import tvm
 
 from tvm_tiny.errors import ModelError, UnsupportedError
 from tvm_tiny.frontend.calibration import Calibration
+from tvm_tiny.frontend.quality import ATTRIBUTE, Quality
 
 from .convert import convert
 from .graph import Array, Graph, Refused
 from .load import first_line, read_model, to_graph
 from .prepare import prepare
 
-__all__ = ["from_onnx"]
+__all__ = ["from_onnx", "to_quantized"]
 
 
 def from_onnx(
@@ -44,19 +45,8 @@ def from_onnx(
         ToolchainError: calibration needs onnxruntime, which is not installed.
 
     """
-    proto = read_model(model)
+    proto, quality = to_quantized(model, calibrate)
     graph = to_graph(proto)
-    if not _is_quantized(graph):
-        if calibrate is None:
-            raise UnsupportedError(
-                "the model is in float; quantize it first, or give samples of its input: "
-                "--calibrate samples.npz"
-            )
-        from .calibrate import quantize_float_model
-
-        if not isinstance(calibrate, Calibration):
-            calibrate = Calibration(calibrate)
-        graph = to_graph(quantize_float_model(proto, graph, calibrate))
     try:
         prepare(graph)
     except Refused as refusal:
@@ -64,7 +54,34 @@ def from_onnx(
     except (ValueError, IndexError, KeyError, TypeError) as error:
         # Shapes and attributes that contradict each other beyond what ONNX's checker looks at.
         raise ModelError(f"the ONNX model contradicts itself: {first_line(error)}") from error
-    return convert(graph)
+    module = convert(graph)
+    if quality is not None:
+        module["main"] = module["main"].with_attr(ATTRIBUTE, quality.to_json())
+    return module
+
+
+def to_quantized(
+    model: Path | str | bytes | Any,
+    calibrate: Calibration | Path | Mapping[str, Array] | None = None,
+) -> tuple[Any, Quality | None]:
+    """The `onnx.ModelProto`, quantized if it is in float, and then what that cost.
+
+    Arguments and errors are those of `from_onnx`.
+    """
+    proto = read_model(model)
+    graph = to_graph(proto)
+    if _is_quantized(graph):
+        return proto, None
+    if calibrate is None:
+        raise UnsupportedError(
+            "the model is in float; quantize it first, or give samples of its input: "
+            "--calibrate samples.npz"
+        )
+    from .calibrate import quantize_float_model
+
+    if not isinstance(calibrate, Calibration):
+        calibrate = Calibration(calibrate)
+    return quantize_float_model(proto, graph, calibrate)
 
 
 def _is_quantized(graph: Graph) -> bool:

@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 import onnx
 
-from tvm_tiny.errors import ToolchainError, UnsupportedError
+from tvm_tiny.errors import DataError, ToolchainError, UnsupportedError
 from tvm_tiny.frontend.calibration import Calibration
 from tvm_tiny.frontend.onnx.convert import TABLE
 from tvm_tiny.frontend.onnx.graph import Array, Graph
 from tvm_tiny.frontend.onnx.load import first_line
+from tvm_tiny.frontend.quality import Quality
 
 from .affine import channels_to_convolutions
 from .groups import hide_groups, show_groups
+from .measure import accuracy, layer_errors
 from .samples import load_samples, split_feeds, split_labels
 
 # Per-channel DequantizeLinear came with opset 13.
@@ -37,8 +39,8 @@ METHODS = {"minmax": "MinMax", "percentile": "Percentile", "entropy": "Entropy"}
 CANONICAL = {"Softmax": (1 / 256, -128), "Sigmoid": (1 / 256, -128), "Tanh": (1 / 128, 0)}
 
 
-def quantize_float_model(proto: Any, graph: Graph, calibration: Calibration) -> Any:
-    """A QDQ `onnx.ModelProto` of the float model `proto`.
+def quantize_float_model(proto: Any, graph: Graph, calibration: Calibration) -> tuple[Any, Quality]:
+    """A QDQ `onnx.ModelProto` of the float model `proto`, and what quantizing it cost.
 
     `graph` holds the same model's inputs.
 
@@ -48,13 +50,21 @@ def quantize_float_model(proto: Any, graph: Graph, calibration: Calibration) -> 
         UnsupportedError: onnxruntime cannot quantize the model.
 
     """
-    samples, _ = split_labels(graph.inputs, load_samples(calibration.samples))
+    samples, labels = split_labels(graph.inputs, load_samples(calibration.samples))
     feeds = split_feeds(graph.inputs, samples)
+    if labels is not None and len(labels) != len(feeds):
+        raise DataError(f"calibration labels: {len(labels)} for {len(feeds)} samples")
     library = _onnxruntime_quantization()
     with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as folder, _quiet():
         try:
             prepared = _prepared(library, proto, Path(folder))
-            return _quantized(library, prepared, feeds, calibration.method, Path(folder))
+            quantized = _quantized(library, prepared, feeds, calibration.method, Path(folder))
+            return quantized, Quality(
+                calibration.method,
+                len(feeds),
+                layer_errors(prepared, quantized, feeds),
+                None if labels is None else accuracy(prepared, quantized, feeds, labels),
+            )
         except Exception as error:
             # onnxruntime raises many types of its own; none of them is a fault of ours to show.
             raise UnsupportedError(
@@ -76,7 +86,7 @@ def _prepared(library: Any, proto: Any, folder: Path) -> Any:
 def _quantized(
     library: Any, prepared: Any, feeds: Sequence[dict[str, Array]], method: str, folder: Path
 ) -> Any:
-    """The QDQ model; quantization stands at the borders of what becomes one step."""
+    """The QDQ model of `prepared`, in which what becomes one step is made one function."""
     hidden, result = folder / "hidden.onnx", folder / "quantized.onnx"
     functions = hide_groups(prepared)
     onnx.save(prepared, str(hidden))

@@ -55,6 +55,16 @@ def show_groups(model: Any) -> Any:
     return onnx.inliner.inline_local_functions(model) if model.functions else model
 
 
+def operators(model: Any, node: Any | None) -> str:
+    """How to call what `node` computes: its operator, or those of the group it stands for."""
+    if node is None:
+        return ""
+    group = next((f for f in model.functions if f.name == node.op_type), None)
+    if group is None or node.domain != DOMAIN:
+        return str(node.op_type)
+    return ", ".join(inner.op_type for inner in group.node if inner.op_type != "Constant")
+
+
 def _find(graph: Any) -> list[_Group]:
     """Groups by their results, last first: each as large as tensors with other readers allow."""
     search = _Search(graph)

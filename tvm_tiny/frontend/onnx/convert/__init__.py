@@ -20,7 +20,7 @@ from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.frontend.onnx.graph import Graph, Node, Refused
 from tvm_tiny.frontend.onnx.load import first_line
 
-from . import activation, binary, conv, dense, movement, norms, pool, qdq, reduce, resize
+from . import activation, binary, conv, dense, movement, norms, pool, qdq, reduce, resize, unary
 from .context import Context
 from .tail import convert_by_tvm
 
@@ -37,6 +37,7 @@ TABLE: dict[str, Converter] = {
     **movement.TABLE,
     **resize.TABLE,
     **activation.TABLE,
+    **unary.TABLE,
 }
 
 

@@ -1,7 +1,8 @@
-"""Activations: elementwise functions of one operand, and softmax."""
+"""Elementwise functions of one operand with attributes, and softmax."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,97 @@ from tvm_tiny.frontend.onnx.graph import Node, QParams, Refused
 from .context import Context, dims
 from .tail import convert_by_tvm
 
-
-def relu(context: Context, node: Node) -> list[Any]:
-    """Relu."""
-    return [context.emit(relax.op.nn.relu(context.value(node.inputs[0])))]
+op = relax.op
 
 
-def sigmoid(context: Context, node: Node) -> list[Any]:
-    """Sigmoid."""
-    return [context.emit(relax.op.sigmoid(context.value(node.inputs[0])))]
+Do = Callable[..., Any]
 
 
-def tanh(context: Context, node: Node) -> list[Any]:
-    """Tanh."""
-    return [context.emit(relax.op.tanh(context.value(node.inputs[0])))]
+def steps(context: Context) -> Do:
+    """Emits a Relax operator on operands; numbers become float32 constants."""
+
+    def do(operator: Callable[..., Any], *args: Any) -> Any:
+        operands = [relax.const(a, "float32") if isinstance(a, float) else a for a in args]
+        return context.emit(operator(*operands))
+
+    return do
+
+
+def formula(function: Do, **defaults: float) -> Callable[[Context, Node], list[Any]]:
+    """A converter: `function` of steps, the operand, and attributes with these defaults."""
+
+    def convert(context: Context, node: Node) -> list[Any]:
+        given = {name: float(node.attrs.get(name, value)) for name, value in defaults.items()}
+        return [function(steps(context), context.value(node.inputs[0]), **given)]
+
+    return convert
+
+
+def celu(do: Do, x: Any, alpha: float) -> Any:
+    """Where x < 0: alpha * (exp(x / alpha) - 1)."""
+    return _negative_part(do, x, do(op.divide, x, alpha), alpha)
+
+
+def elu(do: Do, x: Any, alpha: float) -> Any:
+    """Where x < 0: alpha * (exp(x) - 1)."""
+    return _negative_part(do, x, x, alpha)
+
+
+def _negative_part(do: Do, x: Any, exponent: Any, factor: float) -> Any:
+    power = do(op.subtract, do(op.exp, exponent), 1.0)
+    return do(op.where, do(op.less, x, 0.0), do(op.multiply, power, factor), x)
+
+
+def selu(do: Do, x: Any, alpha: float, gamma: float) -> Any:
+    """Gamma * elu(x)."""
+    return do(op.multiply, elu(do, x, alpha), gamma)
+
+
+def hard_sigmoid(do: Do, x: Any, alpha: float, beta: float) -> Any:
+    """Alpha * x + beta within 0 and 1."""
+    return do(_clip(0.0, 1.0), do(op.add, do(op.multiply, x, alpha), beta))
+
+
+def hard_swish(do: Do, x: Any) -> Any:
+    """X * hard_sigmoid(x)."""
+    return do(op.multiply, x, hard_sigmoid(do, x, 1.0 / 6.0, 0.5))
+
+
+def swish(do: Do, x: Any, alpha: float) -> Any:
+    """X * sigmoid(alpha * x)."""
+    return do(op.multiply, x, do(op.sigmoid, do(op.multiply, x, alpha)))
+
+
+def mish(do: Do, x: Any) -> Any:
+    """X * tanh(softplus(x))."""
+    return do(op.multiply, x, do(op.tanh, do(op.nn.softplus, x)))
+
+
+def softsign(do: Do, x: Any) -> Any:
+    """X / (1 + |x|)."""
+    return do(op.divide, x, do(op.add, do(op.abs, x), 1.0))
+
+
+def thresholded_relu(do: Do, x: Any, alpha: float) -> Any:
+    """X where it is above alpha, else 0."""
+    return do(op.where, do(op.greater, x, alpha), x, 0.0)
+
+
+def shrink(do: Do, x: Any, lambd: float, bias: float) -> Any:
+    """X moved towards 0 by bias where |x| is above lambd, else 0."""
+    above = do(op.where, do(op.greater, x, lambd), do(op.subtract, x, bias), 0.0)
+    return do(op.where, do(op.less, x, -lambd), do(op.add, x, bias), above)
+
+
+def _clip(low: float, high: float) -> Callable[[Any], Any]:
+    return lambda x: op.clip(x, low, high)
+
+
+def gelu(context: Context, node: Node) -> list[Any]:
+    """Gelu by erf or, where the model says so, by tanh."""
+    approximate = node.attrs.get("approximate", "none") == "tanh"
+    function = op.nn.gelu_tanh if approximate else op.nn.gelu
+    return [context.emit(function(context.value(node.inputs[0])))]
 
 
 def clip(context: Context, node: Node) -> list[Any]:
@@ -36,14 +114,13 @@ def clip(context: Context, node: Node) -> list[Any]:
     upper = np.inf if high is None else float(high.reshape(-1)[0])
     limit = float(np.finfo(np.float32).max)
     if lower == 0 and upper >= limit:
-        return [context.emit(relax.op.nn.relu(data))]
-    return [context.emit(relax.op.clip(data, max(lower, -limit), min(upper, limit)))]
+        return [context.emit(op.nn.relu(data))]
+    return [context.emit(op.clip(data, max(lower, -limit), min(upper, limit)))]
 
 
-def leaky_relu(context: Context, node: Node) -> list[Any]:
-    """LeakyRelu, alpha 0.01 by default."""
-    alpha = float(node.attrs.get("alpha", 0.01))
-    return [context.emit(relax.op.nn.leakyrelu(context.value(node.inputs[0]), alpha))]
+def leaky_relu(do: Do, x: Any, alpha: float) -> Any:
+    """X where x >= 0, else alpha * x."""
+    return do(lambda data: op.nn.leakyrelu(data, alpha), x)
 
 
 def prelu(context: Context, node: Node) -> list[Any]:
@@ -65,16 +142,7 @@ def prelu(context: Context, node: Node) -> list[Any]:
         scale, zero_point = known[1].scale, known[1].zero_point
         axis = -1 if known[1].per_tensor else 0
         alpha = context.dequantize(relax.const(slopes), QParams(scale, zero_point, axis))
-    return [context.emit(relax.op.nn.prelu(data, alpha, axis=1))]
-
-
-def hard_swish(context: Context, node: Node) -> list[Any]:
-    """HardSwish: x * clip(x + 3, 0, 6) / 6."""
-    data = context.value(node.inputs[0])
-    shifted = context.emit(relax.op.add(data, relax.const(3.0, "float32")))
-    gate = context.emit(relax.op.clip(shifted, 0, 6))
-    share = context.emit(relax.op.divide(gate, relax.const(6.0, "float32")))
-    return [context.emit(relax.op.multiply(data, share))]
+    return [context.emit(op.nn.prelu(data, alpha, axis=1))]
 
 
 def softmax(context: Context, node: Node) -> list[Any]:
@@ -88,16 +156,23 @@ def softmax(context: Context, node: Node) -> list[Any]:
             raise Refused("Softmax over several axes (opset before 13) is not supported")
         axis = wide[0] if wide else axis
     axis = -1 if axis == len(shape) - 1 else axis
-    return [context.emit(relax.op.nn.softmax(data, axis))]
+    return [context.emit(op.nn.softmax(data, axis))]
 
 
 TABLE = {
-    "Relu": relu,
-    "Sigmoid": sigmoid,
-    "Tanh": tanh,
+    "Celu": formula(celu, alpha=1.0),
     "Clip": clip,
-    "LeakyRelu": leaky_relu,
+    "Elu": formula(elu, alpha=1.0),
+    "Gelu": gelu,
+    "HardSigmoid": formula(hard_sigmoid, alpha=0.2, beta=0.5),
+    "HardSwish": formula(hard_swish),
+    "LeakyRelu": formula(leaky_relu, alpha=0.01),
+    "Mish": formula(mish),
     "PRelu": prelu,
-    "HardSwish": hard_swish,
+    "Selu": formula(selu, alpha=1.67326319217681884765625, gamma=1.05070102214813232421875),
+    "Shrink": formula(shrink, lambd=0.5, bias=0.0),
     "Softmax": softmax,
+    "Softsign": formula(softsign),
+    "Swish": formula(swish, alpha=1.0),
+    "ThresholdedRelu": formula(thresholded_relu, alpha=1.0),
 }

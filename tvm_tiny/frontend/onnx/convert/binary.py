@@ -38,4 +38,13 @@ def mean(context: Context, node: Node) -> list[Any]:
     return [context.emit(relax.op.divide(total, count))]
 
 
-TABLE = {**dict.fromkeys(OPERATORS, binary), "Mean": mean}
+
+def power(context: Context, node: Node) -> list[Any]:
+    """Pow; the exponent may be a constant of another type."""
+    base, exponent = node.inputs
+    known = context.graph.constants.get(exponent)
+    value = context.value(exponent) if known is None else relax.const(known.astype("float32"))
+    return [context.emit(relax.op.power(context.value(base), value))]
+
+
+TABLE = {**dict.fromkeys(OPERATORS, binary), "Mean": mean, "Pow": power}

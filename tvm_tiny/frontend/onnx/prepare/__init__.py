@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from tvm_tiny.frontend.onnx.graph import Graph
 
-from .activation import fuse_hard_swish
+from .activation import standard_activations
 from .bias import quantize_biases
-from .constants import inline_constants, quantize_scalars
+from .constants import inline_constants
 from .folding import fold_constants, fold_dequantized
 from .integers import wrap_integer_nodes
 from .islands import isolate_movement
@@ -28,15 +28,14 @@ RULES: tuple[Callable[[Graph], None], ...] = (
     drop_dead,
     drop_identities,
     fold_constants,
+    standard_activations,
     expand_qlinear,
     normalize_qdq,
     fold_dequantized,
     wrap_integer_nodes,
     fold_batch_norm,
-    fuse_hard_swish,
     fuse_layer_norm,
     drop_dead,
-    quantize_scalars,
     isolate_movement,
     uint8_to_int8,
     quantize_biases,

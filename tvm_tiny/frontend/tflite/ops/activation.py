@@ -96,15 +96,49 @@ def convert_hard_swish(graph: Graph, operator: Operator) -> None:
     graph.store(operator, relax.op.multiply(graph.real(operator, data), gate))
 
 
+def convert_elu(graph: Graph, operator: Operator) -> None:
+    """X where x > 0, else exp(x) - 1 (Clevert et al., 2016)."""
+    data = graph.operand(operator, 0)
+    graph.expect_shape(operator, data.shape)
+    zero, one = relax.const(0.0, "float32"), relax.const(1.0, "float32")
+    positive = graph.emit(relax.op.nn.relu(graph.real(operator, data)))
+    negative = graph.emit(relax.op.minimum(graph.real(operator, data), zero))
+    power = graph.emit(relax.op.exp(negative))
+    tail = graph.emit(relax.op.subtract(power, one))
+    graph.store(operator, relax.op.add(positive, tail))
+
+
+def convert_gelu(graph: Graph, operator: Operator) -> None:
+    """X * Phi(x), or its approximation by tanh (Hendrycks and Gimpel, 2016)."""
+    data = graph.operand(operator, 0)
+    graph.expect_shape(operator, data.shape)
+    function = relax.op.nn.gelu_tanh if operator.flag("approximate") else relax.op.nn.gelu
+    graph.store(operator, function(graph.real(operator, data)))
+
+
 CONVERTERS = {
-    "SOFTMAX": convert_softmax,
+    "ABS": unary(relax.op.abs),
+    "CEIL": unary(relax.op.ceil),
+    "COS": unary(relax.op.cos),
+    "ELU": convert_elu,
+    "EXP": unary(relax.op.exp),
+    "FLOOR": unary(relax.op.floor),
+    "GELU": convert_gelu,
+    "HARD_SWISH": convert_hard_swish,
+    "LEAKY_RELU": convert_leaky_relu,
+    "LOG": unary(relax.op.log),
     "LOGISTIC": unary(relax.op.sigmoid),
-    "TANH": unary(relax.op.tanh),
+    "NEG": unary(relax.op.negative),
+    "PRELU": convert_prelu,
     "RELU": unary(relax.op.nn.relu),
     "RELU6": convert_relu6,
-    "RELU_N1_TO_1": unary(lambda x: clipped(x, -1.0, 1.0)),
     "RELU_0_TO_1": unary(lambda x: clipped(x, 0.0, 1.0)),
-    "LEAKY_RELU": convert_leaky_relu,
-    "PRELU": convert_prelu,
-    "HARD_SWISH": convert_hard_swish,
+    "RELU_N1_TO_1": unary(lambda x: clipped(x, -1.0, 1.0)),
+    "ROUND": unary(relax.op.round),
+    "RSQRT": unary(relax.op.rsqrt),
+    "SIN": unary(relax.op.sin),
+    "SOFTMAX": convert_softmax,
+    "SQRT": unary(relax.op.sqrt),
+    "SQUARE": unary(relax.op.square),
+    "TANH": unary(relax.op.tanh),
 }

@@ -1,0 +1,167 @@
+"""Float expressions of one int8 tensor: read from an island, evaluated on all 256 values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import relax
+from tvm.ir import Call
+
+from tvm_tiny.reference.quantization import Quant, dequantize
+from tvm_tiny.reference.real import FUNCTIONS
+
+from . import moves
+from .island import Island
+from .move import Move
+from .quantized import Quantized, array_of, int8_table, number
+
+# All int8 values in the order of a table: index x + 128.
+DOMAIN = np.arange(-128, 128).astype("int8")
+
+# Attributes of Relax operators that are further arguments of their function.
+_ATTRIBUTES = {"nn.leakyrelu": ("alpha",), "nn.softplus": ("beta",)}
+_CASTS = ("float32", "bool")
+
+Path = tuple[Move, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Occurrence:
+    """A place where a quantized tensor enters an expression, behind the moves of `path`."""
+
+    leaf: Quantized
+    path: Path
+
+    def order(self) -> np.ndarray | None:
+        """Where each element of the leaf goes; None where that is decided at run time."""
+        places = np.arange(int(np.prod(self.leaf.shape))).reshape(self.leaf.shape)
+        for move in reversed(self.path):
+            if move.values is None:
+                return None
+            places = move.values(places)
+        return places
+
+
+@dataclass(frozen=True, eq=False)
+class Application:
+    """A function of float32 arrays; `args` are positions in the list of parts."""
+
+    function: Callable[..., np.ndarray]
+    args: tuple[int, ...]
+
+
+class Reader:
+    """The float expression of an island as a list of parts, operands before their users."""
+
+    def __init__(self, island: Island) -> None:
+        self._island = island
+        self._known: dict[tuple[relax.Expr, Path], int | None] = {}
+        self._parts: list[Application | Occurrence | np.ndarray] = []
+
+    @property
+    def occurrences(self) -> list[Occurrence]:
+        """Where quantized tensors enter the expression."""
+        return [part for part in self._parts if isinstance(part, Occurrence)]
+
+    def read(self, expr: relax.Expr, path: Path = ()) -> int | None:
+        """The position of `expr` among the parts; None where it is not elementwise.
+
+        An expression may use another several times, which does so in turn: each is read once.
+        """
+        if (expr, path) not in self._known:
+            self._known[expr, path] = self._read(expr, path)
+        return self._known[expr, path]
+
+    def evaluate(self, tables: Sequence[np.ndarray]) -> np.ndarray:
+        """The float32 values of the part read last, given the int8 values of each occurrence."""
+        given = iter(tables)
+        values: list[np.ndarray] = []
+        for part in self._parts:
+            if isinstance(part, Application):
+                values.append(part.function(*(values[k] for k in part.args)))
+            elif isinstance(part, Occurrence):
+                values.append(dequantize(next(given), quant(part.leaf)))
+            else:
+                values.append(part)
+        return values[-1]
+
+    def _read(self, expr: relax.Expr, path: Path) -> int | None:
+        value = self._island.value(expr)
+        array = array_of(value)
+        if array is not None:
+            return self._constant(array)
+        leaf = self._island.leaf(expr)
+        if leaf is not None:
+            return self._leaf(leaf, path)
+        move = moves.find(value, self._island.value)
+        if move is not None:
+            return self.read(move.source, (*path, move))
+        return self._application(value, path) if isinstance(value, Call) else None
+
+    def _append(self, part: Application | Occurrence | np.ndarray) -> int:
+        self._parts.append(part)
+        return len(self._parts) - 1
+
+    def _constant(self, array: np.ndarray) -> int | None:
+        return self._append(array.reshape(())) if array.size == 1 else None
+
+    def _leaf(self, leaf: Quantized, path: Path) -> int | None:
+        one = single(leaf)
+        if one is not None:
+            return self._append(dequantize(one, quant(leaf)))
+        return self._append(Occurrence(leaf, path)) if leaf.per_tensor else None
+
+    def _application(self, call: Call, path: Path) -> int | None:
+        name = str(getattr(call.op, "name", "")).removeprefix("relax.")
+        if name == "astype":
+            return self.read(call.args[0], path) if str(call.attrs.dtype) in _CASTS else None
+        function = FUNCTIONS.get(name.removeprefix("nn."))
+        if function is None:
+            return None
+        args = [self._argument(arg, path) for arg in call.args]
+        args += [
+            self._append(np.asarray(getattr(call.attrs, key))) for key in _ATTRIBUTES.get(name, ())
+        ]
+        known = tuple(arg for arg in args if arg is not None)
+        return self._append(Application(function, known)) if len(known) == len(args) else None
+
+    def _argument(self, arg: relax.Expr, path: Path) -> int | None:
+        is_tensor = isinstance(getattr(arg, "ty", None), relax.TensorType)
+        return self.read(arg, path) if is_tensor else self._append(np.asarray(number(arg)))
+
+
+def quant(leaf: Quantized) -> Quant:
+    """Scale and zero point of a per-tensor leaf."""
+    return Quant(leaf.real_scale, leaf.zp)
+
+
+def single(leaf: Quantized) -> np.ndarray | None:
+    """The value of a constant of one element, as an array without axes."""
+    array = leaf.array
+    return None if array is None or array.size != 1 else array.reshape(())
+
+
+def common_root(
+    island: Island, exprs: Sequence[relax.Expr]
+) -> tuple[relax.Expr, list[np.ndarray]] | None:
+    """The nearest int8 tensor that all of `exprs` are functions of, and each as its table.
+
+    A tensor that came out of a table is a function of what that table reads.
+    """
+    chains = [_sources(island, expr) for expr in exprs]
+    for root, _ in chains[0]:
+        found = [table for chain in chains for source, table in chain if source.same_as(root)]
+        if len(found) == len(chains):
+            return root, found
+    return None
+
+
+def _sources(island: Island, expr: relax.Expr) -> list[tuple[relax.Expr, np.ndarray]]:
+    """`expr`, what the table that made it reads, and so on; with `expr` as a function of each."""
+    chain, table = [(expr, DOMAIN)], DOMAIN
+    while (step := int8_table(island.value(expr))) is not None:
+        expr, table = island.value(expr).args[0], table[step.astype("int32") + 128]
+        chain.append((expr, table))
+    return chain

@@ -1,0 +1,104 @@
+"""Functions of one int8 tensor as tables of 256 values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from tvm import relax
+
+from tvm_tiny import ops
+from tvm_tiny.reference.quantization import Quant, requantize
+from tvm_tiny.reference.real import quantized
+
+from .expression import DOMAIN, Occurrence, Reader, common_root, quant, single
+from .island import Island
+from .quantized import Quantized, array_of, constant, ints
+
+
+def lookup_table(
+    expr: relax.Expr, table: np.ndarray, low: int = -128, high: int = 127
+) -> relax.Expr:
+    """The table, clamped, applied to every element; to a constant at once."""
+    clamped, values = np.clip(table, low, high), array_of(expr)
+    if values is not None:
+        return constant(clamped[values.astype("int32") + 128], "int8")
+    return ops.call("lut", [expr, constant(clamped, "int8")])
+
+
+def requantized(island: Island, x: Quantized) -> relax.Expr:
+    """`x` at the island's output quantization; itself where that is its own."""
+    target = Quant(island.scale, island.zp)
+    if quant(x) == target:
+        return x.expr
+    table = requantize(DOMAIN, quant(x), target, rounding=island.reference_rounding)
+    moved = lookup_table(x.expr, table)
+    return moved if x.array is not None else island.emit(moved)
+
+
+def finish(island: Island, expr: relax.Expr, source: Quantized) -> relax.Expr:
+    """`expr`, computed at the quantization of `source`, taken to the island's and clamped."""
+    target = Quant(island.scale, island.zp)
+    limited = (island.low, island.high) != (-128, 127)
+    if quant(source) == target and not limited:
+        return expr
+    table = requantize(DOMAIN, quant(source), target, rounding=island.reference_rounding)
+    return lookup_table(island.emit(expr), table, island.low, island.high)
+
+
+def of_one_tensor(
+    island: Island, operands: Sequence[Quantized], function: Callable[..., np.ndarray]
+) -> relax.Expr | None:
+    """A function of int8 arrays as a table, where its operands are functions of one tensor.
+
+    Operands that are constants of one element are numbers; None where none is a tensor.
+    """
+    tensors = [x.expr for x in operands if single(x) is None]
+    shared = common_root(island, tensors) if tensors else None
+    if shared is None:
+        return None
+    root, tables = shared[0], iter(shared[1])
+    table = function(*(next(tables) if (n := single(x)) is None else n for x in operands))
+    return _shaped(island, lookup_table(root, table, island.low, island.high), root)
+
+
+def one_tensor(island: Island) -> relax.Expr | None:
+    """quantize(any elementwise expression of one int8 tensor) -> a table of its values.
+
+    The tensor may occur several times, moved in the same way each time; every other operand is a
+    constant of one element.
+    """
+    reader = Reader(island)
+    if reader.read(island.core) is None or not reader.occurrences:
+        return None
+    places = reader.occurrences
+    shared = common_root(island, [place.leaf.expr for place in places])
+    if shared is None or not _move_alike(places):
+        return None
+    root, tables = shared
+    target = Quant(island.scale, island.zp)
+    table = quantized(reader.evaluate(tables), target, island.reference_rounding)
+    moved = _moved(island, root, places[0])
+    return _shaped(island, lookup_table(moved, table, island.low, island.high), moved)
+
+
+def _move_alike(places: list[Occurrence]) -> bool:
+    if len(places) == 1 or not any(place.path for place in places):
+        return True
+    first, *rest = (place.order() for place in places)
+    return first is not None and all(
+        order is not None and np.array_equal(first, order) for order in rest
+    )
+
+
+def _moved(island: Island, root: relax.Expr, place: Occurrence) -> relax.Expr:
+    """The root in the order in which it enters the expression."""
+    for move in reversed(place.path):
+        root = island.moved(root, move)
+    return root
+
+
+def _shaped(island: Island, result: relax.Expr, x: relax.Expr) -> relax.Expr:
+    """`result`, of the shape of `x`, in the island's: constants of higher rank add extents of 1."""
+    shape = ints(island.core.ty.shape)
+    return result if ints(x.ty.shape) == shape else relax.op.reshape(island.emit(result), shape)
