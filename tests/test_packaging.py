@@ -19,6 +19,7 @@ LAYERS = {
     "errors": 0,
     "text": 1,
     "toolchain": 1,
+    "model_file": 1,
     "reference": 1,
     "ordering": 1,
     "placement": 1,

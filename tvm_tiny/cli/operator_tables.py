@@ -5,8 +5,8 @@ from __future__ import annotations
 import onnx
 from tvm.relax.frontend.onnx import onnx_frontend
 
+from tvm_tiny.frontend.onnx import DYNAMIC
 from tvm_tiny.frontend.onnx.convert import TABLE as ONNX_TABLE
-from tvm_tiny.frontend.onnx.convert import qdq
 from tvm_tiny.frontend.onnx.prepare.activation import STANDARD
 from tvm_tiny.frontend.onnx.prepare.qlinear import EXPANSIONS
 from tvm_tiny.frontend.tflite.ops import CONVERTERS, floating
@@ -24,11 +24,10 @@ def tflite_operators() -> dict[str, str]:
 
 def onnx_operators() -> dict[str, str]:
     """ONNX operator -> "integer", "float", or "tvm" where TVM's own frontend decides."""
-    forms = {name: "tvm" for name in onnx_frontend._get_convert_map() if onnx.defs.has(name)}
-    for name, converter in ONNX_TABLE.items():
+    by_tvm = set(onnx_frontend._get_convert_map()) - set(DYNAMIC)
+    forms = {name: "tvm" for name in by_tvm if onnx.defs.has(name)}
+    for name in ONNX_TABLE:
         forms[name] = "float" if name in _FLOAT_ONNX else "integer"
-        if converter is qdq.dynamic:
-            del forms[name]
     forms |= dict.fromkeys((*EXPANSIONS, *STANDARD), "integer")
     # Folded into the convolution before it.
     forms["BatchNormalization"] = "integer"

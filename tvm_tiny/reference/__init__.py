@@ -10,11 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from tvm_tiny.errors import ModelError
+from tvm_tiny.model_file import read_model_file
 
 from .flatbuffer import MAGIC
 from .onnx import ONNXReference
 from .quantization import Quant, Rounding
-from .tensor import TensorInfo, read_file
+from .tensor import TensorInfo
 from .tflite import TFLiteReference
 
 __all__ = ["ONNXReference", "Quant", "Rounding", "TFLiteReference", "TensorInfo", "load_reference"]
@@ -31,9 +32,9 @@ def load_reference(
     without a reference.
     """
     path = Path(path)
-    data = read_file(path)
+    data = read_model_file(path)
     if data[4:8] == MAGIC:
         return TFLiteReference(data)
     if path.suffix.lower() == ".onnx":
-        return ONNXReference(data, rounding)
+        return ONNXReference(path, rounding)
     raise ModelError(f"model file {path}: neither a TFLite model nor named .onnx")

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnx.defs
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped,unused-ignore]
 from onnx import numpy_helper
 
 from tvm_tiny.errors import ModelError, UnsupportedError
 
+from .onnx_file import is_open, parse_model, pin_batch
 from .onnx_fusions import Chain, find
 from .onnx_qlinear import QLINEAR
 from .onnx_real import MICROSOFT as MICROSOFT_ACTIVATIONS
 from .onnx_values import Node
-from .tensor import TensorInfo, read_file
+from .tensor import TensorInfo
 
 Array = npt.NDArray[Any]
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
@@ -82,13 +82,10 @@ def _fused(nodes: Sequence[Node], constants: dict[str, Array]) -> tuple[Node, ..
 
 
 def _load(source: bytes | Path) -> Any:
-    data = source if isinstance(source, bytes) else read_file(source)
-    try:
-        model = onnx.load_model_from_string(data)
-    except DecodeError as error:
-        raise ModelError(f"not an ONNX model, or damaged ({error}); export it again") from error
+    model = parse_model(source)
     if not model.graph.node:
         raise ModelError("ONNX model without operators; export it again")
+    pin_batch(model)
     return model
 
 
@@ -129,7 +126,7 @@ def _objections(node: Node) -> list[str]:
 def _shape_objections(value: Any) -> list[str]:
     shape = value.type.tensor_type.shape
     if not value.type.tensor_type.HasField("shape") or any(
-        dim.WhichOneof("value") != "dim_value" or dim.dim_value <= 0 for dim in shape.dim
+        is_open(dim) for dim in shape.dim
     ):
         return [f"input '{value.name}': shape is dynamic; export with fixed dimensions"]
     return []

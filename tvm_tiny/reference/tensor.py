@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tvm_tiny.errors import DataError, ModelError
+from tvm_tiny.errors import DataError
 
 Inputs = Mapping[str, npt.NDArray[Any]] | Sequence[npt.NDArray[Any]]
 
@@ -51,14 +50,6 @@ def _numbered(name: str, seen: dict[str, int], taken: set[str]) -> str:
         seen[name] += 1
     taken.add(f"{name}_{seen[name]}")
     return f"{name}_{seen[name]}"
-
-
-def read_file(path: Path) -> bytes:
-    """Content of a model file; raises ModelError if it cannot be read."""
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ModelError(f"model file {path}: {error.strerror}; check the path") from error
 
 
 def bind_inputs(expected: Sequence[TensorInfo], given: Inputs) -> dict[str, npt.NDArray[Any]]:

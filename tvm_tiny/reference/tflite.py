@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tvm_tiny.errors import ModelError, UnsupportedError
+from tvm_tiny.model_file import read_model_file
 
 from .flatbuffer import DAMAGE, Tensor, needed, read_graph
-from .tensor import Inputs, TensorInfo, bind_inputs, read_file
+from .tensor import Inputs, TensorInfo, bind_inputs
 from .tflite_kernels import evaluate, objections
 from .tflite_ops import where
 
@@ -24,7 +25,8 @@ class TFLiteReference:
     """
 
     def __init__(self, model: bytes | Path) -> None:
-        self._graph = needed(read_graph(model if isinstance(model, bytes) else read_file(model)))
+        data = model if isinstance(model, bytes) else read_model_file(model)
+        self._graph = needed(read_graph(data))
         reasons = [reason for op in self._graph.operators for reason in objections(op)]
         if reasons:
             raise UnsupportedError(reasons)

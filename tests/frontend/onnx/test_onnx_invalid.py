@@ -76,28 +76,21 @@ def test_input_of_huge_shape_is_refused() -> None:
     assert "2^31-1 elements" in refusal(UnsupportedError, float_model(1, 4, 1 << 20, 1 << 20))
 
 
-@pytest.mark.parametrize("dimension", ["height", 0])
-def test_dynamic_shape_is_refused(dimension: int | str) -> None:
+@pytest.mark.parametrize(
+    ("dimension", "how"),
+    [
+        ("height", "--dim_param height --dim_value SIZE"),
+        (0, "--input_name image --input_shape 1,4,SIZE,8"),
+    ],
+)
+def test_dynamic_shape_is_refused_with_a_remedy(dimension: int | str, how: str) -> None:
     message = refusal(UnsupportedError, float_model(1, 4, dimension, 8))
     assert "input 'image' has dynamic shape" in message
-
-
-def test_dynamic_batch_is_refused_with_a_remedy() -> None:
-    message = refusal(UnsupportedError, float_model("N", 4, 8, 8))
-    assert "batch dimension is dynamic" in message
-    assert "--input_shape 1,4,8,8" in message
+    assert how in message
 
 
 def test_float_model_names_the_option_that_quantizes_it() -> None:
     assert "--calibrate" in refusal(UnsupportedError, float_model(1, 4, 8, 8))
-
-
-def test_external_data_is_refused() -> None:
-    model = quantized_model()
-    tensor = model.graph.initializer[0]
-    tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="../../etc/passwd")
-    assert "external file" in refusal(UnsupportedError, model)
 
 
 def test_all_unsupported_operators_are_listed_at_once() -> None:

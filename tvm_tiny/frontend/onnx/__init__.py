@@ -23,6 +23,12 @@ from .prepare import prepare
 
 __all__ = ["from_onnx", "to_quantized"]
 
+# What quantize_dynamic of onnxruntime writes, and what its optimizer makes of that.
+DYNAMIC = (
+    *("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"),
+    *("DynamicQuantizeMatMul", "MatMulIntegerToFloat", "DynamicQuantizeLSTM"),
+)
+
 
 def from_onnx(
     model: Path | str | bytes | Any,
@@ -70,6 +76,7 @@ def to_quantized(
     """
     proto = read_model(model)
     graph = to_graph(proto)
+    _refuse_dynamic_quantization(graph)
     if _is_quantized(graph):
         return proto, None
     if calibrate is None:
@@ -82,6 +89,18 @@ def to_quantized(
     if not isinstance(calibrate, Calibration):
         calibrate = Calibration(calibrate)
     return quantize_float_model(proto, graph, calibrate)
+
+
+def _refuse_dynamic_quantization(graph: Graph) -> None:
+    """Scales that are found at run time leave nothing to compile integers from."""
+    found = [node.where for node in graph.nodes if node.op in DYNAMIC]
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise UnsupportedError(
+            f"the model is quantized dynamically: {found[0]}{more} works with scales that are "
+            "found at run time; give the float model that it was made from and samples of its "
+            "input: --calibrate samples.npz"
+        )
 
 
 def _is_quantized(graph: Graph) -> bool:

@@ -7,23 +7,26 @@ protobuf, a dynamic shape or a tensor too large to compile.
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnx.inliner
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tvm_tiny.errors import ModelError, UnsupportedError
+from tvm_tiny.reference.onnx_file import embed_external_data, is_open, parse_model, pin_batch
 
 from .graph import Array, Graph, Node, TensorType
 
-# protobuf's own limit, and far more than any microcontroller's model.
-MAX_FILE_BYTES = 2**31 - 1
 MAX_TENSOR_ELEMENTS = 2**31 - 1
 OLDEST_OPSET, STANDARD_DOMAINS = 7, ("", "ai.onnx")
 KNOWN_DOMAINS = (*STANDARD_DOMAINS, "com.microsoft")
+
+
+class DynamicBatchWarning(UserWarning):
+    """A model leaves the size of its batch open; one sample at a time is compiled."""
 
 
 def first_line(error: BaseException) -> str:
@@ -37,14 +40,16 @@ def read_model(model: Path | str | bytes | Any) -> Any:
 
     Raises:
         ModelError: not a readable, valid ONNX model.
-        UnsupportedError: external tensor data, control flow, or an opset that is too old.
+        UnsupportedError: control flow or sparse constants.
 
     """
     proto = _parse(model)
     if not proto.HasField("graph") or not proto.graph.node or not proto.opset_import:
         raise ModelError(f"{_label(model)} is not an ONNX model: it has no graph with operators")
-    _refuse_external_data(proto)
+    if proto.graph.sparse_initializer:
+        raise UnsupportedError("sparse initializers are not supported; store them as dense tensors")
     _check_constants(proto)
+    _take_batch_of_one(proto)
     try:
         if proto.functions:
             proto = onnx.inliner.inline_local_functions(proto)
@@ -62,40 +67,23 @@ def _label(model: Any) -> str:
 
 
 def _parse(model: Path | str | bytes | Any) -> Any:
-    if isinstance(model, onnx.ModelProto):
-        copy = onnx.ModelProto()
-        copy.CopyFrom(model)
-        return copy
-    data = _read_bytes(Path(model)) if isinstance(model, (str, Path)) else bytes(model)
-    if not data:
-        raise ModelError(f"{_label(model)} is empty: expected an ONNX model")
-    try:
-        return onnx.load_model_from_string(data)
-    except (DecodeError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"{_label(model)} is not an ONNX model (truncated, or another format): "
-            f"{first_line(error)}"
-        ) from None
+    if isinstance(model, (str, Path)):
+        return parse_model(Path(model))
+    if not isinstance(model, onnx.ModelProto):
+        return parse_model(bytes(model))
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    embed_external_data(copy, None)
+    return copy
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelError(f"'{path}' is larger than 2 GiB, which no ONNX file can be")
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read '{path}': {error.strerror}") from None
-
-
-def _refuse_external_data(proto: Any) -> None:
-    for tensor in proto.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-            raise UnsupportedError(
-                f"tensor '{tensor.name}' keeps its data in an external file; embed it: "
-                "onnx.save(onnx.load(path), path, save_as_external_data=False)"
-            )
-    if proto.graph.sparse_initializer:
-        raise UnsupportedError("sparse initializers are not supported; store them as dense tensors")
+def _take_batch_of_one(proto: Any) -> None:
+    names = pin_batch(proto)
+    if names:
+        inputs = " and ".join(f"'{name}'" for name in names)
+        warnings.warn(
+            f"the batch of {inputs} is dynamic; it is taken as 1", DynamicBatchWarning, stacklevel=4
+        )
 
 
 def _check_constants(proto: Any) -> None:
@@ -191,21 +179,27 @@ def _input_type(value: Any) -> TensorType:
     if not value.type.HasField("tensor_type"):
         raise UnsupportedError(f"input '{value.name}' is not a tensor")
     dims = value.type.tensor_type.shape.dim
-    shown = [d.dim_param or (d.dim_value if d.HasField("dim_value") else "?") for d in dims]
-    dynamic = [i for i, dim in enumerate(dims) if dim.dim_value <= 0]
-    if dynamic == [0] and len(dims) > 1:
-        raise UnsupportedError(
-            f"input '{value.name}' has shape {shown}: its batch dimension is dynamic; fix it: "
-            "python -m onnxruntime.tools.make_dynamic_shape_fixed "
-            f"--input_name {value.name} --input_shape "
-            f"{','.join(['1', *(str(d.dim_value) for d in dims[1:])])} model.onnx fixed.onnx"
-        )
+    open_dims = [dim for dim in dims if is_open(dim)]
     known = _static_type(value)
-    if dynamic or known is None:
-        raise UnsupportedError(
-            f"input '{value.name}' has dynamic shape {shown}; every dimension must be a number"
-        )
+    if open_dims or known is None:
+        raise UnsupportedError(_dynamic(value.name, dims, open_dims))
     return known
+
+
+def _dynamic(name: str, dims: Any, open_dims: list[Any]) -> str:
+    """Which dimension of an input is open, and the command that sets it."""
+    shown = [d.dim_param or (d.dim_value if d.HasField("dim_value") else "?") for d in dims]
+    symbol = next((dim.dim_param for dim in open_dims if dim.dim_param), "")
+    sizes = ",".join("SIZE" if is_open(dim) else str(dim.dim_value) for dim in dims)
+    how = (
+        f"--dim_param {symbol} --dim_value SIZE"
+        if symbol
+        else f"--input_name {name} --input_shape {sizes}"
+    )
+    return (
+        f"input '{name}' has dynamic shape {shown}; every dimension must be a number; set them: "
+        f"python -m onnxruntime.tools.make_dynamic_shape_fixed {how} model.onnx fixed.onnx"
+    )
 
 
 def _static_type(value: Any) -> TensorType | None:

@@ -10,12 +10,13 @@ from tvm import relax
 
 from tvm_tiny.errors import ModelError, UnsupportedError
 from tvm_tiny.interface import INPUT_QUANTIZATION
+from tvm_tiny.model_file import read_model_file, suspicion
 
 from .fold import drop_unneeded, fold_constants
 from .graph import Graph
 from .model import Model, Operator, Tensor
 from .ops import CONVERTERS
-from .reader import MAX_FILE_BYTES, read_model
+from .reader import read_model
 from .validate import label, order_fault
 
 _PARAMETER_TYPES = frozenset({"int8", "uint8", "float32", "int32", "int64", "bool"})
@@ -33,10 +34,11 @@ def from_tflite(model: bytes | str | Path) -> tvm.IRModule:
     """
     if isinstance(model, bytes):
         return _import(model)
+    data = read_model_file(Path(model))
     try:
-        return _import(_read_file(Path(model)))
+        return _import(data)
     except ModelError as error:
-        raise ModelError(f"{model}: {error}") from error
+        raise ModelError(f"{model}: {error}{suspicion(data)}") from error
 
 
 def _import(data: bytes) -> tvm.IRModule:
@@ -55,15 +57,6 @@ def _import(data: bytes) -> tvm.IRModule:
     if general or reasons:
         raise UnsupportedError([*general, *reasons])
     return module
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelError(f"larger than {MAX_FILE_BYTES} bytes, the most that is read")
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror or error}") from error
 
 
 def _general_reasons(model: Model) -> list[str]:

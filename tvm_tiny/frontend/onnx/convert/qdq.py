@@ -6,7 +6,7 @@ from typing import Any
 
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Node, Refused
+from tvm_tiny.frontend.onnx.graph import Node
 
 from .context import Context
 
@@ -26,13 +26,4 @@ def dequantize(context: Context, node: Node) -> list[Any]:
     return []
 
 
-def dynamic(context: Context, node: Node) -> list[Any]:
-    """Refuse operators whose scale is computed at run time."""
-    raise Refused("dynamic quantization is not supported; quantize the model statically")
-
-
-TABLE = {
-    "QuantizeLinear": quantize,
-    "DequantizeLinear": dequantize,
-    **dict.fromkeys(("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"), dynamic),
-}
+TABLE = {"QuantizeLinear": quantize, "DequantizeLinear": dequantize}

@@ -1,0 +1,55 @@
+"""Reading a model file: what else than a model may lie under its name is said to be that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .errors import ModelError
+
+# protobuf's own limit and FlatBuffers'.
+MAX_BYTES = 2**31 - 1
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+WEB_PAGE = (b"<!doctype html", b"<html")
+# So many line ends, all of the one form, do not come about by chance.
+TELLING_LINE_ENDS = 16
+FIX_LINE_ENDS = "mark it as binary in .gitattributes and fetch it again"
+
+
+def read_model_file(path: Path) -> bytes:
+    """Content of a model file.
+
+    Raises ModelError where it cannot be read, and where it is a Git LFS pointer, a web page, or a
+    model whose line feeds were made carriage returns and line feeds.
+    """
+    try:
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise ModelError(f"'{path}' has more than 2 GiB, which no model file can have")
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read '{path}': {error.strerror or error}") from error
+    if data.startswith(LFS_POINTER):
+        raise ModelError(
+            f"'{path}' is a Git LFS pointer of {len(data)} bytes in place of the file; "
+            "fetch the file itself: git lfs pull"
+        )
+    if data[:64].lstrip().lower().startswith(WEB_PAGE):
+        raise ModelError(f"'{path}' is a web page, not a model; download the file itself")
+    if _has_added_returns(data):
+        raise ModelError(
+            f"'{path}' was damaged by a conversion of line ends (every byte 0A follows a 0D); "
+            f"{FIX_LINE_ENDS}"
+        )
+    return data
+
+
+def suspicion(data: bytes) -> str:
+    """What may have damaged a file that turned out to be no valid model; empty if unknown."""
+    expected = data.count(b"\n") * data.count(b"\r") / max(len(data), 1)
+    if expected > TELLING_LINE_ENDS and b"\r\n" not in data:
+        return f"; perhaps a conversion of line ends removed every 0D before a 0A: {FIX_LINE_ENDS}"
+    return ""
+
+
+def _has_added_returns(data: bytes) -> bool:
+    line_feeds = data.count(b"\n")
+    return line_feeds >= TELLING_LINE_ENDS and data.count(b"\r\n") == line_feeds
