@@ -98,23 +98,23 @@ def take(emitter: Emitter, call: Any) -> Value | None:
     if not data.has_nhwc or call.attrs.axis is None or len(call.args[1].ty.shape) != 1:
         return None
     indices = emitter.plain(emitter.find(call.args[1]))
-    axis = MOVED[int(call.attrs.axis) % 4]
+    axis = moved_axis(call.attrs.axis, data.rank)
     return Value(nhwc=relax.op.take(emitter.nhwc(data), indices, axis, str(call.attrs.mode)))
 
 
 def tile(emitter: Emitter, call: Any) -> Value | None:
-    """In NHWC where the data is and stays of rank 4."""
+    """In NHWC where the data is and keeps its rank."""
     data, repeats = emitter.find(call.args[0]), ints(call.attrs.repeats)
-    if not data.has_nhwc or len(repeats) > 4:
+    if not data.has_nhwc or len(repeats) > data.rank:
         return None
-    whole = (1,) * (4 - len(repeats)) + repeats
+    whole = image((1,) * (data.rank - len(repeats)) + repeats)
     return Value(nhwc=relax.op.tile(emitter.nhwc(data), [whole[axis] for axis in TO_NHWC]))
 
 
 def broadcast_to(emitter: Emitter, call: Any) -> Value | None:
-    """In NHWC where the data is and stays of rank 4."""
-    data, shape = emitter.find(call.args[0]), shape_of(call)
-    if not data.has_nhwc or len(shape) != 4:
+    """In NHWC where the data is and keeps its rank."""
+    data, shape = emitter.find(call.args[0]), image(shape_of(call))
+    if not data.has_nhwc or len(shape_of(call)) != data.rank:
         return None
     return Value(nhwc=relax.op.broadcast_to(emitter.nhwc(data), [shape[a] for a in TO_NHWC]))
 

@@ -1,4 +1,7 @@
-"""Gathering: slices of a tensor along an axis, at constant indices or at ones of run time."""
+"""Gathering: slices of a tensor along an axis, at constant indices or at ones of run time.
+
+Padding with a tensor's own elements is gathering, too.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,35 @@ def take(call: Call, resolve: Resolve) -> Move | None:
         x,
         lambda data: ops.call("gather_fixed", [data, constant(inside)], axis=axis, shape=shape),
         lambda data: np.take(data, inside, axis=axis),
+    )
+
+
+# Relax's modes of padding with elements of the tensor, as NumPy calls them.
+_REPEATING = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def repeating_pad(call: Call) -> Move | None:
+    """nn.pad in a mode that repeats elements: an axis after the other, by tables of indices."""
+    mode = _REPEATING.get(str(call.attrs.pad_mode))
+    widths = ints(call.attrs.pad_width)
+    if mode is None or min(widths) < 0:
+        return None
+    shape = ints(call.args[0].ty.shape)
+    pairs = list(zip(widths[::2], widths[1::2], strict=True))
+
+    def gathered(data: relax.Expr) -> relax.Expr:
+        sizes = list(shape)
+        for axis, pair in enumerate(pairs):
+            if any(pair):
+                table = np.pad(np.arange(shape[axis]), pair, mode=mode)  # type: ignore[call-overload]
+                sizes[axis] = table.size
+                data = ops.call("gather_fixed", [data, constant(table)], axis=axis, shape=sizes)
+        return data
+
+    return Move(
+        call.args[0],
+        gathered,
+        lambda data: np.pad(data, pairs, mode=mode),  # type: ignore[call-overload]
     )
 
 

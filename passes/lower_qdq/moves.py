@@ -29,6 +29,8 @@ def find(value: relax.Expr, resolve: Resolve) -> Move | None:
         return _strided_slice(value, resolve)
     if name == "relax.take":
         return gathering.take(value, resolve)
+    if name == "relax.nn.pad":
+        return gathering.repeating_pad(value)
     if name == "relax.broadcast_to":
         return _broadcast(value.args[0], ints(value.ty.shape))
     if name == "relax.tile":

@@ -311,10 +311,14 @@ def padded(node: Node, x: Array, operands: Sequence[Any], level: int) -> Array:
     pairs = [(0, 0)] * x.ndim
     for axis, before, after in zip(axes, *widths.tolist(), strict=True):
         pairs[int(axis)] = (before, after)
+    # What is negative is cut off first.
+    kept = [
+        slice(max(-before, 0), size + min(after, 0))
+        for (before, after), size in zip(pairs, x.shape, strict=True)
+    ]
+    x, pairs = x[tuple(kept)], [(max(before, 0), max(after, 0)) for before, after in pairs]
     if mode != "constant":
         return np.pad(x, pairs, mode=mode)
-    if min(min(pair) for pair in pairs) < 0:
-        raise NoIntegerForm
     return np.pad(x, pairs, constant_values=level)
 
 

@@ -130,15 +130,23 @@ def _cut(graph: Graph, x: Value, axis: int, extent: int) -> Value:
     return simple(graph, "Slice", x, x.quant, shape, names)[0]
 
 
-@rule("Pad", (4,))
+@rule("Pad", (3, 4))
 def pad(graph: Graph, x: Value) -> list[Value]:
-    widths = [0, 0, *(graph.draw.integer(0, 2) for _ in range(2))] * 2
-    widths[6:] = [graph.draw.integer(0, 2) for _ in range(2)]
-    shape = [d + widths[i] + widths[i + 4] for i, d in enumerate(x.shape)]
-    names = [ints(graph, "pads", widths)]
-    if graph.draw.chance(0.5):
+    """By zeros, by the tensor's own elements, or, where negative, by less than nothing."""
+    draw = graph.draw
+    mode = draw.choice(("constant", "constant", "reflect", "edge"))
+    lowest = -1 if mode == "constant" and draw.chance(0.2) else 0
+    begin, end = [0, 0], [0, 0]
+    for extent in x.shape[2:]:
+        low = lowest if extent > 2 else 0
+        high = min(extent - 1, 2) if mode == "reflect" else 2
+        for side in (begin, end):
+            side.append(draw.integer(low, high))
+    shape = [d + b + e for d, b, e in zip(x.shape, begin, end, strict=True)]
+    names = [ints(graph, "pads", [*begin, *end])]
+    if mode == "constant" and draw.chance(0.5):
         names.append(graph.constant("value", np.float32(0)))
-    return simple(graph, "Pad", x, x.quant, shape, names, mode="constant")
+    return simple(graph, "Pad", x, x.quant, shape, names, mode=mode)
 
 
 @rule("Resize", (4,))

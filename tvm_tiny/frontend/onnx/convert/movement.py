@@ -13,7 +13,7 @@ from tvm_tiny.frontend.onnx.graph import Node, Refused
 
 from .context import Context, dims
 
-MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
+MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 
 
 def identity(context: Context, node: Node) -> list[Any]:
@@ -246,22 +246,38 @@ def _in_nhwc(
 
 
 def pad(context: Context, node: Node) -> list[Any]:
-    """Pad: ONNX lists all begins, then all ends; Relax begin and end of each axis."""
+    """Pad: ONNX lists all begins, then all ends; Relax begin and end of each axis.
+
+    What is negative is cut off first.
+    """
     data = context.value(node.inputs[0])
     rank = len(dims(data))
     pads, axes = context.ints(node, 1, "pads"), context.ints(node, 3) or list(range(rank))
     mode = str(node.attrs.get("mode", "constant"))
     if pads is None or len(pads) != 2 * len(axes):
         raise Refused("its pads do not fit the tensor's dimensions")
-    if min(pads, default=0) < 0 or mode not in MODES:
-        raise Refused("negative pads and wrap mode are not supported")
+    if mode not in MODES:
+        raise Refused(f"mode {mode} is not supported")
     widths = [0] * 2 * rank
     for position, axis in enumerate(axes):
         widths[2 * (axis % rank)] = pads[position]
         widths[2 * (axis % rank) + 1] = pads[position + len(axes)]
     value = context.constant(node, 2, "value")
     real = 0.0 if value is None or not value.size else float(value.reshape(-1)[0])
-    return [context.emit(relax.op.nn.pad(data, widths, MODES[mode], real))]
+    data = _cropped(context, data, widths)
+    kept = [max(width, 0) for width in widths]
+    return [context.emit(relax.op.nn.pad(data, kept, MODES[mode], real))]
+
+
+def _cropped(context: Context, data: Any, widths: list[int]) -> Any:
+    """`data` without what negative widths, before and after axis by axis, cut off."""
+    if min(widths, default=0) >= 0:
+        return data
+    begin = [max(-width, 0) for width in widths[::2]]
+    end = [n + min(width, 0) for n, width in zip(dims(data), widths[1::2], strict=True)]
+    if any(b >= e for b, e in zip(begin, end, strict=True)):
+        raise Refused("its pads cut off everything")
+    return context.emit(relax.op.strided_slice(data, list(range(len(begin))), begin, end))
 
 
 TABLE = {
