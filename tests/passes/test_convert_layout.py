@@ -153,6 +153,9 @@ SEQUENCES = {
     "1-D concat": lambda x: relax.op.concat(
         [conv1d(x), relax.const(np.arange(9, dtype=np.float32).reshape(1, 1, 9))], 1
     ),
+    "1-D reflection": lambda x: relax.op.nn.pad(conv1d(x), [0, 0, 0, 0, 2, 1], "reflect"),
+    "1-D take": lambda x: relax.op.take(conv1d(x), relax.const(np.array([3, 0, 1])), -1),
+    "1-D tile": lambda x: relax.op.tile(conv1d(x), [2, 1, 3]),
     "1-D pad": lambda x: relax.op.nn.pad(conv1d(x), [0, 0, 1, 0, 2, 1]),
     "1-D slice": lambda x: relax.op.strided_slice(conv1d(x), [-1], [1], [8], [2]),
     "1-D softmax": lambda x: relax.op.nn.softmax(conv1d(x), 1),

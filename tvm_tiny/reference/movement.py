@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,42 @@ from .quantization import Quant, Rounding, requantize
 RESIZE_BITS = 10  # fraction bits of a bilinear source position
 
 
-def pad(x: npt.NDArray[Any], pad_width: Sequence[tuple[int, int]], value: int) -> npt.NDArray[Any]:
+def pad(x: npt.NDArray[Any], pad_width: Sequence[Sequence[int]], value: int) -> npt.NDArray[Any]:
     """Surround `x` with the quantized `value` (the zero point stands for real 0)."""
-    return np.pad(x, tuple(pad_width), constant_values=value)
+    return np.pad(x, [tuple(pair) for pair in pad_width], constant_values=value)
+
+
+def space_to_batch(
+    x: npt.NDArray[Any], blocks: Sequence[int], pad_width: Sequence[Sequence[int]]
+) -> npt.NDArray[Any]:
+    """Every blocks[k]-th element of axis 1 + k, from each start on, as a batch of its own.
+
+    TFLM pads with the integer 0, whatever the zero point.
+    """
+    rest = [(0, 0)] * (x.ndim - 1 - len(blocks))
+    padded = pad(x, [(0, 0), *pad_width, *rest], 0)
+    return np.concatenate([padded[step] for step in _steps(blocks)])
+
+
+def batch_to_space(
+    x: npt.NDArray[Any], blocks: Sequence[int], crops: Sequence[Sequence[int]]
+) -> npt.NDArray[Any]:
+    """The reverse of `space_to_batch`: batches between each other's rows, then cropped."""
+    sizes = [n * b for n, b in zip(x.shape[1:], blocks, strict=False)]
+    parts = np.split(x, math.prod(blocks))
+    whole = np.empty((len(parts[0]), *sizes, *x.shape[1 + len(blocks) :]), x.dtype)
+    for step, part in zip(_steps(blocks), parts, strict=True):
+        whole[step] = part
+    kept = [slice(a, n - b) for n, (a, b) in zip(sizes, crops, strict=True)]
+    box = (slice(None), *kept)
+    return whole[box]
+
+
+def _steps(blocks: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Every blocks[k]-th element of axis 1 + k, from each combination of starts on."""
+    for starts in itertools.product(*map(range, blocks)):
+        steps = [slice(start, None, block) for start, block in zip(starts, blocks, strict=True)]
+        yield (slice(None), *steps)
 
 
 def concat(

@@ -194,6 +194,22 @@ def _pad(op: Operator, inputs: list[Array | None]) -> Arrays:
     return [movement.pad(x, widths, zero if fill is None else fill.reshape(-1)[0])]
 
 
+def _mirror_pad(op: Operator, inputs: list[Array | None]) -> Arrays:
+    widths = _array(inputs, 1).reshape(-1, 2).tolist()
+    mode = {0: "reflect", 1: "symmetric"}[op.options.Mode()]
+    return [np.pad(_array(inputs, 0), widths, mode=mode)]  # type: ignore[call-overload]
+
+
+def _space_to_batch(op: Operator, inputs: list[Array | None]) -> Arrays:
+    blocks, widths = _array(inputs, 1).reshape(-1).tolist(), _array(inputs, 2).reshape(-1, 2)
+    return [movement.space_to_batch(_array(inputs, 0), blocks, widths.tolist())]
+
+
+def _batch_to_space(op: Operator, inputs: list[Array | None]) -> Arrays:
+    blocks, crops = _array(inputs, 1).reshape(-1).tolist(), _array(inputs, 2).reshape(-1, 2)
+    return [movement.batch_to_space(_array(inputs, 0), blocks, crops.tolist())]
+
+
 def _reshape(op: Operator, inputs: list[Array | None]) -> Arrays:
     return [_array(inputs, 0).reshape(op.outputs[0].shape)]
 
@@ -357,7 +373,9 @@ _EQUAL: dict[str, tuple[int, int | None, float]] = {
 MOVEMENT: dict[str, Handler] = {
     "BROADCAST_TO": _broadcast_to,
     "CONCATENATION": _concat,
+    "BATCH_TO_SPACE_ND": _batch_to_space,
     "DEPTH_TO_SPACE": _depth_to_space,
+    "MIRROR_PAD": _mirror_pad,
     "EXPAND_DIMS": _reshape,
     "PAD": _pad,
     "GATHER": _gather,
@@ -366,6 +384,7 @@ MOVEMENT: dict[str, Handler] = {
     "RESHAPE": _reshape,
     "REVERSE_V2": _reverse,
     "SLICE": _slice,
+    "SPACE_TO_BATCH_ND": _space_to_batch,
     "SPACE_TO_DEPTH": _space_to_depth,
     "SPLIT": _split,
     "SPLIT_V": _split_v,

@@ -23,6 +23,9 @@ OPTIONS = {
     "SUM": "ReducerOptions",
     "PAD": "PadOptions",
     "PADV2": "PadV2Options",
+    "MIRROR_PAD": "MirrorPadOptions",
+    "SPACE_TO_BATCH_ND": "SpaceToBatchNDOptions",
+    "BATCH_TO_SPACE_ND": "BatchToSpaceNDOptions",
     "RESHAPE": "ReshapeOptions",
     "SQUEEZE": "SqueezeOptions",
     "TRANSPOSE": "TransposeOptions",
@@ -72,6 +75,7 @@ VERSIONS = {
 TYPES = {"float32": "FLOAT32", "int32": "INT32", "uint8": "UINT8", "int8": "INT8"}
 ENUMS = {
     "Padding": tflite.Padding,
+    "Mode": tflite.MirrorPadMode,
     "FusedActivationFunction": tflite.ActivationFunctionType,
     "OutputType": tflite.TensorType,
 }

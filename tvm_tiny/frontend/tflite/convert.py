@@ -12,6 +12,7 @@ from tvm_tiny.errors import ModelError, UnsupportedError
 from tvm_tiny.interface import INPUT_QUANTIZATION
 from tvm_tiny.model_file import read_model_file, suspicion
 
+from .dilation import fuse_dilation
 from .fold import drop_unneeded, fold_constants
 from .graph import Graph
 from .model import Model, Operator, Tensor
@@ -43,7 +44,7 @@ def from_tflite(model: bytes | str | Path) -> tvm.IRModule:
 
 def _import(data: bytes) -> tvm.IRModule:
     parsed = read_model(data)
-    parsed = drop_unneeded(fold_constants(parsed, data))
+    parsed = fuse_dilation(drop_unneeded(fold_constants(parsed, data)))
     general = _general_reasons(parsed)
     if not any(tensor.dtype in {"int8", "int16", "INT4"} for tensor in parsed.tensors):
         raise UnsupportedError([*general, _not_int8(parsed)])

@@ -169,6 +169,17 @@ class Graph:
             expr = quantize(expr, self._int8_parameters(operator, tensor), "int8")
         self.store_plain(operator, expr, position)
 
+    def settled(self, operator: Operator, expr: Any) -> Any:
+        """A step of an operator as an island of its own, quantized as the operator's result is."""
+        tensor = self.output(operator)
+        real = self.emit(expr)
+        if tensor.dtype == "float32":
+            return real
+        parameters = self._int8_parameters(operator, tensor)
+        return self.emit(
+            dequantize(self.emit(quantize(real, parameters, "int8")), parameters, "int8")
+        )
+
     def store_plain(self, operator: Operator, expr: Any, position: int = 0) -> None:
         """Bind the output tensor's variable to `expr`."""
         tensor = self.output(operator, position)

@@ -7,6 +7,7 @@ from tvm_tiny.frontend.tflite.model import Operator
 
 from . import (
     activation,
+    batches,
     convolution,
     elementwise,
     floating,
@@ -32,6 +33,7 @@ CONVERTERS: dict[str, Converter] = {
     **pooling.CONVERTERS,
     **reduction.CONVERTERS,
     **padding.CONVERTERS,
+    **batches.CONVERTERS,
     **shape.CONVERTERS,
     **slicing.CONVERTERS,
     **resize.CONVERTERS,

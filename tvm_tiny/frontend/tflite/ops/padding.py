@@ -1,4 +1,4 @@
-"""PAD and PADV2: constant padding; PAD fills with the real value 0."""
+"""PAD and PADV2 by a constant, PAD by the real value 0; MIRROR_PAD by the tensor itself."""
 
 from __future__ import annotations
 
@@ -12,9 +12,38 @@ from tvm_tiny.frontend.tflite.validate import label
 
 
 def convert_pad(graph: Graph, operator: Operator) -> None:
+    """A constant around the data."""
+    data, amounts = graph.operand(operator, 0), _amounts(graph, operator)
+    value = _fill(graph, operator) if operator.kind == "PADV2" else 0.0
+    graph.store(
+        operator,
+        relax.op.nn.pad(
+            graph.copied(operator, data), list(amounts), pad_mode="constant", pad_value=value
+        ),
+    )
+
+
+def convert_mirror_pad(graph: Graph, operator: Operator) -> None:
+    """The data mirrored at its borders, an axis after the other, by tables of indices.
+
+    REFLECT (mode 0) leaves the element at the border out, SYMMETRIC (1) repeats it.
+    """
+    data, amounts = graph.operand(operator, 0), _amounts(graph, operator)
+    mode = operator.integer("mode")
+    result = graph.copied(operator, data)
+    for axis, (size, *pair) in enumerate(zip(data.shape, amounts[::2], amounts[1::2], strict=True)):
+        if mode not in (0, 1) or max(pair) > size - 1 + mode:
+            raise ModelError(f"{label(operator)}: mode {mode}, {pair} of an axis of {size}")
+        if any(pair):
+            table = np.pad(np.arange(size), pair, mode="symmetric" if mode else "reflect")
+            taken = relax.op.take(result, relax.const(table.astype(np.int32)), axis, "clip")
+            result = graph.emit(taken)
+    graph.store(operator, result)
+
+
+def _amounts(graph: Graph, operator: Operator) -> tuple[int, ...]:
     """Paddings [rank, 2]: how much before and after in each dimension."""
-    data = graph.operand(operator, 0)
-    amounts = graph.integers(operator, 1)
+    data, amounts = graph.operand(operator, 0), graph.integers(operator, 1)
     if len(amounts) != 2 * len(data.shape) or min(amounts, default=0) < 0:
         raise ModelError(
             f"{label(operator)}: paddings {amounts} for an input of shape {data.shape}; "
@@ -24,13 +53,7 @@ def convert_pad(graph: Graph, operator: Operator) -> None:
     graph.expect_shape(
         operator, [b + n + a for b, n, a in zip(before, data.shape, after, strict=True)]
     )
-    value = _fill(graph, operator) if operator.kind == "PADV2" else 0.0
-    graph.store(
-        operator,
-        relax.op.nn.pad(
-            graph.copied(operator, data), list(amounts), pad_mode="constant", pad_value=value
-        ),
-    )
+    return amounts
 
 
 def _fill(graph: Graph, operator: Operator) -> float:
@@ -51,4 +74,4 @@ def _fill(graph: Graph, operator: Operator) -> float:
     return float(np.float32(int(value) - int(tensor.quantization.zero_points[0])) * scale)
 
 
-CONVERTERS = {"PAD": convert_pad, "PADV2": convert_pad}
+CONVERTERS = {"PAD": convert_pad, "PADV2": convert_pad, "MIRROR_PAD": convert_mirror_pad}
