@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from . import options
+from .calibrated import quality_entry, quality_tables
 from .costs import operator_table, total_table
 from .models import build_model, port_entries, proof_entry, prove_plan
 from .plan_entries import plan_entries
@@ -65,8 +66,9 @@ def analyze_model(
         "operators": operator_entries(report.analysis),
         "totals": total_entries(report),
         **plan_entries(report),
+        "calibration": quality_entry(report.quality),
         "plan_proof": proof_entry(proof),
     }
     proved = [] if proof is None else [str(proof)]
     tables = [operator_table(report.analysis), "", total_table(report), *proved]
-    printer.finish(fields, [*tables, "", *plan_tables(report)])
+    printer.finish(fields, [*tables, "", *plan_tables(report), "", *quality_tables(report.quality)])

@@ -13,6 +13,7 @@ import typer
 from tvm_tiny.errors import DataError
 
 from . import options
+from .calibrated import quality_entry, quality_tables
 from .compile_result import cost_fields, model_fields, rows
 from .models import build_model, proof_entry, prove_plan
 from .printer import Printer, summary
@@ -102,9 +103,8 @@ def compile_model(
             **memory,
         )
         least = minimize is not None
-        compiled = with_choices(
-            build, tuning_log or [], target, printer, least_memory=least
-        ).compiled
+        built = with_choices(build, tuning_log or [], target, printer, least_memory=least)
+    compiled, quality = built.compiled, built.quality
     proof = prove_plan(printer, compiled) if check_plan else None
     with printer.stage(f"measuring code for {target}"):
         from tvm_tiny.analysis import check_flash, measure
@@ -121,10 +121,12 @@ def compile_model(
         **model_fields(model, compiled),
         "output": {"path": str(path), "format": output_format.value},
         **cost_fields(compiled, measured),
+        "calibration": quality_entry(quality),
         "plan_proof": proof_entry(proof),
     }
     proved = [] if proof is None else [str(proof)]
-    printer.finish(fields, [summary(rows(compiled, measured)), *proved, f"wrote {path}"])
+    tables = [*quality_tables(quality), summary(rows(compiled, measured))]
+    printer.finish(fields, [*tables, *proved, f"wrote {path}"])
 
 
 def _output_path(model: Path, output: Path | None, output_format: OutputFormat) -> Path:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tvm_tiny.build import CompiledModel
     from tvm_tiny.checker import PlanProof
     from tvm_tiny.frontend import Calibration
+    from tvm_tiny.frontend.quality import Quality
 
 
 def import_model(path: Path, calibrate: Calibration | None = None) -> Any:
@@ -42,6 +43,13 @@ class Built(NamedTuple):
     module: Any
     compiled: CompiledModel
     options: dict[str, Any]
+
+    @property
+    def quality(self) -> Quality | None:
+        """What calibrating it cost; None where it was quantized already."""
+        from tvm_tiny.frontend.quality import Quality
+
+        return Quality.from_module(self.module)
 
 
 def build_model(

@@ -12,6 +12,7 @@ import typer
 from tvm_tiny.errors import DataError
 
 from . import options
+from .calibrated import quality_tables
 from .costs import total_table
 from .files import check_output, write_text
 from .models import build_model
@@ -105,7 +106,8 @@ def report_model(
         write_text(output, _text(report, report_format or _by_name(output)))
     fields = {**report_entries(report), "output": None if output is None else str(output)}
     wrote = [] if output is None else ["", f"wrote {output}"]
-    printer.finish(fields, [total_table(report), "", *plan_tables(report), *wrote])
+    tables = [*quality_tables(report.quality), total_table(report), "", *plan_tables(report)]
+    printer.finish(fields, [*tables, *wrote])
 
 
 def _by_name(output: Path) -> ReportFormat:

@@ -9,6 +9,7 @@ from tvm.ir import IRModule
 
 from tvm_tiny.analysis import analyze, measure
 from tvm_tiny.build import CompiledModel, kernels_of
+from tvm_tiny.frontend.quality import Quality
 from tvm_tiny.pareto import pareto_front
 from tvm_tiny.passes.memory_aware_schedule import ATTRIBUTE, OrderReport
 
@@ -45,4 +46,5 @@ def collect(
         order=order,
         plans=tuple(draw(technique) for technique in techniques(mod, compiled, options)),
         front=tuple(pareto_front(mod, **kept)) if front else None,
+        quality=Quality.from_module(mod),
     )

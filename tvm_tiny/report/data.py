@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tvm_tiny.analysis import Analysis, Measurement
+from tvm_tiny.frontend.quality import Quality
 from tvm_tiny.pareto import Point
 from tvm_tiny.passes.memory_aware_schedule import OrderReport
 
@@ -155,7 +156,7 @@ class Report:
 
     model: its file's name; name: prefix of its C. options: those of `tvm_tiny.build`.
     plans: from the plainest to the one that was compiled. front: None where it was not asked for;
-    instructions: None without a profile.
+    instructions: None without a profile; quality: None without a calibration.
     """
 
     model: str
@@ -168,6 +169,7 @@ class Report:
     plans: tuple[Plan, ...]
     front: tuple[Point, ...] | None
     instructions: Instructions | None = None
+    quality: Quality | None = None
 
     @property
     def chosen(self) -> Plan:

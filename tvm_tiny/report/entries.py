@@ -22,6 +22,7 @@ def report_entries(report: Report) -> dict[str, Any]:
         "order": asdict(report.order),
         "plans": [asdict(plan) for plan in report.plans],
         "pareto": point_entries(report.front),
+        "calibration": None if report.quality is None else asdict(report.quality),
         "instructions": None if report.instructions is None else asdict(report.instructions),
     }
 

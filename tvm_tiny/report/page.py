@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from tvm_tiny._version import __version__
 
-from . import block_words, chart, words
+from . import block_words, chart, noise, words
 from .data import Report
 from .entries import report_entries
 
@@ -46,6 +46,7 @@ def _context(report: Report) -> dict[str, Any]:
         "words": words,
         "blocks": block_words,
         "chart": chart,
+        "noise": noise,
         "version": __version__,
     }
 
