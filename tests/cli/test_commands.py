@@ -93,6 +93,22 @@ def test_compile_quantizes_a_float_model(cli, check, float_model, tmp_path):
     assert outputs[name].dtype == np.float32
 
 
+def test_what_calibration_costs_is_shown(cli, check, float_model, tmp_path):
+    pytest.importorskip("onnxruntime")
+    samples = dict(np.load(float_model / "samples.npz"))
+    np.savez(tmp_path / "labelled.npz", **samples, labels=np.zeros(8, np.int64))
+    arguments = ["--calibrate", tmp_path / "labelled.npz", "--calibrate-method", "entropy"]
+    result = cli("analyze", float_model / "float.onnx", *arguments, "--json")
+    check("analyze", result.json)
+    calibration = result.json["calibration"]
+    assert (calibration["method"], calibration["samples"]) == ("entropy", 8)
+    assert all(layer["sqnr_db"] is None or layer["sqnr_db"] > 5 for layer in calibration["layers"])
+    assert set(calibration["accuracy"]) == {"in_float", "in_int8"}
+    text = cli("compile", float_model / "float.onnx", *arguments, "-o", tmp_path / "m.tar").out
+    assert "worst layers" in text
+    assert "in int8" in text
+
+
 def test_float_io_keeps_the_models_own_edges(cli, float_model, tmp_path):
     pytest.importorskip("onnxruntime")
     arguments = ["--calibrate", float_model / "samples.npz", "-o", tmp_path / "m.tar"]

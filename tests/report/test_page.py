@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import hostile
 import pytest
 from modelgen.inverted_residual import inverted_residual
 
+from tvm_tiny.frontend.quality import Accuracy, LayerError, Quality
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.report import words
 from tvm_tiny.report.entries import report_entries
@@ -114,3 +116,15 @@ def test_what_steers_terminals_is_replaced():
 )
 def test_long_names_are_cut(name, text):
     assert words.short(name) == text
+
+
+def test_the_error_of_each_layer_is_a_bar(report):
+    layers = [LayerError(f"layer {i}", "Conv", 20.0 + i) for i in range(8)]
+    layers.append(LayerError("<b>", "", None))
+    quality = Quality("minmax", 4, tuple(layers), Accuracy(0.9, 0.85))
+    text = render_page(replace(report, quality=quality))
+    assert text.count('class="worst"') == 5
+    assert text.count(" dB: layer") == 8
+    assert "<b>" not in text
+    assert "85.0 %" in text
+    assert "Calibration" not in render_page(report)

@@ -12,10 +12,11 @@ from tvm_tiny.errors import DataError, UnsupportedError
 from tvm_tiny.frontend.calibration import Calibration
 from tvm_tiny.frontend.onnx import from_onnx
 from tvm_tiny.frontend.onnx.load import first_line
+from tvm_tiny.frontend.quiet import quiet
 
 from .archive import load_program
 from .fake_quantize import freeze_fake_quantization
-from .library import import_torch, quiet
+from .library import import_torch
 from .samples import Array, Batches, to_arrays
 from .translate import fake_quantization
 

@@ -6,10 +6,8 @@ over the samples: the same samples give the same model.
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from tvm_tiny.frontend.onnx.convert import TABLE
 from tvm_tiny.frontend.onnx.graph import Array, Graph
 from tvm_tiny.frontend.onnx.load import first_line
 from tvm_tiny.frontend.quality import Quality
+from tvm_tiny.frontend.quiet import quiet
 
 from .affine import channels_to_convolutions
 from .groups import hide_groups, show_groups
@@ -55,7 +54,7 @@ def quantize_float_model(proto: Any, graph: Graph, calibration: Calibration) -> 
     if labels is not None and len(labels) != len(feeds):
         raise DataError(f"calibration labels: {len(labels)} for {len(feeds)} samples")
     library = _onnxruntime_quantization()
-    with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as folder, quiet():
         try:
             prepared = _prepared(library, proto, Path(folder))
             quantized = _quantized(library, prepared, feeds, calibration.method, Path(folder))
@@ -150,18 +149,6 @@ def _onnxruntime_quantization() -> Any:
         ) from None
     onnxruntime.set_default_logger_severity(3)  # errors only
     return quantization
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence onnxruntime's loggers: what matters reaches the user as one error."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
 
 
 def _upgraded(proto: Any) -> Any:

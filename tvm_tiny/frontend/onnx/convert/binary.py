@@ -38,7 +38,6 @@ def mean(context: Context, node: Node) -> list[Any]:
     return [context.emit(relax.op.divide(total, count))]
 
 
-
 def power(context: Context, node: Node) -> list[Any]:
     """Pow; the exponent may be a constant of another type."""
     base, exponent = node.inputs
