@@ -119,6 +119,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "qconv2d_transpose": (_declared, "int8"),
     "qdense": (_dense, "int8"),
     "qdepthwise_planes": (_same, "int8"),
+    "qdivide": (_broadcast, "int8"),
     "qmax_pool2d": (_pool2d, "int8"),
     "qmaximum": (_broadcast, "int8"),
     "qmean": (_declared, "int8"),

@@ -21,11 +21,12 @@ _REFERENCE: dict[str, Callable[..., np.ndarray]] = {
     "add": elementwise.add,
     "subtract": elementwise.sub,
     "multiply": elementwise.mul,
+    "divide": elementwise.div,
 }
 
 
 def binary(island: Island) -> relax.Expr | None:
-    """quantize(a op b) of two int8 tensors -> qadd, qsubtract, qmultiply.
+    """quantize(a op b) of two int8 tensors -> qadd, qsubtract, qmultiply, qdivide.
 
     Where both are functions of one tensor, the operator's own arithmetic gives a table. With a
     number, onnxruntime's rounding is that of `one_tensor`.
@@ -50,6 +51,10 @@ def _two_tensors(name: str, a: Quantized, b: Quantized, island: Island) -> relax
     if name == "multiply":
         attrs = {"a_zp": a.zp, "b_zp": b.zp, "y_zp": island.zp, **_product(a, b, island)}
         return ops.call("qmultiply", [a.expr, b.expr], **attrs, **island.clamp())
+    if name == "divide":
+        reciprocals = elementwise.reciprocals(quant(b), a.real_scale, island.scale)
+        attrs = {"a_zp": a.zp, "y_zp": island.zp, **island.clamp()}
+        return ops.call("qdivide", [a.expr, b.expr, *map(constant, reciprocals)], **attrs)
     multipliers = (
         elementwise.sub_multipliers if name == "subtract" else elementwise.add_multipliers
     )

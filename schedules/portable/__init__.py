@@ -3,11 +3,22 @@
 Importing this package registers all of them.
 """
 
-from . import convolution, dense, elementwise, movement, norms, pooling, reduction, softmax
+from . import (
+    convolution,
+    dense,
+    division,
+    elementwise,
+    movement,
+    norms,
+    pooling,
+    reduction,
+    softmax,
+)
 
 __all__ = [
     "convolution",
     "dense",
+    "division",
     "elementwise",
     "movement",
     "norms",

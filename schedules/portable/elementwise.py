@@ -22,7 +22,7 @@ def broadcast(shape: Sequence[int], index: Index) -> list[Expr]:
     return [tirx.const(0, "int32") if d == 1 else i for d, i in zip(shape, tail, strict=True)]
 
 
-def _operand(call: Call, which: int, buffers: Buffers, index: Index) -> Expr:
+def broadcast_operand(call: Call, which: int, buffers: Buffers, index: Index) -> Expr:
     """Element of operand `which` at an output index, as int32."""
     return i32(buffers[which][broadcast(shape_of(call.args[which]), index)])
 
@@ -82,7 +82,7 @@ def qadd(call: Call, rings: Rings) -> RowKernel:
 
         def scaled(which: int) -> Expr:
             # Kept, or TVM computes it in 64 bits.
-            difference = _operand(call, which, buffers, index) - q[which]
+            difference = broadcast_operand(call, which, buffers, index) - q[which]
             centred = steps.keep(difference * i32(unit))
             return _requantized(steps, centred, q[5 + which], q[8 + which], known[which])
 
@@ -113,7 +113,7 @@ def qadd_n(call: Call, rings: Rings) -> RowKernel:
         q, factors = buffers[-1], buffers[count]
         total: Expr = i32(0)
         for k in range(count):
-            difference = _operand(call, k, buffers, index) - factors[3 * k]
+            difference = broadcast_operand(call, k, buffers, index) - factors[3 * k]
             centred = steps.keep(difference * i32(1 << 20))
             total += _requantized(steps, centred, factors[3 * k + 1], factors[3 * k + 2], 0)
         result = _requantized(steps, steps.keep(total), q[3], q[4], known)
@@ -133,8 +133,8 @@ def qmultiply(call: Call, rings: Rings) -> RowKernel:
 
     def value(buffers: Buffers, index: Index) -> Expr:
         q = buffers[-1]
-        product = (_operand(call, 0, buffers, index) - q[0]) * (
-            _operand(call, 1, buffers, index) - q[1]
+        product = (broadcast_operand(call, 0, buffers, index) - q[0]) * (
+            broadcast_operand(call, 1, buffers, index) - q[1]
         )
         result = _requantized(steps, product, q[5], q[6], known)
         return clamp_int8(result + q[2], q[3], q[4])
@@ -151,7 +151,7 @@ def qmaximum(call: Call, rings: Rings) -> RowKernel:
     pick = tirx.max if call.op.name == "tvm_tiny.qmaximum" else tirx.min
 
     def value(buffers: Buffers, index: Index) -> Expr:
-        best = pick(_operand(call, 0, buffers, index), _operand(call, 1, buffers, index))
+        best = pick(*(broadcast_operand(call, k, buffers, index) for k in (0, 1)))
         return clamp_int8(best, buffers[-1][0], buffers[-1][1])
 
     return pointwise_kernel(call, rings, value)
@@ -168,8 +168,8 @@ def qprelu(call: Call, rings: Rings) -> RowKernel:
 
     def value(buffers: Buffers, index: Index) -> Expr:
         q = buffers[-1]
-        x = steps.keep(_operand(call, 0, buffers, index) - q[0])
-        slope = _operand(call, 1, buffers, index) - q[1]
+        x = steps.keep(broadcast_operand(call, 0, buffers, index) - q[0])
+        slope = broadcast_operand(call, 1, buffers, index) - q[1]
         product = steps.keep(tirx.Select(x >= i32(0), x, x * slope))
         multiplier = tirx.Select(x >= i32(0), q[3], q[5])
         shift = steps.keep(tirx.Select(x >= i32(0), q[4], q[6]))

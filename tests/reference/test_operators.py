@@ -94,6 +94,19 @@ def test_squared_difference_and_sums_of_many_are_within_a_step():
     near(total, 2 * real(a, a_quant) + real(b, b_quant), Quant(0.2, -3))
 
 
+def test_quotients_are_exactly_rounded_and_saturate_by_zero():
+    a, b = np.meshgrid(ALL, ALL, indexing="ij")
+    a_quant, b_quant, target = Quant(0.5, -3), Quant(0.25, 7), Quant(0.125, 5)
+    found = elementwise.div(a, b, a_quant, b_quant, target).astype(int)
+    # 0.5 / (0.25 * 0.125) = 16
+    above, below = 16 * (a.astype(int) + 3), b.astype(int) - 7
+    zero, halves = below == 0, 2 * np.abs(above)
+    safe = np.where(zero, 1, np.abs(below))
+    rounded = (halves + safe) // (2 * safe) * np.sign(above) * np.where(below < 0, -1, 1)
+    expected = np.where(zero, 1000 * np.sign(above), rounded) + 5
+    np.testing.assert_array_equal(found, np.clip(expected, -128, 127))
+
+
 def test_mean_multiplier_is_divided_as_an_integer():
     multiplier, shift = reduction.mean_multiplier(1.0, 1.0, 49)
     assert (multiplier, shift) == (((1 << 30) << 5) // 49, 1 - 5)

@@ -11,10 +11,6 @@ from tvm_tiny.frontend.onnx.prepare.activation import STANDARD
 from tvm_tiny.frontend.onnx.prepare.qlinear import EXPANSIONS
 from tvm_tiny.frontend.tflite.ops import CONVERTERS, floating
 
-# In the tables of operators with an integer form or without, for the family's sake; LowerQDQ
-# decides otherwise.
-_FLOAT_ONNX = frozenset({"Div"})
-
 
 def tflite_operators() -> dict[str, str]:
     """TFLite operator -> "integer" or "float"."""
@@ -26,8 +22,7 @@ def onnx_operators() -> dict[str, str]:
     """ONNX operator -> "integer", "float", or "tvm" where TVM's own frontend decides."""
     by_tvm = set(onnx_frontend._get_convert_map()) - set(DYNAMIC)
     forms = {name: "tvm" for name in by_tvm if onnx.defs.has(name)}
-    for name in ONNX_TABLE:
-        forms[name] = "float" if name in _FLOAT_ONNX else "integer"
+    forms |= dict.fromkeys(ONNX_TABLE, "integer")
     forms |= dict.fromkeys((*EXPANSIONS, *STANDARD), "integer")
     # Folded into the convolution before it.
     forms["BatchNormalization"] = "integer"

@@ -158,6 +158,39 @@ def mul(
     return to_output(rescale(product, ratio), y_quant, limits)
 
 
+def reciprocals(b: Quant, a_scale: float, y_scale: float) -> tuple[IntArray, IntArray]:
+    """Multiplier (31 bits, signed) and shift of a_scale / (y_scale * real b), b = -128 .. 127.
+
+    Multipliers are rounded away from zero, so that exact ties stay ties. Quotients beyond every
+    int8 are 2^8 and more; so is that by zero, positive.
+    """
+    centred = np.arange(-128, 128) - b.zero_point
+    with np.errstate(divide="ignore"):
+        factor = float(a_scale) / (float(b.scale) * float(y_scale)) / np.abs(centred)
+    shift = np.clip(31 - np.frexp(np.minimum(factor, 256.0))[1], 23, 40)
+    multiplier = np.minimum(np.ceil(np.ldexp(np.minimum(factor, 256.0), shift)), (1 << 31) - 1)
+    sign = np.where(centred < 0, -1, 1)
+    return multiplier.astype(np.int64) * sign, shift.astype(np.int64)
+
+
+def div(
+    a: npt.NDArray[Any],
+    b: npt.NDArray[Any],
+    a_quant: Quant,
+    b_quant: Quant,
+    y_quant: Quant,
+    *,
+    limits: Pair | None = None,
+) -> Int8Array:
+    """a / b, rounded once, ties away from zero; division by zero saturates, 0 / 0 is 0."""
+    multipliers, shifts = reciprocals(b_quant, a_quant.scale, y_quant.scale)
+    divisor = b.astype(np.int64) + 128
+    product = (a.astype(np.int64) - a_quant.zero_point) * multipliers[divisor]
+    shift = shifts[divisor]
+    rounded = (product + (np.int64(1) << (shift - 1)) - (product < 0)) >> shift
+    return to_output(rounded, y_quant, limits)
+
+
 def maximum(
     a: npt.NDArray[Any],
     b: npt.NDArray[Any],

@@ -348,6 +348,7 @@ ISLANDS: dict[str, Kernel] = {
     "Concat": _concat,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
+    "Div": _binary(elementwise.div),
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average_pool,
     "GroupNormalization": onnx_norms.group_norm,

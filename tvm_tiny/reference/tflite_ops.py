@@ -406,6 +406,7 @@ INTEGER: dict[str, Handler] = {
     "BATCH_MATMUL": _batch_matmul,
     "CONV_2D": _conv2d,
     "DEPTHWISE_CONV_2D": _depthwise,
+    "DIV": _binary(elementwise.div),
     "FULLY_CONNECTED": _fully_connected,
     "HARD_SWISH": _unary(activation.hard_swish),
     "LEAKY_RELU": _leaky_relu,

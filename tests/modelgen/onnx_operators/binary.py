@@ -65,6 +65,18 @@ def _rule_of_many(op: str) -> Rule:
     return make
 
 
+@rule("Div")
+def div(graph: Graph, x: Value) -> list[Value]:
+    """By a quantized tensor that holds no zero: 0 / 0 is not defined."""
+    quant = graph.quant()
+    gap = graph.draw.integers(x.shape, 1, 255, "int64")
+    codes = (quant.zero_point + 128 + gap) % 256 - 128
+    divisor = Value(graph.constant("divisor", graph.stored(codes)), x.shape, quant)
+    (name,) = graph.node("Div", [graph.dequantize(v) for v in (x, divisor)])
+    out = graph.quant_near(x.quant.scale / quant.scale / 20)
+    return [graph.quantize(graph.activation(name), x.shape, out)]
+
+
 @rule("SquaredDifference")
 def squared_difference(graph: Graph, x: Value) -> list[Value]:
     """Sub, then Mul by itself or Pow, in one island."""

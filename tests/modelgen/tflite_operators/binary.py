@@ -81,3 +81,10 @@ def add_n(graph: Graph, x: Tensor) -> list[Tensor]:
                       for _ in range(draw.integer(1, 4)))]
     out = draw.quant_near(x.scales[0] * len(terms), largest_multiplier=2.0**18)
     return [graph.builder.operator("ADD_N", terms, x.shape, out)]
+
+
+@rule("DIV")
+def div(graph: Graph, x: Tensor) -> list[Tensor]:
+    a, b = _ordered(graph, x, _operand(graph, x, None))
+    out = graph.draw.quant_near(a.scales[0] / b.scales[0] / 20, largest_multiplier=2.0**18)
+    return [graph.builder.binary("DIV", a, b, out, activation=graph.activation())]

@@ -66,6 +66,7 @@ def convert_squared_difference(graph: Graph, operator: Operator) -> None:
 CONVERTERS = {
     "ADD": binary(relax.op.add),
     "ADD_N": convert_add_n,
+    "DIV": binary(relax.op.divide),
     "SUB": binary(relax.op.subtract),
     "MUL": binary(relax.op.multiply),
     "MAXIMUM": binary(relax.op.maximum, Graph.copied),

@@ -26,7 +26,6 @@ def convert_l2_normalization(graph: Graph, operator: Operator) -> None:
 
 
 CONVERTERS = {
-    "DIV": binary(relax.op.divide),
     "L2_NORMALIZATION": convert_l2_normalization,
     "LOG_SOFTMAX": unary(lambda x: relax.op.nn.log_softmax(x, axis=-1)),
     "POW": binary(relax.op.power),
