@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tvm_ffi
 from tvm import tirx
-from tvm.ir import IRModule, PointerType, PrimType
+from tvm.ir import Call, Expr, IRModule, PointerType, PrimType
 from tvm.s_tir import transform as s_tir
 from tvm.target import Target
 from tvm.tirx import transform as tir
@@ -44,7 +44,7 @@ def lower_prim_func(func: tirx.PrimFunc) -> tirx.PrimFunc:
     with target:
         for step in _LOWERING:
             module = step(module)
-    return _without_extremes(module["f"].without_attr("target"))
+    return _in_c99(_without_extremes(module["f"].without_attr("target")))
 
 
 def _without_extremes(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -58,6 +58,19 @@ def _without_extremes(func: tirx.PrimFunc) -> tirx.PrimFunc:
         (tirx.Min, lambda e: tirx.Select(e.a < e.b, e.a, e.b)),
     ]
     return tvm_ffi.structural_map(func, rules)
+
+
+def _in_c99(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """`func` with C99's functions for the float operators that TVM has no rule for in C."""
+
+    def call(e: Call) -> Expr:
+        name = _C99.get(getattr(e.op, "name", ""), "")
+        return tirx.call_pure_extern("float32", name, *e.args) if name else e
+
+    return tvm_ffi.structural_map(func, [(Call, call)])
+
+
+_C99 = {"tirx.fabs": "fabsf"}
 
 
 def to_pointer_abi(func: tirx.PrimFunc, names: Sequence[str] = ()) -> tirx.PrimFunc:
