@@ -29,6 +29,15 @@ def test_float_models_with_integer_constants_are_quantized() -> None:
     assert len(calls(module, "quantize")) >= 2
 
 
+def test_biases_with_a_leading_axis_are_quantized() -> None:
+    b = Builder((1, 6))
+    product = b.node("MatMul", ["x", b.const(b.rng.normal(size=(6, 3)))])
+    y = b.node("Add", [product, b.const(b.rng.normal(size=(1, 3)))])
+    module = calibrated(b, y)
+    assert len(calls(module, "matmul")) == 1
+    assert str(calls(module, "dequantize")[2].args[0].ty.dtype) == "int32"
+
+
 def test_an_activation_spelled_out_is_quantized_at_its_borders_only() -> None:
     b = Builder(SHAPE)
     inner = b.node("Erf", [b.node("Div", ["x", b.const(1.414)])])

@@ -32,6 +32,14 @@ def with_open_batch(name: str) -> onnx.ModelProto:
     return model
 
 
+def test_outputs_without_a_type_are_inferred() -> None:
+    model = small()
+    for value in model.graph.output:
+        value.ClearField("type")
+    module = from_onnx(model)
+    tvm.ir.assert_structural_equal(module, from_onnx(small()))
+
+
 def refusal(path: Path, kind: type[Exception] = ModelError) -> str:
     with pytest.raises(kind) as caught:
         from_file(path)

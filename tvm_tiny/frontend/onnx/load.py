@@ -53,6 +53,7 @@ def read_model(model: Path | str | bytes | Any) -> Any:
     try:
         if proto.functions:
             proto = onnx.inliner.inline_local_functions(proto)
+        proto = _with_output_types(proto)
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
         raise ModelError(
@@ -84,6 +85,13 @@ def _take_batch_of_one(proto: Any) -> None:
         warnings.warn(
             f"the batch of {inputs} is dynamic; it is taken as 1", DynamicBatchWarning, stacklevel=4
         )
+
+
+def _with_output_types(proto: Any) -> Any:
+    """`proto` with types for outputs that have none; skl2onnx and other tools leave them out."""
+    if all(value.HasField("type") for value in proto.graph.output):
+        return proto
+    return onnx.shape_inference.infer_shapes(proto)
 
 
 def _check_constants(proto: Any) -> None:

@@ -23,6 +23,7 @@ from tvm_tiny.frontend.quality import Quality
 from tvm_tiny.frontend.quiet import quiet
 
 from .affine import channels_to_convolutions
+from .biases import flatten_biases
 from .groups import hide_groups, show_groups
 from .measure import accuracy, layer_errors
 from .samples import load_samples, split_feeds, split_labels
@@ -78,6 +79,7 @@ def _prepared(library: Any, proto: Any, folder: Path) -> Any:
     onnx.save(_upgraded(proto), str(given))
     library.shape_inference.quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
     model = onnx.load(str(prepared))
+    flatten_biases(model)
     channels_to_convolutions(model)
     return model
 
