@@ -8,6 +8,7 @@ In tests: `failures(cases, folder)`. From the command line (see scripts/nightly)
     python tests/random_check.py tflite-pushed 0 500 graphs that take their input row by row
     python tests/random_check.py tflite-budget 0 500 graphs with some more than the least SRAM
     python tests/random_check.py tflite-unequal 0 500 graphs with copies of another quantization
+    python tests/random_check.py onnx-unequal 0 500  graphs whose pairs differ, against onnxruntime
     python tests/random_check.py tflite-tflm 0 500   the reference against TensorFlow Lite Micro
 
 `tflm` needs the package `tflite_micro` and runs graphs of both kinds, plain and unequal.
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime_steps
 import tflm
 from aot.host_library import HostModel, build_library
 from modelgen import random_onnx, random_tflite
@@ -49,7 +51,8 @@ class Case:
     """One model: `format` is "tflite" or "onnx", `operator` is empty for a random graph.
 
     memory: options of the build; empty for layers. kernels: "dsp" and so on, empty for the
-    host's. unequal: results that are copies have quantization of their own (TFLite only).
+    host's. unequal: results that are copies have quantization of their own (TFLite), or any
+    QuantizeLinear and DequantizeLinear differ (ONNX).
     """
 
     format: str
@@ -70,7 +73,7 @@ class Case:
         if self.operator:
             return generator.single_op_model(self.operator, self.seed)
         if self.unequal:
-            return random_tflite.random_model(self.seed, unequal=True)
+            return generator.random_model(self.seed, unequal=True)
         return generator.random_model(self.seed)
 
 
@@ -87,8 +90,8 @@ def graphs(
     return [Case(model_format, "", seed, memory, kernels) for seed in range(start, start + count)]
 
 
-def unequal_graphs(start: int, count: int) -> list[Case]:
-    return [Case("tflite", "", seed, unequal=True) for seed in range(start, start + count)]
+def unequal_graphs(model_format: str, start: int, count: int) -> list[Case]:
+    return [Case(model_format, "", seed, unequal=True) for seed in range(start, start + count)]
 
 
 def single_operators(model_format: str, start: int, count: int) -> list[Case]:
@@ -218,6 +221,26 @@ def tflm_failures(cases: Iterable[Case]) -> Iterator[str]:
                     yield f"{case}: sample {index}, output {info.name!r}: by {abs(gap).max():g}"
 
 
+def onnxruntime_failures(cases: Iterable[Case]) -> Iterator[str]:
+    """A line for each step that the reference computes over one integer off onnxruntime's."""
+    count, equal, whole = 0, 0, 0
+    for case in cases:
+        data = case.data
+        feeds = random_onnx.random_inputs(data, case.seed, SAMPLES)
+        try:
+            found = list(onnxruntime_steps.steps(data, feeds))
+        except onnxruntime_steps.RefusedError as error:
+            print(f"{case}: {error}", file=sys.stderr)
+            continue
+        gaps = [step.gap for step in found]
+        count, equal = count + len(gaps), equal + gaps.count(0)
+        whole += not any(gaps)
+        for step in found:
+            if step.gap > 1:
+                yield f"{case}: {step.operators} (tensor {step.tensor!r}): by {step.gap}"
+    print(f"onnxruntime: {count} steps, {equal} equal; {whole} models equal", file=sys.stderr)
+
+
 @contextlib.contextmanager
 def time_limit() -> Iterator[None]:
     def expired(number: int, frame: object) -> None:
@@ -245,8 +268,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="random models: C against the reference")
     parser.add_argument(
         "what",
-        help="tflite, onnx, or either with -ops, -least, -pushed or -budget; "
-        "tflite-unequal, tflite-tflm",
+        help="tflite, onnx, or either with -ops, -least, -pushed, -budget or "
+        "-unequal; tflite-tflm",
     )
     parser.add_argument("start", type=int)
     parser.add_argument("count", type=int)
@@ -256,9 +279,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tvm_tiny-") as name:
         folder = Path(name)
         if kind == "tflm":
-            found = tflm_failures([*graphs("tflite", start, count), *unequal_graphs(start, count)])
+            unequal = unequal_graphs("tflite", start, count)
+            found = tflm_failures([*graphs("tflite", start, count), *unequal])
         elif kind == "unequal":
-            found = failures(unequal_graphs(start, count), folder)
+            cases = unequal_graphs(model_format, start, count)
+            found = itertools.chain(
+                failures(cases, folder),
+                onnxruntime_failures(cases) if model_format == "onnx" else (),
+            )
         else:
             cases = (
                 single_operators(model_format, start, count)

@@ -12,6 +12,7 @@ from random_check import (
     Case,
     failures,
     graphs,
+    onnxruntime_failures,
     single_operators,
     tflm_failures,
     unequal_graphs,
@@ -30,13 +31,19 @@ def test_random_graphs(model_format, tmp_path):
     assert list(failures(graphs(model_format, 1000, 24), tmp_path)) == []
 
 
-def test_random_graphs_of_unequal_quantization(tmp_path):
-    assert list(failures(unequal_graphs(4000, 24), tmp_path)) == []
+@pytest.mark.parametrize("model_format", ["tflite", "onnx"])
+def test_random_graphs_of_unequal_quantization(model_format, tmp_path):
+    assert list(failures(unequal_graphs(model_format, 4000, 24), tmp_path)) == []
+
+
+def test_each_step_of_unequal_graphs_is_within_one_integer_of_onnxruntime():
+    pytest.importorskip("onnxruntime")
+    assert list(onnxruntime_failures(unequal_graphs("onnx", 4000, 60))) == []
 
 
 def test_random_graphs_on_tflm():
     pytest.importorskip("tflite_micro", reason="the oracle is an optional package")
-    assert list(tflm_failures([*graphs("tflite", 0, 20), *unequal_graphs(0, 20)])) == []
+    assert list(tflm_failures([*graphs("tflite", 0, 20), *unequal_graphs("tflite", 0, 20)])) == []
 
 
 @pytest.mark.parametrize("memory", MEMORY)

@@ -10,6 +10,7 @@ import numpy as np
 from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, IRModule, Tuple, TupleGetItem
 
+from .errors import UnsupportedError
 from .passes.emit_stage import IN_PLACE, MACS, OP
 from .passes.rebuild import bindings_of, results_of
 from .schedules import stage
@@ -167,6 +168,10 @@ class _Reader:
         elif isinstance(value, Tuple):
             for position, item in enumerate(value.fields):
                 self.place[var, position] = self.find(item)
+        elif isinstance(value, Call):
+            raise UnsupportedError(
+                f"{name.removeprefix('relax.')} (tensor '{var.name}'): there is no kernel for it"
+            )
         else:
             self.place[var, 0] = self.find(value)
             if isinstance(value, TupleGetItem):

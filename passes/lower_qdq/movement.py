@@ -95,6 +95,9 @@ def resize(island: Island) -> relax.Expr | None:
         return finish(island, ops.call("resize_nearest", [x.expr, *tables]), x)
     if method != "linear" or mode not in _TFLITE_ROUNDING:
         return island.decline(f"resize mode {method} of coordinates '{mode}'")
+    if island.rounding == "float32" and island.scale < x.real_scale:
+        # The kernel rounds to steps of the input, and then there would be several of the result.
+        return island.decline("linear resize to a finer scale than its input's")
     options = {"align_corners": mode == "align_corners", "half_pixel": mode == "half_pixel"}
     tables = [_bilinear_table(size, out, options) for size, out in sizes]
     return finish(island, ops.call("resize_bilinear", [x.expr, *tables]), x)

@@ -31,15 +31,20 @@ INDEX_LIMITS = (-INDICES, INDICES - 1)
 LIMITS = {"uint8": (0, 255), "int32": INDEX_LIMITS, "int64": INDEX_LIMITS}
 
 
-def random_model(seed: int, *, max_ops: int = 6) -> bytes:
-    """A quantized graph of one to `max_ops` rules, often with branches."""
+def random_model(seed: int, *, max_ops: int = 6, unequal: bool = False) -> bytes:
+    """A quantized graph of one to `max_ops` rules, often with branches.
+
+    unequal: its QuantizeLinear and DequantizeLinear differ in scale, zero point and type.
+    """
     draw = Draw(seed)
     graph = _new_graph(draw)
+    graph.unequal = unequal
     x = graph.new_input(_shape(draw, draw.choice((4, 4, 4, 4, 3, 2))), graph.quant())
     graph.pool.append(x)
     for _ in range(draw.integer(1, max_ops)):
         x = graph.pool[-1] if draw.chance(0.75) else draw.choice(graph.pool)
-        name = draw.choice([n for n in OPERATORS if _applies(n, x)])
+        names = [n for n in OPERATORS if _applies(n, x)]
+        name = draw.choice([n for n in names if not unequal or _has_one_quantization(n)])
         made = [v for v in RULES[name](graph, x) if 2 <= len(v.shape) <= 4]
         graph.pool += [v for v in made if v.size <= 4 * LARGE]
     return _finish(graph)
@@ -113,6 +118,11 @@ def _applies(name: str, x: Value) -> bool:
     return len(x.shape) in RANKS[name] and not (name == "Softmax" and x.shape[-1] >= 512)
 
 
+def _has_one_quantization(name: str) -> bool:
+    """Operators that state the quantization of their operands leave none to a pair beside them."""
+    return not name.startswith(("QLinear", "QGemm"))
+
+
 def _shape(draw: Draw, rank: int) -> tuple[int, ...]:
     batch = 2 if draw.chance(0.1) else 1
     return (batch, draw.channels(), *(draw.extent() for _ in range(2)))[:rank]
@@ -122,14 +132,12 @@ def _finish(graph: Graph) -> bytes:
     """Outputs are all quantized tensors nobody reads: dequantized to float32, or as they are."""
     read = {name for node in graph.nodes for name in node.input}
     leaves = [value for value in graph.written if value.name not in read]
-    kind = TensorProto.INT8 if graph.dtype == "int8" else TensorProto.UINT8
     as_float = graph.draw.chance(0.7)
     outputs = []
     for leaf in leaves:
         name = graph.dequantize(leaf) if as_float else leaf.name
-        outputs.append(
-            helper.make_tensor_value_info(name, TensorProto.FLOAT if as_float else kind, leaf.shape)
-        )
+        kind = TensorProto.FLOAT if as_float else graph.kind(leaf.dtype)
+        outputs.append(helper.make_tensor_value_info(name, kind, leaf.shape))
     return _serialize(graph, outputs)
 
 

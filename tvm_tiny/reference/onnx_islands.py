@@ -276,6 +276,8 @@ def _resize_linear(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Ro
     size = resized_shape(x.shape, args)
     if size[:2] != x.shape[:2] or (mode == "pytorch_half_pixel" and 1 in size[2:]):
         raise NoIntegerForm
+    if rounding is Rounding.FLOAT32 and y.scale < x_quant.scale:
+        raise NoIntegerForm  # a step of the input is too coarse
     result = movement.resize_bilinear(
         to_nhwc(x),
         (size[2], size[3]),

@@ -18,11 +18,15 @@ INDICES = 4
 
 @dataclass(frozen=True)
 class Value:
-    """A quantized tensor; the zero point counts in int8, whatever the graph stores."""
+    """A quantized tensor; the zero point counts in int8, whatever is stored.
+
+    dtype: int8 or uint8, as which it is stored; that of the graph's activations where empty.
+    """
 
     name: str
     shape: tuple[int, ...]
     quant: Quant
+    dtype: str = ""
 
     @property
     def size(self) -> int:
@@ -31,10 +35,15 @@ class Value:
 
 @dataclass
 class Graph:
-    """A model under construction; `dtype` (int8 or uint8) is that of all activations."""
+    """A model under construction; `dtype` (int8 or uint8) is that of all activations.
+
+    unequal: any activation may be of the other type, and every QuantizeLinear and
+    DequantizeLinear may have a scale and zero point of its own.
+    """
 
     draw: Draw
     dtype: str = "int8"
+    unequal: bool = False
     opset: int = 13
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
@@ -61,28 +70,42 @@ class Graph:
         self.domains.add(domain)
         return names
 
-    def stored(self, codes: np.ndarray) -> np.ndarray:
-        """int8 codes as the graph's activations store them."""
-        if self.dtype == "int8":
+    def stored(self, codes: np.ndarray, dtype: str = "") -> np.ndarray:
+        """int8 codes as activations of that type, or of the graph's own, are stored."""
+        if (dtype or self.dtype) == "int8":
             return codes.astype("int8")
         return (codes.astype("int16") + 128).astype("uint8")
 
-    def parameters(self, quant: Quant) -> list[str]:
+    def parameters(self, quant: Quant, dtype: str = "") -> list[str]:
         """Constants of an activation's scale and zero point."""
-        return [self.constant("scale", np.float32(quant.scale)),
-                self.constant("zero_point", self.stored(np.asarray(quant.zero_point)))]
+        zero = self.stored(np.asarray(quant.zero_point), dtype)
+        return [self.constant("scale", np.float32(quant.scale)), self.constant("zero_point", zero)]
 
     def quantize(self, name: str, shape: Sequence[int], quant: Quant) -> Value:
-        (out,) = self.node("QuantizeLinear", [name, *self.parameters(quant)])
-        return self.record(out, shape, quant)
+        quant, dtype = self._moved(quant), self._type()
+        (out,) = self.node("QuantizeLinear", [name, *self.parameters(quant, dtype)])
+        return self.record(out, shape, quant, dtype)
 
-    def record(self, name: str, shape: Sequence[int], quant: Quant) -> Value:
+    def record(
+        self, name: str, shape: Sequence[int], quant: Quant, dtype: str = ""
+    ) -> Value:
         """A quantized tensor that some node has written."""
-        self.written.append(Value(name, tuple(int(d) for d in shape), quant))
+        self.written.append(Value(name, tuple(int(d) for d in shape), quant, dtype))
         return self.written[-1]
 
     def dequantize(self, value: Value) -> str:
-        return self.node("DequantizeLinear", [value.name, *self.parameters(value.quant)])[0]
+        parameters = self.parameters(self._moved(value.quant), value.dtype)
+        return self.node("DequantizeLinear", [value.name, *parameters])[0]
+
+    def _type(self) -> str:
+        return self.draw.choice(("int8", "uint8")) if self.unequal else ""
+
+    def _moved(self, quant: Quant) -> Quant:
+        """`quant` or, in half of the cases of an unequal graph, another one near it."""
+        if not self.unequal or self.draw.chance(0.5):
+            return quant
+        scale = min(quant.scale * self.draw.log_uniform(0.4, 2.5), 2.0)
+        return Quant(scale, self.draw.zero_point())
 
     def dequantized_constant(
         self, stem: str, codes: np.ndarray, scale: np.ndarray, axis: int = 0
@@ -116,9 +139,14 @@ class Graph:
         if self.draw.chance(0.7):
             self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
             return self.quantize(name, shape, quant)
-        kind = TensorProto.INT8 if self.dtype == "int8" else TensorProto.UINT8
-        self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
-        return Value(name, shape, quant)
+        dtype = self._type()
+        self.inputs.append(helper.make_tensor_value_info(name, self.kind(dtype), shape))
+        return Value(name, shape, quant, dtype)
+
+    def kind(self, dtype: str) -> int:
+        """ONNX's number of the type in which an activation is stored."""
+        is_signed = (dtype or self.dtype) == "int8"
+        return int(TensorProto.INT8 if is_signed else TensorProto.UINT8)
 
     def constant_value(self, shape: tuple[int, ...]) -> Value:
         codes = self.draw.integers(shape, -128, 127, "int8")
