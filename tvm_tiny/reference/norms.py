@@ -14,12 +14,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arithmetic import INT8_MAX, INT8_MIN, Int8Array, IntArray, clamp_to_int8
-from .quantization import Quant
+from .arithmetic import (
+    INT8_MAX,
+    INT8_MIN,
+    Int8Array,
+    IntArray,
+    clamp_to_int8,
+    multiply_by_quantized_multiplier,
+)
+from .fixed_point import inverse_sqrt
+from .quantization import Quant, requantize
 
 # Longer rows would overflow the int32 sum of squares.
 LONGEST_ROW = 1 << 16
 LONGEST_ROW_OF_ROOT_MEAN_SQUARE = 1 << 14
+# The same of L2 normalization, whose root takes sums below 2^29.
+LONGEST_ROW_OF_L2 = 1 << 13
+# The only output quantization of TFLite's L2 normalization.
+L2_OUTPUT = Quant(1.0 / 128.0, 0)
 # Fewer fraction bits of the output than this would show; no network comes near.
 _FEWEST_BITS, _MOST_BITS = 8, 16
 _LARGEST = 1 << 30
@@ -143,6 +155,22 @@ def normalize(
     scaled = high >> np.minimum(bits + norm.gain_bits - 32 - norm.bits, 31)
     found = (scaled + norm.offsets) >> norm.bits
     return clamp_to_int8(found, limits)
+
+
+def l2_normalize(
+    x: npt.NDArray[Any],
+    x_quant: Quant,
+    y_quant: Quant = L2_OUTPUT,
+    *,
+    limits: tuple[int, int] = (INT8_MIN, INT8_MAX),
+) -> Int8Array:
+    """TFLite's x / sqrt(sum x^2) over the last axis; rows of zeros stay zeros."""
+    centred = x.astype(np.int64) - x_quant.zero_point
+    squares = (centred * centred).sum(axis=-1, keepdims=True)
+    root, exponent = inverse_sqrt(np.maximum(squares, 1))
+    values = clamp_to_int8(multiply_by_quantized_multiplier(centred, root, exponent + 7))
+    moved = requantize(values, L2_OUTPUT, y_quant)
+    return clamp_to_int8(moved.astype(np.int64), limits)
 
 
 def _bit_length(values: IntArray, guess: npt.NDArray[Any]) -> IntArray:

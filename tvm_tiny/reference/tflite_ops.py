@@ -11,7 +11,7 @@ import tflite
 
 from tvm_tiny.errors import UnsupportedError
 
-from . import activation, convolution, dense, elementwise, movement, pooling, reduction
+from . import activation, convolution, dense, elementwise, movement, norms, pooling, reduction
 from .flatbuffer import Operator, Tensor
 from .quantization import activation_limits, dequantize, quantize, requantize
 
@@ -302,6 +302,11 @@ def _resize(op: Operator, inputs: list[Array | None]) -> Arrays:
     ]  # fmt: skip
 
 
+def _l2_normalization(op: Operator, inputs: list[Array | None]) -> Arrays:
+    quants = _given(op, 0).quant, op.outputs[0].quant
+    return [norms.l2_normalize(_array(inputs, 0), *quants, limits=_limits(op))]
+
+
 def _softmax(op: Operator, inputs: list[Array | None]) -> Arrays:
     quants = _given(op, 0).quant, op.outputs[0].quant
     return [activation.softmax(_array(inputs, 0), *quants, beta=op.options.Beta())]
@@ -409,6 +414,7 @@ INTEGER: dict[str, Handler] = {
     "DIV": _binary(elementwise.div),
     "FULLY_CONNECTED": _fully_connected,
     "HARD_SWISH": _unary(activation.hard_swish),
+    "L2_NORMALIZATION": _l2_normalization,
     "LEAKY_RELU": _leaky_relu,
     "LOGISTIC": _unary(activation.logistic),
     "MAXIMUM": _extremum(np.maximum),

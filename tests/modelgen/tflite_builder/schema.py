@@ -17,6 +17,7 @@ OPTIONS = {
     "MAX_POOL_2D": "Pool2DOptions",
     "ADD_N": "AddNOptions",
     "DIV": "DivOptions",
+    "L2_NORMALIZATION": "L2NormOptions",
     "MEAN": "ReducerOptions",
     "REDUCE_MAX": "ReducerOptions",
     "REDUCE_MIN": "ReducerOptions",

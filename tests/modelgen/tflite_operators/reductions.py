@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..draw import Quant
 from ..tflite_builder import Tensor
-from .graph import PRODUCT_LIMIT, Graph, rule
+from .graph import PRODUCT_LIMIT, SIGNED_UNIT_QUANT, Graph, rule
 
 
 def _reduction(graph: Graph, code: str, x: Tensor, out: Quant) -> list[Tensor]:
@@ -43,3 +43,9 @@ def smallest(graph: Graph, x: Tensor) -> list[Tensor]:
 @rule("ARG_MAX", (2, 3, 4))
 def arg_max(graph: Graph, x: Tensor) -> list[Tensor]:
     return [graph.builder.arg_max(x, graph.draw.integer(-x.rank, x.rank - 1))]
+
+
+@rule("L2_NORMALIZATION")
+def l2_normalization(graph: Graph, x: Tensor) -> list[Tensor]:
+    return [graph.builder.unary("L2_NORMALIZATION", x, SIGNED_UNIT_QUANT,
+                                fused_activation_function="NONE")]

@@ -4,29 +4,10 @@ from __future__ import annotations
 
 from tvm import relax
 
-from tvm_tiny.frontend.tflite.graph import Graph
-from tvm_tiny.frontend.tflite.model import Operator
-
 from .activation import unary
 from .elementwise import binary
-from .fused import activated
-
-
-def convert_l2_normalization(graph: Graph, operator: Operator) -> None:
-    """X / sqrt(max(sum of x^2 over the last axis, 1e-6))."""
-    data = graph.operand(operator, 0)
-    graph.expect_shape(operator, data.shape)
-    real = graph.real(operator, data)
-    squares = graph.emit(relax.op.multiply(real, real))
-    total = graph.emit(relax.op.sum(squares, axis=[-1], keepdims=True))
-    total = graph.emit(relax.op.maximum(total, relax.const(1e-6, "float32")))
-    norm = graph.emit(relax.op.sqrt(total))
-    expr = relax.op.divide(graph.real(operator, data), norm)
-    graph.store(operator, activated(graph, operator, expr))
-
 
 CONVERTERS = {
-    "L2_NORMALIZATION": convert_l2_normalization,
     "LOG_SOFTMAX": unary(lambda x: relax.op.nn.log_softmax(x, axis=-1)),
     "POW": binary(relax.op.power),
 }
