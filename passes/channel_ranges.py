@@ -32,13 +32,15 @@ def name_of(expr: Expr) -> str:
 
 def is_depthwise(call: Expr) -> bool:
     """Whether each channel of a convolution is made from the same one of its input."""
-    if name_of(call) != "tvm_tiny.qconv2d":
+    if name_of(call) != "tvm_tiny.qconv2d" or _is_constant(call.args[0]):
         return False
     return 1 < int(call.attrs["groups"]) == shape_of(call.args[0])[3] == shape_of(call)[3]
 
 
 def keeps_channels(call: Expr) -> bool:
     """Whether an operator's channels are those of its first operand, one by one."""
+    if isinstance(call, Call) and call.args and _is_constant(call.args[0]):
+        return False
     if name_of(call) == "relax.reshape":
         before, after = shape_of(call.args[0]), shape_of(call)
         return len(before) > 1 and before[-1] == after[-1] == int(np.prod(after))
@@ -48,6 +50,8 @@ def keeps_channels(call: Expr) -> bool:
 def is_product(call: Expr) -> bool:
     """Whether every channel is made from all of the input's: convolutions, dense layers."""
     if name_of(call) not in PRODUCTS or not all(map(_is_constant, call.args[1:])):
+        return False
+    if _is_constant(call.args[0]):
         return False
     return name_of(call) == "tvm_tiny.qdense" or int(call.attrs["groups"]) == 1
 

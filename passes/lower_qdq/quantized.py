@@ -79,7 +79,7 @@ def int8_table(value: relax.Expr) -> np.ndarray | None:
 
 def constant(array: np.ndarray, dtype: str = "int32") -> GenericConst:
     """A Relax constant of the given element type."""
-    return relax.const(np.ascontiguousarray(array, dtype=dtype))
+    return relax.const(np.asarray(array, dtype=dtype, order="C"))
 
 
 def ints(values: object) -> list[int]:

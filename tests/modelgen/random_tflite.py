@@ -39,6 +39,7 @@ def random_model(seed: int, *, max_ops: int = 6, unequal: bool = False) -> bytes
     graph = Graph(draw)
     if unequal:
         graph.builder.copied = lambda x: x.quant if draw.chance(0.2) else draw.quant()
+        graph.builder.outer = lambda inner: _outer(draw, inner)
     graph.pool.append(graph.new_input(_shape(draw, draw.choice((4, 4, 4, 4, 4, 3, 2, 1))),
                                       draw.quant()))
     for _ in range(draw.integer(1, max_ops)):
@@ -132,8 +133,12 @@ def _edge(graph: Graph, output: Tensor, edge: str) -> Tensor:
         return output
     if edge == "float32":
         return graph.builder.dequantize(output)
-    quant = output.quant
-    return graph.builder.quantize(output, Quant(quant.scale, quant.zero_point + 128), "uint8")
+    return graph.builder.quantize(output, graph.builder.outer(output.quant), "uint8")
+
+
+def _outer(draw: Draw, inner: Quant) -> Quant:
+    """A uint8 edge whose scale is some other one; either may be requantized to the other."""
+    return Quant(inner.scale * draw.log_uniform(0.1, 10.0), draw.integer(0, 255))
 
 
 def _input(draw: Draw, subgraph: tflite.SubGraph, index: int, turn: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from .tflite_ops import where
 Array = npt.NDArray[Any]
 
 #: Elements that folding one operator, and a whole model, may touch. A small file can ask for any.
-LIMIT, TOTAL = 1 << 24, 1 << 27
+LIMIT, TOTAL = 1 << 26, 1 << 28
 
 _COUNTS = (np.dtype("int32"), np.dtype("int64"))
 _MOST_COUNTS = 16  # the pads of a tensor of rank 8
@@ -41,6 +41,7 @@ _ELEMENTWISE = frozenset(
     }
 )
 _PRODUCTS = frozenset({"FULLY_CONNECTED", "BATCH_MATMUL", "GATHER"})
+_WINDOWS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 _WINDOW_OPTIONS = (
     *("DilationHFactor", "DilationWFactor", "FilterHeight", "FilterWidth"),
     *("StrideH", "StrideW"),
@@ -111,11 +112,13 @@ def _work(op: Operator, known: Mapping[str, Array]) -> int:
         reversed_shapes = [array.shape[::-1] for array in arrays]
         return math.prod(max(axis) for axis in zip_longest(*reversed_shapes, fillvalue=1))
     if op.name in _PRODUCTS:
-        return math.prod(sizes)
+        return math.prod(sizes[:2])
+    if op.name in _WINDOWS:
+        options = (getattr(op.options, name, int)() for name in _WINDOW_OPTIONS)
+        return math.prod(sizes[:2]) * math.prod(max(int(n), 1) for n in options)
     # Integer operands may be pads, repeats or sizes: how much larger the result is.
-    growth = (_growth(a) if a.dtype in _COUNTS else a.size for a in arrays)
-    options = (getattr(op.options, name, int)() for name in _WINDOW_OPTIONS)
-    return math.prod(max(int(n), 1) for n in (*growth, *options))
+    growth = (_growth(a) if a.dtype in _COUNTS else a.size for a in arrays[:3])
+    return math.prod(max(n, 1) for n in growth)
 
 
 def _growth(values: Array) -> int:

@@ -10,9 +10,10 @@ import pytest
 from tflite_checks import I32, operators, run, sample
 from tflite_models import IN, OUT, Affine, ModelWriter
 
+from tvm_tiny.build import build
 from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.frontend.tflite import from_tflite
-from tvm_tiny.reference import TFLiteReference
+from tvm_tiny.reference import TFLiteReference, tflite_constants
 
 
 def joined(values, affine, build):
@@ -111,6 +112,23 @@ def test_constants_that_would_grow_without_bound_are_not_folded(kind, operand):
     with pytest.raises(Exception, match="declared as"):
         from_tflite(model)
     assert time.monotonic() - start < 5
+
+
+def test_constants_too_large_to_fold_are_operands_on_the_device(monkeypatch):
+    monkeypatch.setattr(tflite_constants, "LIMIT", 0)
+    module = from_tflite(joined(sample((1, 2, 1, 3), 2), IN, convolution))
+    assert operators(module) == ["nn.conv2d", "reshape", "add"]
+    assert [call.op for call in build(module).program.calls] == ["qconv2d", "qadd"]
+
+
+def test_a_scalar_stays_a_scalar():
+    w = ModelWriter()
+    x = w.tensor("x", (), affine=IN)
+    y, folded = (w.tensor(name, (), affine=OUT) for name in ("y", "folded"))
+    w.operator("RELU", [w.constant("c", np.array(9, np.int8), IN)], [folded])
+    w.operator("ADD", [x, folded], [y], "AddOptions")
+    found = run(from_tflite(w.finish([x], [folded, y])), np.array(5, np.int8))
+    assert [array.shape for array in found] == [(), ()]
 
 
 def grown(w, constant, kind, operand):

@@ -186,6 +186,15 @@ def run_time_shape():
     return w.finish([x, axes], [y])
 
 
+def conv_at_run_time():
+    w = ModelWriter()
+    x, k = w.tensor("x", S, affine=IN), w.tensor("w", (3, 1, 1, 2), affine=Affine(0.1))
+    y = w.tensor("y", (1, 4, 4, 3), affine=OUT)
+    options = {key: value for key, value in CONV.items() if key != "options"}
+    w.operator("CONV_2D", [x, k], [y], "Conv2DOptions", **options)
+    return w.finish([x, k], [y])
+
+
 SLICE = [np.array(v, I32) for v in ([0] * 4, [1, 4, 4, 2], [1] * 4)]
 UNSUPPORTED = {
     "float": (float_model(), "the model is not quantized"),
@@ -218,6 +227,10 @@ UNSUPPORTED = {
         conv(KERNEL.astype(np.float32)),
         r"CONV_2D \(tensor 'c0'\): float32 where int8 is needed",
     ),
+    "weights at run time": (
+        conv_at_run_time(),
+        r"CONV_2D \(tensor 'w'\): must be a constant; weights",
+    ),
     "int64 bias": (conv(bias=np.zeros(3, np.int64)), "int64 bias"),
     "pool of two scales": (
         unary_model("MAX_POOL_2D", S, (1, 2, 2, 2), **POOL),
@@ -230,9 +243,7 @@ UNSUPPORTED = {
         r"CONCATENATION \(tensor 'x'\): .* put a QUANTIZE operator between",
     ),
     "fill of another scale": (
-        unary_model(
-            "PADV2", S, constants=[np.zeros((4, 2), I32), (np.array([1], np.int8), IN)]
-        ),
+        unary_model("PADV2", S, constants=[np.zeros((4, 2), I32), (np.array([1], np.int8), IN)]),
         r"PADV2 \(tensor 'c1'\): .* put a QUANTIZE",
     ),
     "both centers": (

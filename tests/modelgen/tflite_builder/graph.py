@@ -56,6 +56,8 @@ class Graph:
         self.inputs: list[Tensor] = []
         # What a result that is a copy of x's integers is said to be; x's own unless replaced.
         self.copied: Callable[[Tensor], Quant] = lambda x: x.quant
+        # The quantization of a uint8 edge outside of an int8 tensor; the same unless replaced.
+        self.outer: Callable[[Quant], Quant] = lambda q: Quant(q.scale, q.zero_point + 128)
 
     def tensor(
         self, name: str, shape: Sequence[int], dtype: str = "int8", quant: Quant | None = None

@@ -38,7 +38,7 @@ class Graph:
         if kind == 0:
             return self.builder.quantize(self.builder.input(shape, None, "float32"), quant)
         if kind == 1:
-            outer = Quant(quant.scale, quant.zero_point + 128)
+            outer = self.builder.outer(quant)
             return self.builder.quantize(self.builder.input(shape, outer, "uint8"), quant)
         return self.builder.input(shape, quant)
 

@@ -43,14 +43,17 @@ def _at_run_time(graph: Graph, x: Tensor) -> Tensor:
 
 @rule("BATCH_MATMUL", (2, 3, 4))
 def batch_matmul(graph: Graph, x: Tensor) -> list[Tensor]:
-    """Times a constant, another input, or itself transposed."""
+    """Times a constant, another input, or itself transposed; a constant may stand left."""
     draw = graph.draw
+    if draw.chance(0.1):
+        x = graph.constant_like(x.shape, x.quant)
     adj_x, adj_y = draw.chance(0.3), draw.chance(0.4)
     terms = x.shape[-2 if adj_x else -1]
     if draw.chance(0.3):
         other, adj_y = x, not adj_x
     else:
         batch = tuple(d if draw.chance(0.6) else 1 for d in x.shape[:-2])
+        batch = batch[draw.integer(0, len(batch)) if draw.chance(0.2) else 0 :]
         columns = draw.integer(1, 9)
         shape = (*batch, columns, terms) if adj_y else (*batch, terms, columns)
         make = graph.constant_like if draw.chance(0.5) else graph.new_input

@@ -54,4 +54,4 @@ def _constant(operator: Operator, result: Tensor, value: Array) -> Tensor:
             f"{label(operator)}: output '{result.name}' is declared as {result.dtype}; "
             f"the operator gives {value.dtype}"
         )
-    return replace(result, constant=True, data=np.ascontiguousarray(value))
+    return replace(result, constant=True, data=np.asarray(value, order="C"))

@@ -13,7 +13,14 @@ from tvm_tiny.frontend.tflite.model import Array, Operator, Quantization, Tensor
 from tvm_tiny.frontend.tflite.validate import label
 
 from .fused import activated
-from .weights import add_bias, channelwise, check_quantized, input_scale, kernel_parameters
+from .weights import (
+    add_bias,
+    channelwise,
+    check_quantized,
+    constant_weights,
+    input_scale,
+    kernel_parameters,
+)
 from .windows import image_shape, window
 
 
@@ -28,7 +35,7 @@ def convert_conv(graph: Graph, operator: Operator) -> None:
             f"{label(operator)}: weights '{kernel.name}' of shape {kernel.shape} do not fit "
             f"{channels} input channels"
         )
-    values = graph.constant(operator, kernel)
+    values = constant_weights(graph, operator, kernel)
     parameters = kernel_parameters(operator, kernel, axis=0, channels=outputs)
     _convolve(graph, operator, data, values, parameters, channels // depth)
 
@@ -45,7 +52,7 @@ def convert_depthwise(graph: Graph, operator: Operator) -> None:
             f"{label(operator)}: weights '{kernel.name}' of shape {kernel.shape} do not fit "
             f"{channels} input channels and depth multiplier {multiplier}"
         )
-    values = np.transpose(graph.constant(operator, kernel), (3, 1, 2, 0))
+    values = np.transpose(constant_weights(graph, operator, kernel), (3, 1, 2, 0))
     parameters = kernel_parameters(operator, kernel, axis=3, channels=outputs)
     _convolve(graph, operator, data, values, parameters, channels)
 

@@ -16,7 +16,14 @@ from tvm_tiny.frontend.tflite.model import Operator
 from tvm_tiny.frontend.tflite.validate import label
 
 from .fused import activated
-from .weights import add_bias, channelwise, check_quantized, input_scale, kernel_parameters
+from .weights import (
+    add_bias,
+    channelwise,
+    check_quantized,
+    constant_weights,
+    input_scale,
+    kernel_parameters,
+)
 from .windows import image_shape, window
 
 
@@ -40,7 +47,7 @@ def convert_transpose_conv(graph: Graph, operator: Operator) -> None:
     top, bottom, extra_rows = _trim(graph, operator, height, target[1], kernel_height, strides[0])
     left, right, extra_columns = _trim(graph, operator, width, target[2], kernel_width, strides[1])
     parameters = kernel_parameters(operator, kernel, axis=0, channels=outputs)
-    values = np.transpose(graph.constant(operator, kernel), (3, 0, 1, 2))
+    values = np.transpose(constant_weights(graph, operator, kernel), (3, 0, 1, 2))
     nchw = graph.emit(relax.op.permute_dims(graph.real(operator, data), (0, 3, 1, 2)))
     expr: Any = relax.op.nn.conv2d_transpose(
         nchw,

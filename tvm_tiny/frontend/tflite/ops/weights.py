@@ -26,6 +26,12 @@ def check_quantized(graph: Graph, operator: Operator, data: Tensor, kernel: Tens
             raise unsupported(operator, tensor, "int8 without scale and zero point")
 
 
+def constant_weights(graph: Graph, operator: Operator, kernel: Tensor) -> Array:
+    """The weights of a convolution; ones made at run time have no kernel here."""
+    remedy = "weights made at run time are for FULLY_CONNECTED and BATCH_MATMUL"
+    return graph.constant(operator, kernel, remedy=remedy)
+
+
 def kernel_parameters(operator: Operator, kernel: Tensor, axis: int, channels: int) -> Quantization:
     """One scale an output channel, zero points 0; `axis` is the file's output channel axis.
 
