@@ -211,6 +211,26 @@ def _tables(graph: _Graph, var: relax.Var) -> Changes:
     return {var: ops.call("lut", [inner.args[0], constant(composed, "int8")])}
 
 
+# Operators of one tensor that move its values and do not care which they are.
+_MOVES = ("relax.reshape", "tvm_tiny.copy", "tvm_tiny.strided_slice", "tvm_tiny.transpose")
+
+
+def _tables_around_a_move(graph: _Graph, var: relax.Var) -> Changes:
+    """lut(move(lut(x))) -> one lut of the moved x."""
+    lut = graph.call(var, "tvm_tiny.lut")
+    move = graph.call(lut.args[0], *_MOVES) if lut is not None else None
+    inner = graph.call(move.args[0], "tvm_tiny.lut") if move is not None else None
+    if lut is None or move is None or inner is None:
+        return {}
+    table, first = int8_table(lut), int8_table(inner)
+    alone = graph.only_user(lut.args[0]) and graph.only_user(move.args[0])
+    if table is None or first is None or not alone:
+        return {}
+    moved = Call(move.op, [inner.args[0], *move.args[1:]], move.attrs, move.ty_args)
+    composed = constant(table[first.astype("int32") + 128], "int8")
+    return {graph.source(lut.args[0]): moved, var: ops.call("lut", [lut.args[0], composed])}
+
+
 def _transposes(graph: _Graph, var: relax.Var) -> Changes:
     """transpose(transpose(x)) -> one transpose, a reshape, or x."""
     outer = graph.call(var, "tvm_tiny.transpose")
@@ -245,6 +265,7 @@ def _reshapes(graph: _Graph, var: relax.Var) -> Changes:
 _RULES: tuple[Callable[[_Graph, relax.Var], Changes], ...] = (
     _pad,
     _tables,
+    _tables_around_a_move,
     _clamp,
     _transposes,
     _reshapes,

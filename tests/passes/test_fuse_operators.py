@@ -189,6 +189,23 @@ def test_tables_compose():
     )
 
 
+@pytest.mark.parametrize(
+    ("move", "name"),
+    [
+        (lambda x: relax.op.reshape(x, (4, 6, 1)), "relax.reshape"),
+        (lambda x: transpose(x, 1, 2, 0), "transpose"),
+        (lambda x: ops.call("copy", [x], dtype="int8"), "copy"),
+    ],
+)
+def test_tables_compose_around_a_move(move, name):
+    check(
+        lambda emit, x: lut(emit(move(emit(lut(x, DOMAIN // 3)))), DOMAIN[::-1]),
+        (2, 3, 4),
+        ["lut", name, "lut"],
+        [name, "lut"],
+    )
+
+
 def test_an_inner_table_read_elsewhere_stays():
     def build(emit, x):
         inner = emit(lut(x, DOMAIN // 2))
