@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import tvm
 from tvm import relax
@@ -20,6 +22,7 @@ from . import (
     elementwise,
     l2_norm,
     movement,
+    moves,
     norms,
     pooling,
     reduction,
@@ -64,6 +67,21 @@ def _first(island: Island | None) -> relax.Expr | None:
     """What the first rule that knows the island makes of it."""
     answers = (rule(island) for rule in RULES) if island is not None else iter(())
     return next((answer for answer in answers if answer is not None), None)
+
+
+def _before_move(island: Island) -> relax.Expr | None:
+    """quantize(move(f(x))) -> the integer move of quantize(f(x)): quantizing commutes with moving.
+
+    Not where the move picks elements: several of them would each compute f(x).
+    """
+    move = moves.find(island.value(island.core), island.value)
+    sizes = [math.prod(ints(e.ty.shape)) for e in (island.core, move.source)] if move else []
+    if move is None or sizes[0] != sizes[1]:
+        return None
+    inner = replace(island, core=move.source).without_activation()
+    lowered = _first(inner)
+    lowered = _before_move(inner) if lowered is None else lowered
+    return None if lowered is None else move.call(island.emit(lowered))
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.LowerQDQ")
@@ -146,6 +164,8 @@ class _LowerIslands(PyExprMutator):
         lowered = _first(island)
         if lowered is None:
             lowered = _first(island.without_factor())
+        if lowered is None:
+            lowered = _before_move(island)
         if lowered is not None:
             return lowered
         reason = next(iter(island.reasons), None) or seen_reason(island)

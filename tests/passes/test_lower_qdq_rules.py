@@ -39,6 +39,35 @@ def test_convolution_takes_bias_window_and_groups(groups, bias):
     assert bool(call.args[2].value.numpy().any()) is bias
 
 
+def kernel_with_zero_point(low, high, zero_points):
+    """Weights [2, 1, 1, 4] from low to high, and what they stand for in steps of their scale."""
+    values = np.linspace(low, high, 8).astype("int8").reshape(2, 1, 1, 4)
+    zeros = np.array(zero_points, "int8")
+    scales = relax.const(np.full(2, 0.01, "float32"))
+    kernel = relax.op.dequantize(relax.const(values), scales, relax.const(zeros), axis=0)
+    return kernel, values.astype(int) - zeros.reshape(-1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "zero_points", "dtype"),
+    [
+        ((-100, 100), (0, 0), "int8"),
+        ((-100, 100), (20, -20), "int8"),
+        ((-128, 127), (1, 0), "int16"),
+        ((-128, 127), (127, -128), "int16"),
+    ],
+)
+def test_weights_are_stored_less_their_zero_points(bounds, zero_points, dtype):
+    kernel, expected = kernel_with_zero_point(*bounds, zero_points)
+    layouts = {"data_layout": "NHWC", "kernel_layout": "OHWI"}
+    mod = island(lambda x: relax.op.nn.conv2d(x, kernel, **layouts), NHWC)
+    call = calls(lower(mod))[-1]
+    assert str(call.args[1].ty.dtype) == dtype
+    np.testing.assert_array_equal(call.args[1].value.numpy(), expected)
+    (expected,), (found,) = (run(m, every_value(NHWC)) for m in (mod, lower(mod)))
+    assert np.abs(expected.astype(int) - found).max() <= 1
+
+
 def test_multipliers_are_the_product_of_input_and_weight_scale_over_the_output_scale():
     mod = island(conv, NHWC, scale=0.25)
     call = calls(lower(mod))[-1]
@@ -106,6 +135,16 @@ def test_fused_activations_become_limits(operator, activation, limits):
             ["relax.reshape", "transpose", "relax.reshape"],
         ),
         (lambda x: relax.op.nn.pad(x, (0, 0, 1, 2)), [(2, 3)], ["pad"]),
+        (
+            lambda x: relax.op.nn.pad(x, (1, 0, 1, 2), "reflect"),
+            [(2, 3)],
+            ["gather_fixed", "gather_fixed"],
+        ),
+        (
+            lambda x: relax.op.reshape(relax.op.mean(x, [0]), (3, 1)),
+            [(2, 3)],
+            ["qmean", "relax.reshape"],
+        ),
         (lambda a, b: relax.op.concat([a, b], 0), [(2, 3), (1, 3)], ["concat"]),
         (lambda x: relax.op.mean(x, [0]), [(2, 3)], ["qmean"]),
         (lambda x: relax.op.mean(x, [0, 2]), [(2, 3, 4)], ["transpose", "qmean"]),

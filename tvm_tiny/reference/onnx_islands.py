@@ -271,7 +271,7 @@ def _resize_linear(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Ro
     x, x_quant = _activation(args)
     mode = node.attributes.get("coordinate_transformation_mode", "half_pixel")
     kind = node.attributes.get("mode", "nearest")
-    if x.ndim != 4 or kind != "linear" or mode not in LINEAR_MODES:
+    if x.ndim not in (3, 4) or kind != "linear" or mode not in LINEAR_MODES:
         raise NoIntegerForm
     size = resized_shape(x.shape, args)
     if size[:2] != x.shape[:2] or (mode == "pytorch_half_pixel" and 1 in size[2:]):
@@ -280,11 +280,11 @@ def _resize_linear(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Ro
         raise NoIntegerForm  # a step of the input is too coarse
     result = movement.resize_bilinear(
         to_nhwc(x),
-        (size[2], size[3]),
+        (size[2], size[3]) if x.ndim == 4 else (1, size[2]),
         align_corners=mode == "align_corners",
         half_pixel="half_pixel" in mode,
     )
-    return requantize(from_nhwc(result, 4), x_quant, y, rounding=rounding)
+    return requantize(from_nhwc(result, x.ndim), x_quant, y, rounding=rounding)
 
 
 LINEAR_MODES = ("asymmetric", "align_corners", "half_pixel", "pytorch_half_pixel")

@@ -149,7 +149,7 @@ def pad(graph: Graph, x: Value) -> list[Value]:
     return simple(graph, "Pad", x, x.quant, shape, names, mode=mode)
 
 
-@rule("Resize", (4,))
+@rule("Resize", (3, 4))
 def resize(graph: Graph, x: Value) -> list[Value]:
     """By a whole factor (scales) or to any extent (sizes)."""
     draw = graph.draw
@@ -161,8 +161,9 @@ def resize(graph: Graph, x: Value) -> list[Value]:
     factor = 2 if max(x.shape[2:]) <= 6 and x.size < LARGE else 1
     if draw.chance(0.5):
         extents = [d * factor for d in x.shape[2:]]
-        extra = ["", graph.constant("scales", np.asarray([1, 1, factor, factor], "float32"))]
+        scales = np.asarray([1, 1, *[factor] * len(extents)], "float32")
+        extra = ["", graph.constant("scales", scales)]
     else:
-        extents = [draw.extent() for _ in range(2)]
+        extents = [draw.extent() for _ in x.shape[2:]]
         extra = ["", "", ints(graph, "sizes", [*x.shape[:2], *extents])]
     return simple(graph, "Resize", x, x.quant, (*x.shape[:2], *extents), extra, **attrs)

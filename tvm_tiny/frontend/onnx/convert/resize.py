@@ -1,4 +1,4 @@
-"""Resize of the two spatial axes of [N, C, H, W], nearest and linear."""
+"""Resize of the spatial axes of [N, C, H, W] or [N, C, L], nearest and linear."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def resize(context: Context, node: Node) -> list[Any]:
     """Resize with constant scales or sizes."""
     data = context.value(node.inputs[0])
     shape = dims(data)
-    if len(shape) != 4 or node.attrs.get("mode", "nearest") == "cubic":
+    if len(shape) not in (3, 4) or node.attrs.get("mode", "nearest") == "cubic":
         return convert_by_tvm(context, node)
     size, scales = _target(context, node, shape)
     old = context.opset < 11 or node.op == "Upsample"
@@ -29,9 +29,9 @@ def resize(context: Context, node: Node) -> list[Any]:
     )
     if mode not in TRANSFORMS or node.attrs.get("antialias", 0):
         raise Refused(f"coordinate_transformation_mode {mode} or antialias is not supported")
-    for axis in (0, 1):
-        exact = size[axis] / shape[2 + axis]
-        if mode != "align_corners" and not math.isclose(scales[axis], exact, rel_tol=1e-6):
+    for old_size, new_size, scale in zip(shape[2:], size, scales, strict=True):
+        exact = new_size / old_size
+        if mode != "align_corners" and not math.isclose(scale, exact, rel_tol=1e-6):
             raise Refused("a scale that does not give a whole size is not supported")
     if node.attrs.get("mode", "nearest") == "nearest":
         rounding = str(node.attrs.get("nearest_mode", "floor" if old else "round_prefer_floor"))
@@ -43,28 +43,34 @@ def resize(context: Context, node: Node) -> list[Any]:
     # The two differ only where one pixel is left.
     if mode == "pytorch_half_pixel" and min(size) > 1:
         mode = "half_pixel"
+    if len(shape) == 3:  # an image of one column
+        data = context.emit(relax.op.reshape(data, (*shape, 1)))
     call = relax.op.image.resize2d(
         data,
-        size,
+        (*size, 1)[:2],
         layout="NCHW",
         method=method,
         coordinate_transformation_mode=mode,
         rounding_method=rounding,
     )
-    return [context.emit(call)]
+    result = context.emit(call)
+    return (
+        [context.emit(relax.op.reshape(result, (*shape[:2], *size)))]
+        if len(size) == 1
+        else [result]
+    )
 
 
-def _target(
-    context: Context, node: Node, shape: tuple[int, ...]
-) -> tuple[tuple[int, int], tuple[float, float]]:
-    """Output (H, W) and the scales."""
+def _target(context: Context, node: Node, shape: tuple[int, ...]) -> tuple[list[int], list[float]]:
+    """Output extents and scales of the spatial axes."""
     first = 1 if context.opset < 11 or node.op == "Upsample" else 2
     scales = context.constant(node, first, "scales")
     sizes = context.ints(node, 3) if first == 2 else None
-    axes = [int(a) % 4 for a in node.attrs.get("axes", range(4))]
+    rank = len(shape)
+    axes = [int(a) % rank for a in node.attrs.get("axes", range(rank))]
     if node.attrs.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise Refused("keep_aspect_ratio_policy is not supported")
-    full_scales, full_sizes = [1.0] * 4, list(shape)
+    full_scales, full_sizes = [1.0] * rank, list(shape)
     if sizes:
         for axis, size in zip(axes, sizes, strict=True):
             full_sizes[axis], full_scales[axis] = size, size / shape[axis]
@@ -72,8 +78,8 @@ def _target(
         for axis, scale in zip(axes, scales.reshape(-1).tolist(), strict=True):
             full_sizes[axis], full_scales[axis] = math.floor(shape[axis] * scale), scale
     if full_sizes[:2] != list(shape[:2]) or min(full_sizes) < 1:
-        raise Refused("only height and width can be resized")
-    return (full_sizes[2], full_sizes[3]), (full_scales[2], full_scales[3])
+        raise Refused("only spatial axes can be resized")
+    return full_sizes[2:], full_scales[2:]
 
 
 TABLE = {"Resize": resize, "Upsample": resize}

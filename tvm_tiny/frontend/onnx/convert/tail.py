@@ -37,6 +37,8 @@ def convert_by_tvm(context: Context, node: Node) -> list[Any]:
     except Exception as error:
         # TVM's frontend raises anything for what it does not know.
         raise Refused(f"not supported ({first_line(error)})") from error
+    if len(module.functions) > 1:  # TIR of its own, which nothing after this reads
+        raise Refused("not supported")
     return _inline(context, function, list(values.values()))
 
 
