@@ -66,6 +66,10 @@ def _broadcast_all(call: Call, shapes: list[Shape]) -> Shape:
     return np.broadcast_shapes(*shapes[:-1])
 
 
+def _broadcast_3(call: Call, shapes: list[Shape]) -> Shape:
+    return np.broadcast_shapes(*shapes[:3])
+
+
 def _dense(call: Call, shapes: list[Shape]) -> Shape:
     return (*shapes[0][:-1], shapes[1][0])
 
@@ -96,7 +100,9 @@ def _resize(call: Call, shapes: list[Shape]) -> Shape:
 # Operator -> (shape inference, result dtype; None: attribute "dtype"; a number: that operand's).
 _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "argmax": (_declared, None),
+    "argmin": (_declared, None),
     "broadcast_to": (_declared, 0),
+    "compare": (_broadcast, "bool"),
     "concat": (_concat, "int8"),
     "copy": (_same, None),
     "dequantize": (_same, "float32"),
@@ -138,6 +144,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "resize_bilinear": (_resize, "int8"),
     "resize_nearest": (_resize, "int8"),
     "row_sums": (_channels, "int32"),
+    "select": (_broadcast_3, 1),
     "strided_slice": (_declared, "int8"),
     "transpose": (_transpose, "int8"),
 }

@@ -12,7 +12,13 @@ from .emitter import Handlers
 from .rewriter import REORDERING, Rewriter
 from .sensitive import ADAPTIVE, CONVOLUTIONS, POOLS, TRANSPOSED, is_nchw
 
-ELEMENTWISE = [f"relax.{room}{name}" for name in ("astype", *FUNCTIONS) for room in ("", "nn.")]
+REDUCTIONS = ("mean", "sum", "max", "min", "argmax", "argmin")
+CHOICES = (
+    *("equal", "greater", "greater_equal", "less", "less_equal", "not_equal", "where"),
+    *("logical_and", "logical_or", "logical_not", "logical_xor"),
+)
+WITHOUT_AXES = ("astype", *CHOICES, *FUNCTIONS)
+ELEMENTWISE = [f"relax.{room}{name}" for name in WITHOUT_AXES for room in ("", "nn.")]
 HANDLERS: Handlers = {
     "relax.dequantize": elementwise.dequantize,
     "relax.quantize": elementwise.quantize,
@@ -23,7 +29,7 @@ HANDLERS: Handlers = {
     **dict.fromkeys(ADAPTIVE, windows.adaptive_pool),
     "relax.image.resize2d": windows.resize2d,
     "relax.nn.prelu": elementwise.prelu,
-    **{f"relax.{name}": axes.reduction for name in ("mean", "sum", "max", "min", "argmax")},
+    **{f"relax.{name}": axes.reduction for name in REDUCTIONS},
     **dict.fromkeys(("relax.nn.softmax", "relax.nn.log_softmax"), axes.softmax),
     "relax.concat": axes.concat,
     "relax.split": axes.split,

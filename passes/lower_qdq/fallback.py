@@ -82,7 +82,7 @@ def float_tensors(mod: IRModule) -> list[FloatTensor]:
         tensor = named.get(var, (var.name, False))
         if name == "tvm_tiny.quantize":
             tensor = var.name, True
-        elif isinstance(call, Call) and name.startswith("relax.") and _is_float(var):
+        elif isinstance(call, Call) and name.startswith("relax.") and _on_floats(call, var):
             entry = found.setdefault(tensor[0], FloatTensor(*tensor))
             entry.operators.insert(0, (var, call))
         else:
@@ -91,6 +91,13 @@ def float_tensors(mod: IRModule) -> list[FloatTensor]:
             if isinstance(arg, relax.Var):
                 named.setdefault(arg, tensor)
     return list(reversed(found.values()))
+
+
+def _on_floats(call: Call, result: relax.Var) -> bool:
+    """Whether an operator makes floats, or compares or converts them."""
+    if call.op.name == "relax.quantize":
+        return False
+    return any(_is_float(var) for var in (result, *call.args) if isinstance(var, relax.Var))
 
 
 def _is_float(var: relax.Var) -> bool:

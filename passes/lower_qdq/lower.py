@@ -13,10 +13,12 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_tiny import ops
 from tvm_tiny.interface import ROUNDING
+from tvm_tiny.reference.comparison import RELATIONS
 
 from ..rebuild import mutate_main
 from . import (
     affine,
+    comparison,
     convolution,
     dense,
     elementwise,
@@ -59,8 +61,12 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     movement.pad,
     movement.concat,
     movement.resize,
+    comparison.select,
     tables.one_tensor,
 )
+
+
+_INDEX = ("tvm_tiny.argmax", "tvm_tiny.argmin")
 
 
 def _first(island: Island | None) -> relax.Expr | None:
@@ -136,10 +142,13 @@ class _LowerIslands(PyExprMutator):
         name = getattr(call.op, "name", "")
         if name == "relax.quantize":
             return self._lower(call)
-        if name == "relax.argmax":
+        if name in ("relax.argmax", "relax.argmin"):
             return self._lower_argmax(call)
         if name == "relax.astype":
             return self._lower_cast(call)
+        if name.removeprefix("relax.") in RELATIONS:
+            lowered = comparison.compare(self._island(call, 1.0, 0), call)
+            return call if lowered is None else lowered
         return call
 
     def _island(self, core: relax.Expr, scale: float, zp: int) -> Island:
@@ -174,19 +183,20 @@ class _LowerIslands(PyExprMutator):
         return call
 
     def _lower_argmax(self, call: Call) -> relax.Expr:
-        """argmax(x) -> argmax of the int8 values, as int64; dequantizing keeps the order."""
+        """argmax(x), argmin(x) of the int8 values, as int64; dequantizing keeps the order."""
         x = self._island(call, 1.0, 0).activation(call.args[0])
         if x is None or call.attrs.axis is None:
             return call
         axis = int(call.attrs.axis) % len(x.shape)
-        return ops.call("argmax", [x.expr], axis=axis, shape=ints(call.ty.shape), dtype="int64")
+        attrs = {"axis": axis, "shape": ints(call.ty.shape), "dtype": "int64"}
+        return ops.call(call.op.name.removeprefix("relax."), [x.expr], **attrs)
 
     def _lower_cast(self, call: Call) -> relax.Expr:
-        """The argmax as the integer type that the model asks for."""
-        argmax = self._island(call, 1.0, 0).value(call.args[0])
-        inner = getattr(argmax.op, "name", "") if isinstance(argmax, Call) else ""
+        """The argmax or argmin as the integer type that the model asks for."""
+        found = self._island(call, 1.0, 0).value(call.args[0])
+        inner = getattr(found.op, "name", "") if isinstance(found, Call) else ""
         dtype = str(call.attrs.dtype)
-        if inner != "tvm_tiny.argmax" or dtype not in ("int32", "int64"):
+        if inner not in _INDEX or dtype not in ("int32", "int64"):
             return call
-        attrs = {key: argmax.attrs[key] for key in ("axis", "shape")}
-        return ops.call("argmax", list(argmax.args), **attrs, dtype=dtype)
+        attrs = {key: found.attrs[key] for key in ("axis", "shape")}
+        return ops.call(inner.removeprefix("tvm_tiny."), list(found.args), **attrs, dtype=dtype)

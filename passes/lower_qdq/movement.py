@@ -10,7 +10,7 @@ from tvm.ir import Tuple
 
 from tvm_tiny import ops
 from tvm_tiny.reference.movement import bilinear_positions, nearest_positions
-from tvm_tiny.reference.quantization import Quant, Rounding, quantize, quantize_value
+from tvm_tiny.reference.quantization import Quant, quantize, quantize_value
 
 from . import moves
 from .island import Island
@@ -25,7 +25,7 @@ def move(island: Island) -> relax.Expr | None:
     if found is None or x is None:
         return None
     if x.array is not None:
-        return _clamped(island, found.call(requantized(island, x)))
+        return clamped(island, found.call(requantized(island, x)))
     return finish(island, found.call(x.expr), x)
 
 
@@ -35,8 +35,7 @@ def operand(island: Island, expr: relax.Expr) -> Quantized | None:
     if values is None or values.dtype != np.float32:
         return island.activation(expr)
     own = Quant(island.scale, island.zp)
-    rounding = Rounding.FLOAT32 if island.rounding == "float32" else Rounding.TFLITE
-    stored = constant(quantize(values, own, rounding=rounding), "int8")
+    stored = constant(quantize(values, own, rounding=island.reference_rounding), "int8")
     return Quantized(stored, np.array(island.scale, "float32"), np.array(island.zp), 0)
 
 
@@ -58,7 +57,7 @@ def pad(island: Island) -> relax.Expr | None:
         value=max(-128, min(127, value)),
         shape=ints(call.ty.shape),
     )
-    return _clamped(island, padded)
+    return clamped(island, padded)
 
 
 def concat(island: Island) -> relax.Expr | None:
@@ -71,7 +70,7 @@ def concat(island: Island) -> relax.Expr | None:
         return None
     axis = int(call.attrs.axis) % len(call.ty.shape)
     operands = [requantized(island, part) for part in parts if part is not None]
-    return _clamped(island, ops.call("concat", operands, axis=axis))
+    return clamped(island, ops.call("concat", operands, axis=axis))
 
 
 def _fields(island: Island, expr: relax.Expr) -> list[relax.Expr]:
@@ -144,7 +143,7 @@ def _bilinear_table(size: int, out: int, options: dict[str, bool]) -> relax.Expr
     return constant(np.stack([lower, upper, 1024 - weight, weight], axis=1))
 
 
-def _clamped(island: Island, expr: relax.Expr) -> relax.Expr:
+def clamped(island: Island, expr: relax.Expr) -> relax.Expr:
     """`expr`, already at the output's quantization, with a fused activation applied."""
     if (island.low, island.high) == (-128, 127):
         return expr

@@ -4,6 +4,7 @@ Importing this package registers all of them.
 """
 
 from . import (
+    comparison,
     convolution,
     dense,
     division,
@@ -17,6 +18,7 @@ from . import (
 )
 
 __all__ = [
+    "comparison",
     "convolution",
     "dense",
     "division",

@@ -5,6 +5,7 @@ axes are not adjacent.
 """
 
 import math
+import operator
 
 from tvm import tirx
 from tvm.ir import Call
@@ -162,10 +163,11 @@ def qreduce_max(call: Call, rings: Rings) -> RowKernel:
     return RowKernel(row, O)
 
 
-@row_kernel("tvm_tiny.argmax")
+@row_kernel("tvm_tiny.argmax", "tvm_tiny.argmin")
 def argmax(call: Call, rings: Rings) -> RowKernel:
-    """Index of the first largest element along one axis, as int32 or int64."""
+    """Index of the first largest or smallest element along one axis, as int32 or int64."""
     dtype = str(call.attrs["dtype"])
+    beats = operator.gt if call.op.name == "tvm_tiny.argmax" else operator.lt
     O, R, I = outer_reduced_inner(  # noqa: E741
         shape_of(call.args[0]), [int(call.attrs["axis"])]
     )
@@ -178,7 +180,7 @@ def argmax(call: Call, rings: Rings) -> RowKernel:
                 best = T.sblock_alloc_buffer((1,), "int32")
                 best[0] = 0
                 for r in range(1, R):
-                    if x[y, r, vi] > x[y, best[0], vi]:
+                    if beats(x[y, r, vi], x[y, best[0], vi]):
                         best[0] = r
                 out[y, vi] = T.Cast(dtype, best[0])
 

@@ -108,6 +108,19 @@ def _gathered_activation() -> tvm.IRModule:
     return module({"x": _int8(1, 200, 4), "ids": ((5,), "int32")}, body, ["rows"])
 
 
+def _choice() -> tvm.IRModule:
+    """bool as an input, as an output, inside and as a constant."""
+
+    def body(emit, x, mask):
+        real = emit(dequantize(x, 0.1, 0))
+        above = emit(R.greater(real, relax.const(np.float32(0.45))))
+        both = emit(R.logical_and(emit(R.logical_or(above, relax.const(np.eye(4) > 0))), mask))
+        other = emit(R.negative(relax.const(np.ones((4, 4), "float32"))))
+        return [both, emit(quantize(emit(R.where(both, real, other)), 0.1, 0))]
+
+    return module({"x": _int8(4, 4), "mask": ((4, 4), "bool")}, body, ["both", "chosen"])
+
+
 def _unused_input() -> tvm.IRModule:
     return module(
         {"x": _int8(4, 3), "unused": _int8(3)},
@@ -138,6 +151,7 @@ EDGE_MODELS: dict[str, Callable[[], tvm.IRModule]] = {
     "float_edges": _float_edges,
     "float_operators": _float_operators,
     "argmax": _argmax,
+    "choice": _choice,
     "embedding": _embedding,
     "gathered_activation": _gathered_activation,
     "unused_input": _unused_input,

@@ -25,8 +25,9 @@ DTYPES = {
     tflite.TensorType.FLOAT32: "float32",
     tflite.TensorType.UINT8: "uint8",
     tflite.TensorType.INT32: "int32",
+    tflite.TensorType.BOOL: "bool",
 }
-LIMITS = {"uint8": (0, 255), "int32": (0, INDICES - 1)}
+LIMITS = {"bool": (0, 1), "uint8": (0, 255), "int32": (0, INDICES - 1)}
 
 
 def random_model(seed: int, *, max_ops: int = 6, unequal: bool = False) -> bytes:

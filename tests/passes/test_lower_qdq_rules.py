@@ -9,7 +9,9 @@ from islands import calls, every_value, ints, island, lower, module, names, quan
 from islands import weights as constant
 from tvm import relax
 
-from tvm_tiny.passes.lower_qdq import LowerQDQ
+from tvm_tiny.passes.lower_qdq import FloatFallbackWarning, LowerQDQ
+from tvm_tiny.reference.comparison import RELATIONS, compare
+from tvm_tiny.reference.quantization import Quant, Rounding
 
 NHWC = (1, 5, 6, 4)
 
@@ -20,6 +22,11 @@ def conv(x, groups=1, bias=True, layout="NHWC"):
         x, kernel, (2, 1), (1, 0, 1, 2), (1, 1), groups, layout, "OHWI", layout
     )
     return relax.op.add(value, constant((8,), dtype="int32")) if bias else value
+
+
+def real_number(value):
+    """A dequantized constant of one element."""
+    return real(relax.const(np.full((1,), value, "int8")))
 
 
 def taken(x, indices):
@@ -113,6 +120,16 @@ def test_fused_activations_become_limits(operator, activation, limits):
         (lambda x: relax.op.reshape(x, (6,)), [(2, 3)], ["relax.reshape"]),
         (lambda x: relax.op.permute_dims(x, [1, 0]), [(2, 3)], ["transpose"]),
         (lambda x: relax.op.permute_dims(x, [1, 0]), [(1, 3)], ["relax.reshape"]),
+        (
+            lambda a, b: relax.op.where(relax.op.less(a, b), a, b),
+            [(2, 3), (2, 3)],
+            ["compare", "select"],
+        ),
+        (
+            lambda x: relax.op.where(relax.op.equal(x, real_number(1)), x, real_number(-9)),
+            [(2, 3)],
+            ["lut", "select"],
+        ),
         (lambda x: taken(x, [3, 1, 4]), [(2, 5)], ["gather_fixed"]),
         (lambda x: taken(x, [4, 2, 0]), [(2, 5)], ["strided_slice"]),
         (lambda x: taken(x, [[1, 2], [3, 4]]), [(2, 5)], ["strided_slice", "relax.reshape"]),
@@ -218,6 +235,31 @@ def test_a_float_table_is_quantized_as_the_rows_that_are_taken_from_it():
     rows = run(lowered, np.array([0, 4, -1, -5, -9, 5, 99], "int32"))[0]
     expected = np.rint(table[[0, 4, 4, 0, 0, 4, 4]] / 0.05) + 3
     np.testing.assert_array_equal(rows, expected)
+
+
+@pytest.mark.parametrize("rounding", ["tflite", "float32"])
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("scales", [(0.5, 0.5), (0.5, 0.3), (0.001, 0.002)])
+def test_comparisons_are_those_of_the_reference(relation, scales, rounding):
+    def build(emit, a, b):
+        compare = getattr(relax.op, relation)
+        return emit(compare(real(a, scales[0]), real(b, scales[1], -7)))
+
+    mod = module(build, (256, 1), (256,))
+    mod["main"] = mod["main"].with_attr("tvm_tiny.rounding", rounding)
+    x = every_value((256,))
+    left, right = (float(np.float32(scale)) for scale in scales)
+    quants = Quant(left, 3), Quant(right, -7)
+    expected = compare(relation, x[:, None], x, *quants, Rounding(rounding))
+    np.testing.assert_array_equal(run(lower(mod), x[:, None], x)[0], expected)
+
+
+def test_comparisons_of_floats_are_named_as_float():
+    def build(emit, a):
+        return emit(relax.op.less(emit(relax.op.exp(real(a))), relax.const(np.float32(2))))
+
+    with pytest.warns(FloatFallbackWarning, match="less"):
+        LowerQDQ()(module(build, (3,)))
 
 
 def test_a_change_of_scale_around_a_move_is_a_table():

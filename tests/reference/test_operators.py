@@ -5,7 +5,9 @@ import pytest
 
 from tvm_tiny.reference import (
     Quant,
+    Rounding,
     activation,
+    comparison,
     convolution,
     elementwise,
     movement,
@@ -244,3 +246,12 @@ def test_argmax_takes_the_first_of_equals():
     x = np.array([[1, 5, 5], [7, 7, 2]], dtype=np.int8)
     np.testing.assert_array_equal(activation.argmax(x, 1), [1, 0])
     np.testing.assert_array_equal(activation.argmin(x, 1, keepdims=True), [[0], [2]])
+
+
+def test_comparisons_round_real_values_to_256ths_or_not_at_all():
+    a, b = np.array([1, 2, 3], "int8"), np.array([2, 2, 2], "int8")
+    fine, coarse = Quant(0.001, 0), Quant(0.25, 0)
+    assert comparison.compare("equal", a, b, fine, fine).tolist() == [False, True, True]
+    exact = comparison.compare("equal", a, b, fine, fine, Rounding.FLOAT32)
+    assert exact.tolist() == [False, True, False]
+    assert comparison.compare("less", a, b, coarse, Quant(0.3, -1)).tolist() == [True] * 3

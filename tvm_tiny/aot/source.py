@@ -20,7 +20,7 @@ from .program import Call, Move, Operand, Program
 ABI_VERSION = 1
 
 _C_TYPES = {
-    "bool": "uint8_t",
+    "bool": "bool",
     "float32": "float",
     "float64": "double",
     **{f"{sign}int{bits}": f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)},

@@ -32,7 +32,7 @@ from .onnx_operands import per_tensor as _activation
 from .onnx_operands import quantized as _quantized
 from .onnx_values import Dequantized, Node
 from .onnx_windows import from_nhwc, to_nhwc, transposed_window, window
-from .quantization import Quant, Rounding, quantize_value, requantize
+from .quantization import Quant, Rounding, quantize, quantize_value, requantize
 
 Array = npt.NDArray[Any]
 Kernel = Callable[[Node, tuple[Operand, ...], Quant, Rounding], Array]
@@ -255,6 +255,20 @@ def _concat(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding)
     return movement.concat([data for data, _ in parts], [q for _, q in parts], y, axis, rounding)
 
 
+def _where(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
+    """Both choices at the output's quantization, which float ones are rounded to."""
+    condition = args[0]
+    if not isinstance(condition, np.ndarray):
+        raise NoIntegerForm
+    choices = [
+        quantize(choice, y, rounding=rounding)
+        if isinstance(choice, np.ndarray)
+        else requantize(*_activation(args, k), y, rounding=rounding)
+        for k, choice in enumerate(args[1:], 1)
+    ]
+    return np.where(condition, *choices)
+
+
 def _softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     axis = node.attributes.get("axis", -1)
     own = activation.SOFTMAX_OUTPUT
@@ -380,4 +394,5 @@ ISLANDS: dict[str, Kernel] = {
     "Sub": _binary(elementwise.sub),
     "Sum": _sum,
     "Tanh": _unary(activation.tanh),
+    "Where": _where,
 }

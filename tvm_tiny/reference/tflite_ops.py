@@ -11,7 +11,17 @@ import tflite
 
 from tvm_tiny.errors import UnsupportedError
 
-from . import activation, convolution, dense, elementwise, movement, norms, pooling, reduction
+from . import (
+    activation,
+    comparison,
+    convolution,
+    dense,
+    elementwise,
+    movement,
+    norms,
+    pooling,
+    reduction,
+)
 from .flatbuffer import Operator, Tensor
 from .quantization import activation_limits, dequantize, quantize, requantize
 
@@ -341,6 +351,33 @@ def _arg_extreme(op: Operator, inputs: list[Array | None]) -> Arrays:
     return [find(_array(inputs, 0), axis).astype(op.outputs[0].dtype)]
 
 
+def _compare(op: Operator, inputs: list[Array | None]) -> Arrays:
+    relation, a, b = op.name.lower(), _array(inputs, 0), _array(inputs, 1)
+    if a.dtype != np.int8:
+        return [comparison.RELATIONS[relation](a, b)]
+    return [comparison.compare(relation, a, b, _given(op, 0).quant, _given(op, 1).quant)]
+
+
+def _plain(function: Callable[..., Array]) -> Handler:
+    """An operator on values of any type that quantization has no part in."""
+
+    def run(op: Operator, inputs: list[Array | None]) -> Arrays:
+        return [function(*(_array(inputs, k) for k in range(len(inputs))))]
+
+    return run
+
+
+def _select(op: Operator, inputs: list[Array | None]) -> Arrays:
+    condition, yes, no = (_array(inputs, k) for k in range(3))
+    if op.name == "SELECT" and condition.ndim == 1 < yes.ndim:
+        condition = condition.reshape(-1, *[1] * (yes.ndim - 1))
+    return [np.where(condition, yes, no)]
+
+
+def _cast(op: Operator, inputs: list[Array | None]) -> Arrays:
+    return [_array(inputs, 0).astype(op.outputs[0].dtype)]
+
+
 def _quantize(op: Operator, inputs: list[Array | None]) -> Arrays:
     x, source, target = _array(inputs, 0), _given(op, 0), op.outputs[0]
     dtype = np.dtype(target.dtype)
@@ -374,7 +411,7 @@ _EQUAL: dict[str, tuple[int, int | None, float]] = {
     "PADV2": (2, 3, 0.0),
 }
 
-# Operators that only move values and so take any element type.
+# Operators that move, compare or convert values and so take any element type.
 MOVEMENT: dict[str, Handler] = {
     "BROADCAST_TO": _broadcast_to,
     "CONCATENATION": _concat,
@@ -398,6 +435,13 @@ MOVEMENT: dict[str, Handler] = {
     "TILE": _tile,
     "TRANSPOSE": _transpose,
     "UNPACK": _unpack,
+    **dict.fromkeys(map(str.upper, comparison.RELATIONS), _compare),
+    "CAST": _cast,
+    "LOGICAL_AND": _plain(np.logical_and),
+    "LOGICAL_NOT": _plain(np.logical_not),
+    "LOGICAL_OR": _plain(np.logical_or),
+    "SELECT": _select,
+    "SELECT_V2": _select,
     "QUANTIZE": _quantize,
     "DEQUANTIZE": _dequantize,
 }

@@ -97,11 +97,11 @@ def test_all_unsupported_operators_are_listed_at_once() -> None:
     b = Builder((1, 4, 6, 6))
     x = b.quantize("x")
     first = b.node("Det", [x], "first")
-    b.node("ArgMax", [x], "second", select_last_index=1)
+    b.node("GatherND", [x, b.const([[0]], "int64")], "second", batch_dims=1)
     model = b.model(first, "second")
     message = refusal(UnsupportedError, model)
     assert "Det (tensor 'first')" in message
-    assert "ArgMax (tensor 'second'): select_last_index" in message
+    assert "batch_dims are not supported" in message
 
 
 @pytest.mark.parametrize(

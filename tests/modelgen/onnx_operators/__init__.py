@@ -6,11 +6,11 @@ Scales and zero points are realistic: ONNX runtimes requantize in float, so that
 compare roundings instead of operators. `rule` names say what is generated; most are ONNX names.
 """
 
-from . import binary, convolutions, movement, norms, pooling, products, shapes, unary
+from . import binary, comparisons, convolutions, movement, norms, pooling, products, shapes, unary
 from .graph import INDICES, Graph, Value
 from .rules import LARGE, MICROSOFT, RANKS, RULES
 
 __all__ = ["FAMILIES", "INDICES", "LARGE", "MICROSOFT", "RANKS", "RULES", "Graph", "Value"]
 
 # Importing a family puts its rules into the table.
-FAMILIES = (binary, convolutions, movement, norms, pooling, products, shapes, unary)
+FAMILIES = (binary, comparisons, convolutions, movement, norms, pooling, products, shapes, unary)

@@ -45,8 +45,8 @@ class Elementwise(Graph):
                  if keep_dims or i not in reduced]
         return self.operator(code, [x, self.ints("axes", axes)], shape, out, keep_dims=keep_dims)
 
-    def arg_max(self, x: Tensor, axis: int) -> Tensor:
+    def arg_extreme(self, code: str, x: Tensor, axis: int) -> Tensor:
         """int32 indices without the reduced axis."""
         shape = [d for i, d in enumerate(x.shape) if i != axis % x.rank]
-        return self.operator("ARG_MAX", [x, self.ints("axis", axis)], shape, None, "int32",
+        return self.operator(code, [x, self.ints("axis", axis)], shape, None, "int32",
                              output_type="INT32")

@@ -51,6 +51,19 @@ OPTIONS = {
     "BROADCAST_TO": "BroadcastToOptions",
     "REVERSE_V2": "ReverseV2Options",
     "GATHER": "GatherOptions",
+    "ARG_MIN": "ArgMinOptions",
+    "CAST": "CastOptions",
+    "EQUAL": "EqualOptions",
+    "GREATER": "GreaterOptions",
+    "GREATER_EQUAL": "GreaterEqualOptions",
+    "LESS": "LessOptions",
+    "LESS_EQUAL": "LessEqualOptions",
+    "LOGICAL_AND": "LogicalAndOptions",
+    "LOGICAL_NOT": "LogicalNotOptions",
+    "LOGICAL_OR": "LogicalOrOptions",
+    "NOT_EQUAL": "NotEqualOptions",
+    "SELECT": "SelectOptions",
+    "SELECT_V2": "SelectV2Options",
     "SLICE": "SliceOptions",
     "SPLIT_V": "SplitVOptions",
     "PACK": "PackOptions",
@@ -74,7 +87,8 @@ VERSIONS = {
     "SQUEEZE": 1,
     "RESHAPE": 1,
 }
-TYPES = {"float32": "FLOAT32", "int32": "INT32", "uint8": "UINT8", "int8": "INT8"}
+TYPES = {"float32": "FLOAT32", "int32": "INT32", "uint8": "UINT8", "int8": "INT8",
+         "bool": "BOOL"}
 ENUMS = {
     "Padding": tflite.Padding,
     "Mode": tflite.MirrorPadMode,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..draw import Quant
 from ..tflite_builder import Tensor
-from .graph import PRODUCT_LIMIT, SIGNED_UNIT_QUANT, Graph, rule
+from .graph import PRODUCT_LIMIT, SIGNED_UNIT_QUANT, Graph, Rule, rule
 
 
 def _reduction(graph: Graph, code: str, x: Tensor, out: Quant) -> list[Tensor]:
@@ -40,9 +40,14 @@ def smallest(graph: Graph, x: Tensor) -> list[Tensor]:
     return _reduction(graph, "REDUCE_MIN", x, x.quant)
 
 
-@rule("ARG_MAX", (2, 3, 4))
-def arg_max(graph: Graph, x: Tensor) -> list[Tensor]:
-    return [graph.builder.arg_max(x, graph.draw.integer(-x.rank, x.rank - 1))]
+def _arg_rule(code: str) -> Rule:
+    return lambda graph, x: [
+        graph.builder.arg_extreme(code, x, graph.draw.integer(-x.rank, x.rank - 1))
+    ]
+
+
+for _code in ("ARG_MAX", "ARG_MIN"):
+    rule(_code, (2, 3, 4))(_arg_rule(_code))
 
 
 @rule("L2_NORMALIZATION")

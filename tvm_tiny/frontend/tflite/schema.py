@@ -37,6 +37,7 @@ _FUSED = "FusedActivationFunction"
 OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ADD": ("AddOptions", (_FUSED,)),
     "ARG_MAX": ("ArgMaxOptions", ("OutputType",)),
+    "ARG_MIN": ("ArgMinOptions", ("OutputType",)),
     "AVERAGE_POOL_2D": ("Pool2DOptions", (*_POOL, _FUSED)),
     "BATCH_MATMUL": ("BatchMatMulOptions", ("AdjX", "AdjY")),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", _FUSED)),
@@ -105,13 +106,15 @@ INPUT_COUNTS: dict[str, tuple[int, int]] = {
             *("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "POW", "SQUARED_DIFFERENCE"),
             *("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "ARG_MAX", "EXPAND_DIMS", "PAD"),
             *("TRANSPOSE", "SPLIT", "BATCH_MATMUL", "PRELU"),
-            *("BROADCAST_TO", "GATHER", "MIRROR_PAD", "REVERSE_V2", "TILE"),
+            *("BROADCAST_TO", "GATHER", "MIRROR_PAD", "REVERSE_V2", "TILE", "ARG_MIN"),
+            *("EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL"),
+            *("LOGICAL_AND", "LOGICAL_OR"),
             *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
         ),
         (2, 2),
     ),
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"), (2, 3)),
-    **dict.fromkeys(("PADV2", "SLICE", "SPLIT_V"), (3, 3)),
+    **dict.fromkeys(("PADV2", "SELECT", "SELECT_V2", "SLICE", "SPLIT_V"), (3, 3)),
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), (3, 3)),
     **dict.fromkeys(("CONCATENATION", "PACK"), (1, 1024)),
     "ADD_N": (2, 1024),
@@ -130,6 +133,7 @@ UNARY = frozenset(
         *("LOGISTIC", "LOG_SOFTMAX", "NEG", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1"),
         *("RELU_N1_TO_1", "ROUND", "RSQRT", "SIN", "SQRT", "SQUARE", "TANH"),
         *("AVERAGE_POOL_2D", "GELU", "L2_NORMALIZATION", "LEAKY_RELU", "MAX_POOL_2D"),
+        *("CAST", "LOGICAL_NOT"),
         *("SHAPE", "SOFTMAX", "SQUEEZE", "UNPACK", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH"),
     }
 )

@@ -20,7 +20,20 @@ from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.frontend.onnx.graph import Graph, Node, Refused
 from tvm_tiny.frontend.onnx.load import first_line
 
-from . import activation, binary, conv, dense, movement, norms, pool, qdq, reduce, resize, unary
+from . import (
+    activation,
+    binary,
+    comparison,
+    conv,
+    dense,
+    movement,
+    norms,
+    pool,
+    qdq,
+    reduce,
+    resize,
+    unary,
+)
 from .context import Context
 from .tail import convert_by_tvm
 
@@ -38,6 +51,7 @@ TABLE: dict[str, Converter] = {
     **resize.TABLE,
     **activation.TABLE,
     **unary.TABLE,
+    **comparison.TABLE,
 }
 
 

@@ -168,7 +168,7 @@ def gather_nd(context: Context, node: Node) -> list[Any]:
     _check_indices(indices, named)
     flat = np.ravel_multi_index(np.moveaxis(indices % named, -1, 0), named)
     joined = context.emit(relax.op.reshape(data, (math.prod(named), *kept)))
-    return [context.emit(relax.op.take(joined, relax.const(flat), 0, "clip"))]
+    return [context.emit(relax.op.take(joined, relax.const(flat, "int64"), 0, "clip"))]
 
 
 def _taken(
@@ -179,7 +179,7 @@ def _taken(
     if known is not None:
         _check_indices(known, (size,))
         known = known % size if shape is None else (known % size).reshape(shape)
-        return context.emit(relax.op.take(data, relax.const(known), axis, "clip"))
+        return context.emit(relax.op.take(data, relax.const(known, str(known.dtype)), axis, "clip"))
     given = context.value(name)
     dtype = str(given.ty.dtype)
     if shape is not None:

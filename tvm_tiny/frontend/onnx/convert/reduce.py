@@ -7,7 +7,7 @@ from typing import Any
 
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Node, Refused
+from tvm_tiny.frontend.onnx.graph import Node
 
 from .context import Context, dims
 
@@ -33,14 +33,22 @@ def reduction(context: Context, node: Node) -> list[Any]:
     return [context.emit(REDUCTIONS[node.op](data, axes, keepdims=keep))]
 
 
-def argmax(context: Context, node: Node) -> list[Any]:
-    """ArgMax -> int64 index of the first maximum."""
-    if node.attrs.get("select_last_index", 0):
-        raise Refused("select_last_index is not supported")
+def arg_extreme(context: Context, node: Node) -> list[Any]:
+    """ArgMax, ArgMin -> int64 index of the first extreme, or of the last."""
     data = context.value(node.inputs[0])
     axis = int(node.attrs.get("axis", 0)) % len(dims(data))
-    keep = bool(node.attrs.get("keepdims", 1))
-    return [context.emit(relax.op.argmax(data, axis, keepdims=keep))]
+    size, last = dims(data)[axis], bool(node.attrs.get("select_last_index", 0))
+    if last:
+        # The last one is the first from the other end.
+        data = context.emit(relax.op.strided_slice(data, [axis], [size - 1], [-size - 1], [-1]))
+    find = relax.op.argmax if node.op == "ArgMax" else relax.op.argmin
+    index = context.emit(find(data, axis, keepdims=bool(node.attrs.get("keepdims", 1))))
+    if not last:
+        return [index]
+    return [context.emit(relax.op.subtract(relax.const(size - 1, "int64"), index))]
 
 
-TABLE = {**dict.fromkeys(REDUCTIONS, reduction), "ArgMax": argmax}
+TABLE = {
+    **dict.fromkeys(REDUCTIONS, reduction),
+    **dict.fromkeys(("ArgMax", "ArgMin"), arg_extreme),
+}

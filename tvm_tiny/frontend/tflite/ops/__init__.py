@@ -8,6 +8,7 @@ from tvm_tiny.frontend.tflite.model import Operator
 from . import (
     activation,
     batches,
+    comparison,
     convolution,
     elementwise,
     floating,
@@ -31,6 +32,7 @@ CONVERTERS: dict[str, Converter] = {
     **transposed.CONVERTERS,
     **linear.CONVERTERS,
     **elementwise.CONVERTERS,
+    **comparison.CONVERTERS,
     **norms.CONVERTERS,
     **pooling.CONVERTERS,
     **reduction.CONVERTERS,

@@ -1,4 +1,4 @@
-"""Reductions over constant axes, and ARG_MAX."""
+"""Reductions over constant axes, ARG_MAX and ARG_MIN."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _reduce(function: Callable[..., Any]) -> Callable[[Graph, Operator], None]:
     return convert
 
 
-def convert_arg_max(graph: Graph, operator: Operator) -> None:
-    """The index (int32 or int64) of the greatest element along one axis; nothing is quantized."""
+def convert_arg_extreme(graph: Graph, operator: Operator) -> None:
+    """The index (int32 or int64) of the extreme element along one axis; nothing is quantized."""
     data, result = graph.operand(operator, 0), graph.output(operator)
     axes = graph.integers(operator, 1)
     if len(axes) != 1:
@@ -40,7 +40,8 @@ def convert_arg_max(graph: Graph, operator: Operator) -> None:
     graph.expect_shape(operator, data.shape[:axis] + data.shape[axis + 1 :])
     if result.dtype not in {"int32", "int64"}:
         raise unsupported(operator, result, f"{result.dtype.lower()} indices; expected int32")
-    expr = relax.op.argmax(graph.real(operator, data), axis=axis, keepdims=False)
+    find = relax.op.argmax if operator.kind == "ARG_MAX" else relax.op.argmin
+    expr = find(graph.real(operator, data), axis=axis, keepdims=False)
     if result.dtype == "int32":
         expr = relax.op.astype(graph.emit(expr), "int32")
     graph.store_plain(operator, expr)
@@ -51,5 +52,6 @@ CONVERTERS = {
     "SUM": _reduce(relax.op.sum),
     "REDUCE_MAX": _reduce(relax.op.max),
     "REDUCE_MIN": _reduce(relax.op.min),
-    "ARG_MAX": convert_arg_max,
+    "ARG_MAX": convert_arg_extreme,
+    "ARG_MIN": convert_arg_extreme,
 }

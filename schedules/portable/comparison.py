@@ -1,0 +1,56 @@
+"""Comparisons, and the choice between two tensors by a tensor of bool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tvm import tirx
+from tvm.ir import Call, Expr
+
+from ..kernel import RowKernel, row_kernel, same_rows
+from ..pointwise import pointwise_kernel
+from ..requantize import i32
+from ..rings import Rings
+from ..shapes import Index, shape_of
+from .elementwise import broadcast
+
+Buffers = Sequence[tirx.Var]
+
+_RELATIONS: dict[str, Callable[[Expr, Expr], Expr]] = {
+    "equal": lambda a, b: tirx.EQ(a, b),
+    "greater": lambda a, b: a > b,
+    "greater_equal": lambda a, b: a >= b,
+    "less": lambda a, b: a < b,
+    "less_equal": lambda a, b: a <= b,
+    "not_equal": lambda a, b: tirx.NE(a, b),
+}
+
+
+@row_kernel("tvm_tiny.compare", streams=same_rows, tiles=True)
+def compare(call: Call, rings: Rings) -> RowKernel:
+    """`relation` of a and b int8, or of what two tables [256] int16 have for their values."""
+    relation = _RELATIONS[str(call.attrs["relation"])]
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        def side(which: int) -> Expr:
+            element = buffers[which][broadcast(shape_of(call.args[which]), index)]
+            if len(call.args) == 2:
+                return i32(element)
+            return i32(buffers[2 + which][i32(element) + i32(128)])
+
+        return relation(side(0), side(1))
+
+    return pointwise_kernel(call, rings, value)
+
+
+@row_kernel("tvm_tiny.select", streams=same_rows, tiles=True)
+def select(call: Call, rings: Rings) -> RowKernel:
+    """The element of the second operand where the first is true, else that of the third."""
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        condition, yes, no = (
+            buffers[k][broadcast(shape_of(call.args[k]), index)] for k in range(3)
+        )
+        return tirx.Select(condition, yes, no)
+
+    return pointwise_kernel(call, rings, value)
