@@ -45,8 +45,9 @@ def _number(
     """What is compared of a constant of one element; None for anything else."""
     if side is not None:
         values = side.array
-        one = values is not None and values.size == 1
-        return comparable(values, quant(side), rounding).reshape(()) if one else None
+        if values is None or values.size != 1:
+            return None
+        return comparable(values, quant(side), rounding).reshape(())
     array = array_of(island.value(expr))
     if array is None or array.size != 1 or rounding is not Rounding.FLOAT32:
         return None
