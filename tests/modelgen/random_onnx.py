@@ -115,7 +115,9 @@ def _new_graph(draw: Draw) -> Graph:
 
 def _applies(name: str, x: Value) -> bool:
     # As for TFLite: the integer softmax is defined up to 511 elements.
-    return len(x.shape) in RANKS[name] and not (name == "Softmax" and x.shape[-1] >= 512)
+    return len(x.shape) in RANKS[name] and not (
+        "Softmax" in name and max(x.shape) >= 512
+    )
 
 
 def _has_one_quantization(name: str) -> bool:

@@ -332,17 +332,8 @@ def _is_vector(array: Array) -> bool:
 
 
 def _run_island(island: Island, quant: Quant, rounding: Rounding) -> Array:
-    if island.node.attributes.get("flattens") and not _last_axis(island):
-        raise NoIntegerForm
     data = ISLANDS[island.node.op](island.node, island.args, quant, rounding)
     low, high = clip_limits(island.low, island.high, quant, rounding)
     low, high = min(max(low, INT8_MIN), INT8_MAX), min(max(high, INT8_MIN), INT8_MAX)
     clipped = np.minimum(np.maximum(data.astype(np.int64), low), high)
     return clipped.astype(np.int8)
-
-
-def _last_axis(island: Island) -> bool:
-    x = island.args[0]
-    assert isinstance(x, Dequantized), "islands have a dequantized operand"
-    rank: int = x.data.ndim
-    return bool(island.node.attributes["axis"] % rank == rank - 1)

@@ -8,6 +8,7 @@ integer arithmetic; the operator then runs in float.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -270,10 +271,14 @@ def _where(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) 
 
 
 def _softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-    axis = node.attributes.get("axis", -1)
+    """Along one axis; before opset 13 all axes from that one on are one."""
+    x, x_quant = _activation(args)
+    axis = node.attributes.get("axis", -1) % x.ndim
+    flattens = node.attributes.get("flattens") or node.attributes.get("opset", 13) < 13
+    matrix = x.reshape(math.prod(x.shape[:axis]), -1) if flattens else x
     own = activation.SOFTMAX_OUTPUT
-    values = activation.softmax(*_activation(args), own, axis=axis)
-    return requantize(values, own, y, rounding=rounding)
+    values = activation.softmax(matrix, x_quant, own, axis=-1 if flattens else axis)
+    return requantize(values.reshape(x.shape), own, y, rounding=rounding)
 
 
 def _prelu(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:

@@ -168,4 +168,16 @@ def with_a_number(graph: Graph, x: Value) -> list[Value]:
 
 @rule("Softmax")
 def softmax(graph: Graph, x: Value) -> list[Value]:
-    return simple(graph, "Softmax", x, UNIT_QUANT, axis=-1)
+    axis = graph.draw.choice((-1, -1, graph.draw.integer(0, len(x.shape) - 1)))
+    return simple(graph, "Softmax", x, UNIT_QUANT, axis=axis)
+
+
+@rule("QLinearSoftmax")
+def qlinear_softmax(graph: Graph, x: Value) -> list[Value]:
+    """With an `opset` before 13 everything from the axis on is one axis."""
+    opset, axis = graph.draw.choice((9, 13)), graph.draw.integer(1, len(x.shape) - 1)
+    if opset < 13 and np.prod(x.shape[axis:]) >= 512:
+        axis = len(x.shape) - 1
+    inputs = [x.name, *graph.parameters(x.quant), *graph.parameters(UNIT_QUANT)]
+    (name,) = graph.node("QLinearSoftmax", inputs, domain=MICROSOFT, axis=axis, opset=opset)
+    return [graph.record(name, x.shape, UNIT_QUANT)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Node, QParams, Refused
+from tvm_tiny.frontend.onnx.graph import Node, QParams
 
 from .context import Context, dims
 from .tail import convert_by_tvm
@@ -146,16 +146,11 @@ def prelu(context: Context, node: Node) -> list[Any]:
 
 
 def softmax(context: Context, node: Node) -> list[Any]:
-    """Softmax; before opset 13 everything from `axis` on is one axis."""
+    """Softmax along one axis; `flatten_softmax` has seen those of opsets before 13."""
     data = context.value(node.inputs[0])
-    shape = dims(data)
-    axis = int(node.attrs.get("axis", -1 if context.opset >= 13 else 1)) % len(shape)
-    if context.opset < 13:
-        wide = [i for i in range(axis, len(shape)) if shape[i] > 1]
-        if len(wide) > 1:
-            raise Refused("Softmax over several axes (opset before 13) is not supported")
-        axis = wide[0] if wide else axis
-    axis = -1 if axis == len(shape) - 1 else axis
+    rank = len(dims(data))
+    axis = int(node.attrs["axis"]) % rank
+    axis = -1 if axis == rank - 1 else axis
     return [context.emit(op.nn.softmax(data, axis))]
 
 

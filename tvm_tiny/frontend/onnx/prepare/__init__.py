@@ -22,6 +22,7 @@ from .normalize import drop_dead, drop_identities, normalize_qdq
 from .norms import fold_batch_norm
 from .qlinear import expand_qlinear
 from .signed import uint8_to_int8
+from .softmax import flatten_softmax
 
 RULES: tuple[Callable[[Graph], None], ...] = (
     inline_constants,
@@ -35,6 +36,7 @@ RULES: tuple[Callable[[Graph], None], ...] = (
     wrap_integer_nodes,
     fold_batch_norm,
     fuse_layer_norm,
+    flatten_softmax,
     drop_dead,
     isolate_movement,
     uint8_to_int8,

@@ -101,9 +101,8 @@ def _unary(graph: Graph, node: Node) -> list[Node]:
     if node.attrs.pop("channels_last", 0):
         raise Refused(f"{node.where}: channels_last is not supported")
     if node.op == "QLinearSoftmax":
-        # Its `opset` attribute says which Softmax is meant; before 13 the axis flattens.
-        if node.attrs.pop("opset", 13) < 13 and node.attrs.get("axis", -1) != -1:
-            raise Refused(f"{node.where}: Softmax of an opset before 13 is not supported")
+        # Its `opset` attribute says which Softmax is meant; see `flatten_softmax`.
+        node.attrs["flattens"] = node.attrs.pop("opset", 13) < 13
         node.attrs.setdefault("axis", -1)
     x = _operand(graph, node, 0)
     name, quantize = _result(graph, node, 3)

@@ -1,0 +1,48 @@
+"""Softmax of opsets before 13 works on everything from its axis on."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tvm_tiny import transform
+from tvm_tiny.frontend.onnx import from_onnx
+from tvm_tiny.passes.lower_qdq import FloatFallbackWarning
+from tvm_tiny.reference import ONNXReference
+
+SHAPE = (2, 3, 4, 5)
+
+
+def model(opset: int, **attributes: int) -> bytes:
+    constants = {"s": np.float32(0.05), "z": np.int8(3), "t": np.float32(1 / 256),
+                 "u": np.int8(-128)}  # fmt: skip
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("Softmax", ["d"], ["y"], **attributes),
+        helper.make_node("QuantizeLinear", ["y", "t", "u"], ["p"]),
+        helper.make_node("DequantizeLinear", ["p", "t", "u"], ["out"]),
+    ]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, SHAPE) for n in ("x", "out")]
+    held = [numpy_helper.from_array(np.asarray(v), n) for n, v in constants.items()]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], held)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    return made.SerializeToString()
+
+
+@pytest.mark.parametrize("attributes", [{}, {"axis": 0}, {"axis": 2}, {"axis": 3}, {"axis": -2}])
+@pytest.mark.parametrize("opset", [11, 13])
+def test_softmax_is_onnxruntimes_within_a_step_and_in_integers(opset, attributes):
+    runtime = pytest.importorskip("onnxruntime")
+    data = model(opset, **attributes)
+    x = np.random.default_rng(0).normal(size=SHAPE, scale=2).astype("float32")
+    expected = runtime.InferenceSession(data).run(None, {"x": x})[0]
+    found = ONNXReference(data).run({"x": x})["out"]
+    assert np.abs(found - expected).max() <= 1.01 / 256
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FloatFallbackWarning)
+        lowered = transform.LowerQDQ()(transform.FoldEdges()(from_onnx(data)))
+    assert "tvm_tiny.qsoftmax" in lowered.script()
