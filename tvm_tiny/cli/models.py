@@ -26,6 +26,22 @@ def import_model(path: Path, calibrate: Calibration | None = None) -> Any:
     return from_file(path, calibrate)
 
 
+def import_with_reference(path: Path, calibrate: Calibration | None) -> tuple[Any, Any]:
+    """The Relax module, and the model's reference in NumPy, which rounds as the module does."""
+    from tvm_tiny.frontend import TORCH_SUFFIXES, to_quantized_onnx
+    from tvm_tiny.frontend.onnx import from_onnx
+    from tvm_tiny.interface import ROUNDING
+    from tvm_tiny.reference import ONNXReference, Rounding, load_reference
+
+    if calibrate is None and path.suffix.lower() not in TORCH_SUFFIXES:
+        module = import_model(path)
+        rounding = (module["main"].attrs or {}).get(ROUNDING, Rounding.TFLITE.value)
+        return module, load_reference(path, Rounding(str(rounding)))
+    check_readable(path)
+    quantized = to_quantized_onnx(path, calibrate)
+    return from_onnx(quantized), ONNXReference(quantized.SerializeToString())
+
+
 def check_readable(path: Path) -> None:
     """ModelError where `path` is no file that can be read."""
     if path.is_dir():

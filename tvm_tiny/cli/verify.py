@@ -13,7 +13,7 @@ import typer
 from tvm_tiny.errors import VerificationError
 
 from . import options
-from .models import import_model, proof_entry, prove_plan
+from .models import import_with_reference, proof_entry, prove_plan
 from .printer import Printer, listing, shape_text
 from .stages import memory_options, resolve
 
@@ -41,6 +41,10 @@ def verify_model(
     stream_input: options.StreamInput = False,
     stages: options.StageList = None,
     pools: options.PoolFile = None,
+    calibrate: options.Calibrate = None,
+    calibrate_method: options.CalibrateMethod = options.Method.MINMAX,
+    mean: options.PixelMean = "0",
+    std: options.PixelStd = "1",
     check_plan: options.CheckPlan = False,
     as_json: options.AsJson = False,
     verbose: options.Verbose = False,
@@ -51,21 +55,17 @@ def verify_model(
     value. Exit code 9 if anything differs.
     """
     from tvm_tiny.build import build
-    from tvm_tiny.interface import ROUNDING
     from tvm_tiny.micro.boards import find_board
-    from tvm_tiny.reference import Rounding, load_reference
     from tvm_tiny.samples import load_npz, random_samples, split_samples
     from tvm_tiny.verification import verify
 
+    calibration = options.calibration(calibrate, calibrate_method, mean, std)
     printer = Printer("verify", as_json=as_json)
     memory = memory_options(sram, minimize, stream_input, stages, pools)
     chosen = find_board(board)
     arrays = None if samples is None else load_npz(samples)
     with printer.stage(f"compiling {model.name}"):
-        module = import_model(model)
-        # The reference has to round as the frontend decided the compiled model does.
-        rounding = Rounding(str((module["main"].attrs or {}).get(ROUNDING, Rounding.TFLITE.value)))
-        reference = load_reference(model, rounding)
+        module, reference = import_with_reference(model, calibration)
         compiled = build(module, chosen.target.name, **resolve(module, memory))
     proof = prove_plan(printer, compiled) if check_plan else None
     ports = compiled.program.interface.inputs

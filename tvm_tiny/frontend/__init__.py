@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 # What PyTorch users name their files; only exported programs are read.
-_TORCH_SUFFIXES = (".pt2", ".pt", ".pth")
+TORCH_SUFFIXES = (".pt2", ".pt", ".pth")
 
 
 def from_file(path: str | Path, calibrate: Calibration | None = None) -> tvm.IRModule:
@@ -26,8 +26,7 @@ def from_file(path: str | Path, calibrate: Calibration | None = None) -> tvm.IRM
     """
     path = Path(path)
     if _is_tflite(path):
-        if calibrate is not None:
-            raise DataError(f"--calibrate: '{path}' is a .tflite, which must be quantized already")
+        _refuse_calibration(path, calibrate)
         from .tflite import from_tflite
 
         return from_tflite(path)
@@ -35,13 +34,32 @@ def from_file(path: str | Path, calibrate: Calibration | None = None) -> tvm.IRM
         from .onnx import from_onnx
 
         return from_onnx(path, calibrate)
-    if path.suffix.lower() in _TORCH_SUFFIXES:
-        from .torch import from_pt2
+    if path.suffix.lower() in TORCH_SUFFIXES:
+        from .onnx import from_onnx
+        from .torch import pt2_to_onnx
 
-        return from_pt2(path, calibrate)
+        return from_onnx(pt2_to_onnx(path), calibrate)
     raise ModelError(
         f"{path}: neither a TFLite model (bytes 4 to 7 are not 'TFL3') nor a .onnx or .pt2 file"
     )
+
+
+def _refuse_calibration(path: Path, calibrate: Calibration | None) -> None:
+    if calibrate is not None:
+        raise DataError(f"--calibrate: '{path}' is a .tflite, which must be quantized already")
+
+
+def to_quantized_onnx(path: Path, calibrate: Calibration | None = None) -> Any:
+    """The `onnx.ModelProto` that an .onnx or .pt2 file is imported as, quantized if in float."""
+    from .onnx import to_quantized
+
+    if _is_tflite(path):
+        _refuse_calibration(path, calibrate)
+    if path.suffix.lower() not in TORCH_SUFFIXES:
+        return to_quantized(path, calibrate)[0]
+    from .torch import pt2_to_onnx
+
+    return to_quantized(pt2_to_onnx(path), calibrate)[0]
 
 
 def from_torch(
@@ -65,4 +83,4 @@ def _is_tflite(path: Path) -> bool:
     return head[4:] == b"TFL3" or path.suffix.lower() == ".tflite"
 
 
-__all__ = ["Calibration", "from_file", "from_torch"]
+__all__ = ["Calibration", "from_file", "from_torch", "to_quantized_onnx"]

@@ -125,9 +125,7 @@ def _objections(node: Node) -> list[str]:
 
 def _shape_objections(value: Any) -> list[str]:
     shape = value.type.tensor_type.shape
-    if not value.type.tensor_type.HasField("shape") or any(
-        is_open(dim) for dim in shape.dim
-    ):
+    if not value.type.tensor_type.HasField("shape") or any(is_open(dim) for dim in shape.dim):
         return [f"input '{value.name}': shape is dynamic; export with fixed dimensions"]
     return []
 

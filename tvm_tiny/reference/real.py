@@ -124,7 +124,6 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
-
 def quantized(values: Array, quant: Quant, rounding: Rounding) -> Int8Array:
     """float32 values on the grid of `quant`, rounded as the runtime's own tables are.
 

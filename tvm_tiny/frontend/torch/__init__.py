@@ -3,6 +3,6 @@
 PyTorch's own exporter writes ONNX; what is in float there is quantized with the samples.
 """
 
-from .convert import from_pt2, from_torch
+from .convert import from_torch, pt2_to_onnx
 
-__all__ = ["from_pt2", "from_torch"]
+__all__ = ["from_torch", "pt2_to_onnx"]

@@ -68,9 +68,9 @@ def from_torch(
     return from_onnx(proto, Calibration(_by_name(proto, arrays), method))
 
 
-def from_pt2(path: Path, calibrate: Calibration | None = None) -> tvm.IRModule:
-    """Import a program that `torch.export.save` wrote; see `from_torch`."""
-    return from_onnx(to_onnx(load_program(path)), calibrate)
+def pt2_to_onnx(path: Path) -> Any:
+    """The `onnx.ModelProto` of a program that `torch.export.save` wrote."""
+    return to_onnx(load_program(path))
 
 
 def to_onnx(program: torch.export.ExportedProgram) -> Any:

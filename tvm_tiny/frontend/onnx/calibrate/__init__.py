@@ -50,7 +50,7 @@ def quantize_float_model(proto: Any, graph: Graph, calibration: Calibration) -> 
         UnsupportedError: onnxruntime cannot quantize the model.
 
     """
-    samples, labels = split_labels(graph.inputs, load_samples(calibration.samples))
+    samples, labels = split_labels(graph.inputs, load_samples(graph.inputs, calibration))
     feeds = split_feeds(graph.inputs, samples)
     if labels is not None and len(labels) != len(feeds):
         raise DataError(f"calibration labels: {len(labels)} for {len(feeds)} samples")
@@ -105,6 +105,7 @@ def _quantized(
         extra_options={
             "ActivationSymmetric": False,
             "WeightSymmetric": True,
+            "ForceQuantizeNoInputCheck": True,
             "TensorQuantOverrides": _overrides(library, prepared.graph),
         },
     )

@@ -75,13 +75,17 @@ def _find(graph: Any) -> list[_Group]:
             continue
         group = search.group(result)
         search.needed.add(group.source)
-        if len(group.nodes) > 1 or _has_constant(search, group.nodes[0]):
+        if len(group.nodes) > 1 or _is_not_seen(search, group):
             groups.append(group)
     return groups
 
 
-def _has_constant(search: _Search, node: Any) -> bool:
-    return node.op_type in BINARY and any(name in search.scalars for name in node.input)
+def _is_not_seen(search: _Search, group: _Group) -> bool:
+    """Whether onnxruntime would quantize one operator wrongly: its constant, or not at all."""
+    (node,) = group.nodes
+    if node.op_type in BINARY:
+        return any(name in search.scalars for name in node.input)
+    return node.op_type in CLAMPS and group.source not in search.producers
 
 
 class _Search:

@@ -25,6 +25,8 @@ def layer_errors(
 ) -> tuple[LayerError, ...]:
     """The error of every activation that `quantized` quantizes; `original` has them in float."""
     pairs = _pairs(original.graph, quantized.graph)
+    if not pairs:
+        return ()
     sessions = [
         _session(model, names)
         for model, names in ((original, [*pairs]), (quantized, [*pairs.values()]))

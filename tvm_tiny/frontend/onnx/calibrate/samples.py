@@ -1,4 +1,4 @@
-"""Calibration samples: arrays from an .npz file, checked against a model's inputs."""
+"""Calibration samples: arrays from files, checked against a model's inputs."""
 
 from __future__ import annotations
 
@@ -10,28 +10,46 @@ from pathlib import Path
 import numpy as np
 
 from tvm_tiny.errors import DataError
+from tvm_tiny.frontend.calibration import Calibration
 from tvm_tiny.frontend.onnx.graph import Array, TensorType
 from tvm_tiny.frontend.onnx.load import first_line
+
+from .folder import load_array, load_folder
 
 MAX_SAMPLE_BYTES = 2**31
 # An array of this name holds the right class of each sample, unless the model has such an input.
 LABELS = "labels"
 
 
-def load_samples(calibrate: Path | str | Mapping[str, Array]) -> dict[str, Array]:
-    """Arrays by name from an .npz file, or as given; DataError where the file cannot be read."""
-    if isinstance(calibrate, Mapping):
-        return {name: np.asarray(value) for name, value in calibrate.items()}
+def load_samples(inputs: Mapping[str, TensorType], calibration: Calibration) -> dict[str, Array]:
+    """Arrays by name, as `calibration` has or names them; DataError where they cannot be read."""
+    if isinstance(calibration.samples, Mapping):
+        return {name: np.asarray(value) for name, value in calibration.samples.items()}
+    path = Path(calibration.samples)
+    if not path.is_dir() and path.suffix.lower() != ".npy":
+        return _load_archive(path)
+    if len(inputs) != 1:
+        raise DataError(
+            f"calibration '{path}': a model of {len(inputs)} inputs needs an .npz with an array "
+            f"for each of {list(inputs)}"
+        )
+    ((name, known),) = inputs.items()
+    if path.is_dir():
+        return {name: load_folder(path, known, calibration)}
+    return {name: load_array(path)}
+
+
+def _load_archive(path: Path) -> dict[str, Array]:
     try:
-        _check_archive(Path(calibrate))
-        with np.load(calibrate, allow_pickle=False) as archive:
+        _check_archive(path)
+        with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except OSError as error:
         reason = error.strerror or first_line(error)
-        raise DataError(f"cannot read calibration file '{calibrate}': {reason}") from None
+        raise DataError(f"cannot read calibration file '{path}': {reason}") from None
     except (ValueError, KeyError, zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise DataError(
-            f"calibration file '{calibrate}' is not a readable .npz: {first_line(error)}"
+            f"calibration file '{path}' is not a readable .npz: {first_line(error)}"
         ) from None
 
 
