@@ -226,7 +226,8 @@ def onnxruntime_failures(cases: Iterable[Case]) -> Iterator[str]:
     count, equal, whole = 0, 0, 0
     for case in cases:
         data = case.data
-        feeds = random_onnx.random_inputs(data, case.seed, SAMPLES)
+        # The first two are one value everywhere, which onnxruntime normalizes by its own noise.
+        feeds = random_onnx.random_inputs(data, case.seed, 2 + SAMPLES)[2:]
         try:
             found = list(onnxruntime_steps.steps(data, feeds))
         except onnxruntime_steps.RefusedError as error:

@@ -44,7 +44,7 @@ def random_model(seed: int, *, max_ops: int = 6, unequal: bool = False) -> bytes
     for _ in range(draw.integer(1, max_ops)):
         x = graph.pool[-1] if draw.chance(0.75) else draw.choice(graph.pool)
         names = [n for n in OPERATORS if _applies(n, x)]
-        name = draw.choice([n for n in names if not unequal or _has_one_quantization(n)])
+        name = draw.choice([n for n in names if not unequal or _takes_any_pair(n)])
         made = [v for v in RULES[name](graph, x) if 2 <= len(v.shape) <= 4]
         graph.pool += [v for v in made if v.size <= 4 * LARGE]
     return _finish(graph)
@@ -120,9 +120,9 @@ def _applies(name: str, x: Value) -> bool:
     )
 
 
-def _has_one_quantization(name: str) -> bool:
-    """Operators that state the quantization of their operands leave none to a pair beside them."""
-    return not name.startswith(("QLinear", "QGemm"))
+def _takes_any_pair(name: str) -> bool:
+    """QLinear operators state their operands' quantization; a divisor moved may become zero."""
+    return not name.startswith(("QLinear", "QGemm", "Div"))
 
 
 def _shape(draw: Draw, rank: int) -> tuple[int, ...]:

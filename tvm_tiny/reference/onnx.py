@@ -296,6 +296,8 @@ class _Evaluation:
             for name in node.inputs
             if name
         }
+        if node.op == "Mean":  # onnx adds in place, to the first operand's shape
+            feeds = dict(zip(feeds, np.broadcast_arrays(*feeds.values()), strict=True))
         evaluator = ReferenceEvaluator(node.proto, opsets={"": self._graph.opset})
         results = evaluator.run(None, feeds)
         return results if len(node.outputs) > 1 else results[0]
