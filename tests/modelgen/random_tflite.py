@@ -9,7 +9,7 @@ Seeds are 0 .. 2**32 - 1. In hypothesis tests use `models()` and `single_ops()`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tflite
@@ -30,7 +30,9 @@ DTYPES = {
 LIMITS = {"bool": (0, 1), "uint8": (0, 255), "int32": (0, INDICES - 1)}
 
 
-def random_model(seed: int, *, max_ops: int = 6, unequal: bool = False) -> bytes:
+def random_model(
+    seed: int, *, max_ops: int = 6, unequal: bool = False, operators: Sequence[str] = OPERATORS
+) -> bytes:
     """A graph of one to `max_ops` rules (some add a helper operator), often with branches.
 
     unequal: results that are copies of integers get quantization of their own, any at all; and
@@ -48,7 +50,7 @@ def random_model(seed: int, *, max_ops: int = 6, unequal: bool = False) -> bytes
         x = graph.pool[-1] if draw.chance(0.75) else draw.choice(graph.pool)
         if unequal and draw.chance(0.1):
             x = graph.constant_like(x.shape, x.quant)
-        code = draw.choice([code for code in OPERATORS if applies(code, x)])
+        code = draw.choice([code for code in operators if applies(code, x)])
         made = [t for t in RULES[code](graph, x) if t.dtype == "int8" and 1 <= t.rank <= 4]
         graph.pool += [t for t in made if t.size <= 4 * LARGE]
     return _finish(graph)
