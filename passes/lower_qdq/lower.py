@@ -56,6 +56,7 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     pooling.pool2d,
     reduction.extreme,
     softmax.softmax,
+    softmax.log_softmax,
     norms.normalize,
     movement.move,
     movement.pad,

@@ -1,4 +1,4 @@
-"""The rule for softmax along any axis."""
+"""Rules for softmax along any axis and TFLite's log-softmax."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from tvm import relax
 from tvm_tiny import ops
 from tvm_tiny.reference import activation, fixed_point
 from tvm_tiny.reference.arithmetic import multiply_by_quantized_multiplier
+from tvm_tiny.reference.log_softmax import (
+    LOG_SOFTMAX_OUTPUT,
+    difference_table,
+    reverse_factor,
+)
 
 from .island import Island
 from .quantized import Quantized, constant
@@ -46,6 +51,27 @@ def softmax(island: Island) -> relax.Expr | None:
         x.expr, np.array(canonical.scale, "float32"), np.array(canonical.zero_point), 0
     )
     return finish(island, result, source)
+
+
+def log_softmax(island: Island) -> relax.Expr | None:
+    """quantize(log_softmax(x)) over the last axis -> qlog_softmax, TFLite's."""
+    call = island.match(island.core, "nn.log_softmax")
+    x = island.activation(call.args[0]) if call is not None else None
+    if call is None or x is None or island.rounding != "tflite" or x.shape[-1] > 4095:
+        return None
+    if int(call.attrs.axis) % len(x.shape) != len(x.shape) - 1:
+        return None
+    differences, radius = difference_table(x.real_scale)
+    multiplier, shift = reverse_factor(x.real_scale)
+    result = ops.call(
+        "qlog_softmax",
+        [x.expr, constant(exp_table(x.real_scale, 1.0)), constant(differences)],
+        radius=min(radius, 256),
+        multiplier=multiplier,
+        shift=shift,
+    )
+    own = np.array(LOG_SOFTMAX_OUTPUT.scale, "float32"), np.array(LOG_SOFTMAX_OUTPUT.zero_point)
+    return finish(island, result, Quantized(x.expr, *own, 0))
 
 
 def exp_table(x_scale: float, beta: float) -> np.ndarray:

@@ -16,24 +16,24 @@ from ..rings import Rings
 from ..shapes import shape_of
 
 # 48/17 and -32/17 in Q2.29: the first guess of Newton's reciprocal for a divisor in [1/2, 1].
-_FIRST_GUESS = 1515870810
-_FIRST_SLOPE = -1010580540
+FIRST_GUESS = 1515870810
+FIRST_SLOPE = -1010580540
 
 
-def _product(a: Expr, b: Expr) -> Expr:
+def product(a: Expr, b: Expr) -> Expr:
     """Fixed-point product of two Q0.31-style numbers of either sign, rounded half up."""
     return ((i64(a) * i64(b) + i64(1 << 30)) >> i64(31)).astype("int32")
 
 
-def _saturating_double(x: Expr) -> Expr:
+def saturating_double(x: Expr) -> Expr:
     """2 * x limited to int32; x is not negative."""
     return tirx.Select(x > i32((1 << 30) - 1), i32((1 << 31) - 1), x * i32(2))
 
 
-def _newton_step(x: Expr, half_divisor: Expr) -> Expr:
+def newton_step(x: Expr, half_divisor: Expr) -> Expr:
     """x + x * (1 - half_divisor * x), x in Q2.29; the last product saturates into Q2.29."""
-    error = i32(1 << 29) - _product(half_divisor, x)
-    wide = i64(_product(x, error)) * i64(4)
+    error = i32(1 << 29) - product(half_divisor, x)
+    wide = i64(product(x, error)) * i64(4)
     limited = tirx.max(tirx.min(wide, i64((1 << 31) - 1)), i64(-(1 << 31))).astype("int32")
     return x + limited
 
@@ -79,17 +79,17 @@ def qsoftmax(call: Call, rings: Rings) -> RowKernel:
                     T.int64(2),
                 ),
             )
-            guess[0] = i32(_FIRST_GUESS) + _product(half[0], i32(_FIRST_SLOPE))
+            guess[0] = i32(FIRST_GUESS) + product(half[0], i32(FIRST_SLOPE))
             for _ in range(3):
-                guess[0] = _newton_step(guess[0], half[0])
+                guess[0] = newton_step(guess[0], half[0])
             # A sum of 512 and more makes every probability less than half a step.
             guess[0] = guess[0] * T.Cast("int32", zeros[0] >= 4)
             zeros[0] = T.max(zeros[0], 4)
             for c in range(C):
                 # Kept in memory before the clamp: TVM 0.27 bounds a shift by a variable too
                 # tightly and would drop the upper limit.
-                value[0] = _product(
-                    _saturating_double(guess[0]),
+                value[0] = product(
+                    saturating_double(guess[0]),
                     table[best[0] - T.Cast("int32", x[y, c])],
                 )
                 value[0] = rounding_shift_right(value[0], 35 - zeros[0])

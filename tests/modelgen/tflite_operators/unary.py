@@ -92,3 +92,8 @@ def quantize(graph: Graph, x: Tensor) -> list[Tensor]:
 @rule("DEQUANTIZE")
 def dequantize(graph: Graph, x: Tensor) -> list[Tensor]:
     return [graph.builder.dequantize(x)]
+
+
+@rule("LOG_SOFTMAX")
+def log_softmax(graph: Graph, x: Tensor) -> list[Tensor]:
+    return [graph.builder.unary("LOG_SOFTMAX", x, Quant(16 / 256, 127))]

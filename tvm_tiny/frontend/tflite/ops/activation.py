@@ -127,6 +127,7 @@ CONVERTERS = {
     "HARD_SWISH": convert_hard_swish,
     "LEAKY_RELU": convert_leaky_relu,
     "LOG": unary(relax.op.log),
+    "LOG_SOFTMAX": unary(lambda x: relax.op.nn.log_softmax(x, axis=-1)),
     "LOGISTIC": unary(relax.op.sigmoid),
     "NEG": unary(relax.op.negative),
     "PRELU": convert_prelu,
