@@ -26,6 +26,7 @@ DTYPES: dict[int, str] = {
     tflite.TensorType.BOOL: "bool",
     tflite.TensorType.INT16: "int16",
     tflite.TensorType.INT8: "int8",
+    tflite.TensorType.INT4: "int8",  # constants only, two to a byte
 }
 # What damaged offsets, lengths and enums make the flatbuffer and NumPy readers raise.
 DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, KeyError)
@@ -147,6 +148,12 @@ def _options(op: Any, names: dict[int, str]) -> Any:
     return options
 
 
+def _unpacked(raw: npt.NDArray[Any], count: int) -> npt.NDArray[np.int8]:
+    """int4 values, the lower half of each byte first, as int8."""
+    signed = raw.astype(np.int8)
+    return np.stack([np.left_shift(signed, 4) >> 4, signed >> 4], axis=-1).reshape(-1)[:count]
+
+
 def _tensor(model: Any, tensor: Any, index: int) -> Tensor:
     name = (tensor.Name() or b"").decode("utf-8", "replace") or f"tensor_{index}"
     if tensor.Type() not in DTYPES:
@@ -155,6 +162,8 @@ def _tensor(model: Any, tensor: Any, index: int) -> Tensor:
     shape = tuple(tensor.Shape(i) for i in range(tensor.ShapeLength()))
     buffer = model.Buffers(tensor.Buffer())
     raw = buffer.DataAsNumpy() if buffer.DataLength() else None
+    if raw is not None and tensor.Type() == tflite.TensorType.INT4:
+        raw = _unpacked(raw, int(np.prod(shape)))
     data = None if raw is None else np.frombuffer(raw.tobytes(), dtype=dtype).reshape(shape)
     quantization = tensor.Quantization()
     scales = np.zeros(0, dtype=np.float32)

@@ -7,7 +7,9 @@ import pytest
 from tflite_checks import I32, S, check_unary, sample, values
 from tflite_models import IN, OUT, Affine, ModelWriter, unary_model
 
+from tvm_tiny.errors import ModelError
 from tvm_tiny.frontend.tflite import from_tflite
+from tvm_tiny.frontend.tflite.reader import _nibbles
 
 
 def conv_reference(x, w, strides, padding, dilation, groups):
@@ -155,3 +157,11 @@ def test_transpose_conv(kernel_shape, strides, same, out_shape, before, with_bia
         )
 
     check_unary(w.finish([x], [y]), expected, names, S)
+
+
+def test_weights_of_four_bits_are_read_as_int8():
+    values = np.array([-8, 7, 1, -1, 0, 5, -3], np.int8)
+    packed = np.array([0x78, 0xF1, 0x50, 0x0D], np.uint8)
+    np.testing.assert_array_equal(_nibbles(packed, (7, 1), "w"), values.reshape(7, 1))
+    with pytest.raises(ModelError, match=r"3 bytes of data; shape \(7,\) of int4 needs 4"):
+        _nibbles(packed[:3], (7,), "w")

@@ -73,11 +73,12 @@ class Graph:
 
     def constant(
         self, name: str, data: np.ndarray, scales: Sequence[float] = (), zero_point: int = 0,
-        axis: int = 0,
+        axis: int = 0, *, narrow: bool = False,
     ) -> Tensor:
-        """A constant; one scale per entry of `axis`, or one in all, or none."""
+        """A constant, in int4 where it is narrow; a scale per entry of `axis`, or one, or none."""
         zeros = (zero_point,) * len(scales)
-        return self._append(name, data.shape, str(data.dtype), scales, zeros, axis, data)
+        dtype = "int4" if narrow else str(data.dtype)
+        return self._append(name, data.shape, dtype, scales, zeros, axis, data)
 
     def _append(
         self, name: str, shape: Sequence[int], dtype: str, scales: Sequence[float],

@@ -88,7 +88,7 @@ VERSIONS = {
     "RESHAPE": 1,
 }
 TYPES = {"float32": "FLOAT32", "int32": "INT32", "uint8": "UINT8", "int8": "INT8",
-         "bool": "BOOL"}
+         "bool": "BOOL", "int4": "INT4"}
 ENUMS = {
     "Padding": tflite.Padding,
     "Mode": tflite.MirrorPadMode,

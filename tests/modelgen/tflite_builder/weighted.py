@@ -94,12 +94,16 @@ class Weighted(Graph):
         shape = (*batch, rows, columns)
         return self.operator("BATCH_MATMUL", [a, b], shape, out, adj_x=adj_x, adj_y=adj_y)
 
+    def _narrow(self, weights: np.ndarray) -> bool:
+        """Whether weights are stored in four bits: where all of them fit and are not a few."""
+        return weights.size > 8 and int(weights.min()) >= -8 and int(weights.max()) <= 7
+
     def _weighted(
         self, x: Tensor, weights: np.ndarray, scales: Sequence[float], bias: np.ndarray | None,
         axis: int,
     ) -> list[Tensor | None]:
         """Inputs x, weights and, if any, the bias with scale x's times the weights'."""
-        w = self.constant("weights", weights, scales, axis=axis)
+        w = self.constant("weights", weights, scales, axis=axis, narrow=self._narrow(weights))
         if bias is None:
             # Converters mark a missing bias with -1 here and leave it out in convolutions.
             return [x, w, None] if weights.ndim == 2 else [x, w]

@@ -26,7 +26,7 @@ class Writer:
         constants = [t for t in self.source.tensors if t.data is not None]
         # Buffer 0 is, by the schema, the empty one that every other tensor names.
         buffer_of = {t.index: 1 + i for i, t in enumerate(constants)}
-        buffers = [self._buffer(None), *(self._buffer(t.data) for t in constants)]
+        buffers = [self._buffer(None), *(self._buffer(_stored(t)) for t in constants)]
         buffer_vector = self._tables(buffers)
         codes = self._tables([self._code(code) for code in self.codes])
         subgraphs = self._tables([self._subgraph(outputs, buffer_of)])
@@ -142,3 +142,12 @@ class Writer:
         for offset in reversed(offsets):
             self.flat.PrependUOffsetTRelative(offset)
         return self.flat.EndVector()
+
+
+def _stored(tensor: Tensor) -> np.ndarray:
+    """A constant's values as the file has them: of int4 two to a byte, the lower half first."""
+    assert tensor.data is not None
+    if tensor.dtype != "int4":
+        return tensor.data
+    low, high = np.resize(tensor.data, (tensor.data.size + 1) // 2 * 2).reshape(-1, 2).T
+    return ((low & 15) | (high << 4)).astype("uint8")

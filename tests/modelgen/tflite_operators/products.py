@@ -16,7 +16,7 @@ def fully_connected(graph: Graph, x: Tensor) -> list[Tensor]:
     terms = x.size // x.shape[0] if flatten else x.shape[-1]
     keep = terms == x.shape[-1] and draw.chance(0.5)
     weights, scales, bias, out = draw_weights(
-        graph, x, (draw.channels(), terms), 0, terms, per_tensor=0.75
+        graph, x, (draw.channels(), terms), 0, terms, per_tensor=0.75, narrow=0.1
     )
     return [graph.builder.fully_connected(x, weights, scales, bias, out, keep_num_dims=keep,
                                           activation=graph.activation())]

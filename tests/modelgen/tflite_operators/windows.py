@@ -40,7 +40,7 @@ def conv_2d(graph: Graph, x: Tensor) -> list[Tensor]:
     outputs = groups * draw.integer(1, 3) if groups > 1 else draw.channels()
     shape = (outputs, *kernel, x.shape[3] // groups)
     weights, scales, bias, out = draw_weights(
-        graph, x, shape, 0, int(np.prod(shape[1:])), per_tensor=0.15
+        graph, x, shape, 0, int(np.prod(shape[1:])), per_tensor=0.15, narrow=0.15
     )
     return [graph.builder.conv2d(x, weights, scales, bias, out, activation=graph.activation(),
                                  **window)]
@@ -53,7 +53,7 @@ def depthwise_conv_2d(graph: Graph, x: Tensor) -> list[Tensor]:
     multiplier = graph.draw.choice((1, 1, 1, 2, 3)) if x.size < LARGE else 1
     shape = (1, *kernel, x.shape[3] * multiplier)
     weights, scales, bias, out = draw_weights(
-        graph, x, shape, 3, int(np.prod(kernel)), per_tensor=0.15
+        graph, x, shape, 3, int(np.prod(kernel)), per_tensor=0.15, narrow=0.15
     )
     return [graph.builder.depthwise_conv2d(x, weights, scales, bias, out,
                                            activation=graph.activation(), **window)]

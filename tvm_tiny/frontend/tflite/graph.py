@@ -238,6 +238,6 @@ def wrong_type(dtype: str) -> str:
         "float32": "float32 where int8 is needed; quantize the model to int8",
         "int16": "int16 activations (16x8 quantization); quantize to int8",
         "uint8": "uint8 is supported only by QUANTIZE and DEQUANTIZE; convert the model to int8",
-        "INT4": "int4 weights; quantize to int8",
+        "INT4": "int4 activations; quantize them to int8",
     }
     return remedy.get(dtype, f"element type {dtype.lower()} is not supported; quantize to int8")

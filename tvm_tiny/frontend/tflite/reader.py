@@ -176,7 +176,8 @@ class _Reader:
             index=index,
             name=name,
             shape=shape,
-            dtype=dtype,
+            # Four-bit constants are read as bytes: their values are int8, too.
+            dtype="int8" if dtype == "INT4" and data is not None else dtype,
             constant=constant,
             data=data,
             quantization=self._quantization(table.Quantization(), shape, dtype, where, flaws),
@@ -200,6 +201,8 @@ class _Reader:
         raw = self._vector(buffer.DataAsNumpy())
         if len(raw) == 0:
             return buffer.Size() > 0, None
+        if dtype == "INT4":
+            return True, _nibbles(raw, shape, where)
         if dtype.isupper():
             return True, None
         expected = _elements(shape) * np.dtype(dtype).itemsize
@@ -293,6 +296,17 @@ def _elements(shape: tuple[int, ...]) -> int:
     for size in shape:
         count *= size
     return count
+
+
+def _nibbles(raw: Array, shape: tuple[int, ...], where: str) -> Array:
+    """Signed values of four bits as int8; the first of two in a byte is the lower half."""
+    count = _elements(shape)
+    if len(raw) != (count + 1) // 2:
+        raise ModelError(
+            f"{where}: {len(raw)} bytes of data; shape {shape} of int4 needs {(count + 1) // 2}"
+        )
+    halves = np.stack([raw & 15, raw >> 4], axis=1).reshape(-1)[:count]
+    return ((halves ^ 8).astype(np.int8) - 8).reshape(shape)
 
 
 def _check_size(shape: tuple[int, ...], dtype: str, where: str) -> None:
