@@ -12,6 +12,7 @@ pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'tvm-tin
 
 import torch.ao.quantization as quantization  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
+from torch.ao.quantization.quantize_fx import prepare_qat_fx  # noqa: E402
 from torch_runs import on_host  # noqa: E402
 
 from tvm_tiny import from_torch  # noqa: E402
@@ -55,7 +56,7 @@ def trained(prepared: nn.Module, batch: Tensor) -> nn.Module:
     return prepared.apply(quantization.disable_observer)
 
 
-@pytest.mark.parametrize("backend", ["qnnpack"])
+@pytest.mark.parametrize("backend", ["qnnpack", "x86"])
 def test_eager_qat_keeps_its_scales(batch: Tensor, backend: str) -> None:
     torch.manual_seed(0)
     module = Layers().train()
@@ -64,6 +65,47 @@ def test_eager_qat_keeps_its_scales(batch: Tensor, backend: str) -> None:
     prepared = trained(quantization.prepare_qat(fused), batch)
     step = float(prepared.linear.activation_post_process.scale)
     assert difference(prepared, batch) < 1.01 * step
+
+
+def test_graph_mode_qat_keeps_its_scales(batch: Tensor) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)
+    )
+    settings = quantization.get_default_qat_qconfig_mapping("x86")
+    prepared = trained(prepare_qat_fx(module.train(), settings, (batch,)), batch)
+    assert difference(prepared, batch) < 0.05
+
+
+class FakeQuantized(nn.Module):
+    """Fake quantization by PyTorch's operators, weights from -127 to 127."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(4, 2, 3, 3)), nn.Parameter(torch.randn(4))
+        self.register_buffer("scale", self.weight.detach().abs().amax((1, 2, 3)) / 140)
+        self.register_buffer("zero_point", torch.zeros(4, dtype=torch.int32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.fake_quantize_per_tensor_affine(x, 0.03, 5, -128, 127)
+        w = torch.fake_quantize_per_channel_affine(
+            self.weight, self.scale, self.zero_point, 0, -127, 127
+        )
+        y = torch.relu(nn.functional.conv2d(x, w, self.bias))
+        return torch.fake_quantize_per_tensor_affine(y, SCALE, 0, 0, 127)
+
+
+def test_fake_quantization_by_operators_keeps_its_scales(batch: Tensor) -> None:
+    torch.manual_seed(0)
+    assert difference(FakeQuantized(), batch) < 1.01 * SCALE
+
+
+def test_a_quantized_program_needs_no_samples(batch: Tensor) -> None:
+    module = FakeQuantized().eval()
+    program = torch.export.export(module, (batch[:1],))
+    found = on_host(from_torch(program), batch.numpy())
+    with torch.no_grad():
+        assert np.abs(found - module(batch).numpy()).max() < 1.01 * SCALE
 
 
 class PT2E(nn.Module):

@@ -16,11 +16,8 @@ from .weights import moved_weights
 
 # Enough for any weight tensor; keeps a hostile Expand or Tile from exhausting memory.
 MAX_FOLDED_ELEMENTS = 1 << 26
-# Random nodes must not be frozen; quantization has rules of its own.
-NOT_FOLDED = (
-    *("QuantizeLinear", "DequantizeLinear"),
-    *("RandomNormal", "RandomUniform", "Multinomial", "Bernoulli"),
-)
+# Quantized weights stay quantized, and random nodes must not be frozen.
+NOT_FOLDED = ("DequantizeLinear", "RandomNormal", "RandomUniform", "Multinomial", "Bernoulli")
 # Their results can be much larger than their operands: only where inference knows how large.
 GROWING = ("ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile")
 
@@ -29,7 +26,7 @@ Shapes = Callable[[str], tuple[int, ...] | None]
 
 
 def fold_constants(graph: Graph) -> None:
-    """Evaluate what follows from constants and static shapes; quantization is left alone."""
+    """Evaluate what follows from constants and static shapes; what is dequantized stays so."""
     kept: list[Node] = []
     for node in graph.nodes:
         values = known_results(graph, node, graph.constants.get, graph.shape)
