@@ -15,6 +15,7 @@ from tvm_tiny.schedules.stage import Form
 
 from .emit_stage import MACS, emit_stage
 from .float_cost import float_macs
+from .qdq_form import check_lowered_qdq
 from .rebuild import bindings_of, mutate_main, results_of, substitute
 from .row_kernels import short_name
 
@@ -74,6 +75,7 @@ class LowerToRowKernels:
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main and add the kernels; the module given is not changed."""
+        check_lowered_qdq(mod)
         lowered = mutate_main(mod, _Lowering(mod))
         kept = _without_stages(lowered)
         return _with_float_macs(_legalize_rest(kept), kept)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import tvm_tiny
-from tvm_tiny.build import kernels_of
+from tvm_tiny.arguments import kernels_of
 from tvm_tiny.errors import BoardError, ToolchainError
 from tvm_tiny.micro.boards import BOARDS
 from tvm_tiny.micro.firmware import build_firmware

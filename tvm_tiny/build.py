@@ -9,11 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
+import tvm
 from tvm.ir import IRModule
 
 from . import aot
+from .arguments import check_bytes, check_module, read_target
 from .errors import BudgetError
-from .micro.targets import Target, find_target
+from .micro.targets import Target
 from .pipeline import pipeline
 from .pools import BoardMemory, PoolUse
 from .schedules.packed.choice import Choice
@@ -58,7 +60,7 @@ class CompiledModel:
 
 def build(
     mod: IRModule,
-    target: str = "host",
+    target: str | Target | tvm.target.Target = "host",
     *,
     name: str = "default",
     sram: int | None = None,
@@ -72,20 +74,25 @@ def build(
     kernels: str | None = None,
     choices: Mapping[str, Choice] = MappingProxyType({}),
 ) -> CompiledModel:
-    """Compile a QDQ Relax module to C for `target`, a name of `tvm_tiny.micro.targets`.
+    """Compile a QDQ Relax module to C for `target`.
 
+    target: a name of `tvm_tiny.micro.targets`, or a TVM Target of kind c or llvm with an mcpu.
     name: prefix of all symbols, tvmgen_<name>_. sram, flash: budgets in bytes; None is no limit.
     fold_edges, io_in_arena, minimize, stream_input, stages: see `pipeline`. pools: the memory of
     a board (`tvm_tiny.pools.read_pools`), in place of one arena. kernels: the micro-kernels,
     "dsp", "mve", "plain", or "portable" for none; None takes those of the target's instruction
     set. choices: how to compute products, by `passes.select_kernels.workload`.
 
-    Raises DataError for an unknown target or a bad name, UnsupportedError for what cannot be
+    Raises DataError for an unknown target, kernels that it cannot run, values of wrong types or a
+    bad name, UnsupportedError for what cannot be
     compiled, BudgetError where the arena exceeds `sram`, the model does not fit the pools or the
     constants exceed `flash`.
     """
-    found = find_target(target)
+    found = read_target(target)
+    check_module(mod)
+    check_bytes("flash", flash)
     passes = pipeline(
+        target=found,
         fold_edges=fold_edges,
         io_in_arena=io_in_arena,
         sram=sram,
@@ -93,7 +100,7 @@ def build(
         stream_input=stream_input,
         stages=stages,
         pools=pools,
-        kernels=kernels_of(found) if kernels is None else kernels,
+        kernels=kernels,
         choices=choices,
     )
     lowered = passes(mod)
@@ -106,13 +113,6 @@ def build(
             f"model '{name}' computes in float and needs libm: link with -lm", stacklevel=2
         )
     return CompiledModel(program, lowered, found)
-
-
-def kernels_of(target: Target) -> str:
-    """The micro-kernels that are made for a target."""
-    if "mve" in target.features:
-        return "mve"
-    return "dsp" if "dsp" in target.features else "plain"
 
 
 def _check_budget(memory: str, what: str, needed: int, budget: int | None, name: str) -> None:

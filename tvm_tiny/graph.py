@@ -10,7 +10,7 @@ import numpy as np
 from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, IRModule, Tuple, TupleGetItem
 
-from .errors import UnsupportedError
+from .errors import DataError, UnsupportedError
 from .passes.emit_stage import IN_PLACE, MACS, OP
 from .passes.rebuild import bindings_of, results_of
 from .schedules import stage
@@ -120,7 +120,7 @@ class Graph:
 
 
 def read_graph(mod: IRModule) -> Graph:
-    """The graph of a module that LowerToRowKernels has lowered."""
+    """The graph of a module that LowerToRowKernels has lowered; DataError for any other."""
     reader = _Reader(mod)
     main = mod["main"]
     for param in main.params:
@@ -169,6 +169,12 @@ class _Reader:
             for position, item in enumerate(value.fields):
                 self.place[var, position] = self.find(item)
         elif isinstance(value, Call):
+            if name.startswith("tvm_tiny.") or name in ("relax.quantize", "relax.dequantize"):
+                raise DataError(
+                    f"plan of memory: tensor '{var.name}' is still the operator "
+                    f"{name.split('.', 1)[-1]}, not a kernel; run LowerToRowKernels before "
+                    "PlanMemory, or all of tvm_tiny.pipeline()"
+                )
             raise UnsupportedError(
                 f"{name.removeprefix('relax.')} (tensor '{var.name}'): there is no kernel for it"
             )

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import tvm
 import tvm_ffi
 from tvm.relax.pipeline import register_pipeline
 
 from . import errors, transform
-from .passes.select_kernels import PORTABLE
+from .arguments import (
+    check_bytes,
+    check_flags,
+    check_kernels,
+    check_memory,
+    check_stages,
+    read_target,
+)
+from .micro.targets import Target
 from .pools import BoardMemory
 from .schedules.packed.choice import Choice
+from .text import did_you_mean
 
 # Errors raised inside a pass come back through TVM as what they are.
 for _error in (errors.TvmTinyError, *errors.TvmTinyError.__subclasses__()):
@@ -21,6 +32,7 @@ for _error in (errors.TvmTinyError, *errors.TvmTinyError.__subclasses__()):
 
 def pipeline(
     *,
+    target: str | Target | tvm.target.Target | None = None,
     fold_edges: bool = True,
     io_in_arena: bool = True,
     sram: int | None = None,
@@ -28,24 +40,38 @@ def pipeline(
     stream_input: bool = False,
     stages: Sequence[tuple[str, str]] = (),
     pools: BoardMemory | None = None,
-    kernels: str = PORTABLE,
+    kernels: str | None = None,
     choices: Mapping[str, Choice] = MappingProxyType({}),
 ) -> tvm.transform.Sequential:
     """The passes from QDQ Relax to a module the C generator takes.
 
+    target: the processor, see `build`; its instruction set says which kernels there are. None:
+    every processor, by portable kernels.
     fold_edges: let the C take and give int8 NHWC tensors where the model has float or NCHW ones
     around a quantize or dequantize. io_in_arena: plan inputs and outputs into the arena.
     sram, minimize: a budget for the arena in bytes, or the least memory; stream_input: take the
     input row by row; see `PartitionStages`. stages: these instead of those it would find, each
     its first and last operator by the names of their results; see `StreamStages`. pools: the
     memory of a board, for a budget and in place of the one arena. kernels, choices: the
-    micro-kernels, see `SelectKernels`.
+    micro-kernels, see `SelectKernels`, where they are not to be those of the target.
 
-    Raises DataError for `stages` together with `minimize`, `pools` together with `sram`, or
-    `stream_input` without `io_in_arena`: outputs lie in the arena that holds the rows.
+    Raises DataError for values of wrong types, kernels that the target cannot run, `stages`
+    together with `minimize`, `pools` together with `sram`, or `stream_input` without
+    `io_in_arena`: outputs lie in the arena that holds the rows.
 
     Every pass leaves a valid module that runs on Relax's virtual machine.
     """
+    found = None if target is None else read_target(target)
+    chosen = check_kernels(kernels, found)
+    check_bytes("sram", sram)
+    check_flags(
+        fold_edges=fold_edges,
+        io_in_arena=io_in_arena,
+        minimize=minimize,
+        stream_input=stream_input,
+    )
+    check_stages(stages)
+    check_memory(pools, choices)
     if pools is not None and sram is not None:
         raise errors.DataError("the memory pools say how much SRAM there is: leave out sram")
     if stream_input and not io_in_arena:
@@ -57,7 +83,7 @@ def pipeline(
             *_integers(fold_edges, io_in_arena),
             # Phase 3: memory and kernels.
             *_partition(
-                sram, minimize, io_in_arena, stream_input, stages, pools, (kernels, choices)
+                sram, minimize, io_in_arena, stream_input, stages, pools, (chosen, choices)
             ),
             transform.LowerToRowKernels(),
             transform.HoistScratch(),
@@ -116,7 +142,14 @@ def _partition(
     return [*made, transform.StreamStages(stages)]
 
 
+_OPTIONS = tuple(inspect.signature(pipeline).parameters)
+
+
 @register_pipeline("tvm_tiny")
-def _registered() -> tvm.transform.Sequential:
-    """`relax.get_pipeline("tvm_tiny")`."""
-    return pipeline()
+def _registered(**options: Any) -> tvm.transform.Sequential:
+    """`relax.get_pipeline("tvm_tiny", target=...)`; options: those of `pipeline`."""
+    unknown = sorted(set(options) - set(_OPTIONS))
+    if unknown:
+        hint = did_you_mean(unknown[0], _OPTIONS)
+        raise errors.DataError(f"the pipeline has no option {unknown[0]!r}{hint}")
+    return pipeline(**options)

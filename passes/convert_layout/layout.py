@@ -7,6 +7,7 @@ from tvm import relax
 
 from tvm_tiny.reference.real import FUNCTIONS
 
+from ..qdq_form import check_qdq_form
 from . import axes, elementwise, shapes, windows
 from .emitter import Handlers
 from .rewriter import REORDERING, Rewriter
@@ -75,6 +76,7 @@ class ConvertLayout:
         self, mod: tvm.IRModule, context: tvm.transform.PassContext
     ) -> tvm.IRModule:
         """Rewrite every function of `mod` into a new module."""
+        check_qdq_form(mod)
         functions = dict(mod.functions.items())
         changed = {
             var: Rewriter(function, HANDLERS).rewrite()

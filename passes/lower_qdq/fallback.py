@@ -30,8 +30,8 @@ class FloatTensor:
 
     @property
     def names(self) -> list[str]:
-        """Of the operators, as Relax has them."""
-        return [call.op.name.removeprefix("relax.") for _, call in self.operators]
+        """Of the operators, as Relax has them; of a kernel, that of its function."""
+        return [_operator(call) for _, call in self.operators]
 
     def reason(self, known: Mapping[str, str]) -> str:
         """Why: what a rule said of it, or else what can be seen. known: by name of the tensor."""
@@ -98,6 +98,11 @@ def _on_floats(call: Call, result: relax.Var) -> bool:
     if call.op.name == "relax.quantize":
         return False
     return any(_is_float(var) for var in (result, *call.args) if isinstance(var, relax.Var))
+
+
+def _operator(call: Call) -> str:
+    name = str(call.op.name.removeprefix("relax."))
+    return f"kernel {call.args[0].name_hint}" if name == "call_tir" else name
 
 
 def _is_float(var: relax.Var) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tvm_tiny.build import kernels_of
+from tvm_tiny.arguments import kernels_of
 from tvm_tiny.micro.boards import BOARDS
 
 ROOT = Path(__file__).resolve().parents[2]

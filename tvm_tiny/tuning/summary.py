@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tvm.ir import IRModule
 
-from ..build import kernels_of
+from ..arguments import kernels_of
 from ..schedules.packed.choice import Choice
 from .firmware import emulated
 from .log import Log, Measured, Origin, best

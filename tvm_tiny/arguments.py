@@ -1,0 +1,133 @@
+"""Checks of what callers hand to `pipeline` and `build`: one line that says what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tvm
+from tvm.ir import IRModule
+
+from .errors import DataError
+from .micro.targets import TARGETS, Target, find_target
+from .passes.select_kernels import PORTABLE
+from .pools import BoardMemory
+from .schedules.packed.isa import ISAS
+from .text import did_you_mean
+
+# Kernels -> what a processor must have for them; on the host all of them are plain C.
+_NEEDED = {"dsp": "dsp", "mve": "mve"}
+_KERNELS = (*ISAS, PORTABLE)
+# Kinds of TVM's targets that mean a processor which C is compiled for.
+_KINDS = ("c", "llvm")
+
+
+def read_target(target: object) -> Target:
+    """The target of a name, or of a TVM Target: its mcpu, or the host where there is none.
+
+    Raises DataError for what is neither, and for processors that are not known.
+    """
+    if isinstance(target, Target):
+        return target
+    if isinstance(target, tvm.target.Target):
+        return _of_tvm(target)
+    if isinstance(target, str):
+        return find_target(target)
+    raise DataError(
+        f"target: {_shown(target)}, expected a name ({', '.join(TARGETS)}) or a TVM Target"
+    )
+
+
+def _of_tvm(target: tvm.target.Target) -> Target:
+    kind, attrs = str(target.kind.name), dict(target.attrs)
+    if kind not in _KINDS:
+        raise DataError(
+            f"target: TVM's kind {kind!r} is no processor that C is compiled for; expected a "
+            f"Target of kind 'c' with an mcpu, or a name ({', '.join(TARGETS)})"
+        )
+    triple, processor = str(attrs.get("mtriple", "")), str(attrs.get("mcpu", "host"))
+    if triple.startswith("riscv32"):
+        return find_target("rv32")
+    # LLVM's processors of larger machines are the host's.
+    is_host = kind == "llvm" and not triple.startswith(("arm", "thumb"))
+    return find_target("host" if is_host and processor not in TARGETS else processor)
+
+
+def kernels_of(target: Target) -> str:
+    """The micro-kernels that are made for a target."""
+    if "mve" in target.features:
+        return "mve"
+    return "dsp" if "dsp" in target.features else "plain"
+
+
+def check_kernels(kernels: object, target: Target | None) -> str:
+    """The kernels' name; by default those of the target, or portable ones where there is none.
+
+    Raises DataError for names that are not known, and for kernels that the target cannot run.
+    """
+    if kernels is None:
+        return PORTABLE if target is None else kernels_of(target)
+    if not isinstance(kernels, str) or kernels not in _KERNELS:
+        hint = did_you_mean(str(kernels).lower(), _KERNELS)
+        raise DataError(f"kernels: {_shown(kernels)} is not known{hint}")
+    needed = _NEEDED.get(kernels)
+    if target is not None and target.name != "host" and needed and needed not in target.features:
+        raise DataError(
+            f"kernels: {target.name} cannot run {kernels!r}; leave them out for those of the "
+            f"target, {kernels_of(target)!r}"
+        )
+    return kernels
+
+
+def check_bytes(name: str, value: object) -> None:
+    """DataError unless a budget is a positive number of bytes, or None."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return
+    raise DataError(
+        f"{name}: {_shown(value)}, expected bytes as a positive integer, such as {name}=64 * 1024"
+    )
+
+
+def check_flags(**flags: object) -> None:
+    """DataError unless all of them are True or False."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise DataError(f"{name}: {_shown(value)}, expected True or False")
+
+
+def check_stages(stages: object) -> None:
+    """DataError unless stages are pairs of names."""
+    pairs = list(stages) if isinstance(stages, Sequence) and not isinstance(stages, str) else None
+    if pairs is None or not all(map(_is_pair, pairs)):
+        raise DataError(
+            f"stages: {_shown(stages)}, expected pairs of names of tensors, such as "
+            'stages=[("first", "last")]'
+        )
+
+
+def _is_pair(pair: object) -> bool:
+    if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+        return False
+    return all(isinstance(name, str) for name in pair)
+
+
+def check_memory(pools: object, choices: object) -> None:
+    """DataError unless pools are those of a board, and choices a mapping."""
+    if pools is not None and not isinstance(pools, BoardMemory):
+        raise DataError(f"pools: {_shown(pools)}, expected what tvm_tiny.pools.read_pools gives")
+    if not isinstance(choices, Mapping):
+        raise DataError(f"choices: {_shown(choices)}, expected a mapping of workloads to choices")
+
+
+def check_module(mod: Any) -> None:
+    """DataError unless `mod` is a TVM module."""
+    if not isinstance(mod, IRModule):
+        raise DataError(
+            f"module: {_shown(mod)}, expected an IRModule; tvm_tiny.from_file reads model files"
+        )
+
+
+def _shown(value: object) -> str:
+    """A value as a message names it."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"a value of type {type(value).__name__}"
