@@ -26,7 +26,7 @@ def read_model_file(path: Path) -> bytes:
             raise ModelError(f"'{path}' has more than 2 GiB, which no model file can have")
         data = Path(path).read_bytes()
     except OSError as error:
-        raise ModelError(f"cannot read '{path}': {error.strerror or error}") from error
+        raise ModelError(f"'{path}' cannot be read: {error.strerror or error}") from error
     if data.startswith(LFS_POINTER):
         raise ModelError(
             f"'{path}' is a Git LFS pointer of {len(data)} bytes in place of the file; "

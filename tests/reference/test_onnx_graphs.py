@@ -158,7 +158,7 @@ def test_dynamic_shapes_and_unknown_operators_are_refused_together():
 
 
 def test_bad_files(tmp_path):
-    with pytest.raises(ModelError, match="cannot read"):
+    with pytest.raises(ModelError, match="cannot be read"):
         load_reference(tmp_path / "missing.onnx")
     for name, data in [("a.onnx", b"\xff" * 40), ("b.onnx", b""), ("c.tflite", b"text, no model"),
                        ("d.tflite", b"\x10\x00\x00\x00TFL3" + b"\xff" * 30)]:  # fmt: skip

@@ -48,7 +48,7 @@ def test_empty_text_and_truncated_files_are_model_errors(tmp_path: Path) -> None
     assert "not an ONNX model" in refusal(ModelError, b"hello, this is not a model\n" * 9)
     data = quantized_model().SerializeToString()
     assert "ONNX model" in refusal(ModelError, data[: len(data) // 2])
-    assert "cannot read" in refusal(ModelError, tmp_path / "missing.onnx")
+    assert "cannot be read" in refusal(ModelError, tmp_path / "missing.onnx")
 
 
 def test_mutated_models_end_in_a_clean_error_or_a_module() -> None:
