@@ -12,9 +12,9 @@ from tvm_tiny.reference.quantization import Rounding
 
 from .expression import quant
 from .island import Island
-from .movement import clamped, operand
+from .movement import operand
 from .quantized import Quantized, array_of, constant, ints
-from .tables import requantized
+from .tables import clamped, requantized
 
 _DOMAIN = np.arange(-128, 128).astype("int8")
 

@@ -8,14 +8,14 @@ import numpy as np
 from tvm import relax
 
 from tvm_tiny import ops
-from tvm_tiny.reference import elementwise
+from tvm_tiny.reference import activation, elementwise
 from tvm_tiny.reference.arithmetic import quantize_multiplier
 from tvm_tiny.reference.quantization import Quant
 
 from .expression import quant, single
 from .island import Island
 from .quantized import Quantized, constant
-from .tables import of_one_tensor
+from .tables import clamped, of_one_tensor
 
 _REFERENCE: dict[str, Callable[..., np.ndarray]] = {
     "add": elementwise.add,
@@ -78,15 +78,22 @@ def _product(a: Quantized, b: Quantized, island: Island) -> dict[str, int]:
 
 
 def prelu(island: Island) -> relax.Expr | None:
-    """quantize(prelu(x, alpha)), or the same as relu(x) + alpha * min(x, 0) -> qprelu."""
+    """quantize(prelu(x, alpha)), or the same as relu(x) + alpha * min(x, 0) -> qprelu.
+
+    With one slope it is a table.
+    """
     found = _prelu_operands(island)
     if found is None:
         return None
     x, alpha, slopes = found
+    distinct = np.unique(alpha.array) if alpha.array is not None else np.zeros(0)
+    if distinct.size == 1:
+        quants = quant(x), quant(alpha), Quant(island.scale, island.zp)
+        return of_one_tensor(island, [x], lambda v: activation.prelu(v, distinct, *quants))
     multiplier, shift = quantize_multiplier(x.real_scale / island.scale)
     product = x.real_scale * alpha.real_scale / island.scale
     alpha_multiplier, alpha_shift = quantize_multiplier(product)
-    return ops.call(
+    result = ops.call(
         "qprelu",
         [x.expr, slopes],
         x_zp=x.zp,
@@ -97,6 +104,7 @@ def prelu(island: Island) -> relax.Expr | None:
         alpha_multiplier=alpha_multiplier,
         alpha_shift=alpha_shift,
     )
+    return clamped(island, result)
 
 
 def _prelu_operands(island: Island) -> tuple[Quantized, Quantized, relax.Expr] | None:

@@ -15,7 +15,7 @@ from tvm_tiny.reference.quantization import Quant, quantize, quantize_value
 from . import moves
 from .island import Island
 from .quantized import Quantized, array_of, constant, ints
-from .tables import finish, requantized
+from .tables import clamped, finish, requantized
 
 
 def move(island: Island) -> relax.Expr | None:
@@ -141,11 +141,3 @@ def _bilinear_table(size: int, out: int, options: dict[str, bool]) -> relax.Expr
     """[out, 4]: lower index, upper index, weight of the lower, weight of the upper."""
     lower, upper, weight = bilinear_positions(size, out, **options)
     return constant(np.stack([lower, upper, 1024 - weight, weight], axis=1))
-
-
-def clamped(island: Island, expr: relax.Expr) -> relax.Expr:
-    """`expr`, already at the output's quantization, with a fused activation applied."""
-    if (island.low, island.high) == (-128, 127):
-        return expr
-    own = np.array(island.scale, "float32"), np.array(island.zp)
-    return finish(island, expr, Quantized(expr, *own, 0))

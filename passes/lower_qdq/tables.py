@@ -46,6 +46,13 @@ def finish(island: Island, expr: relax.Expr, source: Quantized) -> relax.Expr:
     return lookup_table(island.emit(expr), table, island.low, island.high)
 
 
+def clamped(island: Island, expr: relax.Expr) -> relax.Expr:
+    """`expr`, already at the output's quantization, with a fused activation applied."""
+    if (island.low, island.high) == (-128, 127):
+        return expr
+    return lookup_table(island.emit(expr), DOMAIN, island.low, island.high)
+
+
 def of_one_tensor(
     island: Island, operands: Sequence[Quantized], function: Callable[..., np.ndarray]
 ) -> relax.Expr | None:

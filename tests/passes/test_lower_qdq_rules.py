@@ -324,6 +324,25 @@ def test_prelu_in_both_forms():
     np.testing.assert_array_equal(run(first, x)[0], run(second, x)[0])
 
 
+def test_prelu_of_one_slope_is_a_table():
+    slope = relax.const(np.array([20, 20, 20], "int8"))
+    lowered = lower(island(lambda x: relax.op.nn.prelu(x, real(slope, 0.01), 1), (1, 3)))
+    assert names(lowered) == ["lut"]
+    # 2 * 0.01 * 17 = 0.34 of every step below the zero point.
+    np.testing.assert_array_equal(run(lowered, np.array([[13, 3, -97]], "int8"))[0], [[13, 3, -14]])
+
+
+def test_an_activation_behind_prelu_limits_it():
+    slope = relax.const(np.array([10, -20, 30], "int8"))
+
+    def build(emit, x):
+        return quantized(relax.op.clip(relax.op.nn.prelu(real(x), real(slope, 0.01), 1), 0, 6))
+
+    found = run(lower(module(build, (2, 3))), every_value((2, 3)))[0]
+    assert found.min() >= 3
+    assert found.max() <= 15
+
+
 def test_a_module_without_quantization_stays_as_it_is():
     mod = module(lambda emit, x: relax.op.reshape(x, (6,)), (2, 3))
     tvm.ir.assert_structural_equal(LowerQDQ()(mod), mod)

@@ -135,6 +135,8 @@ def prelu(context: Context, node: Node) -> list[Any]:
     padded = (1,) * (len(dims(data)) - raw.ndim) + raw.shape
     if not per_channel or (raw.size > 1 and padded[1] != channels):
         return convert_by_tvm(context, node)
+    if known is None and raw.size == 1:
+        return [leaky_relu(steps(context), data, float(raw.reshape(-1)[0]))]
     slopes = np.ascontiguousarray(np.broadcast_to(raw.reshape(-1), (channels,)))
     if known is None:
         alpha = relax.const(slopes)
