@@ -29,10 +29,20 @@ Path = tuple[Move, ...]
 
 @dataclass(frozen=True, eq=False)
 class Occurrence:
-    """A place where a quantized tensor enters an expression, behind the moves of `path`."""
+    """A place where a quantized tensor enters an expression, behind the moves of `path`.
+
+    condition: where its comparison enters, whether that holds for each value; else None.
+    """
 
     leaf: Quantized
     path: Path
+    condition: np.ndarray | None = None
+
+    def values(self, table: np.ndarray) -> np.ndarray:
+        """What enters, for the leaf's int8 values."""
+        if self.condition is None:
+            return dequantize(table, quant(self.leaf))
+        return np.asarray(self.condition[table.astype("int32") + 128])
 
     def order(self) -> np.ndarray | None:
         """Where each element of the leaf goes; None where that is decided at run time."""
@@ -82,7 +92,7 @@ class Reader:
             if isinstance(part, Application):
                 values.append(part.function(*(values[k] for k in part.args)))
             elif isinstance(part, Occurrence):
-                values.append(dequantize(next(given), quant(part.leaf)))
+                values.append(part.values(next(given)))
             else:
                 values.append(part)
         return values[-1]
@@ -115,6 +125,8 @@ class Reader:
 
     def _application(self, call: Call, path: Path) -> int | None:
         name = str(getattr(call.op, "name", "")).removeprefix("relax.")
+        if name == "tvm_tiny.lut":
+            return self._comparison(call, path)
         if name == "astype":
             return self.read(call.args[0], path) if str(call.attrs.dtype) in _CASTS else None
         function = FUNCTIONS.get(name.removeprefix("nn."))
@@ -126,6 +138,14 @@ class Reader:
         ]
         known = tuple(arg for arg in args if arg is not None)
         return self._append(Application(function, known)) if len(known) == len(args) else None
+
+    def _comparison(self, call: Call, path: Path) -> int | None:
+        """A comparison of an int8 tensor with a number, which is a table already."""
+        table = array_of(call.args[1])
+        if table is None or table.dtype != np.bool_ or str(call.args[0].ty.dtype) != "int8":
+            return None
+        one = np.ones((), "float32"), np.zeros((), "int8")
+        return self._append(Occurrence(Quantized(call.args[0], *one, 0), path, table))
 
     def _argument(self, arg: relax.Expr, path: Path) -> int | None:
         is_tensor = isinstance(getattr(arg, "ty", None), relax.TensorType)

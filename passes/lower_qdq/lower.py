@@ -62,8 +62,8 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     movement.pad,
     movement.concat,
     movement.resize,
-    comparison.select,
     tables.one_tensor,
+    comparison.select,
 )
 
 
