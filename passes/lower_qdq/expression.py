@@ -15,7 +15,7 @@ from tvm_tiny.reference.real import FUNCTIONS
 from . import moves
 from .island import Island
 from .move import Move
-from .quantized import Quantized, array_of, int8_table, number
+from .quantized import Quantized, array_of, bool_table, int8_table, number
 
 # All int8 values in the order of a table: index x + 128.
 DOMAIN = np.arange(-128, 128).astype("int8")
@@ -108,6 +108,9 @@ class Reader:
         move = moves.find(value, self._island.value)
         if move is not None:
             return self.read(move.source, (*path, move))
+        condition = bool_table(value)
+        if condition is not None:
+            return self._condition(value.args[0], condition, path)
         return self._application(value, path) if isinstance(value, Call) else None
 
     def _append(self, part: Application | Occurrence | np.ndarray) -> int:
@@ -122,6 +125,12 @@ class Reader:
         if one is not None:
             return self._append(dequantize(one, quant(leaf)))
         return self._append(Occurrence(leaf, path)) if leaf.per_tensor else None
+
+    def _condition(self, x: relax.Expr, table: np.ndarray, path: Path) -> int:
+        """What a comparison, a table by now, says of the int8 tensor `x`."""
+        plain = Quantized(x, np.asarray(1, "float32"), np.asarray(0, "int8"), 0)
+        entered = self._append(Occurrence(plain, path))
+        return self._append(Application(lambda q: table[q.astype("int32") + 128], (entered,)))
 
     def _application(self, call: Call, path: Path) -> int | None:
         name = str(getattr(call.op, "name", "")).removeprefix("relax.")

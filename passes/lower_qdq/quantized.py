@@ -70,11 +70,20 @@ def array_of(expr: relax.Expr) -> np.ndarray | None:
 
 def int8_table(value: relax.Expr) -> np.ndarray | None:
     """The values of a lut, where it maps int8 to int8; None for anything else."""
+    return _table(value, "int8")
+
+
+def bool_table(value: relax.Expr) -> np.ndarray | None:
+    """The values of a lut, where it maps int8 to bool; None for anything else."""
+    return _table(value, "bool")
+
+
+def _table(value: relax.Expr, dtype: str) -> np.ndarray | None:
     if not isinstance(value, Call) or getattr(value.op, "name", "") != "tvm_tiny.lut":
         return None
     table = array_of(value.args[1])
-    is_int8 = table is not None and str(value.args[0].ty.dtype) == str(table.dtype) == "int8"
-    return table if is_int8 else None
+    fits = table is not None and str(value.args[0].ty.dtype) == "int8" and table.dtype == dtype
+    return table if fits else None
 
 
 def constant(array: np.ndarray, dtype: str = "int32") -> GenericConst:
