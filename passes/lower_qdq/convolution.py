@@ -12,7 +12,7 @@ from tvm_tiny.reference.convolution import float32_ratio, safe_bias
 
 from .island import Island
 from .moves import axes_of
-from .quantized import Quantized, constant, ints
+from .quantized import Quantized, array_of, constant, ints
 
 
 def split_bias(island: Island, names: tuple[str, ...]) -> tuple[Call, Quantized | None] | None:
@@ -24,10 +24,31 @@ def split_bias(island: Island, names: tuple[str, ...]) -> tuple[Call, Quantized 
     if add is None:
         return None
     for left, right in (add.args, reversed(add.args)):
-        call, bias = island.match(left, *names), island.leaf(right)
+        call = island.match(left, *names)
+        bias = None if call is None else island.leaf(right) or _float_bias(island, call, right)
         if call is not None and bias is not None and bias.dtype == "int32":
             return call, bias
     return None
+
+
+def _float_bias(island: Island, call: Call, expr: relax.Expr) -> Quantized | None:
+    """A constant in float behind a product of quantized tensors, in steps of the accumulator."""
+    real = array_of(island.value(expr))
+    if real is None or call.op.name not in ("relax.nn.conv2d", "relax.matmul"):
+        return None
+    turned = island.match(call.args[1], "permute_dims")
+    x = island.activation(call.args[0])
+    w = island.leaf(call.args[1] if turned is None else turned.args[0])
+    channels = int(call.ty.shape[-1])
+    if x is None or w is None or w.array is None or real.shape[-1:] not in ((channels,), (1,), ()):
+        return None
+    if real.size not in (1, channels) or w.scale.size not in (1, channels):
+        return None
+    scale = np.broadcast_to(np.float32(x.real_scale) * w.scale.reshape(-1), channels)
+    steps = np.rint(np.broadcast_to(real.reshape(-1), channels) / scale.astype("float64"))
+    if np.abs(steps).max() > np.iinfo("int32").max:
+        return None
+    return Quantized(constant(steps), scale, np.zeros(channels, "int32"), 0)
 
 
 def weights(island: Island, expr: relax.Expr, axis: int = 0) -> Quantized | None:

@@ -46,6 +46,20 @@ def test_convolution_takes_bias_window_and_groups(groups, bias):
     assert bool(call.args[2].value.numpy().any()) is bias
 
 
+def test_a_bias_in_float_is_rounded_to_steps_of_the_accumulator():
+    real_bias = np.linspace(-2, 2, 8, dtype="float32")
+
+    def build(x):
+        return relax.op.add(conv(x, bias=False), relax.const(real_bias.reshape(1, 1, 1, 8)))
+
+    mod = island(build, NHWC)
+    call = calls(lower(mod))[-1]
+    assert call.op.name == "tvm_tiny.qconv2d"
+    x_scale, w_scale = (call.args[1].value.numpy() for call in calls(mod)[:2])
+    steps = real_bias / (x_scale * w_scale).astype("float64")
+    np.testing.assert_array_equal(call.args[2].value.numpy(), np.rint(steps))
+
+
 def kernel_with_zero_point(low, high, zero_points):
     """Weights [2, 1, 1, 4] from low to high, and what they stand for in steps of their scale."""
     values = np.linspace(low, high, 8).astype("int8").reshape(2, 1, 1, 4)
@@ -127,6 +141,11 @@ def test_fused_activations_become_limits(operator, activation, limits):
         ),
         (
             lambda x: relax.op.where(relax.op.equal(x, real_number(1)), x, real_number(-9)),
+            [(2, 3)],
+            ["lut"],
+        ),
+        (
+            lambda x: relax.op.where(relax.op.less(x, real_number(1)), relax.op.exp(x), x),
             [(2, 3)],
             ["lut"],
         ),
