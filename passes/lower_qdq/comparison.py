@@ -8,66 +8,94 @@ from tvm.ir import Call
 
 from tvm_tiny import ops
 from tvm_tiny.reference.comparison import RELATIONS, comparable
-from tvm_tiny.reference.quantization import Rounding
 
-from .expression import quant
+from .expression import DOMAIN, quant
 from .island import Island
 from .movement import operand
-from .quantized import Quantized, array_of, constant, ints
-from .tables import clamped, requantized
+from .quantized import Quantized, array_of, constant
+from .tables import (
+    Found,
+    clamped,
+    condition_table,
+    expression_of_one,
+    function_of_one,
+    requantized,
+)
 
-_DOMAIN = np.arange(-128, 128).astype("int8")
+_LOGIC = ("logical_and", "logical_not", "logical_or", "logical_xor")
+# What gives bool, by Relax's names.
+PREDICATES = (*RELATIONS, *_LOGIC, "isinf", "isnan")
+
+# An int8 expression, and what is compared for each of the values -128 .. 127.
+Side = tuple[relax.Expr, np.ndarray]
 
 
-def compare(island: Island, call: Call) -> relax.Expr | None:
-    """relation(a, b) -> a table where one of them is one number, else `compare`."""
-    relation = call.op.name.removeprefix("relax.")
-    rounding = island.reference_rounding
-    sides = [island.activation(arg) for arg in call.args]
-    numbers = [
-        _number(island, arg, side, rounding) for arg, side in zip(call.args, sides, strict=True)
+def predicate(island: Island, call: Call) -> relax.Expr | None:
+    """A condition on one tensor -> a table of bool; a relation of two tensors -> `compare`.
+
+    A condition is a relation, or logic on conditions.
+    """
+    tensors = [island.activation(arg) for arg in call.args]
+    quantized = [x for x in tensors if x is not None]
+    related = _name(call) in RELATIONS
+    if related and len(quantized) == 2:
+        found = _of_quantized(island, call, quantized)
+    else:
+        found = expression_of_one(island)
+    if found is not None:
+        return condition_table(island, found)
+    return _compared(island, call, tensors) if related and quantized else None
+
+
+def _name(call: Call) -> str:
+    return str(call.op.name.removeprefix("relax."))
+
+
+def _of_quantized(island: Island, call: Call, operands: list[Quantized]) -> Found | None:
+    """A relation of functions of one tensor, or of a tensor and a quantized number."""
+
+    def relation(*codes: np.ndarray) -> np.ndarray:
+        values = (_values(island, x, c) for x, c in zip(operands, codes, strict=True))
+        return RELATIONS[_name(call)](*values)
+
+    return function_of_one(island, operands, relation)
+
+
+def _values(island: Island, x: Quantized, codes: np.ndarray = DOMAIN) -> np.ndarray:
+    return comparable(codes, quant(x), island.reference_rounding)
+
+
+def _compared(
+    island: Island, call: Call, tensors: list[Quantized | None]
+) -> relax.Expr | None:
+    sides = [
+        (x.expr, _values(island, x)) if x is not None else _thresholds(island, arg)
+        for x, arg in zip(tensors, call.args, strict=True)
     ]
-    for k, (x, other) in enumerate(zip(sides, reversed(numbers), strict=True)):
-        if x is not None and other is not None:
-            values = comparable(_DOMAIN, quant(x), rounding)
-            pair = (values, other) if k == 0 else (other, values)
-            return _table(island, x, RELATIONS[relation](*pair), ints(call.ty.shape))
-    a, b = sides
-    if a is None or b is None:
+    if any(side is None for side in sides):
         return None
-    operands = [a.expr, b.expr, *_ranks(a, b, rounding)]
-    return ops.call("compare", operands, relation=relation)
+    (a, a_values), (b, b_values) = (side for side in sides if side is not None)
+    return ops.call("compare", [a, b, *_ranks(a_values, b_values)], relation=_name(call))
 
 
-def _number(
-    island: Island, expr: relax.Expr, side: Quantized | None, rounding: Rounding
-) -> np.ndarray | None:
-    """What is compared of a constant of one element; None for anything else."""
-    if side is not None:
-        values = side.array
-        if values is None or values.size != 1:
-            return None
-        return comparable(values, quant(side), rounding).reshape(())
+def _thresholds(island: Island, expr: relax.Expr) -> Side | None:
+    """A constant tensor of at most 256 different floats, as int8 codes of them."""
     array = array_of(island.value(expr))
-    if array is None or array.size != 1 or rounding is not Rounding.FLOAT32:
+    if array is None or array.dtype != np.float32 or np.isnan(array).any():
         return None
-    return array.astype("float32").reshape(())
+    values, codes = np.unique(array, return_inverse=True)
+    if len(values) > len(DOMAIN):
+        return None
+    coded = constant(codes.reshape(array.shape) - 128, "int8")
+    return coded, np.pad(values, (0, len(DOMAIN) - len(values)), mode="edge")
 
 
-def _table(island: Island, x: Quantized, table: np.ndarray, shape: list[int]) -> relax.Expr:
-    looked_up = ops.call("lut", [x.expr, constant(table, "bool")])
-    if list(x.shape) == shape:
-        return looked_up
-    return relax.op.reshape(island.emit(looked_up), shape)
-
-
-def _ranks(a: Quantized, b: Quantized, rounding: Rounding) -> list[relax.Expr]:
+def _ranks(a: np.ndarray, b: np.ndarray) -> list[relax.Expr]:
     """Tables of the place of each value of a and b among all of them; none where none is needed."""
-    values = [comparable(_DOMAIN, quant(x), rounding) for x in (a, b)]
-    if quant(a) == quant(b) and np.all(np.diff(values[0]) > 0):
+    if np.array_equal(a, b) and np.all(np.diff(a) > 0):
         return []
-    known = np.unique(np.concatenate(values))
-    return [constant(np.searchsorted(known, v), "int16") for v in values]
+    known = np.unique(np.concatenate([a, b]))
+    return [constant(np.searchsorted(known, values), "int16") for values in (a, b)]
 
 
 def select(island: Island) -> relax.Expr | None:

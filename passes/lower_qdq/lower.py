@@ -13,7 +13,6 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_tiny import ops
 from tvm_tiny.interface import ROUNDING
-from tvm_tiny.reference.comparison import RELATIONS
 
 from ..rebuild import mutate_main
 from . import (
@@ -147,8 +146,8 @@ class _LowerIslands(PyExprMutator):
             return self._lower_argmax(call)
         if name == "relax.astype":
             return self._lower_cast(call)
-        if name.removeprefix("relax.") in RELATIONS:
-            lowered = comparison.compare(self._island(call, 1.0, 0), call)
+        if name.removeprefix("relax.") in comparison.PREDICATES:
+            lowered = comparison.predicate(self._island(call, 1.0, 0), call)
             return call if lowered is None else lowered
         return call
 

@@ -53,10 +53,30 @@ def clamped(island: Island, expr: relax.Expr) -> relax.Expr:
     return lookup_table(island.emit(expr), DOMAIN, island.low, island.high)
 
 
+Found = tuple[relax.Expr, np.ndarray]
+
+
+def condition_table(island: Island, found: Found) -> relax.Expr:
+    """The table of a condition, applied to every element of the tensor that it is a function of."""
+    x, table = found
+    return shaped(island, ops.call("lut", [x, constant(table, "bool")]), x)
+
+
 def of_one_tensor(
     island: Island, operands: Sequence[Quantized], function: Callable[..., np.ndarray]
 ) -> relax.Expr | None:
-    """A function of int8 arrays as a table, where its operands are functions of one tensor.
+    """A function of int8 arrays as a table, where its operands are functions of one tensor."""
+    found = function_of_one(island, operands, function)
+    if found is None:
+        return None
+    root, table = found
+    return shaped(island, lookup_table(root, table, island.low, island.high), root)
+
+
+def function_of_one(
+    island: Island, operands: Sequence[Quantized], function: Callable[..., np.ndarray]
+) -> Found | None:
+    """The tensor that all operands are functions of, and the function's value for each of its own.
 
     Operands that are constants of one element are numbers; None where none is a tensor.
     """
@@ -65,12 +85,21 @@ def of_one_tensor(
     if shared is None:
         return None
     root, tables = shared[0], iter(shared[1])
-    table = function(*(next(tables) if (n := single(x)) is None else n for x in operands))
-    return _shaped(island, lookup_table(root, table, island.low, island.high), root)
+    return root, function(*(next(tables) if (n := single(x)) is None else n for x in operands))
 
 
 def one_tensor(island: Island) -> relax.Expr | None:
-    """quantize(any elementwise expression of one int8 tensor) -> a table of its values.
+    """quantize(any elementwise expression of one int8 tensor) -> a table of its values."""
+    found = expression_of_one(island)
+    if found is None:
+        return None
+    x, values = found
+    table = quantized(values, Quant(island.scale, island.zp), island.reference_rounding)
+    return shaped(island, lookup_table(x, table, island.low, island.high), x)
+
+
+def expression_of_one(island: Island) -> Found | None:
+    """The int8 tensor that the island's elementwise expression reads, and its value for each int8.
 
     The tensor may occur several times, moved in the same way each time; every other operand is a
     constant of one element.
@@ -83,10 +112,7 @@ def one_tensor(island: Island) -> relax.Expr | None:
     if shared is None or not _move_alike(places):
         return None
     root, tables = shared
-    target = Quant(island.scale, island.zp)
-    table = quantized(reader.evaluate(tables), target, island.reference_rounding)
-    moved = _moved(island, root, places[0])
-    return _shaped(island, lookup_table(moved, table, island.low, island.high), moved)
+    return _moved(island, root, places[0]), reader.evaluate(tables)
 
 
 def _move_alike(places: list[Occurrence]) -> bool:
@@ -105,7 +131,7 @@ def _moved(island: Island, root: relax.Expr, place: Occurrence) -> relax.Expr:
     return root
 
 
-def _shaped(island: Island, result: relax.Expr, x: relax.Expr) -> relax.Expr:
+def shaped(island: Island, result: relax.Expr, x: relax.Expr) -> relax.Expr:
     """`result`, of the shape of `x`, in the island's: constants of higher rank add extents of 1."""
     shape = ints(island.core.ty.shape)
     return result if ints(x.ty.shape) == shape else relax.op.reshape(island.emit(result), shape)

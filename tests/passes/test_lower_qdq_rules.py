@@ -273,12 +273,64 @@ def test_comparisons_are_those_of_the_reference(relation, scales, rounding):
     np.testing.assert_array_equal(run(lower(mod), x[:, None], x)[0], expected)
 
 
+CONDITIONS = {
+    "a function of the tensor": lambda x: relax.op.less(relax.op.exp(x), real_number(2)),
+    "a number on the left": lambda x: relax.op.greater_equal(real_number(0.7), x),
+    "logic": lambda x: relax.op.logical_not(
+        relax.op.logical_and(
+            relax.op.greater(x, real_number(-1)), relax.op.less_equal(x, real_number(2))
+        )
+    ),
+    "exclusive or": lambda x: relax.op.logical_xor(
+        relax.op.isnan(x), relax.op.equal(x, real_number(1.5))
+    ),
+}
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_conditions_on_one_tensor_are_a_table(condition):
+    mod = module(lambda emit, x: emit(CONDITIONS[condition](real(x))), (256,))
+    x = every_value((256,))
+    lowered = lower(mod)
+    assert names(lowered) == ["lut"]
+    np.testing.assert_array_equal(run(lowered, x)[0], run(mod, x)[0])
+
+
+def thresholds(count):
+    """A comparison of a tensor with so many different floats, one a row."""
+    limits = np.linspace(-70, 70, count, dtype="float32").reshape(-1, 1)
+    limits[0] = np.inf
+    mod = module(lambda emit, x: emit(relax.op.greater(real(x), relax.const(limits))), (256,))
+    return mod["main"].with_attr("tvm_tiny.rounding", "float32"), limits
+
+
+def test_a_tensor_is_compared_with_a_constant_tensor_of_floats():
+    main, limits = thresholds(count=256)
+    lowered = lower(tvm.IRModule({"main": main}))
+    assert names(lowered) == ["compare"]
+    x = every_value((256,))
+    expected = (x.astype("float32") - 3) * np.float32(0.5) > limits
+    np.testing.assert_array_equal(run(lowered, x)[0], expected)
+
+
+def test_a_constant_tensor_of_more_floats_than_int8_has_values_stays_in_float():
+    main, _ = thresholds(count=257)
+    with pytest.warns(FloatFallbackWarning, match="greater"):
+        LowerQDQ()(tvm.IRModule({"main": main}))
+
+
 def test_comparisons_of_floats_are_named_as_float():
-    def build(emit, a):
-        return emit(relax.op.less(emit(relax.op.exp(real(a))), relax.const(np.float32(2))))
+    def build(emit, a, b):
+        return emit(relax.op.less(emit(relax.op.exp(real(a))), real(b)))
 
     with pytest.warns(FloatFallbackWarning, match="less"):
-        LowerQDQ()(module(build, (3,)))
+        LowerQDQ()(module(build, (3,), (3,)))
+
+
+def test_the_comparison_of_a_float_input_says_why_it_is_float():
+    mod = module(lambda emit, x: emit(relax.op.less(x, real_number(1))), (3,), dtype="float32")
+    with pytest.warns(FloatFallbackWarning, match="what it reads is not quantized"):
+        LowerQDQ()(mod)
 
 
 def test_a_change_of_scale_around_a_move_is_a_table():

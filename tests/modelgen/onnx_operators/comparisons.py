@@ -11,12 +11,15 @@ RELATIONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 
 
 def compared(graph: Graph, op: str, x: Value) -> str:
-    """`op` of x and a float number, a constant of another quantization, or x itself."""
+    """`op` of x and a float number, constant floats or quantized ones, or x itself."""
     draw = graph.draw
-    kind = draw.integer(0, 2)
+    kind = draw.integer(0, 3)
     if kind == 0:
         level = (draw.integer(-128, 127) - x.quant.zero_point) * np.float32(x.quant.scale)
         other = graph.constant("threshold", np.float32(level))
+    elif kind == 3:
+        levels = draw.integers(x.shape[-1:], -128, 127, "int8") - np.float32(x.quant.zero_point)
+        other = graph.constant("thresholds", levels * np.float32(x.quant.scale))
     else:
         other = graph.dequantize(graph.constant_value(x.shape) if kind == 1 else x)
     operands = [graph.dequantize(x), other]
