@@ -1,15 +1,71 @@
-"""Which operators the frontends take, read from their own tables."""
+"""Which operators the frontends take, read from their own tables, and for which ranks.
+
+What is listed is tested: tests/test_listed_operators.py compiles every entry in each rank and type,
+alone and beside a convolution, and runs it. TVM's own frontend knows more ONNX operators; what it
+makes of those may compile, in float, and is not promised here.
+"""
 
 from __future__ import annotations
 
-import onnx
-from tvm.relax.frontend.onnx import onnx_frontend
+from dataclasses import dataclass
 
 from tvm_tiny.frontend.onnx import DYNAMIC
 from tvm_tiny.frontend.onnx.convert import TABLE as ONNX_TABLE
 from tvm_tiny.frontend.onnx.prepare.activation import STANDARD
 from tvm_tiny.frontend.onnx.prepare.qlinear import EXPANSIONS
 from tvm_tiny.frontend.tflite.ops import CONVERTERS, floating
+
+# No opset has both Upsample and QuantizeLinear; the other one is in no opset at all.
+_IN_NO_FILE = frozenset({"SimplifiedLayerNormalization", "Upsample"})
+
+_TYPES = {"tflite": ("int8",), "onnx": ("int8", "uint8")}
+# Ranks of an operator's first operand, where they are not all of its format's.
+_ALL_RANKS = {"tflite": (1, 2, 3, 4), "onnx": (2, 3, 4)}
+_IMAGES, _BATCHED, _SPATIAL = (4,), (2, 3, 4), (3, 4)
+_RANKS: dict[str, dict[str, tuple[int, ...]]] = {
+    "tflite": {
+        **dict.fromkeys(("AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D"), _IMAGES),
+        **dict.fromkeys(("DEPTH_TO_SPACE", "MAX_POOL_2D", "RESIZE_BILINEAR"), _IMAGES),
+        **dict.fromkeys(("RESIZE_NEAREST_NEIGHBOR", "SPACE_TO_DEPTH", "TRANSPOSE_CONV"), _IMAGES),
+        **dict.fromkeys(("ARG_MAX", "ARG_MIN", "BATCH_MATMUL", "FULLY_CONNECTED"), _BATCHED),
+        **dict.fromkeys(("BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND"), _SPATIAL),
+        **dict.fromkeys(("EXPAND_DIMS", "PACK"), (1, 2, 3)),
+        "UNPACK": _BATCHED,
+    },
+    "onnx": {
+        **dict.fromkeys(("DepthToSpace", "PRelu", "QLinearGlobalAveragePool"), _IMAGES),
+        **dict.fromkeys(("QLinearAveragePool", "SpaceToDepth", "Squeeze"), _IMAGES),
+        **dict.fromkeys(("AveragePool", "Conv", "ConvTranspose", "GlobalAveragePool"), _SPATIAL),
+        **dict.fromkeys(("GlobalMaxPool", "GroupNormalization", "MaxPool", "Pad"), _SPATIAL),
+        **dict.fromkeys(("InstanceNormalization", "QLinearConv", "Resize"), _SPATIAL),
+        **dict.fromkeys(("Gemm", "QGemm"), (2,)),
+        "Unsqueeze": (2, 3),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An operator that compiles. form: "integer" or "float", in all of these ranks and types.
+
+    ranks: of its first operand. types: in which activations are stored.
+    """
+
+    format: str
+    operator: str
+    form: str
+    ranks: tuple[int, ...]
+    types: tuple[str, ...]
+
+
+def listed(model_format: str) -> list[Listed]:
+    """Every operator of a format, sorted."""
+    table = tflite_operators() if model_format == "tflite" else onnx_operators()
+    ranks, types = _RANKS[model_format], _TYPES[model_format]
+    return [
+        Listed(model_format, name, form, ranks.get(name, _ALL_RANKS[model_format]), types)
+        for name, form in table.items()
+    ]
 
 
 def tflite_operators() -> dict[str, str]:
@@ -19,11 +75,7 @@ def tflite_operators() -> dict[str, str]:
 
 
 def onnx_operators() -> dict[str, str]:
-    """ONNX operator -> "integer", "float", or "tvm" where TVM's own frontend decides."""
-    by_tvm = set(onnx_frontend._get_convert_map()) - set(DYNAMIC)
-    forms = {name: "tvm" for name in by_tvm if onnx.defs.has(name)}
-    forms |= dict.fromkeys(ONNX_TABLE, "integer")
-    forms |= dict.fromkeys((*EXPANSIONS, *STANDARD), "integer")
-    # Folded into the convolution before it.
-    forms["BatchNormalization"] = "integer"
-    return dict(sorted(forms.items()))
+    """ONNX operator -> "integer" or "float"."""
+    # BatchNormalization is folded into the convolution before it.
+    names = {*ONNX_TABLE, *EXPANSIONS, *STANDARD, "BatchNormalization"}
+    return dict.fromkeys(sorted(names - set(DYNAMIC) - _IN_NO_FILE), "integer")

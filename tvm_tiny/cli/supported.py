@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import Enum
 from typing import Annotated
 
@@ -13,8 +14,12 @@ from .printer import Printer, listing
 _MEANING = {
     "integer": "int8 in, int8 out, exact",
     "float": "computed in float on the device, with a warning",
-    "tvm": "computed in float, if TVM's own frontend takes the operator as it is used",
 }
+
+
+_OTHERS = (
+    "Operators of other ranks and types run in float, with a warning that says why, or are refused."
+)
 
 
 class ModelFormat(str, Enum):
@@ -33,15 +38,21 @@ def supported_ops(
     """List the operators that can be compiled, and how each is computed."""
     printer = Printer("supported-ops", as_json=as_json)
     with printer.stage("reading the frontends' tables"):
-        from .operator_tables import onnx_operators, tflite_operators
+        from .operator_tables import listed
 
-        tables = {"tflite": tflite_operators, "onnx": onnx_operators}
-        wanted = list(tables) if model_format is None else [model_format.value]
-        forms = [(name, op, form) for name in wanted for op, form in tables[name]().items()]
+        formats = list(ModelFormat) if model_format is None else [model_format]
+        found = [entry for name in formats for entry in listed(name.value)]
     fields = {
-        "operators": [{"format": f, "operator": op, "form": form} for f, op, form in forms],
+        "operators": [
+            {**asdict(entry), "ranks": list(entry.ranks), "types": list(entry.types)}
+            for entry in found
+        ],
         "forms": _MEANING,
     }
-    headers = [("format", "left"), ("operator", "left"), ("form", "left")]
+    headers = [(name, "left") for name in ("format", "operator", "form", "ranks", "types")]
+    rows = [
+        (e.format, e.operator, e.form, ", ".join(map(str, e.ranks)), ", ".join(e.types))
+        for e in found
+    ]
     legend = [f"{form}: {meaning}" for form, meaning in _MEANING.items()]
-    printer.finish(fields, [listing(headers, forms), "", *legend])
+    printer.finish(fields, [listing(headers, rows), "", *legend, _OTHERS])

@@ -176,7 +176,7 @@ def clip(
 def relu(
     x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant, activation: str = "relu"
 ) -> Int8Array:
-    """A standalone relu, relu6 or relu_n1_to_1."""
+    """A standalone relu, relu6, relu_0_to_1 or relu_n1_to_1."""
     return clip(x, x_quant, y_quant, activation_limits(activation, y_quant))
 
 

@@ -37,6 +37,7 @@ QLINEAR: dict[str, Form] = {
     "QLinearLeakyRelu": Form("LeakyRelu", (0,), 3),
     "QLinearMatMul": Form("MatMul", (0, 3), 6),
     "QLinearMul": Form("Mul", (0, 3), 6),
+    "QLinearReduceMean": Form("ReduceMean", (0,), 3),
     "QLinearSigmoid": Form("Sigmoid", (0,), 3),
     "QLinearSoftmax": Form("Softmax", (0,), 3),
 }

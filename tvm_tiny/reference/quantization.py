@@ -43,6 +43,7 @@ ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {
     "none": (None, None),
     "relu": (0.0, None),
     "relu6": (0.0, 6.0),
+    "relu_0_to_1": (0.0, 1.0),
     "relu_n1_to_1": (-1.0, 1.0),
 }
 

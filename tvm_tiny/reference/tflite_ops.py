@@ -473,6 +473,7 @@ INTEGER: dict[str, Handler] = {
     "REDUCE_MIN": _reduce(reduction.smallest),
     "RELU": _unary(activation.relu),
     "RELU6": _relu6,
+    "RELU_0_TO_1": _unary(activation.relu, activation="relu_0_to_1"),
     "RELU_N1_TO_1": _unary(activation.relu, activation="relu_n1_to_1"),
     "RESIZE_BILINEAR": _resize,
     "RESIZE_NEAREST_NEIGHBOR": _resize,
