@@ -205,7 +205,8 @@ def test_supported_ops(cli, check):
     check("supported-ops", document)
     forms = {(op["format"], op["operator"]): op["form"] for op in document["operators"]}
     assert forms["tflite", "CONV_2D"] == forms["onnx", "QLinearConv"] == "integer"
-    assert forms["tflite", "EXP"] == "float"
+    assert forms["tflite", "EXP"] == "integer"
+    assert forms["tflite", "POW"] == "float"
     assert ("onnx", "ConvInteger") not in forms
     only = cli("supported-ops", "--format", "tflite", "--json").json
     assert {op["format"] for op in only["operators"]} == {"tflite"}
