@@ -107,6 +107,35 @@ def test_pickled_modules_are_not_loaded(tmp_path: Path) -> None:
     assert "no program" in refusal(ModelError, lambda: from_file(tmp_path / "m.pt2"))
 
 
+def test_an_open_batch_is_one(tmp_path: Path, batch: torch.Tensor) -> None:
+    sizes = ({0: torch.export.Dim("n")},)
+    program = torch.export.export(network().eval(), (batch,), dynamic_shapes=sizes)
+    torch.export.save(program, tmp_path / "m.pt2")
+    module = from_file(tmp_path / "m.pt2", Calibration({"input": batch.numpy()}))
+    assert [int(d) for d in module["main"].params[0].ty.shape] == [1, 2, 6, 6]
+
+
+def test_expressions_that_are_no_sizes_are_not_evaluated(
+    tmp_path: Path, program: torch.export.ExportedProgram
+) -> None:
+    torch.export.save(program, tmp_path / "m.pt2")
+    trap = {"as_expr": {"expr_str": f"open('{tmp_path / 'trapped'}', 'w')", "hint": None}}
+    with (
+        zipfile.ZipFile(tmp_path / "m.pt2") as source,
+        zipfile.ZipFile(tmp_path / "bad.pt2", "w") as target,
+    ):
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("models/model.json"):
+                document = json.loads(content)
+                values = document["graph_module"]["graph"]["tensor_values"]
+                values["input"]["sizes"][0] = trap
+                content = json.dumps(document).encode()
+            target.writestr(name, content)
+    assert "no size" in refusal(UnsupportedError, lambda: from_file(tmp_path / "bad.pt2"))
+    assert not (tmp_path / "trapped").exists()
+
+
 class Harmful:
     """Writes a file when it is unpickled."""
 

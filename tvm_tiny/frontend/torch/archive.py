@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     import torch
 
 _WITH_CODE = re.compile(r"/data/(aotinductor/|constants/(custom_obj|opaque_obj))")
-_SIZE = re.compile(r"[su]\d+|Max|Min|Mod|FloorDiv|CeilDiv|PythonMod|oo|int_oo")
+# Open sizes, such as a batch's, are expressions that SymPy evaluates: Symbol('s31', integer=True).
+_SYMBOL = re.compile(r"'[su]\d+'")
+_IN_SIZES = {
+    *("Symbol", "positive", "nonnegative", "integer", "True", "False", "Integer"),
+    *("Add", "Mul", "Pow", "Max", "Min", "Mod", "FloorDiv", "CeilDiv", "PythonMod"),
+}
 _HOW = "torch.export.save(torch.export.export(module.eval(), inputs), 'model.pt2')"
 
 
@@ -99,8 +104,9 @@ def _check_json(path: Path, name: str, value: Any) -> Iterator[str]:
         yield value["path_name"]
     expression = value.get("expr_str")
     if isinstance(expression, str):
-        rest = _SIZE.sub("", expression)
-        if re.search(r"[^\W\d]|\"|'", rest):
+        rest = _SYMBOL.sub("", expression)
+        names = set(re.findall(r"[^\W\d]\w*", rest))
+        if re.search(r"[\"'.\[\]{}]", rest) or not names <= _IN_SIZES:
             raise UnsupportedError(f"'{path}' holds an expression that is no size; not loaded")
     for item in value.values():
         yield from _check_json(path, name, item)

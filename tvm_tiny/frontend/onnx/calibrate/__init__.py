@@ -1,7 +1,8 @@
 """Post-training quantization of a float ONNX model with onnxruntime (an optional dependency).
 
-Int8 activations, int8 symmetric weights with one scale a channel, ranges by minimum and maximum
-over the samples: the same samples give the same model.
+Int8 activations, int8 symmetric weights with one scale a channel: the same samples give the same
+model. The model is simplified before, so that quantization stands only where a step ends, and
+compared with itself in float afterwards.
 """
 
 from __future__ import annotations
