@@ -128,6 +128,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "qdivide": (_broadcast, "int8"),
     "ql2_normalize": (_same, "int8"),
     "qlog_softmax": (_same, "int8"),
+    "qlog_softmax_rescaled": (_same, "int8"),
     "qmax_pool2d": (_pool2d, "int8"),
     "qmaximum": (_broadcast, "int8"),
     "qmean": (_declared, "int8"),

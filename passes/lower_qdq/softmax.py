@@ -1,6 +1,9 @@
-"""Rules for softmax along any axis and TFLite's log-softmax."""
+"""Rules for softmax and log-softmax along any axis."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from tvm import relax
@@ -13,14 +16,18 @@ from tvm_tiny.reference.log_softmax import (
     difference_table,
     reverse_factor,
 )
+from tvm_tiny.reference.log_softmax_rescaled import log_tables
 
 from .island import Island
 from .quantized import Quantized, constant
-from .tables import finish
+from .tables import clamped, finish
+
+# The sum of the exponentials has 12 integer bits.
+_MOST = 4095
 
 
 def softmax(island: Island) -> relax.Expr | None:
-    """quantize(softmax(beta * x)) over the last axis -> qsoftmax."""
+    """quantize(softmax(beta * x)) -> qsoftmax."""
     call = island.match(island.core, "nn.softmax")
     if call is None:
         return None
@@ -31,21 +38,11 @@ def softmax(island: Island) -> relax.Expr | None:
         if scaled is None or factor is None:
             return None
         x, beta = island.activation(scaled.args[0]), factor
-    # The sum of the exponentials has 12 integer bits.
-    if x is None or x.shape[-1] > 4095:
+    axis = int(call.attrs.axis)
+    if x is None or x.shape[axis] > _MOST:
         return None
-    rank = len(x.shape)
-    axis = int(call.attrs.axis) % rank
-    swap = [a for a in range(rank) if a != axis] + [axis]
-    operand = x.expr
-    if axis != rank - 1:
-        if x.shape[axis] > 4095:
-            return None
-        operand = island.emit(ops.call("transpose", [operand], axes=swap))
-    result = ops.call("qsoftmax", [operand, constant(exp_table(x.real_scale, beta))])
-    if axis != rank - 1:
-        back = [swap.index(a) for a in range(rank)]
-        result = ops.call("transpose", [island.emit(result)], axes=back)
+    table = constant(exp_table(x.real_scale, beta))
+    result = _along(island, x, axis, lambda rows: ops.call("qsoftmax", [rows, table]))
     canonical = activation.SOFTMAX_OUTPUT
     source = Quantized(
         x.expr, np.array(canonical.scale, "float32"), np.array(canonical.zero_point), 0
@@ -54,13 +51,24 @@ def softmax(island: Island) -> relax.Expr | None:
 
 
 def log_softmax(island: Island) -> relax.Expr | None:
-    """quantize(log_softmax(x)) over the last axis -> qlog_softmax, TFLite's."""
+    """quantize(log_softmax(x)) -> qlog_softmax, TFLite's, or qlog_softmax_rescaled."""
     call = island.match(island.core, "nn.log_softmax")
     x = island.activation(call.args[0]) if call is not None else None
-    if call is None or x is None or island.rounding != "tflite" or x.shape[-1] > 4095:
+    if call is None or x is None or x.shape[int(call.attrs.axis)] > _MOST:
         return None
-    if int(call.attrs.axis) % len(x.shape) != len(x.shape) - 1:
-        return None
+    axis = int(call.attrs.axis) % len(x.shape)
+    if island.rounding != "tflite":
+        return clamped(island, _along(island, x, axis, partial(_rescaled, island, x.real_scale)))
+    return _tflite_log_softmax(island, x) if axis == len(x.shape) - 1 else None
+
+
+def _rescaled(island: Island, x_scale: float, rows: relax.Expr) -> relax.Expr:
+    tables = log_tables(x_scale, island.scale)
+    held = (tables.exponentials, tables.differences, tables.powers, tables.points)
+    return ops.call("qlog_softmax_rescaled", [rows, *map(constant, held)], y_zp=island.zp)
+
+
+def _tflite_log_softmax(island: Island, x: Quantized) -> relax.Expr:
     differences, radius = difference_table(x.real_scale)
     multiplier, shift = reverse_factor(x.real_scale)
     result = ops.call(
@@ -72,6 +80,19 @@ def log_softmax(island: Island) -> relax.Expr | None:
     )
     own = np.array(LOG_SOFTMAX_OUTPUT.scale, "float32"), np.array(LOG_SOFTMAX_OUTPUT.zero_point)
     return finish(island, result, Quantized(x.expr, *own, 0))
+
+
+def _along(
+    island: Island, x: Quantized, axis: int, operator: Callable[[relax.Expr], relax.Expr]
+) -> relax.Expr:
+    """An operator of the last axis along any, which is moved there and back."""
+    rank = len(x.shape)
+    order = [a for a in range(rank) if a != axis % rank] + [axis % rank]
+    if order == sorted(order):
+        return operator(x.expr)
+    moved = island.emit(ops.call("transpose", [x.expr], axes=order))
+    result = island.emit(operator(moved))
+    return ops.call("transpose", [result], axes=[order.index(a) for a in range(rank)])
 
 
 def exp_table(x_scale: float, beta: float) -> np.ndarray:

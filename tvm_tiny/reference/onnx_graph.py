@@ -99,7 +99,7 @@ def _node(proto: Any, opset: int) -> Node:
     for key, value in attributes.items():
         if isinstance(value, bytes):
             attributes[key] = value.decode("utf-8", "replace")
-    if proto.op_type == "Softmax" and opset < SOFTMAX_AXIS_OPSET:
+    if proto.op_type in ("LogSoftmax", "Softmax") and opset < SOFTMAX_AXIS_OPSET:
         attributes = {"axis": 1, **attributes, "flattens": True}
     return Node(
         proto.op_type,

@@ -22,6 +22,7 @@ from . import (
     convolution,
     dense,
     elementwise,
+    log_softmax_rescaled,
     movement,
     onnx_norms,
     pooling,
@@ -271,14 +272,25 @@ def _where(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) 
 
 
 def _softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-    """Along one axis; before opset 13 all axes from that one on are one."""
     x, x_quant = _activation(args)
-    axis = node.attributes.get("axis", -1) % x.ndim
-    flattens = node.attributes.get("flattens") or node.attributes.get("opset", 13) < 13
-    matrix = x.reshape(math.prod(x.shape[:axis]), -1) if flattens else x
+    matrix, axis = _softmax_axis(node, x)
     own = activation.SOFTMAX_OUTPUT
-    values = activation.softmax(matrix, x_quant, own, axis=-1 if flattens else axis)
+    values = activation.softmax(matrix, x_quant, own, axis=axis)
     return requantize(values.reshape(x.shape), own, y, rounding=rounding)
+
+
+def _log_softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
+    x, x_quant = _activation(args)
+    matrix, axis = _softmax_axis(node, x)
+    return log_softmax_rescaled.log_softmax(matrix, x_quant, y, axis).reshape(x.shape)
+
+
+def _softmax_axis(node: Node, x: Array) -> tuple[Array, int]:
+    """What to compute along which axis; before opset 13 all axes from that one on are one."""
+    axis = node.attributes.get("axis", -1) % x.ndim
+    if node.attributes.get("flattens") or node.attributes.get("opset", 13) < 13:
+        return x.reshape(math.prod(x.shape[:axis]), -1), -1
+    return x, axis
 
 
 def _prelu(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
@@ -377,6 +389,7 @@ ISLANDS: dict[str, Kernel] = {
     "InstanceNormalization": onnx_norms.group_norm,
     "LayerNormalization": onnx_norms.trailing_norm,
     "LpNormalization": onnx_norms.lp_norm,
+    "LogSoftmax": _log_softmax,
     "LeakyRelu": _unary(activation.leaky_relu, alpha=0.01),
     "MatMul": _matmul,
     "Max": _extreme(elementwise.maximum),

@@ -172,6 +172,12 @@ def softmax(graph: Graph, x: Value) -> list[Value]:
     return simple(graph, "Softmax", x, UNIT_QUANT, axis=axis)
 
 
+@rule("LogSoftmax")
+def log_softmax(graph: Graph, x: Value) -> list[Value]:
+    axis = graph.draw.integer(-len(x.shape), len(x.shape) - 1)
+    return simple(graph, "LogSoftmax", x, graph.quant(), axis=axis)
+
+
 @rule("QLinearSoftmax")
 def qlinear_softmax(graph: Graph, x: Value) -> list[Value]:
     """With an `opset` before 13 everything from the axis on is one axis."""
