@@ -14,15 +14,18 @@ from tvm_tiny.passes.lower_qdq import FloatFallbackWarning
 from tvm_tiny.reference import ONNXReference
 
 SHAPE = (2, 3, 4, 5)
+SCALES = {"LogSoftmax": np.float32(1 / 32), "Softmax": np.float32(1 / 256)}
+ZERO_POINTS = {"LogSoftmax": np.int8(127), "Softmax": np.int8(-128)}
+KERNELS = {"LogSoftmax": "qlog_softmax_rescaled", "Softmax": "qsoftmax"}
 
 
-def model(opset: int, **attributes: int) -> bytes:
-    constants = {"s": np.float32(0.05), "z": np.int8(3), "t": np.float32(1 / 256),
-                 "u": np.int8(-128)}  # fmt: skip
+def model(operator: str, opset: int, **attributes: int) -> bytes:
+    constants = {"s": np.float32(0.05), "z": np.int8(3), "t": SCALES[operator],
+                 "u": ZERO_POINTS[operator]}  # fmt: skip
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
-        helper.make_node("Softmax", ["d"], ["y"], **attributes),
+        helper.make_node(operator, ["d"], ["y"], **attributes),
         helper.make_node("QuantizeLinear", ["y", "t", "u"], ["p"]),
         helper.make_node("DequantizeLinear", ["p", "t", "u"], ["out"]),
     ]
@@ -35,14 +38,15 @@ def model(opset: int, **attributes: int) -> bytes:
 
 @pytest.mark.parametrize("attributes", [{}, {"axis": 0}, {"axis": 2}, {"axis": 3}, {"axis": -2}])
 @pytest.mark.parametrize("opset", [11, 13])
-def test_softmax_is_onnxruntimes_within_a_step_and_in_integers(opset, attributes):
+@pytest.mark.parametrize("operator", SCALES)
+def test_softmax_is_onnxruntimes_within_a_step_and_in_integers(operator, opset, attributes):
     runtime = pytest.importorskip("onnxruntime")
-    data = model(opset, **attributes)
+    data = model(operator, opset, **attributes)
     x = np.random.default_rng(0).normal(size=SHAPE, scale=2).astype("float32")
     expected = runtime.InferenceSession(data).run(None, {"x": x})[0]
     found = ONNXReference(data).run({"x": x})["out"]
-    assert np.abs(found - expected).max() <= 1.01 / 256
+    assert np.abs(found - expected).max() <= 1.01 * SCALES[operator]
     with warnings.catch_warnings():
         warnings.simplefilter("error", FloatFallbackWarning)
         lowered = transform.LowerQDQ()(transform.FoldEdges()(from_onnx(data)))
-    assert "tvm_tiny.qsoftmax" in lowered.script()
+    assert f"tvm_tiny.{KERNELS[operator]}" in lowered.script()

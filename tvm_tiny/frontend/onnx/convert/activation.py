@@ -147,13 +147,16 @@ def prelu(context: Context, node: Node) -> list[Any]:
     return [context.emit(op.nn.prelu(data, alpha, axis=1))]
 
 
+_SOFTMAX = {"LogSoftmax": op.nn.log_softmax, "Softmax": op.nn.softmax}
+
+
 def softmax(context: Context, node: Node) -> list[Any]:
-    """Softmax along one axis; `flatten_softmax` has seen those of opsets before 13."""
+    """Softmax or its logarithm along one axis, as `flatten_softmax` leaves them."""
     data = context.value(node.inputs[0])
     rank = len(dims(data))
     axis = int(node.attrs["axis"]) % rank
     axis = -1 if axis == rank - 1 else axis
-    return [context.emit(op.nn.softmax(data, axis))]
+    return [context.emit(_SOFTMAX[node.op](data, axis))]
 
 
 TABLE = {
@@ -168,7 +171,7 @@ TABLE = {
     "PRelu": prelu,
     "Selu": formula(selu, alpha=1.67326319217681884765625, gamma=1.05070102214813232421875),
     "Shrink": formula(shrink, lambd=0.5, bias=0.0),
-    "Softmax": softmax,
+    **dict.fromkeys(_SOFTMAX, softmax),
     "Softsign": formula(softsign),
     "Swish": formula(swish, alpha=1.0),
     "ThresholdedRelu": formula(thresholded_relu, alpha=1.0),
