@@ -140,6 +140,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "qreduce_max": (_declared, "int8"),
     "qreduce_min": (_declared, "int8"),
     "qsoftmax": (_same, "int8"),
+    "qsoftmax_rescaled": (_same, "int8"),
     "qsquared_difference": (_broadcast, "int8"),
     "qsubtract": (_broadcast, "int8"),
     "quantize": (_same, "int8"),

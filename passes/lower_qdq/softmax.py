@@ -17,52 +17,77 @@ from tvm_tiny.reference.log_softmax import (
     reverse_factor,
 )
 from tvm_tiny.reference.log_softmax_rescaled import log_tables
+from tvm_tiny.reference.softmax_rescaled import (
+    LONGEST_AXIS,
+    exponentials,
+    output_factor,
+    reaches,
+)
 
 from .island import Island
 from .quantized import Quantized, constant
 from .tables import clamped, finish
 
-# The sum of the exponentials has 12 integer bits.
-_MOST = 4095
-
 
 def softmax(island: Island) -> relax.Expr | None:
-    """quantize(softmax(beta * x)) -> qsoftmax."""
+    """quantize(softmax(beta * x)) -> qsoftmax, TFLite's, or qsoftmax_rescaled."""
     call = island.match(island.core, "nn.softmax")
-    if call is None:
+    found = _operand(island, call.args[0]) if call is not None else None
+    if call is None or found is None:
         return None
-    x, beta = island.activation(call.args[0]), 1.0
-    if x is None:
-        scaled = island.match(call.args[0], "multiply")
-        factor = island.scalar(scaled.args[1]) if scaled is not None else None
-        if scaled is None or factor is None:
-            return None
-        x, beta = island.activation(scaled.args[0]), factor
-    axis = int(call.attrs.axis)
-    if x is None or x.shape[axis] > _MOST:
-        return None
+    (x, beta), axis = found, int(call.attrs.axis)
+    if x.shape[axis] > LONGEST_AXIS:
+        return island.decline(f"it sums more than {LONGEST_AXIS} elements")
+    if island.rounding == "tflite":
+        return _tflite_softmax(island, x, axis, beta)
+    if not reaches(island.scale):
+        return island.decline("the scale of its result is too small")
+    return clamped(island, _along(island, x, axis, partial(_rescaled, island, x.real_scale, beta)))
+
+
+def _operand(island: Island, expr: relax.Expr) -> tuple[Quantized, float] | None:
+    """x and beta of beta * x, or of x alone."""
+    x = island.activation(expr)
+    if x is not None:
+        return x, 1.0
+    scaled = island.match(expr, "multiply")
+    factor = island.scalar(scaled.args[1]) if scaled is not None else None
+    x = island.activation(scaled.args[0]) if scaled is not None else None
+    return None if x is None or factor is None else (x, factor)
+
+
+def _tflite_softmax(island: Island, x: Quantized, axis: int, beta: float) -> relax.Expr:
     table = constant(exp_table(x.real_scale, beta))
     result = _along(island, x, axis, lambda rows: ops.call("qsoftmax", [rows, table]))
-    canonical = activation.SOFTMAX_OUTPUT
-    source = Quantized(
-        x.expr, np.array(canonical.scale, "float32"), np.array(canonical.zero_point), 0
+    own = activation.SOFTMAX_OUTPUT
+    quant = np.array(own.scale, "float32"), np.array(own.zero_point)
+    return finish(island, result, Quantized(x.expr, *quant, 0))
+
+
+def _rescaled(island: Island, x_scale: float, beta: float, rows: relax.Expr) -> relax.Expr:
+    multiplier, exponent = output_factor(island.scale)
+    return ops.call(
+        "qsoftmax_rescaled",
+        [rows, constant(exponentials(x_scale, beta))],
+        multiplier=multiplier,
+        exponent=exponent,
+        y_zp=island.zp,
     )
-    return finish(island, result, source)
 
 
 def log_softmax(island: Island) -> relax.Expr | None:
     """quantize(log_softmax(x)) -> qlog_softmax, TFLite's, or qlog_softmax_rescaled."""
     call = island.match(island.core, "nn.log_softmax")
     x = island.activation(call.args[0]) if call is not None else None
-    if call is None or x is None or x.shape[int(call.attrs.axis)] > _MOST:
+    if call is None or x is None or x.shape[int(call.attrs.axis)] > LONGEST_AXIS:
         return None
     axis = int(call.attrs.axis) % len(x.shape)
     if island.rounding != "tflite":
-        return clamped(island, _along(island, x, axis, partial(_rescaled, island, x.real_scale)))
+        return clamped(island, _along(island, x, axis, partial(_log, island, x.real_scale)))
     return _tflite_log_softmax(island, x) if axis == len(x.shape) - 1 else None
 
 
-def _rescaled(island: Island, x_scale: float, rows: relax.Expr) -> relax.Expr:
+def _log(island: Island, x_scale: float, rows: relax.Expr) -> relax.Expr:
     tables = log_tables(x_scale, island.scale)
     held = (tables.exponentials, tables.differences, tables.powers, tables.points)
     return ops.call("qlog_softmax_rescaled", [rows, *map(constant, held)], y_zp=island.zp)

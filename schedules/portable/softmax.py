@@ -1,4 +1,4 @@
-"""int8 softmax over the last axis, in fixed point.
+"""int8 softmax over the last axis, in fixed point: TFLite's, and one into any output scale.
 
 The exponential depends only on the difference to the largest input, one of 256 values, so it is
 a table the compiler fills; what is left for the device is the sum and one reciprocal.
@@ -38,6 +38,33 @@ def newton_step(x: Expr, half_divisor: Expr) -> Expr:
     return x + limited
 
 
+@T.inline
+def find_largest(best, x, y, C):
+    """best = the largest of row y of x."""
+    best[0] = -128
+    for c in range(C):
+        best[0] = T.max(best[0], T.Cast("int32", x[y, c]))
+
+
+@T.inline
+def find_reciprocal(total, zeros, half, guess):
+    """2^31 / (total * 2^zeros) in Q2.29, of a positive Q12.19 that `zeros` brings to [1/2, 1)."""
+    # Normalise the sum to [1/2, 1) * 2**32 and remember the shift.
+    zeros[0] = 0
+    while T.Cast("uint32", total[0]) << T.Cast("uint32", zeros[0]) < T.uint32(1 << 31):
+        zeros[0] += 1
+    half[0] = T.Cast(
+        "int32",
+        T.truncdiv(
+            T.Cast("int64", T.Cast("uint32", total[0]) << T.Cast("uint32", zeros[0])),
+            T.int64(2),
+        ),
+    )
+    guess[0] = i32(FIRST_GUESS) + product(half[0], i32(FIRST_SLOPE))
+    for _ in range(3):
+        guess[0] = newton_step(guess[0], half[0])
+
+
 @row_kernel("tvm_tiny.qsoftmax")
 def qsoftmax(call: Call, rings: Rings) -> RowKernel:
     """x [..., C] int8, exp_table [256] int32 in Q0.31, indexed by largest - x."""
@@ -58,30 +85,12 @@ def qsoftmax(call: Call, rings: Rings) -> RowKernel:
             half = T.sblock_alloc_buffer((1,), "int32")
             guess = T.sblock_alloc_buffer((1,), "int32")
             value = T.sblock_alloc_buffer((1,), "int32")
-            best[0] = -128
-            for c in range(C):
-                best[0] = T.max(best[0], T.Cast("int32", x[y, c]))
+            find_largest(best, x, y, C)
             # Q12.19, so that up to 4095 terms of at most 1 fit.
             total[0] = 0
             for c in range(C):
                 total[0] += rounding_shift_right(table[best[0] - T.Cast("int32", x[y, c])], i32(12))
-            # Normalise the sum to [1/2, 1) * 2**32 and remember the shift.
-            zeros[0] = 0
-            while T.Cast("uint32", total[0]) << T.Cast("uint32", zeros[0]) < T.uint32(1 << 31):
-                zeros[0] += 1
-            half[0] = T.Cast(
-                "int32",
-                T.truncdiv(
-                    T.Cast(
-                        "int64",
-                        T.Cast("uint32", total[0]) << T.Cast("uint32", zeros[0]),
-                    ),
-                    T.int64(2),
-                ),
-            )
-            guess[0] = i32(FIRST_GUESS) + product(half[0], i32(FIRST_SLOPE))
-            for _ in range(3):
-                guess[0] = newton_step(guess[0], half[0])
+            find_reciprocal(total, zeros, half, guess)
             # A sum of 512 and more makes every probability less than half a step.
             guess[0] = guess[0] * T.Cast("int32", zeros[0] >= 4)
             zeros[0] = T.max(zeros[0], 4)
@@ -94,5 +103,53 @@ def qsoftmax(call: Call, rings: Rings) -> RowKernel:
                 )
                 value[0] = rounding_shift_right(value[0], 35 - zeros[0])
                 out[y, c] = clamp_int8(value[0] - 128, -128, 127)
+
+    return RowKernel(row, M)
+
+
+@row_kernel("tvm_tiny.qsoftmax_rescaled", scalars=("multiplier", "exponent", "y_zp"))
+def qsoftmax_rescaled(call: Call, rings: Rings) -> RowKernel:
+    """As qsoftmax, times multiplier * 2^(exponent - 31), which is 1 / the output's scale.
+
+    The factor goes into the row's reciprocal, so that an element is rounded once and costs no
+    more. The sum has 64 bits, so that not each of its terms is rounded.
+    """
+    *lead, C = shape_of(call.args[0])
+    M = math.prod(lead)
+
+    @T.prim_func(private=True, s_tir=True)
+    def row(
+        x: T.Buffer((M, C), "int8"),
+        table: T.Buffer((256,), "int32"),
+        q: T.Buffer((3,), "int32"),
+        out: T.Buffer((M, C), "int8"),
+        y: T.int32,
+    ):
+        with T.sblock("softmax"):
+            best = T.sblock_alloc_buffer((1,), "int32")
+            exact = T.sblock_alloc_buffer((1,), "int64")
+            total = T.sblock_alloc_buffer((1,), "int32")
+            zeros = T.sblock_alloc_buffer((1,), "int32")
+            half = T.sblock_alloc_buffer((1,), "int32")
+            guess = T.sblock_alloc_buffer((1,), "int32")
+            right = T.sblock_alloc_buffer((1,), "int32")
+            value = T.sblock_alloc_buffer((1,), "int32")
+            find_largest(best, x, y, C)
+            exact[0] = T.int64(0)
+            for c in range(C):
+                exact[0] += T.Cast("int64", table[best[0] - T.Cast("int32", x[y, c])])
+            # Q12.19, so that up to 4095 terms of at most 1 fit.
+            total[0] = T.Cast("int32", (exact[0] + T.int64(1 << 11)) >> T.int64(12))
+            find_reciprocal(total, zeros, half, guess)
+            guess[0] = product(saturating_double(guess[0]), q[0])
+            right[0] = 43 - zeros[0] - q[1]
+            # Shifted by more than 31 bits every probability is less than half a step.
+            guess[0] = guess[0] * T.Cast("int32", right[0] <= 31)
+            right[0] = T.min(right[0], 31)
+            for c in range(C):
+                # Kept in memory before the clamp, as in qsoftmax.
+                value[0] = product(guess[0], table[best[0] - T.Cast("int32", x[y, c])])
+                value[0] = rounding_shift_right(value[0], right[0])
+                out[y, c] = clamp_int8(value[0] + q[2], -128, 127)
 
     return RowKernel(row, M)

@@ -9,10 +9,11 @@ from tvm import relax
 
 from tvm_tiny import ops
 from tvm_tiny.passes.lower_qdq.softmax import exp_table
-from tvm_tiny.reference.activation import softmax
+from tvm_tiny.reference import activation, softmax_rescaled
 from tvm_tiny.reference.log_softmax_rescaled import log_softmax, log_tables
 from tvm_tiny.reference.quantization import Quant
 
+SOURCE = Quant(0.1, 0)
 
 def machine(length: int, operator: str, tables, **attrs: int):
     x = relax.Var("x", relax.TensorType((1, length), "int8"))
@@ -34,10 +35,10 @@ def rows(length: int):
 
 @pytest.mark.parametrize("length", [1, 2, 511, 512, 513, 4095])
 def test_any_length_up_to_what_the_sum_holds(length):
-    run = machine(length, "qsoftmax", [exp_table(0.1, 1.0)])
+    run = machine(length, "qsoftmax", [exp_table(SOURCE.scale, 1.0)])
     for x in rows(length):
         found = run(tvm.runtime.tensor(x)).numpy()
-        np.testing.assert_array_equal(found, softmax(x, Quant(0.1, 0)))
+        np.testing.assert_array_equal(found, activation.softmax(x, SOURCE))
 
 
 @pytest.mark.parametrize("length", [1, 2, 4095])
@@ -50,3 +51,19 @@ def test_log_softmax_of_any_scales_and_length(length, scales):
     for x in rows(length):
         found = run(tvm.runtime.tensor(x)).numpy()
         np.testing.assert_array_equal(found, log_softmax(x, Quant(x_scale, 0), Quant(y_scale, 100)))
+
+
+@pytest.mark.parametrize("length", [1, 3, 600, 4095])
+@pytest.mark.parametrize("scale", [1e-8, 1e-5, 0.003, 0.7, 5.0])
+def test_softmax_of_any_output_scale_and_length(length, scale):
+    multiplier, exponent = softmax_rescaled.output_factor(scale)
+    factor = {"multiplier": multiplier, "exponent": exponent, "y_zp": -5}
+    powers = softmax_rescaled.exponentials(SOURCE.scale)
+    run = machine(length, "qsoftmax_rescaled", [powers], **factor)
+    for x in rows(length):
+        found = run(tvm.runtime.tensor(x)).numpy()
+        expected = softmax_rescaled.softmax(x, SOURCE, Quant(scale, -5))
+        np.testing.assert_array_equal(found, expected)
+        shares = np.exp(SOURCE.scale * (x.astype(float) - x.max()))
+        steps = np.clip(shares / shares.sum() / scale - 5, -128, 127)
+        assert np.abs(found - steps).max() < 0.501

@@ -27,6 +27,7 @@ from . import (
     onnx_norms,
     pooling,
     reduction,
+    softmax_rescaled,
 )
 from .arithmetic import IntArray, round_half_away_array
 from .onnx_operands import NoIntegerForm, Operand
@@ -274,9 +275,9 @@ def _where(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) 
 def _softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     x, x_quant = _activation(args)
     matrix, axis = _softmax_axis(node, x)
-    own = activation.SOFTMAX_OUTPUT
-    values = activation.softmax(matrix, x_quant, own, axis=axis)
-    return requantize(values.reshape(x.shape), own, y, rounding=rounding)
+    if matrix.shape[axis] > softmax_rescaled.LONGEST_AXIS or not softmax_rescaled.reaches(y.scale):
+        raise NoIntegerForm
+    return softmax_rescaled.softmax(matrix, x_quant, y, axis=axis).reshape(x.shape)
 
 
 def _log_softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:

@@ -169,7 +169,8 @@ def with_a_number(graph: Graph, x: Value) -> list[Value]:
 @rule("Softmax")
 def softmax(graph: Graph, x: Value) -> list[Value]:
     axis = graph.draw.choice((-1, -1, graph.draw.integer(0, len(x.shape) - 1)))
-    return simple(graph, "Softmax", x, UNIT_QUANT, axis=axis)
+    quant = graph.draw.choice((UNIT_QUANT, Quant(graph.draw.log_uniform(1e-4, 0.01), -128)))
+    return simple(graph, "Softmax", x, quant, axis=axis)
 
 
 @rule("LogSoftmax")
