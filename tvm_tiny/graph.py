@@ -176,7 +176,8 @@ class _Reader:
                     "PlanMemory, or all of tvm_tiny.pipeline()"
                 )
             raise UnsupportedError(
-                f"{name.removeprefix('relax.')} (tensor '{var.name}'): there is no kernel for it"
+                f"{name.removeprefix('relax.')} (tensor '{var.name}'): there is no kernel for it; "
+                "replace it by supported operators, see `tvm-tiny supported-ops`"
             )
         else:
             self.place[var, 0] = self.find(value)

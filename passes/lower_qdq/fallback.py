@@ -37,7 +37,7 @@ class FloatTensor:
         """Why: what a rule said of it, or else what can be seen. known: by name of the tensor."""
         if self.name in known:
             return known[self.name]
-        if not self.quantized and str(self.operators[-1][0].ty.dtype) == "bool":
+        if not self.quantized and str(getattr(self.operators[-1][0].ty, "dtype", "")) == "bool":
             return "what it reads is not quantized"
         if not self.quantized:
             return "nothing quantizes its result"

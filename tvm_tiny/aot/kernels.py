@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import tvm
 import tvm_ffi
 from tvm import tirx
-from tvm.ir import IRModule
+from tvm.ir import GlobalVar, IRModule
 
 from ..errors import UnsupportedError
 from ..passes.lower_tir import lower_prim_func, to_pointer_abi
@@ -60,7 +61,7 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
         for var, function in kernels.items()
         if not _is_written(function)
     }
-    text = _exact_floats(print_c(functions), functions.values()) if functions else ""
+    text = _exact_floats(_printed(functions), functions.values()) if functions else ""
     text += "\n".join(written)
     declarations: list[str] = []
 
@@ -86,6 +87,28 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
     foreign = {name for name in called if not _MICRO_KERNEL.match(name)}
     headers = tuple(f"tvm_tiny/{isa}.h" for isa in sorted(micro))
     return KernelSource(_sorted(definitions), prototypes, bool(foreign), headers)
+
+
+def _printed(functions: Mapping[GlobalVar, tirx.PrimFunc]) -> str:
+    """C of all functions; the first that TVM makes none of is named."""
+    try:
+        return print_c(functions)
+    except tvm.error.InternalError:
+        unprinted = next((var for var, f in functions.items() if not _prints({var: f})), None)
+        if unprinted is None:
+            raise
+    name = unprinted.name_hint.removesuffix("_hoisted")
+    raise UnsupportedError(
+        f"{name}: no C can be made of this kernel; replace the operator by supported ones, see "
+        "`tvm-tiny supported-ops`"
+    )
+
+
+def _prints(functions: Mapping[GlobalVar, tirx.PrimFunc]) -> bool:
+    try:
+        return bool(print_c(functions))
+    except tvm.error.InternalError:
+        return False
 
 
 def _is_written(function: tirx.PrimFunc) -> bool:

@@ -16,6 +16,7 @@ import onnx
 import onnx.inliner
 
 from tvm_tiny.errors import ModelError, UnsupportedError
+from tvm_tiny.frontend.remedies import remedy
 from tvm_tiny.reference.onnx_file import embed_external_data, is_open, parse_model, pin_batch
 
 from .graph import Array, Graph, Node, TensorType
@@ -117,7 +118,7 @@ def _refuse_control_flow(proto: Any) -> None:
     graph_kinds = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
     reasons = [
         f"{node.op_type} (tensor '{node.output[0] if node.output else ''}'): "
-        "control flow is not supported"
+        f"control flow is not supported; {remedy(node.op_type)}"
         for node in proto.graph.node
         if any(attribute.type in graph_kinds for attribute in node.attribute)
     ]
@@ -155,7 +156,7 @@ def _opset(proto: Any) -> int:
     versions = {entry.domain: entry.version for entry in proto.opset_import}
     reasons = [
         f"{node.op_type} (tensor '{node.output[0] if node.output else ''}'): "
-        f"unknown operator domain '{node.domain}'"
+        f"unknown operator domain '{node.domain}'; {remedy('')}"
         for node in proto.graph.node
         if node.domain not in KNOWN_DOMAINS
     ]

@@ -9,6 +9,7 @@ import tvm
 from tvm import relax
 
 from tvm_tiny.errors import ModelError, UnsupportedError
+from tvm_tiny.frontend.remedies import remedy
 from tvm_tiny.interface import INPUT_QUANTIZATION
 from tvm_tiny.model_file import read_model_file, suspicion
 
@@ -78,7 +79,7 @@ def _general_reasons(model: Model) -> list[str]:
 def _unknown(operator: Operator, model: Model) -> str:
     name = model.tensors[operator.outputs[0]].name if operator.outputs else ""
     where = f"tensor '{name}'" if operator.outputs else f"operator {operator.index}"
-    return f"{operator.kind} ({where}): the operator is not supported"
+    return f"{operator.kind} ({where}): the operator is not supported; {remedy(operator.kind)}"
 
 
 def _not_int8(model: Model) -> str:

@@ -14,6 +14,7 @@ from tvm.relax.frontend.onnx import from_onnx
 
 from tvm_tiny.frontend.onnx.graph import Array, Node, Refused
 from tvm_tiny.frontend.onnx.load import first_line
+from tvm_tiny.frontend.remedies import refused, remedy
 
 from .context import Context, dims
 
@@ -24,6 +25,8 @@ def convert_by_tvm(context: Context, node: Node) -> list[Any]:
         raise Refused(f"operators of domain '{node.domain}' are not supported")
     if not hasattr(onnx, "defs") or not onnx.defs.has(node.op, context.opset, ""):
         raise Refused("not an ONNX operator of this opset")
+    if refused(node.op):
+        raise Refused(f"not supported; {remedy(node.op)}")
     names = [name for name in dict.fromkeys(node.inputs) if name]
     known = {name: context.graph.real(name) for name in names}
     constants = {name: value for name, value in known.items() if value is not None}
@@ -36,10 +39,17 @@ def convert_by_tvm(context: Context, node: Node) -> list[Any]:
             function = _with_static_shapes(module)["main"]
     except Exception as error:
         # TVM's frontend raises anything for what it does not know.
-        raise Refused(f"not supported ({first_line(error)})") from error
+        raise Refused(_not_supported(error)) from error
     if len(module.functions) > 1:  # TIR of its own, which nothing after this reads
-        raise Refused("not supported")
+        raise Refused(f"not supported; {remedy(node.op)}")
     return _inline(context, function, list(values.values()))
+
+
+def _not_supported(error: Exception) -> str:
+    """TVM's frontend says of an operator that it does not know only that."""
+    reason = first_line(error)
+    known = "are not supported for frontend" not in reason
+    return f"not supported ({reason})" if known else f"not supported; {remedy('')}"
 
 
 def _single_node_model(
