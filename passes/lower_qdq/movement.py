@@ -9,7 +9,12 @@ from tvm import relax
 from tvm.ir import Tuple
 
 from tvm_tiny import ops
-from tvm_tiny.reference.movement import bilinear_positions, nearest_positions
+from tvm_tiny.reference.movement import (
+    bilinear_positions,
+    linear_positions,
+    nearest_positions,
+    real_positions,
+)
 from tvm_tiny.reference.quantization import Quant, quantize, quantize_value
 
 from . import moves
@@ -97,8 +102,7 @@ def resize(island: Island) -> relax.Expr | None:
     if island.rounding == "float32" and island.scale < x.real_scale:
         # The kernel rounds to steps of the input, and then there would be several of the result.
         return island.decline("linear resize to a finer scale than its input's")
-    options = {"align_corners": mode == "align_corners", "half_pixel": mode == "half_pixel"}
-    tables = [_bilinear_table(size, out, options) for size, out in sizes]
+    tables = [_bilinear_table(island.rounding, mode, *size) for size in sizes]
     return finish(island, ops.call("resize_bilinear", [x.expr, *tables]), x)
 
 
@@ -125,19 +129,17 @@ def _nearest(mode: str, rounding: str, size: int, out: int) -> np.ndarray | None
     if rounding in ("", _TFLITE_ROUNDING.get(mode)):
         options = {"align_corners": mode == "align_corners", "half_pixel": mode == "half_pixel"}
         return np.asarray(nearest_positions(size, out, **options))
-    target, factor = np.arange(out, dtype="float64"), out / size
-    positions = {
-        "asymmetric": target / factor,
-        "align_corners": target * (size - 1) / max(out - 1, 1),
-        "half_pixel": (target + 0.5) / factor - 0.5,
-        "pytorch_half_pixel": (target + 0.5) / factor - 0.5 if out > 1 else np.zeros(1),
-    }
-    if mode not in positions or rounding not in _ROUNDINGS:
+    positions = real_positions(mode, size, out)
+    if positions is None or rounding not in _ROUNDINGS:
         return None
-    return np.asarray(np.clip(_ROUNDINGS[rounding](positions[mode]), 0, size - 1))
+    return np.asarray(np.clip(_ROUNDINGS[rounding](positions), 0, size - 1))
 
 
-def _bilinear_table(size: int, out: int, options: dict[str, bool]) -> relax.Expr:
+def _bilinear_table(rounding: str, mode: str, size: int, out: int) -> relax.Expr:
     """[out, 4]: lower index, upper index, weight of the lower, weight of the upper."""
-    lower, upper, weight = bilinear_positions(size, out, **options)
+    if rounding == "float32":
+        lower, upper, weight = linear_positions(mode, size, out)
+    else:
+        options = {"align_corners": mode == "align_corners", "half_pixel": mode == "half_pixel"}
+        lower, upper, weight = bilinear_positions(size, out, **options)
     return constant(np.stack([lower, upper, 1024 - weight, weight], axis=1))

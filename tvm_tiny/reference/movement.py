@@ -163,9 +163,13 @@ def resize_nearest(
     return x[:, rows][:, :, columns]
 
 
+# Of each output position: lower index, upper index, weight of the upper in 1/1024.
+LinearPositions = tuple[IntArray, IntArray, IntArray]
+
+
 def bilinear_positions(
     size: int, output: int, *, align_corners: bool, half_pixel: bool
-) -> tuple[IntArray, IntArray, IntArray]:
+) -> LinearPositions:
     """(lower index, upper index, weight of the upper in 1/1024) of each output position."""
     one = 1 << RESIZE_BITS
     if align_corners and output > 1:
@@ -180,6 +184,27 @@ def bilinear_positions(
     return lower, upper, position - lower * one
 
 
+def real_positions(mode: str, size: int, output: int) -> npt.NDArray[np.float64] | None:
+    """Position in the source of each output position, by ONNX's name of the way it is computed."""
+    target, factor = np.arange(output, dtype=np.float64), output / size
+    return {
+        "asymmetric": target / factor,
+        "align_corners": target * (size - 1) / max(output - 1, 1),
+        "half_pixel": (target + 0.5) / factor - 0.5,
+        "pytorch_half_pixel": (target + 0.5) / factor - 0.5 if output > 1 else np.zeros(1),
+    }.get(mode)
+
+
+def linear_positions(mode: str, size: int, output: int) -> LinearPositions:
+    """As `bilinear_positions`, of `real_positions`: only the weight is rounded, not the step."""
+    real = real_positions(mode, size, output)
+    assert real is not None, mode
+    inside = np.clip(real, 0, size - 1)
+    lower = np.floor(inside).astype(np.int64)
+    weight = np.rint((inside - lower) * (1 << RESIZE_BITS)).astype(np.int64)
+    return lower, np.minimum(lower + 1, size - 1), weight
+
+
 def resize_bilinear(
     x: npt.NDArray[Any],
     output: tuple[int, int],
@@ -187,15 +212,22 @@ def resize_bilinear(
     align_corners: bool = False,
     half_pixel: bool = False,
 ) -> Int8Array:
-    """[N, H, W, C] -> [N, *output, C], interpolated in fixed point on the raw int8 values.
-
-    Positions have 10 fraction bits, products 20; the result is rounded to nearest, ties away
-    from zero.
-    """
-    (y0, y1, fy), (x0, x1, fx) = (
+    """[N, H, W, C] -> [N, *output, C], as TFLite does it; positions have 10 fraction bits."""
+    rows, columns = (
         bilinear_positions(size, out, align_corners=align_corners, half_pixel=half_pixel)
         for size, out in zip(x.shape[1:3], output, strict=True)
     )
+    return interpolate(x, rows, columns)
+
+
+def interpolate(
+    x: npt.NDArray[Any], rows: LinearPositions, columns: LinearPositions
+) -> Int8Array:
+    """Raw int8 values of [N, H, W, C] between rows and columns, in fixed point.
+
+    Products have 20 fraction bits; the result is rounded to nearest, ties away from zero.
+    """
+    (y0, y1, fy), (x0, x1, fx) = rows, columns
     one = 1 << RESIZE_BITS
     wide = x.astype(np.int64)
     fx, fy = fx[None, None, :, None], fy[None, :, None, None]

@@ -310,12 +310,13 @@ def _resize_linear(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Ro
         raise NoIntegerForm
     if rounding is Rounding.FLOAT32 and y.scale < x_quant.scale:
         raise NoIntegerForm  # a step of the input is too coarse
-    result = movement.resize_bilinear(
-        to_nhwc(x),
-        (size[2], size[3]) if x.ndim == 4 else (1, size[2]),
-        align_corners=mode == "align_corners",
-        half_pixel="half_pixel" in mode,
+    image = to_nhwc(x)
+    extents = (size[2], size[3]) if x.ndim == 4 else (1, size[2])
+    rows, columns = (
+        movement.linear_positions(mode, *pair)
+        for pair in zip(image.shape[1:3], extents, strict=True)
     )
+    result = movement.interpolate(image, rows, columns)
     return requantize(from_nhwc(result, x.ndim), x_quant, y, rounding=rounding)
 
 
