@@ -13,6 +13,7 @@ from tvm_tiny import ops
 
 from .lower_qdq.moves import keeps_order
 from .lower_qdq.quantized import constant, int8_table, ints
+from .merge_moves import merge_moves
 from .rebuild import bindings_of, emit_named, rebuild_main, results_of, substitute
 
 # New values of variables; empty where a rule does not apply.
@@ -32,7 +33,8 @@ class FuseOperators:
         qconv2d(x, ..., padding=...); qadd(a, b, act_min=..., act_max=...); transpose(x)
 
     Requires: one function "main" of integer operators, as LowerQDQ leaves it.
-    Ensures: the same results; no pair that a rule below matches is left. What computes a tensor
+    Ensures: the same results; chains of transposes and reshapes are one transpose, see
+    `merge_moves`; no pair that a rule below matches is left. What computes a tensor
     that is read elsewhere too stays. A table that requantizes a convolution stays: it rounds
     twice, and one multiplier would not.
     Does nothing when: no rule matches.
@@ -40,6 +42,7 @@ class FuseOperators:
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main; the module given is not changed."""
+        mod = merge_moves(mod)
         graph = _Graph(mod["main"])
         while graph.change():
             pass

@@ -285,3 +285,48 @@ def test_mcunet_loses_its_paddings_and_keeps_its_results(model_path, golden):
     inputs, outputs = golden("mcunet_vww1")
     x = inputs[0].reshape([int(d) for d in mod["main"].params[0].ty.shape])
     np.testing.assert_array_equal(run(mod, x)[0].reshape(-1), outputs[0].reshape(-1))
+
+
+def shuffle(emit, x, *, groups):
+    """Channels of NHWC data in another order, as models in NCHW write it."""
+    batch, height, width, channels = (int(d) for d in x.ty.shape)
+    planes = emit(transpose(x, 0, 3, 1, 2))
+    parts = (batch, groups, channels // groups, height, width)
+    swapped = emit(transpose(emit(relax.op.reshape(planes, parts)), 0, 2, 1, 3, 4))
+    joined = emit(relax.op.reshape(swapped, (batch, channels, height, width)))
+    return transpose(joined, 0, 2, 3, 1)
+
+
+BEFORE = ["transpose", "relax.reshape", "transpose", "relax.reshape", "transpose"]
+
+
+def test_a_channel_shuffle_is_one_transpose():
+    after = ["relax.reshape", "transpose", "relax.reshape"]
+    found = check(lambda emit, x: shuffle(emit, x, groups=2), (1, 3, 5, 6), BEFORE, after)
+    assert ints(found[0].ty.shape) == [15, 2, 3]
+    assert ints(found[1].attrs["axes"]) == [0, 2, 1]
+
+
+def test_a_shuffle_and_its_opposite_vanish():
+    def build(emit, x):
+        once = emit(shuffle(emit, x, groups=2))
+        return lut(emit(shuffle(emit, once, groups=3)), DOMAIN // 2)
+
+    check(build, (1, 3, 5, 6), [*BEFORE, *BEFORE, "lut"], ["lut"])
+
+
+def test_transposes_around_a_reshape_that_mixes_axes_stay():
+    def build(emit, x):
+        mixed = emit(relax.op.reshape(emit(transpose(x, 1, 0)), (2, 3)))
+        return transpose(mixed, 1, 0)
+
+    stays(build, (2, 3))
+
+
+def test_a_chain_stays_where_its_middle_is_read_elsewhere():
+    def build(emit, x):
+        middle = emit(transpose(x, 1, 2, 0))
+        flat = emit(relax.op.reshape(middle, (12, 2)))
+        return [middle, transpose(flat, 1, 0)]
+
+    stays(build, (2, 3, 4))
