@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
+import tvm
 from tvm import relax
 from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
 
@@ -20,8 +22,26 @@ def with_main(mod: IRModule, main: relax.Function) -> IRModule:
 
 def mutate_main(mod: IRModule, rewriter: Any) -> IRModule:
     """A copy of `mod`, its main rewritten by a PyExprMutator made for `mod`."""
-    main = rewriter.visit_expr(mod["main"])
+    with blocks_ended(rewriter.builder_):
+        main = rewriter.visit_expr(mod["main"])
     return with_main(rewriter.builder_.get(), main)
+
+
+@contextmanager
+def blocks_ended(builder: relax.BlockBuilder) -> Iterator[None]:
+    """Ends the blocks that an exception leaves open in a builder."""
+    try:
+        yield
+    except BaseException:
+        end_blocks(builder)
+        raise
+
+
+def end_blocks(builder: relax.BlockBuilder) -> None:
+    """End every block of a builder that is given up, else TVM prints a warning of its own."""
+    with suppress(tvm.error.InternalError):  # no block is left
+        while True:
+            builder._end_block()
 
 
 def bindings_of(function: relax.Function) -> list[Binding]:
@@ -79,7 +99,7 @@ def rebuild_main(
     """
     main = mod["main"]
     builder = relax.BlockBuilder(IRModule({g: f for g, f in mod.functions.items() if f != main}))
-    with builder.function("main", list(params)):
+    with blocks_ended(builder), builder.function("main", list(params)):
         with builder.dataflow():
             for binding in bindings_of(main):
                 if binding.var in env:

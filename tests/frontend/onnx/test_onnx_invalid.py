@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from agreement import Net
 from onnx import TensorProto, helper
 from onnx_models import Builder
 
@@ -123,3 +125,14 @@ def test_sample_file_that_is_no_archive_is_a_data_error(tmp_path: Path) -> None:
     path = tmp_path / "samples.npz"
     path.write_bytes(b"not a zip file")
     assert "not a readable .npz" in refusal(DataError, float_model(1, 4, 8, 8), path)
+
+
+def test_a_refusal_by_tvms_importer_is_in_no_words_of_tvm(capfd):
+    net = Net()
+    x, sizes = net.dq(net.q(net.input())), net.input((4,), "int64")
+    model = net.model([net("Resize", x, "", "", sizes, mode="cubic")])
+    message = refusal(UnsupportedError, model)
+    gc.collect()  # the importer's builder is destroyed here at the latest
+    assert message.startswith("Resize (tensor 't2'): not supported; ")
+    assert "tvm." not in message
+    assert capfd.readouterr().err == ""

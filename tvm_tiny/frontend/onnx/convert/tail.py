@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import traceback
 import warnings
 from contextlib import redirect_stdout
 from typing import Any
@@ -15,6 +16,7 @@ from tvm.relax.frontend.onnx import from_onnx
 from tvm_tiny.frontend.onnx.graph import Array, Node, Refused
 from tvm_tiny.frontend.onnx.load import first_line
 from tvm_tiny.frontend.remedies import refused, remedy
+from tvm_tiny.passes.rebuild import end_blocks
 
 from .context import Context, dims
 
@@ -39,16 +41,25 @@ def convert_by_tvm(context: Context, node: Node) -> list[Any]:
             function = _with_static_shapes(module)["main"]
     except Exception as error:
         # TVM's frontend raises anything for what it does not know.
+        _end_blocks(error)
         raise Refused(_not_supported(error)) from error
     if len(module.functions) > 1:  # TIR of its own, which nothing after this reads
         raise Refused(f"not supported; {remedy(node.op)}")
     return _inline(context, function, list(values.values()))
 
 
+def _end_blocks(error: Exception) -> None:
+    """End what the error left open in the builder of TVM's importer."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        builder = getattr(frame.f_locals.get("self"), "bb", None)
+        if isinstance(builder, relax.BlockBuilder):
+            end_blocks(builder)
+
+
 def _not_supported(error: Exception) -> str:
-    """TVM's frontend says of an operator that it does not know only that."""
+    """Why TVM's frontend gives up, unless it says no more than that, or speaks of TVM's classes."""
     reason = first_line(error)
-    known = "are not supported for frontend" not in reason
+    known = "are not supported for frontend" not in reason and "tvm." not in reason
     return f"not supported ({reason})" if known else f"not supported; {remedy('')}"
 
 
