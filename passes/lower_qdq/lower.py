@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import tvm
 from tvm import relax
 from tvm.ir import Call, IRModule
@@ -192,11 +193,19 @@ class _LowerIslands(PyExprMutator):
         return ops.call(call.op.name.removeprefix("relax."), [x.expr], **attrs)
 
     def _lower_cast(self, call: Call) -> relax.Expr:
-        """The argmax or argmin as the integer type that the model asks for."""
+        """The argmax or argmin as the type that the model asks for; a cast undone is none."""
         found = self._island(call, 1.0, 0).value(call.args[0])
         inner = getattr(found.op, "name", "") if isinstance(found, Call) else ""
         dtype = str(call.attrs.dtype)
+        if inner == "relax.astype" and _is_back_again(found, dtype):
+            return found.args[0]
         if inner not in _INDEX or dtype not in ("int32", "int64"):
             return call
         attrs = {key: found.attrs[key] for key in ("axis", "shape")}
         return ops.call(inner.removeprefix("tvm_tiny."), list(found.args), **attrs, dtype=dtype)
+
+
+def _is_back_again(widened: Call, dtype: str) -> bool:
+    """Whether a cast to `dtype` undoes a cast to a type that holds every value of it."""
+    own, wide = str(widened.args[0].ty.dtype), str(widened.attrs.dtype)
+    return own == dtype != "bool" and np.can_cast(own, wide, "safe")

@@ -433,3 +433,12 @@ def test_the_tensor_keeps_its_name():
     lowered = lower(module(build, NHWC))
     bindings = [b for block in lowered["main"].body.blocks for b in block.bindings]
     assert "model/conv:0" in [b.var.name for b in bindings]
+
+
+@pytest.mark.parametrize("wide", ["int32", "float32"])
+def test_a_cast_there_and_back_is_nothing(wide):
+    def build(emit, x):
+        back = emit(relax.op.astype(emit(relax.op.astype(x, wide)), "int8"))
+        return quantized(emit(relax.op.nn.relu(real(back))))
+
+    assert "astype" not in lower(module(build, (3,))).script()
