@@ -106,8 +106,8 @@ def squared_difference(chain: Chain, node: AnyNode) -> Fused | None:
     """Mul(d, d) or Pow(d, 2) with d = Sub(a, b)."""
     squared = _squared(chain, node)
     difference = chain.made_by(squared, "Sub") if squared is not None else None
-    if difference is None or any(chain.is_constant(name) for name in difference.inputs):
-        return None
+    if difference is None or any(name in chain.constants for name in difference.inputs):
+        return None  # of a float constant it is a function of one tensor
     return Fused("SquaredDifference", tuple(difference.inputs))
 
 
