@@ -62,6 +62,7 @@ SUM = (
 
 # Bits to the left of the operands before they are rescaled; a square has room for 7 only.
 _HEADROOM = {"tvm_tiny.qsquared_difference": 7}
+_DIFFERENCES = ("tvm_tiny.qsubtract", "tvm_tiny.qsquared_difference")
 
 
 @row_kernel(
@@ -86,7 +87,7 @@ def qadd(call: Call, rings: Rings) -> RowKernel:
             centred = steps.keep(difference * i32(unit))
             return _requantized(steps, centred, q[5 + which], q[8 + which], known[which])
 
-        total = scaled(0) + scaled(1) if name == "tvm_tiny.qadd" else scaled(0) - scaled(1)
+        total = scaled(0) - scaled(1) if name in _DIFFERENCES else scaled(0) + scaled(1)
         if name == "tvm_tiny.qsquared_difference":
             total = steps.keep(total)
             total = steps.keep(total * total)

@@ -149,7 +149,7 @@ def test_an_order_that_is_the_best_already_stays():
     assert report(new) == OrderReport(1296, 1296, 1296)
 
 
-@pytest.mark.parametrize("seed", [14, 133])
+@pytest.mark.parametrize("seed", [7, 12])
 def test_random_models_give_the_same_bytes_in_a_better_order(seed):
     data = random_tflite.random_model(seed, max_ops=14)
     mod = prepared(from_tflite(data))
