@@ -46,6 +46,7 @@ LAYERS = {
     "patches": 7,
     "partition": 8,
     "passes": 9,
+    "arguments": 10,
     "transform": 10,
     "pipeline": 11,
     "invariants": 11,

@@ -105,18 +105,19 @@ def qlog_softmax(call: Call, rings: Rings) -> RowKernel:
             above[0] = rounding_shift_right(above[0], i32(6))
             log[0] = product(above[0], saturating_double(guess[0]))
             log[0] = (log[0] + product(power[0], i32(LOG_2))) * 2
-            # Smaller inputs give the smallest output; their difference would leave 32 bits.
+            # Smaller inputs give the smallest output; their difference would leave 32 bits. The
+            # choice is one of values, so that which elements are read depends on no data.
             least[0] = scale_up(
                 log[0] + i32(-(1 << 31)), q[1], q[2], may_shift_left=False
             )
             least[1] = T.max(scale_down(least[0], q[2], may_shift_left=False), -q[0] - 1)
             for c in range(C):
                 value[0] = best[0] - T.Cast("int32", x[y, c])
-                if 0 - value[0] > least[1]:
-                    value[1] = differences[value[0]] - log[0]
-                    value[1] = rounding_shift_right(value[1], i32(22)) + 127
-                    out[y, c] = clamp_int8(value[1], -128, 127)
-                else:
-                    out[y, c] = T.int8(-128)
+                value[1] = differences[value[0]]
+                value[1] = T.Select(0 - value[0] > least[1], value[1], log[0]) - log[0]
+                value[1] = rounding_shift_right(value[1], i32(22)) + 127
+                out[y, c] = clamp_int8(
+                    T.Select(0 - value[0] > least[1], value[1], -128), -128, 127
+                )
 
     return RowKernel(row, M)

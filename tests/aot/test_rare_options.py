@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from aot.edge_models import EDGE_MODELS
 from aot.host_library import build_library
 from aot.test_edge_models import compile_quietly
-from modelgen import random_onnx, random_tflite
+from modelgen import random_onnx
+from modelgen.draw import Quant
+from modelgen.tflite_builder import Builder
 
 from tvm_tiny.checker import check_plan
 from tvm_tiny.errors import DataError
@@ -21,7 +24,9 @@ def test_tensors_between_steps_are_not_buffers_of_the_caller():
 
 
 def test_a_copy_beside_a_pushed_input_has_a_name_of_its_own(tmp_path):
-    mod = from_tflite(random_tflite.random_model(1006))
+    b = Builder()
+    x = b.input((1, 6, 5, 4), Quant(0.02, -3))
+    mod = from_tflite(b.finish([b.reshape(x, (1, 30, 4))]))
     model = compile_quietly(mod, name="copies", stream_input=True)
     assert [call.op for call in model.program.calls] == ["push", "copy"]
     build_library([model], tmp_path)
@@ -34,7 +39,12 @@ def test_a_pushed_input_needs_outputs_in_the_arena():
 
 def test_operators_alike_but_for_constant_operands_have_their_own_accesses():
     """Two additions of equal shapes: the first one's second operand is a constant."""
-    model = compile_quietly(from_onnx(random_onnx.random_model(1163)))
+    b = Builder()
+    x = b.input((1, 6, 5, 4), Quant(0.02, -3))
+    values = np.random.default_rng(0).integers(-128, 128, x.shape).astype("int8")
+    first = b.binary("ADD", x, b.constant("c", values, (0.03,), 1), Quant(0.04, 5))
+    mod = from_tflite(b.finish([b.binary("ADD", first, x, Quant(0.05, -6))]))
+    model = compile_quietly(mod, kernels="portable")
     additions = [call for call in model.program.calls if call.op == "qadd"]
     kinds = [[operand.location for operand in call.inputs[:2]] for call in additions]
     assert kinds == [["arena", "constant"], ["arena", "arena"]]

@@ -91,8 +91,11 @@ class Graph:
         self, operator: Operator, tensor: Tensor, tolerance: float = 0.0
     ) -> None:
         """UnsupportedError where the kernel wants one quantization and the file has two."""
-        own, wanted = tensor.quantization, self.output(operator).quantization
-        if own is None or wanted is None or own.agrees(wanted, tolerance):
+        if tensor.dtype != "int8":
+            return
+        own = self._int8_parameters(operator, tensor)
+        wanted = self._int8_parameters(operator, self.output(operator))
+        if own.agrees(wanted, tolerance):
             return
         raise unsupported(
             operator,
