@@ -579,15 +579,29 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_any(const int8_t* x, int32_t x_pitch, con
     return;
   }
 #endif
-  for (p = 0; p < pixels; p++) {
-    for (c = 0; c < channels; c++) {
-      const int8_t* from = w + c / 4 * ((K + 15) / 16 * 64) + c % 4 * 16;
-      int32_t sum = *tvm_tiny_mve_channel(params, c, float32);
-      int32_t k;
-      for (k = 0; k < K; k++) {
-        sum += x[p * x_pitch + k] * from[k / 16 * 64 + k % 16];
+  /* Four channels of all pixels before any of them is written, as by vectors: the results may lie
+     over pixels that are still to be read. */
+  for (c = 0; c < channels; c += 4) {
+    const int8_t* block = w + c / 4 * ((K + 15) / 16 * 64);
+    const int32_t lanes = channels - c < 4 ? channels - c : 4;
+    int32_t sums[8];
+    int32_t n;
+    for (p = 0; p < pixels; p++) {
+      for (n = 0; n < lanes; n++) {
+        const int8_t* from = block + n * 16;
+        int32_t sum = *tvm_tiny_mve_channel(params, c + n, float32);
+        int32_t k;
+        for (k = 0; k < K; k++) {
+          sum += x[p * x_pitch + k] * from[k / 16 * 64 + k % 16];
+        }
+        sums[4 * p + n] = sum;
       }
-      out[p * out_pitch + c] = tvm_tiny_mve_output(sum, params, c, float32, y_zero, low, high);
+    }
+    for (p = 0; p < pixels; p++) {
+      for (n = 0; n < lanes; n++) {
+        out[p * out_pitch + c + n] =
+            tvm_tiny_mve_output(sums[4 * p + n], params, c + n, float32, y_zero, low, high);
+      }
     }
   }
 }
