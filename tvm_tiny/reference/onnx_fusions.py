@@ -87,6 +87,11 @@ class Chain:
         level = zero[0].astype("int64").reshape(shape) if zero else 0
         return np.asarray((raw.astype("int64") - level) * scale.astype("float64").reshape(shape))
 
+    def is_table(self, name: str) -> bool:
+        """Whether an operand leaves a function of one tensor: a number or a float constant."""
+        value = self.real(name) if self.is_constant(name) else None
+        return name in self.constants or (value is not None and value.size == 1)
+
     def scalar(self, name: str) -> float | None:
         """The value of a constant of one element."""
         value = self.constants.get(name)
@@ -106,8 +111,8 @@ def squared_difference(chain: Chain, node: AnyNode) -> Fused | None:
     """Mul(d, d) or Pow(d, 2) with d = Sub(a, b)."""
     squared = _squared(chain, node)
     difference = chain.made_by(squared, "Sub") if squared is not None else None
-    if difference is None or any(name in chain.constants for name in difference.inputs):
-        return None  # of a float constant it is a function of one tensor
+    if difference is None or any(chain.is_table(name) for name in difference.inputs):
+        return None
     return Fused("SquaredDifference", tuple(difference.inputs))
 
 
