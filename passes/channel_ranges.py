@@ -57,7 +57,7 @@ def is_product(call: Expr) -> bool:
 
 
 def channel_ranges(call: Expr, known: Mapping[relax.Var, Ranges]) -> Ranges:
-    """Of the results of an operator, from those of its operands."""
+    """Channel ranges of an operator's results, worked out from those of its operands."""
     shape = shape_of(call)
     if is_product(call) or (is_depthwise(call) and all(map(_is_constant, call.args[1:]))):
         return _of_products(call, known[call.args[0]])

@@ -59,7 +59,7 @@ class CopyTensors:
 
 
 def copied(network: Network, partition: Partition) -> Iterator[tuple[str, Partition]]:
-    """What may be copied between two steps, where that is all that is there, and the steps then.
+    """Tensors that may be copied between two steps, and the steps that this gives.
 
     Of the partition only the ranges and forms are what they will be.
     """

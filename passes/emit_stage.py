@@ -88,7 +88,10 @@ def emit_stage(
 
 
 def _kernel_name(call: Call | None) -> str:
-    """Of a row kernel. Another operator may share push's: in C `push_row` takes the input."""
+    """Name of an operator's row kernel.
+
+    An operator may share the kernel of `push`; in C `push_row` takes the input.
+    """
     if call is None:
         return f"{SLIDE}_rows"
     name = short_name(call)

@@ -1,4 +1,4 @@
-"""What it costs that an operator runs in float, and why it does.
+"""Costs of operators that run in float, with the reason for each.
 
 LowerQDQ writes both down as main's attribute `tvm_tiny.float`, a JSON text, by the variable that
 holds the operator's result; `analyze` reads it.
@@ -44,7 +44,7 @@ class FloatCost:
 
     @property
     def bytes(self) -> int:
-        """Of the result, in float32."""
+        """Bytes of the float32 result."""
         return 4 * self.results
 
     def instructions(self, *, unit: bool) -> int:

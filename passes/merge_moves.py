@@ -140,7 +140,7 @@ def _is(value: Expr | None, *names: str) -> bool:
 
 
 def _parts(chain: Sequence[Call]) -> _Parts | None:
-    """What a chain with a reshape makes of its tensor's axes, if one transpose can do that."""
+    """Axes that a chain with a reshape produces, if one transpose can produce them."""
     if not any(_is(call, _RESHAPE) for call in chain):
         return None
     parts = _Parts(ints(chain[0].args[0].ty.shape))

@@ -36,7 +36,7 @@ from modelgen import random_onnx, random_tflite
 from tvm.ir import IRModule
 
 import tvm_tiny
-from tvm_tiny.errors import UnsupportedError
+from tvm_tiny.errors import TvmTinyError, UnsupportedError
 from tvm_tiny.reference import ONNXReference, Rounding, TFLiteReference
 
 GENERATORS = {"tflite": random_tflite, "onnx": random_onnx}
@@ -176,12 +176,22 @@ def batch_failures(batch: Sequence[Case], folder: Path) -> Iterator[str]:
 def differences(case: Case, model: HostModel) -> Iterator[str]:
     """What differs from the reference, a line an output and sample."""
     data = case.data
-    reference = (
-        TFLiteReference(data) if case.format == "tflite" else ONNXReference(data, Rounding.FLOAT32)
-    )
+    try:
+        reference = (
+            TFLiteReference(data)
+            if case.format == "tflite"
+            else ONNXReference(data, Rounding.FLOAT32)
+        )
+    except TvmTinyError as error:
+        yield f"the reference refuses it: {last_line(error)}"
+        return
     feeds = GENERATORS[case.format].random_inputs(data, case.seed, SAMPLES)
     for index, feed in enumerate(feeds):
-        expected = reference.run(feed)
+        try:
+            expected = reference.run(feed)
+        except TvmTinyError as error:
+            yield f"sample {index}: the reference refuses it: {last_line(error)}"
+            return
         try:
             actual = model.infer(feed)
         except AssertionError as error:

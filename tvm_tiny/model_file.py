@@ -43,7 +43,7 @@ def read_model_file(path: Path) -> bytes:
 
 
 def suspicion(data: bytes) -> str:
-    """What may have damaged a file that turned out to be no valid model; empty if unknown."""
+    """The likely damage of a file that is no valid model; empty if unknown."""
     expected = data.count(b"\n") * data.count(b"\r") / max(len(data), 1)
     if expected > TELLING_LINE_ENDS and b"\r\n" not in data:
         return f"; perhaps a conversion of line ends removed every 0D before a 0A: {FIX_LINE_ENDS}"

@@ -93,7 +93,7 @@ def pad(emitter: Emitter, call: Any) -> Value | None:
 
 
 def take(emitter: Emitter, call: Any) -> Value | None:
-    """In NHWC where the data is and a vector of indices keeps its rank."""
+    """A gather stays in NHWC if its data is and a vector of indices keeps the rank."""
     data = emitter.find(call.args[0])
     if not data.has_nhwc or call.attrs.axis is None or len(call.args[1].ty.shape) != 1:
         return None
@@ -103,7 +103,7 @@ def take(emitter: Emitter, call: Any) -> Value | None:
 
 
 def tile(emitter: Emitter, call: Any) -> Value | None:
-    """In NHWC where the data is and keeps its rank."""
+    """The result stays in NHWC if the data is and keeps its rank."""
     data, repeats = emitter.find(call.args[0]), ints(call.attrs.repeats)
     if not data.has_nhwc or len(repeats) > data.rank:
         return None
@@ -112,7 +112,7 @@ def tile(emitter: Emitter, call: Any) -> Value | None:
 
 
 def broadcast_to(emitter: Emitter, call: Any) -> Value | None:
-    """In NHWC where the data is and keeps its rank."""
+    """The result stays in NHWC if the data is and keeps its rank."""
     data, shape = emitter.find(call.args[0]), image(shape_of(call))
     if not data.has_nhwc or len(shape_of(call)) != data.rank:
         return None

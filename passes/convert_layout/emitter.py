@@ -45,7 +45,7 @@ class Emitter:
         return var
 
     def find(self, expr: Any) -> AnyValue:
-        """What is known of an operand of the old function."""
+        """The new value that stands for an operand of the old function."""
         if isinstance(expr, tvm.ir.GenericConst):
             return Constant(expr.value.numpy())
         return self.values[expr]

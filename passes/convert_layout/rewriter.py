@@ -110,7 +110,7 @@ class Rewriter:
             result.rank = len(shape_of(value))
 
     def _copy(self, value: Any) -> Any:
-        """The same operation on operands in their declared layouts; returns the new expression."""
+        """An operation copied onto operands in their declared layouts, as a new expression."""
         if isinstance(value, relax.Call):
             return relax.Call(
                 value.op, [self._argument(arg) for arg in value.args], value.attrs, value.ty_args

@@ -1,4 +1,4 @@
-"""What is known of a value while its function is rewritten, and how axes move."""
+"""Values of a function while it is rewritten to NHWC, and how their axes move."""
 
 from __future__ import annotations
 

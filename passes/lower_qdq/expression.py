@@ -39,7 +39,7 @@ class Occurrence:
     condition: np.ndarray | None = None
 
     def values(self, table: np.ndarray) -> np.ndarray:
-        """What enters, for the leaf's int8 values."""
+        """Real values that enter the expression for each of the leaf's int8 values."""
         if self.condition is None:
             return dequantize(table, quant(self.leaf))
         return np.asarray(self.condition[table.astype("int32") + 128])
@@ -127,7 +127,7 @@ class Reader:
         return self._append(Occurrence(leaf, path)) if leaf.per_tensor else None
 
     def _condition(self, x: relax.Expr, table: np.ndarray, path: Path) -> int:
-        """What a comparison, a table by now, says of the int8 tensor `x`."""
+        """Truth values that an earlier comparison gives for each value of the int8 tensor `x`."""
         plain = Quantized(x, np.asarray(1, "float32"), np.asarray(0, "int8"), 0)
         entered = self._append(Occurrence(plain, path))
         return self._append(Application(lambda q: table[q.astype("int32") + 128], (entered,)))

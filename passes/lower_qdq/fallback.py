@@ -1,4 +1,4 @@
-"""What is left in float: the warning that says so, why, and what it costs."""
+"""Operators left in float: the warning that names them, their reason and their cost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FloatTensor:
 
     @property
     def names(self) -> list[str]:
-        """Of the operators, as Relax has them; of a kernel, that of its function."""
+        """Names of the operators as Relax has them; a kernel has its function's name."""
         return [_operator(call) for _, call in self.operators]
 
     def reason(self, known: Mapping[str, str]) -> str:

@@ -71,7 +71,7 @@ _INDEX = ("tvm_tiny.argmax", "tvm_tiny.argmin")
 
 
 def _first(island: Island | None) -> relax.Expr | None:
-    """What the first rule that knows the island makes of it."""
+    """The result of the first rule that recognises the island."""
     answers = (rule(island) for rule in RULES) if island is not None else iter(())
     return next((answer for answer in answers if answer is not None), None)
 

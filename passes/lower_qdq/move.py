@@ -1,4 +1,4 @@
-"""What a move is: a reordering of one tensor's elements, or a choice of them."""
+"""Moves: operators that reorder or select the elements of one tensor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Move:
 
 
 def reshaped(source: relax.Expr, shape: Sequence[int]) -> Move:
-    """The same elements in the same order under another shape."""
+    """A reshape: it keeps the elements and their order and changes the shape."""
     shape = list(shape)
     return Move(source, lambda x: relax.op.reshape(x, shape), lambda a: a.reshape(shape))
 

@@ -50,7 +50,7 @@ def pool2d(island: Island) -> relax.Expr | None:
 
 
 def _source(island: Island, expr: relax.Expr) -> Quantized | None:
-    """What is pooled: an activation, or one with zeros around it, which an average counts."""
+    """The tensor that is pooled: an activation, or one padded with zeros that an average counts."""
     pad = island.match(expr, "nn.pad")
     if pad is None:
         return island.activation(expr)

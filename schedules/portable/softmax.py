@@ -109,7 +109,7 @@ def qsoftmax(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.qsoftmax_rescaled", scalars=("multiplier", "exponent", "y_zp"))
 def qsoftmax_rescaled(call: Call, rings: Rings) -> RowKernel:
-    """As qsoftmax, times multiplier * 2^(exponent - 31), which is 1 / the output's scale.
+    """Softmax rescaled by multiplier * 2^(exponent - 31), which is 1 / the output's scale.
 
     The factor goes into the row's reciprocal, so that an element is rounded once and costs no
     more. The sum has 64 bits, so that not each of its terms is rounded.

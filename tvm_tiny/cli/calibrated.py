@@ -1,4 +1,4 @@
-"""What calibrating a float model cost, as a table and for JSON."""
+"""The cost of calibrating a float model, as a table and for JSON."""
 
 from __future__ import annotations
 

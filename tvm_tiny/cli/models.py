@@ -62,7 +62,7 @@ class Built(NamedTuple):
 
     @property
     def quality(self) -> Quality | None:
-        """What calibrating it cost; None where it was quantized already."""
+        """The cost of calibration; None for a model that was quantized already."""
         from tvm_tiny.frontend.quality import Quality
 
         return Quality.from_module(self.module)

@@ -30,7 +30,7 @@ class Method(str, Enum):
 
 
 def calibration(samples: Path | None, method: Method, mean: str, std: str) -> Calibration | None:
-    """What the options --calibrate, --calibrate-method, --mean and --std say together."""
+    """The calibration that --calibrate, --calibrate-method, --mean and --std describe."""
     if samples is None:
         return None
     from tvm_tiny.frontend import Calibration

@@ -1,4 +1,4 @@
-"""What quantizing a float model cost: the error of each layer, and the accuracy."""
+"""The cost of quantizing a float model: the error of each layer, and the accuracy."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Quality:
 
     @classmethod
     def from_module(cls, mod: Any) -> Quality | None:
-        """What a frontend recorded in a module; None where nothing was calibrated."""
+        """The quality that a frontend recorded in a module; None if nothing was calibrated."""
         attrs = mod["main"].attrs
         if not attrs or ATTRIBUTE not in attrs:
             return None

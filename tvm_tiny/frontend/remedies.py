@@ -1,4 +1,4 @@
-"""What a user can do about an operator that is not supported, one clause for each kind."""
+"""Remedies for unsupported operators, one clause for each kind."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def refused(operator: str) -> bool:
 
 
 def remedy(operator: str) -> str:
-    """What to do instead of `operator`, by its name in ONNX or TFLite."""
+    """The remedy for `operator`, by its name in ONNX or TFLite."""
     return _REMEDIES.get(operator, _OTHERWISE)

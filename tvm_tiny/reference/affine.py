@@ -37,7 +37,7 @@ class Channels(NamedTuple):
 
 
 class ChannelAffine(NamedTuple):
-    """Of each channel: int8 weight, float32 weight scale, int32 bias."""
+    """For each channel an int8 weight, a float32 weight scale and an int32 bias."""
 
     weights: Array
     scales: npt.NDArray[np.float32]

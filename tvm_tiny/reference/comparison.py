@@ -26,7 +26,7 @@ SHIFT = 8  # fraction bits of the values that TFLite compares
 
 
 def comparable(x: Int8Array, quant: Quant, rounding: Rounding) -> npt.NDArray[Any]:
-    """What stands for `x` in a comparison: TFLite rounds to 1/256, onnxruntime has float32."""
+    """The value of `x` in a comparison: TFLite rounds to 1/256, onnxruntime uses float32."""
     if rounding is Rounding.FLOAT32:
         return dequantize(x, quant)
     centred = (x.astype(np.int64) - quant.zero_point) << SHIFT

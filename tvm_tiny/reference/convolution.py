@@ -92,7 +92,7 @@ def safe_bias(bias: npt.NDArray[Any], weights: npt.NDArray[Any], x_zero_point: i
 def safe_bias_of_product(
     bias: npt.NDArray[Any], depth: int, a_zero_point: int, b_zero_point: int
 ) -> IntArray:
-    """As `safe_bias` where both operands are made at run time: sums of `depth` products."""
+    """The bias that `safe_bias` gives, for two run-time operands and sums of `depth` products."""
     reach = depth * _widest(a_zero_point) * _widest(b_zero_point)
     return _within_reach(bias, np.asarray(reach, dtype=np.int64))
 

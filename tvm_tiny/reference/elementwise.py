@@ -55,7 +55,7 @@ def sub_multipliers(a_scale: float, b_scale: float, y_scale: float) -> tuple[Pai
 def squared_difference_multipliers(
     a_scale: float, b_scale: float, y_scale: float
 ) -> tuple[Pair, Pair, Pair]:
-    """As `add_multipliers` for SQUARED_DIFFERENCE: 7 bits of headroom, and the scale squared."""
+    """SQUARED_DIFFERENCE's `add_multipliers`: 7 bits of headroom, and the scale squared."""
     twice_max = 2.0 * max(float(a_scale), float(b_scale))
     unit = (1 << 2 * SQUARE_LEFT_SHIFT) * float(y_scale)
     return (

@@ -43,7 +43,7 @@ def _elementwise(name: str) -> Handler:
 
 
 def _rounded(op: Operator, values: Array) -> Array:
-    """As tables are where all but one operand are numbers."""
+    """Computed as a table, since all operands but one are numbers."""
     target = op.outputs[0]
     tensors = {t.name for t in op.inputs if t is not None and (t.data is None or t.data.size > 1)}
     if target.dtype == "int8" and len(tensors) == 1:

@@ -196,7 +196,7 @@ def real_positions(mode: str, size: int, output: int) -> npt.NDArray[np.float64]
 
 
 def linear_positions(mode: str, size: int, output: int) -> LinearPositions:
-    """As `bilinear_positions`, of `real_positions`: only the weight is rounded, not the step."""
+    """Bilinear positions from `real_positions`: only the weight is rounded, not the step."""
     real = real_positions(mode, size, output)
     assert real is not None, mode
     inside = np.clip(real, 0, size - 1)

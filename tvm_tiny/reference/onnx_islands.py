@@ -287,7 +287,7 @@ def _log_softmax(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Roun
 
 
 def _softmax_axis(node: Node, x: Array) -> tuple[Array, int]:
-    """What to compute along which axis; before opset 13 all axes from that one on are one."""
+    """The data and the axis of a softmax; before opset 13 all axes from it on are one."""
     axis = node.attributes.get("axis", -1) % x.ndim
     if node.attributes.get("flattens") or node.attributes.get("opset", 13) < 13:
         return x.reshape(math.prod(x.shape[:axis]), -1), -1

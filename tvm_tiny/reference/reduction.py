@@ -75,7 +75,7 @@ def _centred_sum(
 def mean_ratio(
     x_scale: float, y_scale: float, count: int | npt.NDArray[Any]
 ) -> npt.NDArray[np.float32]:
-    """What onnxruntime multiplies a sum of `count` values with, each step rounded to float32."""
+    """onnxruntime's factor for a sum of `count` values, each step rounded to float32."""
     steps = np.asarray(count).astype(np.float32) * np.float32(y_scale)
     return np.asarray(np.float32(x_scale) / steps, dtype=np.float32)
 

@@ -92,7 +92,7 @@ def joined_weights(n: Net) -> list[str]:
 
 
 def shape_of_a_flattening(n: Net) -> list[str]:
-    """What PyTorch writes for x.view(x.size(0), -1)."""
+    """PyTorch's export of x.view(x.size(0), -1)."""
     x = n.dq(n.q(n.input()))
     batch = n("Gather", n("Shape", x), n.const(0, "int64"), axis=0)
     first = n("Unsqueeze", batch, n.const([0], "int64"))

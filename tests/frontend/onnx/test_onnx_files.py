@@ -1,4 +1,4 @@
-"""What lies in a model's file and beside it: weights, pointers, damage, an open batch."""
+"""Model files and what lies beside them: weights, pointers, damage, an open batch."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def _sites(model: Model) -> list[_Site]:
     reads.update(model.outputs)
 
     def behind(operator: Operator, kinds: Sequence[str]) -> Operator | None:
-        """What makes the operator's data, if it is of these kinds and nothing else reads it."""
+        """The producer of the operator's data, if it is of these kinds and has no other reader."""
         source = made.get(operator.inputs[0])
         is_match = source is not None and source.kind in kinds and reads[operator.inputs[0]] == 1
         return source if is_match else None
