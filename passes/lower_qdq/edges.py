@@ -11,6 +11,7 @@ from tvm_tiny import ops
 from tvm_tiny.reference.quantization import Quant, requantize
 
 from ..rebuild import mutate_main
+from .expression import DOMAIN
 from .island import Island
 from .quantized import Quantized, array_of, constant
 
@@ -25,7 +26,7 @@ def requantize_uint8(island: Island, out_dtype: str) -> relax.Expr | None:
         return None
     into, out_of = (128 if dtype == "uint8" else 0 for dtype in (leaf.dtype, out_dtype))
     table = requantize(
-        np.arange(-128, 128).astype("int8"),
+        DOMAIN,
         Quant(leaf.real_scale, leaf.zp - into),
         Quant(island.scale, island.zp - out_of),
         rounding=island.reference_rounding,

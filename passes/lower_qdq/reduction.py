@@ -12,7 +12,7 @@ from tvm_tiny.reference.reduction import mean_multiplier, mean_ratio
 
 from .island import Island
 from .quantized import Quantized, ints
-from .tables import finish
+from .tables import clamped, finish
 
 
 def mean(island: Island) -> relax.Expr | None:
@@ -20,11 +20,10 @@ def mean(island: Island) -> relax.Expr | None:
 
     A sum is a mean whose multiplier does not hold 1 / count.
     """
-    call = island.match(island.core, "mean", "sum", "nn.adaptive_avg_pool2d", "nn.avg_pool2d")
-    x = island.activation(call.args[0]) if call is not None else None
-    axes = _reduced_axes(island, call, len(x.shape)) if call is not None and x is not None else None
-    if call is None or x is None or axes is None:
+    found = _reduction(island, "mean", "sum", "nn.adaptive_avg_pool2d", "nn.avg_pool2d")
+    if found is None:
         return None
+    call, x, axes = found
     if not axes:
         return finish(island, x.expr, x)
     count = int(np.prod([x.shape[a] for a in axes], dtype="int64"))
@@ -39,10 +38,7 @@ def mean(island: Island) -> relax.Expr | None:
         rounding=island.rounding,
         **_factors(x, island, 1 if call.op.name == "relax.sum" else count),
     )
-    if (island.low, island.high) == (-128, 127):
-        return reduced
-    scale, zero_point = np.float32(island.scale), np.int32(island.zp)
-    return finish(island, reduced, Quantized(x.expr, np.array(scale), np.array(zero_point), 0))
+    return clamped(island, reduced)
 
 
 def _factors(x: Quantized, island: Island, count: int) -> dict[str, int | float]:
@@ -54,6 +50,16 @@ def _factors(x: Quantized, island: Island, count: int) -> dict[str, int | float]
     )
     ratio = mean_ratio(x.real_scale, island.scale, count)
     return {"multiplier": multiplier, "shift": shift, "ratio": float(ratio)}
+
+
+def _reduction(island: Island, *names: str) -> tuple[Call, Quantized, list[int]] | None:
+    """The island's call of one of `names`, its int8 operand, and the axes that it reduces."""
+    call = island.match(island.core, *names)
+    x = island.activation(call.args[0]) if call is not None else None
+    if call is None or x is None:
+        return None
+    axes = _reduced_axes(island, call, len(x.shape))
+    return None if axes is None else (call, x, axes)
 
 
 def _reduced_axes(island: Island, call: Call, rank: int) -> list[int] | None:
@@ -83,11 +89,10 @@ def _adjacent(island: Island, x: Quantized, axes: list[int]) -> tuple[relax.Expr
 
 def extreme(island: Island) -> relax.Expr | None:
     """quantize(max(x, axes)), min(x, axes) -> qreduce_max, qreduce_min of the raw values."""
-    call = island.match(island.core, "max", "min")
-    x = island.activation(call.args[0]) if call is not None else None
-    axes = _reduced_axes(island, call, len(x.shape)) if call is not None and x is not None else None
-    if call is None or x is None or axes is None:
+    found = _reduction(island, "max", "min")
+    if found is None:
         return None
+    call, x, axes = found
     if not axes:
         return finish(island, x.expr, x)
     operand, run = _adjacent(island, x, axes)

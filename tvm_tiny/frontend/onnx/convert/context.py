@@ -155,8 +155,6 @@ class Context:
         function = relax.Function(params, self._builder.normalize(seq), body.ty)
         function = function.with_attr("num_input", len(self._params))
         names = [str(name) for name in self.graph.outputs]
-        # onnxruntime rounds once in float32; two integer roundings would not meet it.
-        function = function.with_attr("tvm_tiny.rounding", "float32")
         function = function.with_attr("tvm_tiny.output_names", names)
         # onnxruntime rounds once, in float32; TFLite's two integer roundings would not meet it.
         function = function.with_attr("tvm_tiny.rounding", "float32")
