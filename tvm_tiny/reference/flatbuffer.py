@@ -160,8 +160,9 @@ def _tensor(model: Any, tensor: Any, index: int) -> Tensor:
         raise UnsupportedError(f"tensor '{name}': element type {tensor.Type()} is not supported")
     dtype = DTYPES[tensor.Type()]
     shape = tuple(tensor.Shape(i) for i in range(tensor.ShapeLength()))
-    buffer = model.Buffers(tensor.Buffer())
-    raw = buffer.DataAsNumpy() if buffer.DataLength() else None
+    # Buffer 0 stands for no data, whatever it holds (schema.fbs, `buffers`).
+    buffer = model.Buffers(tensor.Buffer()) if tensor.Buffer() else None
+    raw = buffer.DataAsNumpy() if buffer is not None and buffer.DataLength() else None
     if raw is not None and tensor.Type() == tflite.TensorType.INT4:
         raw = _unpacked(raw, int(np.prod(shape)))
     data = None if raw is None else np.frombuffer(raw.tobytes(), dtype=dtype).reshape(shape)
