@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from .draw import Draw
-from .onnx_operators import INDICES, LARGE, MICROSOFT, RANKS, RULES, Graph, Value
+from .onnx_operators import (
+    INDICES,
+    LARGE,
+    MICROSOFT,
+    RANKS,
+    RULES,
+    Graph,
+    Value,
+    axes_as_inputs,
+)
 
 OPERATORS: tuple[str, ...] = tuple(sorted(RULES))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -144,6 +153,7 @@ def _finish(graph: Graph) -> bytes:
 
 
 def _serialize(graph: Graph, outputs: list[onnx.ValueInfoProto]) -> bytes:
+    axes_as_inputs(graph)
     proto = helper.make_graph(graph.nodes, "random", graph.inputs, outputs, graph.constants)
     imports = [helper.make_opsetid("", graph.opset)]
     if MICROSOFT in graph.domains:

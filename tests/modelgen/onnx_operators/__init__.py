@@ -8,9 +8,19 @@ compare roundings instead of operators. `rule` names say what is generated; most
 
 from . import binary, comparisons, convolutions, movement, norms, pooling, products, shapes, unary
 from .graph import INDICES, Graph, Value
-from .rules import LARGE, MICROSOFT, RANKS, RULES
+from .rules import LARGE, MICROSOFT, RANKS, RULES, axes_as_inputs
 
-__all__ = ["FAMILIES", "INDICES", "LARGE", "MICROSOFT", "RANKS", "RULES", "Graph", "Value"]
+__all__ = [
+    "FAMILIES",
+    "INDICES",
+    "LARGE",
+    "MICROSOFT",
+    "RANKS",
+    "RULES",
+    "Graph",
+    "Value",
+    "axes_as_inputs",
+]
 
 # Importing a family puts its rules into the table.
 FAMILIES = (binary, comparisons, convolutions, movement, norms, pooling, products, shapes, unary)

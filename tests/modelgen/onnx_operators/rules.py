@@ -19,6 +19,8 @@ Rule = Callable[[Graph, Value], list[Value]]
 RULES: dict[str, Rule] = {}
 RANKS: dict[str, tuple[int, ...]] = {}
 ANY_RANK = (2, 3, 4)
+# From this version on all reductions take their axes as an input.
+REDUCTION_AXES_OPSET = 18
 
 
 def rule(name: str, ranks: tuple[int, ...] = ANY_RANK) -> Callable[[Rule], Rule]:
@@ -46,9 +48,20 @@ def ints(graph: Graph, stem: str, values: Sequence[int]) -> str:
 
 
 def reduced(graph: Graph, op: str, name: str, axes: Sequence[int] | None, keep: int) -> str:
-    """A reduction; axes are an input since opset 13 (ReduceSum) or 18, else an attribute."""
+    """A reduction; `axes` of all but ReduceSum are an attribute until `axes_as_inputs`."""
     if axes is None:
         return graph.node(op, [name], keepdims=keep)[0]
-    if graph.opset >= (13 if op == "ReduceSum" else 18):
+    if op == "ReduceSum":
         return graph.node(op, [name, ints(graph, "axes", axes)], keepdims=keep)[0]
     return graph.node(op, [name], axes=list(axes), keepdims=keep)[0]
+
+
+def axes_as_inputs(graph: Graph) -> None:
+    """Give reductions their `axes` as opset 18 has them, where the graph is of that opset."""
+    if graph.opset < REDUCTION_AXES_OPSET:
+        return
+    for node in graph.nodes:
+        if node.op_type.startswith("Reduce"):
+            for attribute in [a for a in node.attribute if a.name == "axes"]:
+                node.input.append(ints(graph, "axes", attribute.ints))
+                node.attribute.remove(attribute)
