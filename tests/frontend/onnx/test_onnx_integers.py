@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agreement import Net, disagreements, models
+from agreement import Build, Net, disagreements, models
 
 from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.frontend.onnx import from_onnx
@@ -81,6 +81,29 @@ def test_relu_on_integers_is_a_bound_at_integer_zero(tmp_path: Path) -> None:
 
     kinds = {"relu": relu, "cast_of_an_input": cast_of_an_input}
     assert disagreements(models(kinds), tmp_path) == []
+
+
+def plain(op: str, *operands: object, dtype: str = "int8", **attrs: object) -> Build:
+    """One operator on an integer input, with no QuantizeLinear or DequantizeLinear anywhere."""
+
+    def build(n: Net) -> list[str]:
+        return [n(op, n.input(dtype=dtype), *(n.const(v, dtype) for v in operands), **attrs)]
+
+    return build
+
+
+PLAIN: dict[str, Build] = {
+    "add_of_int32": plain("Add", 3, dtype="int32"),
+    "argmax": plain("ArgMax", axis=1),
+    "greater": plain("Greater", 3),
+    "max_pool": plain("MaxPool", kernel_shape=[2, 2]),
+    "max_pool_unsigned": plain("MaxPool", dtype="uint8", kernel_shape=[2, 2]),
+    "transpose_of_int64": plain("Transpose", dtype="int64"),
+}
+
+
+def test_models_of_integers_alone_need_no_quantization(tmp_path: Path) -> None:
+    assert disagreements(models(PLAIN), tmp_path) == []
 
 
 def refusal(build: Callable[[Net], list[str]]) -> str:

@@ -77,7 +77,7 @@ def to_quantized(
     proto = read_model(model)
     graph = to_graph(proto)
     _refuse_dynamic_quantization(graph)
-    if _is_quantized(graph):
+    if _is_quantized(graph) or not _is_in_float(graph):
         return proto, None
     if calibrate is None:
         raise UnsupportedError(
@@ -109,3 +109,10 @@ def _is_quantized(graph: Graph) -> bool:
         node.op.startswith("QLinear") or node.op in ("QuantizeLinear", "DequantizeLinear", "QGemm")
         for node in graph.nodes
     )
+
+
+def _is_in_float(graph: Graph) -> bool:
+    """Whether any tensor is of floats; operators on plain integers need no quantization."""
+    types = [known.dtype for known in graph.types.values()]
+    types += [str(value.dtype) for value in graph.constants.values()]
+    return any("float" in dtype for dtype in types)
