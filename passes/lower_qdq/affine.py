@@ -75,8 +75,8 @@ def _depthwise(island: Island, x: Quantized, image: relax.Expr, view: Channels) 
     made = quantize_affine(view.gains, view.offsets, x.real_scale)
     zero = np.zeros(channels, "int8")
     w = Quantized(constant(made.weights.reshape(-1, 1, 1, 1), "int8"), made.scales, zero, 0)
-    bias = Quantized(constant(made.bias), made.scales, zero, 0)
-    operands, common = epilogue(x, w, bias, channel_factors(x, w, island.scale), island)
+    factors = channel_factors(x, w, island.scale)
+    operands, common = epilogue(x, w, made.bias, factors, island)
     return ops.call(
         "qconv2d",
         [image, w.expr, *operands],

@@ -8,15 +8,15 @@ from tvm.ir import Call
 
 from tvm_tiny import ops
 from tvm_tiny.reference.arithmetic import quantize_multipliers
-from tvm_tiny.reference.convolution import float32_ratio, safe_bias
+from tvm_tiny.reference.convolution import bias_steps, float32_ratio, safe_bias
 
 from .island import Island
 from .moves import axes_of
 from .quantized import Quantized, array_of, constant, ints
 
 
-def split_bias(island: Island, names: tuple[str, ...]) -> tuple[Call, Quantized | None] | None:
-    """`core` as (call of one of `names`, int32 bias or None)."""
+def split_bias(island: Island, names: tuple[str, ...]) -> tuple[Call, relax.Expr | None] | None:
+    """`core` as (call of one of `names`, what is added to it or None)."""
     direct = island.match(island.core, *names)
     if direct is not None:
         return direct, None
@@ -25,30 +25,35 @@ def split_bias(island: Island, names: tuple[str, ...]) -> tuple[Call, Quantized 
         return None
     for left, right in (add.args, reversed(add.args)):
         call = island.match(left, *names)
-        bias = None if call is None else island.leaf(right) or _float_bias(island, call, right)
-        if call is not None and bias is not None and bias.dtype == "int32":
-            return call, bias
+        if call is not None:
+            return call, right
     return None
 
 
-def _float_bias(island: Island, call: Call, expr: relax.Expr) -> Quantized | None:
-    """A constant in float behind a product of quantized tensors, in steps of the accumulator."""
-    real = array_of(island.value(expr))
-    if real is None or call.op.name not in ("relax.nn.conv2d", "relax.matmul"):
-        return None
-    turned = island.match(call.args[1], "permute_dims")
-    x = island.activation(call.args[0])
-    w = island.leaf(call.args[1] if turned is None else turned.args[0])
-    channels = int(call.ty.shape[-1])
-    if x is None or w is None or w.array is None or real.shape[-1:] not in ((channels,), (1,), ()):
-        return None
-    if real.size not in (1, channels) or w.scale.size not in (1, channels):
-        return None
-    scale = np.broadcast_to(np.float32(x.real_scale) * w.scale.reshape(-1), channels)
-    steps = np.rint(np.broadcast_to(real.reshape(-1), channels) / scale.astype("float64"))
-    if np.abs(steps).max() > np.iinfo("int32").max:
-        return None
-    return Quantized(constant(steps), scale, np.zeros(channels, "int32"), 0)
+def bias_of(
+    island: Island, expr: relax.Expr | None, x: Quantized, w: Quantized, channels: int
+) -> np.ndarray | None:
+    """Whole steps of the accumulator, s_x * s_w, [channels] int64, for a constant that is added.
+
+    It may be in float, or in integers of any scale. None for another operand, which is no bias.
+    """
+    if expr is None:
+        return np.zeros(channels, "int64")
+    leaf = island.leaf(expr)
+    values = array_of(island.value(expr)) if leaf is None else leaf.array
+    if (
+        values is None
+        or values.size not in (1, channels)
+        or values.shape[-1:] != (values.size,)[: values.ndim]
+    ):
+        return island.decline("what is added is no constant along the output channels")
+    own = None
+    if leaf is not None:
+        values, own = values.astype("int64").reshape(-1) - leaf.zero_point.reshape(-1), leaf.scale
+    steps = np.broadcast_to(bias_steps(values, own, x.real_scale, w.scale), channels)
+    if not np.abs(steps).max() <= -float(np.iinfo("int32").min):
+        return island.decline("a bias that does not fit int32 in steps of the accumulator")
+    return steps.astype("int64")
 
 
 def weights(island: Island, expr: relax.Expr, axis: int = 0) -> Quantized | None:
@@ -89,19 +94,17 @@ def _unfit(leaf: Quantized | None, axis: int) -> str | None:
 
 
 def epilogue(
-    x: Quantized, w: Quantized, bias: Quantized | None, factors: np.ndarray, island: Island
+    x: Quantized, w: Quantized, bias: np.ndarray, factors: np.ndarray, island: Island
 ) -> tuple[list[relax.Expr], dict[str, int | str]]:
     """Bias, multiplier and shift operands, and the attributes every such operator has.
 
-    factors: s_x * s_w / s_y, one or [O]. Rounding in float32 takes ratios [O] for multipliers
-    and has no shifts.
+    bias: as `bias_of` gives it. factors: s_x * s_w / s_y, one or [O]. Rounding in float32 takes
+    ratios [O] for multipliers and has no shifts.
     """
     channels = w.shape[0]
-    values = np.zeros(channels, "int32") if bias is None else bias.array
-    assert values is not None
     assert w.array is not None
     # Weights that are almost all zero have biases near the int32 limits; see safe_bias.
-    operands = [constant(safe_bias(values.reshape(channels), w.array, x.zp))]
+    operands = [constant(safe_bias(bias, w.array, x.zp))]
     attrs: dict[str, int | str] = {"x_zp": x.zp, "y_zp": island.zp, **island.clamp()}
     attrs["rounding"] = island.rounding
     if island.rounding == "float32":
@@ -123,11 +126,14 @@ def conv2d(island: Island) -> relax.Expr | None:
     found = split_bias(island, ("nn.conv2d",))
     if found is None:
         return None
-    call, bias = found
+    call, added = found
     attrs = call.attrs
     x, w = island.activation(call.args[0]), weights(island, call.args[1])
     layouts = (str(attrs.data_layout), str(attrs.kernel_layout))
-    if x is None or w is None or layouts != ("NHWC", "OHWI") or (bias and bias.array is None):
+    if x is None or w is None or layouts != ("NHWC", "OHWI"):
+        return None
+    bias = bias_of(island, added, x, w, w.shape[0])
+    if bias is None:
         return None
     factors = channel_factors(x, w, island.scale)
     operands, common = epilogue(x, w, bias, factors, island)
@@ -154,8 +160,8 @@ def conv2d_transpose(island: Island) -> relax.Expr | None:
         return None
     groups = int(attrs.groups)
     x, w = island.activation(data.args[0]), _transposed_weights(island, call.args[1], groups)
-    bias = found[1]
-    if x is None or w is None or (bias and bias.array is None):
+    bias = None if x is None or w is None else bias_of(island, found[1], x, w, w.shape[0])
+    if x is None or w is None or bias is None:
         return None
     factors = channel_factors(x, w, island.scale)
     operands, common = epilogue(x, w, bias, factors, island)

@@ -10,7 +10,7 @@ from tvm_tiny import ops
 from tvm_tiny.reference.arithmetic import quantize_multiplier
 from tvm_tiny.reference.convolution import float32_ratio, safe_bias_of_product
 
-from .convolution import channel_factors, epilogue, split_bias, weights
+from .convolution import bias_of, channel_factors, epilogue, split_bias, weights
 from .island import Island
 from .moves import axes_of
 from .quantized import Quantized, constant
@@ -21,21 +21,22 @@ def matmul(island: Island) -> relax.Expr | None:
     found = split_bias(island, ("matmul",))
     if found is None:
         return None
-    call, bias = found
+    call, added = found
     x = island.activation(call.args[0])
     if x is None or len(x.shape) < 2:
         return None
-    if bias is not None and bias.array is None:
-        return None
-    dense = _dense(island, call, x, bias)
-    return _batch_matmul(island, call, x, bias) if dense is None else dense
+    b = island.activation(call.args[1])
+    if b is not None and (b.array is None or len(b.shape) != 2):
+        return _batch_matmul(island, x, b, added)
+    return _dense(island, call, x, added)
 
 
 def _dense(
-    island: Island, call: Call, x: Quantized, bias: Quantized | None
+    island: Island, call: Call, x: Quantized, added: relax.Expr | None
 ) -> relax.Expr | None:
     w = _dense_weights(island, call.args[1])
-    if w is None:
+    bias = None if w is None else bias_of(island, added, x, w, w.shape[0])
+    if w is None or bias is None:
         return None
     # With one scale TFLite multiplies the two float32 scales in single precision.
     factors = (
@@ -60,21 +61,19 @@ def _dense_weights(island: Island, expr: relax.Expr) -> Quantized | None:
 
 
 def _batch_matmul(
-    island: Island, call: Call, a: Quantized, bias: Quantized | None
+    island: Island, a: Quantized, b: Quantized, added: relax.Expr | None
 ) -> relax.Expr | None:
-    b = island.activation(call.args[1])
-    if b is None or len(b.shape) < 2:
+    if len(b.shape) < 2:
         return None
-    values = np.zeros(1) if bias is None else bias.array
-    assert values is not None, "the caller looks"
-    if bias is not None and values.size != b.shape[-1]:
+    bias = bias_of(island, added, a, b, 1 if added is None else b.shape[-1])
+    if bias is None:
         return None
     # TFLite multiplies the two float32 scales in single precision here too.
     product = float(np.float32(a.real_scale) * np.float32(b.real_scale))
     multiplier, shift = quantize_multiplier(product / island.scale)
     return ops.call(
         "qbatch_matmul",
-        [a.expr, b.expr, constant(safe_bias_of_product(values, a.shape[-1], a.zp, b.zp))],
+        [a.expr, b.expr, constant(safe_bias_of_product(bias, a.shape[-1], a.zp, b.zp))],
         a_zp=a.zp,
         b_zp=b.zp,
         y_zp=island.zp,

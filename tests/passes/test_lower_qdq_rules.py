@@ -60,6 +60,33 @@ def test_a_bias_in_float_is_rounded_to_steps_of_the_accumulator():
     np.testing.assert_array_equal(call.args[2].value.numpy(), np.rint(steps))
 
 
+def test_an_int32_bias_of_another_scale_is_rounded_to_steps_of_the_accumulator():
+    values, own = np.array([-30, 7, 500], "int32"), np.float32(0.013)
+
+    def build(a, b):
+        bias = relax.op.dequantize(
+            relax.const(values), relax.const(own), relax.const(0, "int32"), axis=-1
+        )
+        return relax.op.add(relax.op.matmul(a, b), bias)
+
+    (call,) = calls(lower(island(build, (2, 4), (4, 3))))
+    assert call.op.name == "tvm_tiny.qbatch_matmul"
+    steps = np.rint(values * np.float64(own) / 0.25)
+    np.testing.assert_array_equal(call.args[2].value.numpy(), steps)
+
+
+@pytest.mark.parametrize("constant_weights", [True, False])
+def test_what_is_added_along_another_axis_is_no_bias(constant_weights):
+    column = relax.const(np.linspace(-1, 1, 3, dtype="float32").reshape(3, 1))
+
+    def build(a, b):
+        product = relax.op.matmul(a, constant((4, 3), 1) if constant_weights else b)
+        return relax.op.add(product, column)
+
+    with pytest.warns(FloatFallbackWarning, match="no constant along the output channels"):
+        LowerQDQ()(island(build, (3, 4), (4, 3)))
+
+
 def kernel_with_zero_point(low, high, zero_points):
     """Weights [2, 1, 1, 4] from low to high, and what they stand for in steps of their scale."""
     values = np.linspace(low, high, 8).astype("int8").reshape(2, 1, 1, 4)

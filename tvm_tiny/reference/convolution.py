@@ -27,6 +27,8 @@ from .quantization import Quant, Rounding, rescale_float32, to_output
 
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
+# Two float32 products of the same scales differ by their rounding only.
+SAME_SCALE = 1e-6
 
 
 def exact_matmul(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> IntArray:
@@ -113,6 +115,23 @@ def channel_multipliers(
     """Multiplier and shift per output channel; one weight scale serves all channels."""
     scales = np.broadcast_to(np.asarray(w_scales, dtype=np.float64).reshape(-1), channels)
     return quantize_multipliers(float(x_scale) * scales / float(y_scale))
+
+
+def bias_steps(
+    values: npt.NDArray[Any], own: npt.ArrayLike | None, x_scale: float, w_scales: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """A bias as whole steps of the accumulator, float32(x_scale * w_scale); not yet limited.
+
+    `values` are reals, or integers in steps of `own`; those stay where the steps are the same.
+    """
+    steps = np.float32(x_scale) * np.asarray(w_scales, dtype=np.float32).reshape(-1)
+    wide = values.reshape(-1).astype(np.float64)
+    if own is None:
+        return np.rint(wide / steps.astype(np.float64))
+    scales = np.asarray(own, dtype=np.float32).reshape(-1)
+    if np.allclose(scales, steps, rtol=SAME_SCALE, atol=0.0):
+        return wide
+    return np.rint(wide * scales.astype(np.float64) / steps.astype(np.float64))
 
 
 def float32_ratio(

@@ -29,7 +29,7 @@ from . import (
     reduction,
     softmax_rescaled,
 )
-from .arithmetic import IntArray, round_half_away_array
+from .arithmetic import IntArray
 from .onnx_operands import NoIntegerForm, Operand
 from .onnx_operands import per_tensor as _activation
 from .onnx_operands import quantized as _quantized
@@ -39,8 +39,6 @@ from .quantization import Quant, Rounding, quantize, quantize_value, requantize
 
 Array = npt.NDArray[Any]
 Kernel = Callable[[Node, tuple[Operand, ...], Quant, Rounding], Array]
-# Relative difference up to which a bias scale counts as x_scale * w_scale.
-BIAS_SCALE_TOLERANCE = 1e-5
 
 
 def _weights(args: tuple[Operand, ...], position: int = 1) -> tuple[Dequantized, Array]:
@@ -51,19 +49,19 @@ def _weights(args: tuple[Operand, ...], position: int = 1) -> tuple[Dequantized,
     return value, value.centered() if value.zero_points.any() else value.data
 
 
-def bias_integers(
-    args: tuple[Operand, ...], position: int, x_scale: float, w_scales: Array
-) -> IntArray | None:
-    """int32 bias at scale x_scale * w_scale; one given at another scale is rounded to it."""
-    value = args[position] if position < len(args) else None
+def _bias(args: tuple[Operand, ...], x: Quant, w_scales: Array, channels: int) -> IntArray | None:
+    """The third operand, one value or [channels], in whole steps of the accumulator."""
+    value = args[2] if len(args) > 2 else None
     if value is None:
         return None
-    target = float(x_scale) * w_scales.astype(np.float64)
-    if isinstance(value, Dequantized):
-        if np.allclose(value.scales, target, rtol=BIAS_SCALE_TOLERANCE, atol=0.0):
-            return np.asarray(value.centered().reshape(-1), dtype=np.int64)
-        value = value.real()
-    return round_half_away_array(value.reshape(-1).astype(np.float64) / target)
+    values, own = (
+        (value.centered(), value.scales) if isinstance(value, Dequantized) else (value, None)
+    )
+    on_run = isinstance(value, Dequantized) and not value.constant
+    along = values.size in (1, channels) and values.shape[-1:] == (values.size,)[: values.ndim]
+    if on_run or not along:
+        raise NoIntegerForm
+    return convolution.bias_steps(values, own, x.scale, w_scales).astype(np.int64)
 
 
 def _conv(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
@@ -74,7 +72,7 @@ def _conv(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -
     result = convolution.conv2d(
         to_nhwc(x),
         to_nhwc(weights),
-        bias_integers(args, 2, x_quant.scale, scales),
+        _bias(args, x_quant, scales, weights.shape[0]),
         x_quant,
         scales,
         y,
@@ -103,7 +101,7 @@ def _conv_transpose(node: Node, args: tuple[Operand, ...], y: Quant, rounding: R
     result = convolution.conv2d_transpose(
         to_nhwc(x),
         ohwi,
-        bias_integers(args, 2, x_quant.scale, scales),
+        _bias(args, x_quant, scales, groups * share),
         x_quant,
         scales,
         y,
@@ -118,19 +116,29 @@ def _conv_transpose(node: Node, args: tuple[Operand, ...], y: Quant, rounding: R
 
 
 def _matmul(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-    x, x_quant = _activation(args)
+    return _product(_activation(args), args, y, rounding)
+
+
+def _product(
+    first: tuple[Array, Quant],
+    args: tuple[Operand, ...],
+    y: Quant,
+    rounding: Rounding,
+    *,
+    turn: bool = False,
+) -> Array:
+    """`first` times the second operand, [..., I, O] or, to `turn`, [O, I], plus the third."""
+    x, x_quant = first
     second = _quantized(args, 1)
     if second.constant and second.data.ndim == 2:
         w, weights = _weights(args)
-        bias = bias_integers(args, 2, x_quant.scale, w.scales)
-        return dense.fully_connected(x, weights.T, bias, x_quant, w.scales, y, rounding=rounding)
-    if len(args) > 2 and args[2] is not None:
-        raise NoIntegerForm
-    return dense.batch_matmul(x, *_swap(_activation(args, 1), x_quant), y, rounding=rounding)
-
-
-def _swap(operand: tuple[Array, Quant], first: Quant) -> tuple[Array, Quant, Quant]:
-    return operand[0], first, operand[1]
+        weights = weights if turn else weights.T
+        bias = _bias(args, x_quant, w.scales, weights.shape[0])
+        return dense.fully_connected(x, weights, bias, x_quant, w.scales, y, rounding=rounding)
+    b, b_quant = _activation(args, 1)
+    b = b.T if turn else b
+    bias = _bias(args, x_quant, second.scales, b.shape[-1])
+    return dense.batch_matmul(x, b, x_quant, b_quant, y, bias=bias, rounding=rounding)
 
 
 def _gemm(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
@@ -139,16 +147,7 @@ def _gemm(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -
     if options.get("alpha", 1.0) != 1.0 or options.get("beta", 1.0) != 1.0:
         raise NoIntegerForm
     x = x.T if options.get("transA", 0) else x
-    if not _quantized(args, 1).constant:
-        if len(args) > 2 and args[2] is not None:
-            raise NoIntegerForm
-        b, b_quant = _activation(args, 1)
-        b = b.T if options.get("transB", 0) else b
-        return dense.batch_matmul(x, b, x_quant, b_quant, y, rounding=rounding)
-    w, weights = _weights(args)
-    weights = weights if options.get("transB", 0) else weights.T
-    bias = bias_integers(args, 2, x_quant.scale, w.scales)
-    return dense.fully_connected(x, weights, bias, x_quant, w.scales, y, rounding=rounding)
+    return _product((x, x_quant), args, y, rounding, turn=bool(options.get("transB", 0)))
 
 
 def _binary(kernel: Callable[..., Array]) -> Kernel:

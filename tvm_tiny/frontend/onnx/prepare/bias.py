@@ -11,9 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tvm_tiny.frontend.onnx.graph import Array, Graph, Node, QParams, Refused
-
-# Two float32 products of the same scales may differ by their rounding only.
-SAME_SCALE = 1e-6
+from tvm_tiny.reference.convolution import bias_steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +28,12 @@ class _Site:
 def quantize_biases(graph: Graph) -> None:
     """Rewrite the bias of every Conv, ConvTranspose, Gemm, and of MatMul followed by Add."""
     for site in list(_sites(graph)):
-        real, integers = _bias_values(graph, site)
-        if real is None:
+        values, own = _bias_values(graph, site)
+        if values is None:
             continue
+        steps = bias_steps(values, own, float(site.x_scale), site.w_scale)
         scale = np.broadcast_to(site.x_scale * site.w_scale, (site.channels,)).astype(np.float32)
-        if integers is None or not np.allclose(integers.scale, scale, rtol=SAME_SCALE, atol=0):
-            steps = np.rint(real / scale.astype(np.float64))
-        else:
-            steps = np.rint(real / integers.scale.astype(np.float64))
-        _store(graph, site, steps, scale)
+        _store(graph, site, np.broadcast_to(steps, (site.channels,)), scale)
 
 
 def _sites(graph: Graph) -> Iterator[_Site]:
@@ -82,28 +77,22 @@ def _channels(node: Node, kernel: Array) -> int:
     return int(kernel.shape[-1])
 
 
-def _bias_values(graph: Graph, site: _Site) -> tuple[Array | None, QParams | None]:
-    """Real values [O] of the bias, and its parameters if it is int32 already."""
+def _bias_values(graph: Graph, site: _Site) -> tuple[Array | None, Array | None]:
+    """A bias of one value or [O]: its reals, or its integers and the scale that they have."""
     name = site.node.inputs[site.position]
-    raw, params = graph.constants.get(name), None
-    if raw is not None:
-        real = raw.astype(np.float64)
-    else:
+    values, own = graph.constants.get(name), None
+    if values is None:
         source = graph.producers().get(name)
         if source is None or source.op != "DequantizeLinear":
             return None, None
-        raw, own = graph.constants.get(source.inputs[0]), graph.qparams(source)
+        raw, params = graph.constants.get(source.inputs[0]), graph.qparams(source)
         if raw is None or (raw.dtype != np.int32 and site.node.op == "Add"):
             return None, None  # an 8-bit operand of Add is an operator of its own
-        shape = [1] * raw.ndim
-        if not own.per_tensor:
-            shape[own.axis] = -1
-        offset = raw.astype(np.float64) - own.zero_point.reshape(shape)
-        real = offset * own.scale.reshape(shape).astype(np.float64)
-        params = own if raw.dtype == np.int32 else None
-    if real.size not in (1, site.channels) or (real.ndim and real.shape[-1] != real.size):
+        values, own = raw.astype(np.int64).reshape(-1) - params.zero_point.reshape(-1), params.scale
+        values = values.reshape(raw.shape)
+    if values.size not in (1, site.channels) or (values.ndim and values.shape[-1] != values.size):
         return None, None
-    return np.broadcast_to(real.reshape(-1), (site.channels,)), params
+    return values, own
 
 
 def _store(graph: Graph, site: _Site, steps: Array, scale: Array) -> None:
