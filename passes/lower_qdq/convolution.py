@@ -46,14 +46,16 @@ def bias_of(
         or values.size not in (1, channels)
         or values.shape[-1:] != (values.size,)[: values.ndim]
     ):
-        return island.decline("what is added is no constant along the output channels")
+        island.decline("what is added is no constant along the output channels")
+        return None
     own = None
     if leaf is not None:
         values, own = values.astype("int64").reshape(-1) - leaf.zero_point.reshape(-1), leaf.scale
     steps = np.broadcast_to(bias_steps(values, own, x.real_scale, w.scale), channels)
     if not np.abs(steps).max() <= -float(np.iinfo("int32").min):
-        return island.decline("a bias that does not fit int32 in steps of the accumulator")
-    return steps.astype("int64")
+        island.decline("a bias that does not fit int32 in steps of the accumulator")
+        return None
+    return np.asarray(steps, "int64")
 
 
 def weights(island: Island, expr: relax.Expr, axis: int = 0) -> Quantized | None:

@@ -125,13 +125,13 @@ def bias_steps(
     `values` are reals, or integers in steps of `own`; those stay where the steps are the same.
     """
     steps = np.float32(x_scale) * np.asarray(w_scales, dtype=np.float32).reshape(-1)
-    wide = values.reshape(-1).astype(np.float64)
-    if own is None:
-        return np.rint(wide / steps.astype(np.float64))
-    scales = np.asarray(own, dtype=np.float32).reshape(-1)
-    if np.allclose(scales, steps, rtol=SAME_SCALE, atol=0.0):
-        return wide
-    return np.rint(wide * scales.astype(np.float64) / steps.astype(np.float64))
+    wide: npt.NDArray[np.float64] = values.reshape(-1).astype(np.float64)
+    if own is not None:
+        scales = np.asarray(own, dtype=np.float32).reshape(-1)
+        if np.allclose(scales, steps, rtol=SAME_SCALE, atol=0.0):
+            return wide
+        wide = wide * scales.astype(np.float64)
+    return np.asarray(np.rint(wide / steps.astype(np.float64)), np.float64)
 
 
 def float32_ratio(
