@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,10 @@ from .arithmetic import (
 )
 from .quantization import Quant, requantize, rescale, to_output
 
+Array = npt.NDArray[Any]
 Pair = tuple[int, int]
+#: Operands a and b, then the quantization of a, of b and of the result; limits: int8 range.
+Kernel = Callable[..., Int8Array]
 # Headroom in bits given to both operands of a sum: 255 << 20 still fits 29 bits.
 SUM_LEFT_SHIFT = 20
 # The same where the sum is squared: (255 << 7)^2 still fits 30 bits.
@@ -72,65 +75,42 @@ def add_n_multipliers(scales: Sequence[float], y_scale: float) -> list[Pair]:
     return [*(quantize_multiplier(float(scale) / twice_max) for scale in scales), output]
 
 
-def _operand(
-    values: npt.NDArray[Any], quant: Quant, factor: Pair, bits: int = SUM_LEFT_SHIFT
-) -> IntArray:
+def _operand(values: Array, quant: Quant, factor: Pair, bits: int = SUM_LEFT_SHIFT) -> IntArray:
     shifted = (values.astype(np.int64) - quant.zero_point) << bits
     return multiply_by_quantized_multiplier(shifted, *factor)
 
 
-def add(
-    a: npt.NDArray[Any],
-    b: npt.NDArray[Any],
-    a_quant: Quant,
-    b_quant: Quant,
-    y_quant: Quant,
-    *,
-    limits: Pair | None = None,
-) -> Int8Array:
-    """a + b."""
-    first, second, output = add_multipliers(a_quant.scale, b_quant.scale, y_quant.scale)
-    total = _operand(a, a_quant, first) + _operand(b, b_quant, second)
-    return to_output(multiply_by_quantized_multiplier(total, *output), y_quant, limits)
+def _sum(
+    multipliers: Callable[[float, float, float], tuple[Pair, Pair, Pair]],
+    combine: Callable[[IntArray, IntArray], IntArray],
+    bits: int = SUM_LEFT_SHIFT,
+) -> Kernel:
+    """A kernel that brings both operands to one scale, with `bits` of headroom, and combines them.
+
+    multipliers: of the operands and of the combined value, from the three scales.
+    """
+
+    def kernel(
+        a: Array, b: Array, a_quant: Quant, b_quant: Quant, y_quant: Quant, *,
+        limits: Pair | None = None,
+    ) -> Int8Array:  # fmt: skip
+        first, second, output = multipliers(a_quant.scale, b_quant.scale, y_quant.scale)
+        left, right = _operand(a, a_quant, first, bits), _operand(b, b_quant, second, bits)
+        combined = multiply_by_quantized_multiplier(combine(left, right), *output)
+        return to_output(combined, y_quant, limits)
+
+    return kernel
 
 
-def sub(
-    a: npt.NDArray[Any],
-    b: npt.NDArray[Any],
-    a_quant: Quant,
-    b_quant: Quant,
-    y_quant: Quant,
-    *,
-    limits: Pair | None = None,
-) -> Int8Array:
-    """a - b."""
-    first, second, output = sub_multipliers(a_quant.scale, b_quant.scale, y_quant.scale)
-    difference = _operand(a, a_quant, first) - _operand(b, b_quant, second)
-    return to_output(multiply_by_quantized_multiplier(difference, *output), y_quant, limits)
-
-
-def squared_difference(
-    a: npt.NDArray[Any],
-    b: npt.NDArray[Any],
-    a_quant: Quant,
-    b_quant: Quant,
-    y_quant: Quant,
-    *,
-    limits: Pair | None = None,
-) -> Int8Array:
-    """(a - b)^2."""
-    first, second, output = squared_difference_multipliers(
-        a_quant.scale, b_quant.scale, y_quant.scale
-    )
-    difference = _operand(a, a_quant, first, SQUARE_LEFT_SHIFT) - _operand(
-        b, b_quant, second, SQUARE_LEFT_SHIFT
-    )
-    squared = multiply_by_quantized_multiplier(difference * difference, *output)
-    return to_output(squared, y_quant, limits)
+add = _sum(add_multipliers, np.add)
+sub = _sum(sub_multipliers, np.subtract)
+squared_difference = _sum(
+    squared_difference_multipliers, lambda a, b: (a - b) * (a - b), SQUARE_LEFT_SHIFT
+)
 
 
 def add_n(
-    terms: Sequence[npt.NDArray[Any]],
+    terms: Sequence[Array],
     quants: Sequence[Quant],
     y_quant: Quant,
     *,
@@ -144,8 +124,8 @@ def add_n(
 
 
 def mul(
-    a: npt.NDArray[Any],
-    b: npt.NDArray[Any],
+    a: Array,
+    b: Array,
     a_quant: Quant,
     b_quant: Quant,
     y_quant: Quant,
@@ -174,8 +154,8 @@ def reciprocals(b: Quant, a_scale: float, y_scale: float) -> tuple[IntArray, Int
 
 
 def div(
-    a: npt.NDArray[Any],
-    b: npt.NDArray[Any],
+    a: Array,
+    b: Array,
     a_quant: Quant,
     b_quant: Quant,
     y_quant: Quant,
@@ -191,29 +171,18 @@ def div(
     return to_output(rounded, y_quant, limits)
 
 
-def maximum(
-    a: npt.NDArray[Any],
-    b: npt.NDArray[Any],
-    a_quant: Quant,
-    b_quant: Quant,
-    y_quant: Quant,
-    *,
-    limits: Pair | None = None,
-) -> Int8Array:
-    """Larger of two tensors; operands of another quantization are requantized first."""
-    larger = np.maximum(requantize(a, a_quant, y_quant), requantize(b, b_quant, y_quant))
-    return clamp_to_int8(larger.astype(np.int64), limits or (-128, 127))
+def _extremum(choose: Callable[[Array, Array], Array]) -> Kernel:
+    """A kernel that takes one of two values; other quantizations are requantized first."""
+
+    def kernel(
+        a: Array, b: Array, a_quant: Quant, b_quant: Quant, y_quant: Quant, *,
+        limits: Pair | None = None,
+    ) -> Int8Array:  # fmt: skip
+        chosen = choose(requantize(a, a_quant, y_quant), requantize(b, b_quant, y_quant))
+        return clamp_to_int8(chosen.astype(np.int64), limits or (-128, 127))
+
+    return kernel
 
 
-def minimum(
-    a: npt.NDArray[Any],
-    b: npt.NDArray[Any],
-    a_quant: Quant,
-    b_quant: Quant,
-    y_quant: Quant,
-    *,
-    limits: Pair | None = None,
-) -> Int8Array:
-    """Smaller of two tensors; operands of another quantization are requantized first."""
-    smaller = np.minimum(requantize(a, a_quant, y_quant), requantize(b, b_quant, y_quant))
-    return clamp_to_int8(smaller.astype(np.int64), limits or (-128, 127))
+maximum = _extremum(np.maximum)
+minimum = _extremum(np.minimum)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,17 @@ DTYPES: dict[int, str] = {
     tflite.TensorType.INT8: "int8",
     tflite.TensorType.INT4: "int8",  # constants only, two to a byte
 }
+# Types whose scales and zero points kernels read.
+QUANTIZED = frozenset({"int8", "uint8", "int16"})
+
+
+def _names(enum: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enum).items() if isinstance(value, int)}
+
+
+_OPERATORS, _OPTIONS, _TYPES = map(
+    _names, (tflite.BuiltinOperator, tflite.BuiltinOptions, tflite.TensorType)
+)
 # What damaged offsets, lengths and enums make the flatbuffer and NumPy readers raise.
 DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, KeyError)
 
@@ -50,21 +62,44 @@ class Tensor:
 
     @property
     def quant(self) -> Quant:
-        """Quantization of a tensor with one scale; raises UnsupportedError without one."""
-        if not self.quantized:
-            raise UnsupportedError(f"tensor '{self.name}': {self.dtype} without quantization")
+        """Quantization of a tensor with one scale; raises UnsupportedError for another number."""
+        if self.scales.size != 1:
+            has = f"{self.scales.size} scales" if self.quantized else "no scale and zero point"
+            raise UnsupportedError(f"tensor '{self.name}': {self.dtype} has {has}; expected one")
         return Quant(float(self.scales[0]), int(self.zero_points[0]))
 
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator: builtin name, tensors (None for an absent optional input), options table."""
+    """An operator: builtin name, tensors (None for an absent optional input), flatbuffer table."""
 
     index: int
     name: str
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
-    options: Any = field(repr=False)
+    table: Any = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """How messages name the operator."""
+        return f"{self.name} (tensor '{self.outputs[0].name if self.outputs else '?'}')"
+
+    @cached_property
+    def options(self) -> Any:
+        """The options table, None where there is none; raises ModelError for a damaged one.
+
+        It is read on demand, since most operators have no options that matter.
+        """
+        try:
+            kind = _OPTIONS.get(self.table.BuiltinOptionsType(), "NONE")
+            union = self.table.BuiltinOptions()
+            if union is None or kind == "NONE":
+                return None
+            options = getattr(tflite, kind)()
+        except DAMAGE as error:
+            raise ModelError(f"{self.label}: its options are damaged ({error})") from error
+        options.Init(union.Bytes, union.Pos)
+        return options
 
 
 @dataclass(frozen=True)
@@ -85,10 +120,6 @@ def needed(graph: Graph) -> Graph:
             wanted |= {tensor.name for tensor in op.inputs if tensor is not None}
             kept.append(op)
     return replace(graph, operators=tuple(reversed(kept)))
-
-
-def _names(enum: type) -> dict[int, str]:
-    return {value: name for name, value in vars(enum).items() if isinstance(value, int)}
 
 
 def read_graph(data: bytes) -> Graph:
@@ -113,39 +144,27 @@ def _read(data: bytes) -> Graph:
     tensors = [_tensor(model, graph.Tensors(i), i) for i in range(graph.TensorsLength())]
     names = unique_names([tensor.name for tensor in tensors], ends)
     tensors = [replace(t, name=name) for t, name in zip(tensors, names, strict=True)]
-    builtin = _names(tflite.BuiltinOperator)
-    options = _names(tflite.BuiltinOptions)
-    operators = []
-    for i in range(graph.OperatorsLength()):
-        op = graph.Operators(i)
-        code = model.OperatorCodes(op.OpcodeIndex())
-        # Codes above 127 are only in the newer field; the older one holds the others.
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        indices = [op.Inputs(k) for k in range(op.InputsLength())]
-        operators.append(
-            Operator(
-                i,
-                builtin.get(number, f"operator code {number}"),
-                tuple(None if k == NO_TENSOR else tensors[k] for k in indices),
-                tuple(tensors[op.Outputs(k)] for k in range(op.OutputsLength())),
-                _options(op, options),
-            )
-        )
     return Graph(
-        tuple(operators),
+        tuple(
+            _operator(model, graph.Operators(i), i, tensors) for i in range(graph.OperatorsLength())
+        ),
         tuple(tensors[graph.Inputs(k)] for k in range(graph.InputsLength())),
         tuple(tensors[graph.Outputs(k)] for k in range(graph.OutputsLength())),
     )
 
 
-def _options(op: Any, names: dict[int, str]) -> Any:
-    table = op.BuiltinOptions()
-    kind = names.get(op.BuiltinOptionsType(), "NONE")
-    if table is None or kind == "NONE":
-        return None
-    options = getattr(tflite, kind)()
-    options.Init(table.Bytes, table.Pos)
-    return options
+def _operator(model: Any, op: Any, index: int, tensors: list[Tensor]) -> Operator:
+    code = model.OperatorCodes(op.OpcodeIndex())
+    # Codes above 127 are only in the newer field; the older one holds the others.
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    inputs = [op.Inputs(k) for k in range(op.InputsLength())]
+    return Operator(
+        index,
+        _OPERATORS.get(number, f"operator code {number}"),
+        tuple(None if k == NO_TENSOR else tensors[k] for k in inputs),
+        tuple(tensors[op.Outputs(k)] for k in range(op.OutputsLength())),
+        op,
+    )
 
 
 def _unpacked(raw: npt.NDArray[Any], count: int) -> npt.NDArray[np.int8]:
@@ -156,24 +175,34 @@ def _unpacked(raw: npt.NDArray[Any], count: int) -> npt.NDArray[np.int8]:
 
 def _tensor(model: Any, tensor: Any, index: int) -> Tensor:
     name = (tensor.Name() or b"").decode("utf-8", "replace") or f"tensor_{index}"
-    if tensor.Type() not in DTYPES:
-        raise UnsupportedError(f"tensor '{name}': element type {tensor.Type()} is not supported")
-    dtype = DTYPES[tensor.Type()]
     shape = tuple(tensor.Shape(i) for i in range(tensor.ShapeLength()))
+    # A type that no kernel takes keeps the schema's name: only operators that read it object.
+    dtype = DTYPES.get(tensor.Type()) or _TYPES[tensor.Type()]
+    scales, zero_points = _quantization(tensor.Quantization(), dtype)
+    return Tensor(name, shape, dtype, scales, zero_points, _data(model, tensor, shape))
+
+
+def _data(model: Any, tensor: Any, shape: tuple[int, ...]) -> npt.NDArray[Any] | None:
     # Buffer 0 stands for no data, whatever it holds (schema.fbs, `buffers`).
-    buffer = model.Buffers(tensor.Buffer()) if tensor.Buffer() else None
-    raw = buffer.DataAsNumpy() if buffer is not None and buffer.DataLength() else None
-    if raw is not None and tensor.Type() == tflite.TensorType.INT4:
+    if not tensor.Buffer() or tensor.Type() not in DTYPES:
+        return None
+    buffer = model.Buffers(tensor.Buffer())
+    if not buffer.DataLength():
+        return None
+    raw = buffer.DataAsNumpy()
+    if tensor.Type() == tflite.TensorType.INT4:
         raw = _unpacked(raw, int(np.prod(shape)))
-    data = None if raw is None else np.frombuffer(raw.tobytes(), dtype=dtype).reshape(shape)
-    quantization = tensor.Quantization()
-    scales = np.zeros(0, dtype=np.float32)
-    zero_points = np.zeros(0, dtype=np.int64)
-    if quantization is not None and quantization.ScaleLength():
-        scales = np.array(quantization.ScaleAsNumpy(), dtype=np.float32)
-        zero_points = np.zeros(scales.size, dtype=np.int64)
-        if quantization.ZeroPointLength():
-            given = quantization.ZeroPointAsNumpy()
-            # Some converters write another number of them, all the same.
-            zero_points[:] = given if given.size == scales.size else given[0]
-    return Tensor(name, shape, dtype, scales, zero_points, data)
+    return np.frombuffer(raw.tobytes(), dtype=DTYPES[tensor.Type()]).reshape(shape)
+
+
+def _quantization(record: Any, dtype: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Scales and zero points; none of types that kernels read as they are."""
+    if record is None or not record.ScaleLength() or dtype not in QUANTIZED:
+        return np.zeros(0, np.float32), np.zeros(0, np.int64)
+    scales = np.array(record.ScaleAsNumpy(), dtype=np.float32)
+    zero_points = np.zeros(scales.size, dtype=np.int64)
+    if record.ZeroPointLength():
+        given = record.ZeroPointAsNumpy()
+        # Some converters write another number of them, all the same.
+        zero_points[:] = given if given.size == scales.size else given[0]
+    return scales, zero_points

@@ -61,9 +61,7 @@ def logarithm(sums: IntArray, tables: LogTables) -> IntArray:
     return np.asarray(tables.powers[power - SUM_BITS] + interpolated)
 
 
-def log_softmax(
-    x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant, axis: int = -1
-) -> Int8Array:
+def log_softmax(x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant, axis: int = -1) -> Int8Array:
     """x - log(sum(exp(x))) along one axis."""
     tables = log_tables(x_quant.scale, y_quant.scale)
     q = x.astype(np.int64)

@@ -220,9 +220,7 @@ def resize_bilinear(
     return interpolate(x, rows, columns)
 
 
-def interpolate(
-    x: npt.NDArray[Any], rows: LinearPositions, columns: LinearPositions
-) -> Int8Array:
+def interpolate(x: npt.NDArray[Any], rows: LinearPositions, columns: LinearPositions) -> Int8Array:
     """Raw int8 values of [N, H, W, C] between rows and columns, in fixed point.
 
     Products have 20 fraction bits; the result is rounded to nearest, ties away from zero.

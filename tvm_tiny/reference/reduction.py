@@ -28,44 +28,33 @@ def mean_multiplier(x_scale: float, y_scale: float, count: int) -> tuple[int, in
     return (multiplier << up) // count, shift - up
 
 
-def mean(
-    x: npt.NDArray[Any],
-    axes: Sequence[int],
-    x_quant: Quant,
-    y_quant: Quant,
-    *,
-    keepdims: bool = False,
-    rounding: Rounding = Rounding.TFLITE,
-) -> Int8Array:
-    """Mean over `axes` of a tensor of any rank, from one quantization to another."""
-    total, count = _centred_sum(x, axes, x_quant, keepdims)
-    if rounding is Rounding.FLOAT32:
-        return _in_float32(total, count, x_quant, y_quant)
-    factors = mean_multiplier(x_quant.scale, y_quant.scale, count)
-    return to_output(multiply_by_quantized_multiplier(total, *factors), y_quant, None)
+def _total(divided: bool) -> Callable[..., Int8Array]:
+    """A sum over axes, divided by the number of its terms or not."""
 
+    def reduce(
+        x: npt.NDArray[Any],
+        axes: Sequence[int],
+        x_quant: Quant,
+        y_quant: Quant,
+        *,
+        keepdims: bool = False,
+        rounding: Rounding = Rounding.TFLITE,
+    ) -> Int8Array:
+        total, terms = _centred_sum(x, axes, x_quant, keepdims)
+        count = terms if divided else 1
+        if rounding is Rounding.FLOAT32:
+            ratio = mean_ratio(x_quant.scale, y_quant.scale, count)
+            return to_output(rescale_float32(total, ratio), y_quant, None)
+        factors = mean_multiplier(x_quant.scale, y_quant.scale, count)
+        return to_output(multiply_by_quantized_multiplier(total, *factors), y_quant, None)
 
-def add_up(
-    x: npt.NDArray[Any],
-    axes: Sequence[int],
-    x_quant: Quant,
-    y_quant: Quant,
-    *,
-    keepdims: bool = False,
-    rounding: Rounding = Rounding.TFLITE,
-) -> Int8Array:
-    """Sum over `axes`: a mean whose multiplier does not hold 1 / count."""
-    total, _ = _centred_sum(x, axes, x_quant, keepdims)
-    if rounding is Rounding.FLOAT32:
-        return _in_float32(total, 1, x_quant, y_quant)
-    factors = quantize_multiplier(float(x_quant.scale) / float(y_quant.scale))
-    return to_output(multiply_by_quantized_multiplier(total, *factors), y_quant, None)
+    return reduce
 
 
 def _centred_sum(
     x: npt.NDArray[Any], axes: Sequence[int], quant: Quant, keepdims: bool
 ) -> tuple[npt.NDArray[np.int64], int]:
-    """The int32 sum without its zero points, and of how many elements it is."""
+    """The int32 sum of x less its zero point, and the number of its terms."""
     resolved = tuple(sorted({axis % x.ndim for axis in axes}))
     count = int(np.prod([x.shape[axis] for axis in resolved], dtype=np.int64))
     total = x.sum(axis=resolved, keepdims=keepdims, dtype=np.int64)
@@ -80,14 +69,9 @@ def mean_ratio(
     return np.asarray(np.float32(x_scale) / steps, dtype=np.float32)
 
 
-def _in_float32(
-    total: npt.NDArray[np.int64], count: int, x_quant: Quant, y_quant: Quant
-) -> Int8Array:
-    ratio = mean_ratio(x_quant.scale, y_quant.scale, count)
-    return to_output(rescale_float32(total, ratio), y_quant, None)
-
-
 def _extreme(function: Callable[..., Any]) -> Callable[..., Int8Array]:
+    """An element that `function` picks over axes, requantized."""
+
     def reduce(
         x: npt.NDArray[Any],
         axes: Sequence[int],
@@ -104,5 +88,7 @@ def _extreme(function: Callable[..., Any]) -> Callable[..., Int8Array]:
     return reduce
 
 
+mean = _total(divided=True)
+add_up = _total(divided=False)
 largest = _extreme(np.max)
 smallest = _extreme(np.min)

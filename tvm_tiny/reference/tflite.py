@@ -14,7 +14,6 @@ from tvm_tiny.model_file import read_model_file
 from .flatbuffer import DAMAGE, Tensor, needed, read_graph
 from .tensor import Inputs, TensorInfo, bind_inputs
 from .tflite_kernels import evaluate, objections
-from .tflite_ops import where
 
 
 class TFLiteReference:
@@ -53,7 +52,7 @@ class TFLiteReference:
                 for tensor, value in zip(op.outputs, evaluate(op, values), strict=True):
                     values[tensor.name] = np.ascontiguousarray(value).reshape(tensor.shape)
             except DAMAGE as error:
-                raise ModelError(f"{where(op)}: operands do not fit ({error})") from error
+                raise ModelError(f"{op.label}: operands do not fit ({error})") from error
         for tensor in self._graph.outputs:
             if tensor.data is not None:
                 values[tensor.name] = tensor.data

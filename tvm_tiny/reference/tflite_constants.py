@@ -14,7 +14,7 @@ from tvm_tiny.errors import ModelError, UnsupportedError
 
 from .flatbuffer import DAMAGE, Operator, read_graph
 from .tflite_kernels import evaluate, objections
-from .tflite_ops import where
+from .tflite_plain import SHAPES
 
 Array = npt.NDArray[Any]
 
@@ -24,14 +24,12 @@ LIMIT, TOTAL = 1 << 26, 1 << 28
 _COUNTS = (np.dtype("int32"), np.dtype("int64"))
 _MOST_COUNTS = 16  # the pads of a tensor of rank 8
 
-# The result depends on the operand's shape only.
-_OF_SHAPES = frozenset({"SHAPE", "RANK"})
 # Results hold no more elements than the operands, whatever the values of these are.
 _REARRANGED = frozenset(
     {
         *("CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "PACK", "RESHAPE", "REVERSE_V2"),
         *("SLICE", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE"),
-        *("UNPACK", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", *_OF_SHAPES),
+        *("UNPACK", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", *SHAPES),
     }
 )
 _ELEMENTWISE = frozenset(
@@ -76,7 +74,7 @@ def constant_results(data: bytes) -> dict[int, list[Array]]:
 
 
 def _depends_on_constants(op: Operator, known: Mapping[str, Array]) -> bool:
-    if op.name in _OF_SHAPES:
+    if op.name in SHAPES:
         return all(t is None or min(t.shape, default=1) > 0 for t in op.inputs)
     return bool(op.inputs) and all(
         t is None or t.data is not None or t.name in known for t in op.inputs
@@ -90,14 +88,14 @@ def _evaluated(op: Operator, known: Mapping[str, Array]) -> list[Array] | None:
         return None
     except DAMAGE as error:
         if op.options is None and isinstance(error, AttributeError):
-            raise ModelError(f"{where(op)}: its options are missing") from error
-        raise ModelError(f"{where(op)}: operands do not fit together: {error}") from error
+            raise ModelError(f"{op.label}: its options are missing") from error
+        raise ModelError(f"{op.label}: operands do not fit together: {error}") from error
     return results if len(results) == len(op.outputs) else None
 
 
 def _unread(op: Operator) -> dict[str, Array]:
     """Stand-ins for operands of which only the shape counts."""
-    tensors = [t for t in op.inputs if t is not None] if op.name in _OF_SHAPES else []
+    tensors = [t for t in op.inputs if t is not None] if op.name in SHAPES else []
     return {t.name: np.zeros(0, np.int8) for t in tensors}
 
 

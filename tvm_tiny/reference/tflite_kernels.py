@@ -1,32 +1,46 @@
-"""Which reference kernel computes a TFLite operator, and what has none."""
+"""Chooses the reference kernel of a TFLite operator, or says why there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy.typing as npt
 
-from tvm_tiny.errors import ModelError
+from tvm_tiny.errors import ModelError, UnsupportedError
 
-from .flatbuffer import Operator, Tensor
+from .flatbuffer import DTYPES, Operator, Tensor
 from .float_ops import FLOAT
-from .tflite_ops import INTEGER, MOVEMENT, Arrays, Handler, unequal_quantization, where
-from .tflite_plain import PLAIN
+from .tflite_arithmetic import ARITHMETIC
+from .tflite_conversions import CONVERSIONS
+from .tflite_movement import MOVEMENT
+from .tflite_operands import Arrays, Handler, refuse
+from .tflite_plain import PLAIN, SHAPES
+from .tflite_windows import WINDOWS
 
 Values = Mapping[str, npt.NDArray[Any]]
+
+_OF_ANY_TYPE: dict[str, Handler] = {**MOVEMENT, **CONVERSIONS, **SHAPES}
+_INTEGER: dict[str, Handler] = {**ARITHMETIC, **WINDOWS}
+# Operator -> operands (first, behind the last) that must have the result's zero point, and its
+# scale but for this difference.
+_EQUAL: dict[str, tuple[int, int | None, float]] = {
+    "AVERAGE_POOL_2D": (0, 1, 1e-6),
+    "CONCATENATION": (0, None, 0.0),
+    "MAX_POOL_2D": (0, 1, 1e-6),
+    "PADV2": (2, 3, 0.0),
+}
 
 
 def objections(op: Operator) -> list[str]:
     """Why the reference cannot compute an operator; [] where it can."""
-    unequal = unequal_quantization(op)
-    if unequal is not None:
-        return [f"{where(op)}: {unequal}"]
-    if op.name in MOVEMENT:
-        return []
-    if any(t is not None and t.dtype in ("uint8", "int16") for t in (*op.inputs, *op.outputs)):
-        return [f"{where(op)}: only int8 tensors are supported"]
-    return [] if _kernel(op) is not None else [f"{where(op)}: no reference for this operator"]
+    try:
+        _check_types(op)
+        _check_quantization(op)
+        refuse(op, _kernel(op) is None, "no reference for this operator")
+    except UnsupportedError as error:
+        return list(error.reasons)
+    return []
 
 
 def evaluate(op: Operator, values: Values) -> Arrays:
@@ -39,24 +53,35 @@ def evaluate(op: Operator, values: Values) -> Arrays:
     return kernel(op, [None if t is None else _lookup(op, t, values) for t in op.inputs])
 
 
+def _check_types(op: Operator) -> None:
+    narrow = op.name not in _OF_ANY_TYPE
+    for tensor in (*op.inputs, *op.outputs):
+        if tensor is not None:
+            unknown = tensor.dtype not in DTYPES.values()
+            refuse(op, unknown, f"element type {tensor.dtype.lower()} is not supported")
+            refuse(op, narrow and tensor.dtype in ("uint8", "int16"), "only int8 is supported")
+
+
+def _check_quantization(op: Operator) -> None:
+    first, last, tolerance = _EQUAL.get(op.name, (0, 0, 0.0))
+    for tensor in op.inputs[first:last]:
+        if tensor is None or tensor.dtype != "int8":
+            continue
+        own, wanted = tensor.quant, op.outputs[0].quant
+        unequal = abs(own.scale - wanted.scale) > tolerance or own.zero_point != wanted.zero_point
+        refuse(op, unequal, f"'{tensor.name}' must have the result's scale and zero point")
+
+
 def _kernel(op: Operator) -> Handler | None:
-    is_integer = _has_int8(op.inputs)
-    if op.name in MOVEMENT:
-        return MOVEMENT[op.name]
-    if op.name in INTEGER and is_integer:
-        return INTEGER[op.name]
-    if op.name in PLAIN and (not is_integer or op.name in ("SHAPE", "RANK")):
-        return PLAIN[op.name]
-    return FLOAT.get(op.name)
-
-
-def _has_int8(tensors: Sequence[Tensor | None]) -> bool:
-    return any(tensor is not None and tensor.dtype == "int8" for tensor in tensors)
+    if op.name in _OF_ANY_TYPE:
+        return _OF_ANY_TYPE[op.name]
+    is_int8 = any(tensor is not None and tensor.dtype == "int8" for tensor in op.inputs)
+    return (_INTEGER if is_int8 else PLAIN).get(op.name) or FLOAT.get(op.name)
 
 
 def _lookup(op: Operator, tensor: Tensor, values: Values) -> npt.NDArray[Any]:
     if tensor.data is not None:
         return tensor.data
     if tensor.name not in values:
-        raise ModelError(f"{where(op)}: input '{tensor.name}' is computed by no operator before")
+        raise ModelError(f"{op.label}: input '{tensor.name}' is computed by no operator before")
     return values[tensor.name]

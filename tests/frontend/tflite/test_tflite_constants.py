@@ -92,6 +92,87 @@ def test_arithmetic_of_shapes_is_folded():
     assert operators(from_tflite(w.finish([x], [y]))) == ["reshape"]
 
 
+INTEGER_STEPS = {
+    "SUM": lambda shape: shape.sum(),
+    "REDUCE_MAX": lambda shape: shape.max(),
+    "NEG": lambda shape: -shape,
+    "SQUARE": lambda shape: shape * shape,
+    "POW": lambda shape: shape**2,
+}
+
+
+@pytest.mark.parametrize("kind", INTEGER_STEPS)
+def test_arithmetic_of_shapes_stays_in_integers(kind):
+    w = ModelWriter()
+    x, y = w.tensor("x", (2, 3), affine=IN), w.tensor("y", (2, 3), affine=IN)
+    shape, expected = w.tensor("shape", (2,), "int32"), INTEGER_STEPS[kind](np.array([2, 3]))
+    w.operator("SHAPE", [x], [shape], "ShapeOptions", OutType=2)
+    z = w.tensor("z", expected.shape, "int32")
+    second = {"SUM": 0, "REDUCE_MAX": 0, "POW": 2}.get(kind)
+    operands = [shape] if second is None else [shape, w.constant("k", np.array([second], I32))]
+    options = "ReducerOptions" if second == 0 else None
+    w.operator(kind, operands, [z], options)
+    w.operator("RELU", [x], [y])
+    (_, found) = run(from_tflite(w.finish([x], [y, z])), sample((2, 3)))
+    np.testing.assert_array_equal(found, expected)
+
+
+def concatenation(w, constant):
+    y = w.tensor("folded", (2, 6), affine=IN)
+    options = {"Axis": 1, "FusedActivationFunction": 1}
+    w.operator("CONCATENATION", [constant, constant], [y], "ConcatenationOptions", **options)
+    return y
+
+
+def gather(w, constant):
+    indices, y = w.constant("i", np.zeros((2, 6), I32)), w.tensor("folded", (2, 6), affine=IN)
+    options = {"Axis": 1, "BatchDims": 1}
+    w.operator("GATHER", [constant, indices], [y], "GatherOptions", **options)
+    return y
+
+
+def shuffled(w, constant):
+    weights = w.constant("weights", sample((6, 3), 3), Affine(0.01))
+    y = w.tensor("folded", (2, 6), affine=OUT)
+    options = {"WeightsFormat": 1}
+    w.operator("FULLY_CONNECTED", [constant, weights], [y], "FullyConnectedOptions", **options)
+    return y
+
+
+def a_scale_per_row(w, constant):
+    rows = w.constant("rows", sample((2, 6), 3), Affine([0.01, 0.02], [0, 0], 0))
+    y = w.tensor("folded", (2, 6), affine=OUT)
+    w.operator("QUANTIZE", [rows], [y])
+    return y
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (concatenation, "a fused activation"),
+        (gather, "batch dimensions"),
+        (shuffled, "shuffled weights"),
+        (a_scale_per_row, "one scale a channel"),
+    ],
+)
+def test_forms_that_are_refused_are_not_folded_either(build, reason):
+    with pytest.raises(UnsupportedError, match=reason):
+        from_tflite(joined(sample((2, 3), 2), IN, build))
+
+
+def test_a_tensor_of_any_type_that_nothing_reads_keeps_no_constant_from_folding():
+    model = joined(sample((2, 6), 2), IN, lambda w, c: with_stray_tensor(w, c))
+    assert operators(from_tflite(model)) == ["add"]
+    assert TFLiteReference(model).outputs[0].name == "y"
+
+
+def with_stray_tensor(w, constant):
+    w.tensor("stray", (2, 3), "float16")
+    y = w.tensor("folded", (2, 6), affine=IN)
+    w.operator("RELU", [constant], [y])
+    return y
+
+
 def test_an_output_may_be_all_constant():
     w = ModelWriter()
     x, y, z = (w.tensor(name, (2, 3), affine=IN) for name in "xyz")

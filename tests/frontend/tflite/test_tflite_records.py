@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+
+import flatbuffers
 import numpy as np
 import pytest
 import tflite
@@ -12,6 +15,7 @@ from tflite_models import IN, OUT, Affine, ModelWriter
 from tvm_tiny.errors import ModelError
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.reference import TFLiteReference
+from tvm_tiny.transform import LowerQDQ
 
 
 def convolution(bias_affine, kernel_affine=None, second="x"):
@@ -98,3 +102,43 @@ def test_one_tensor_as_two_outputs_and_an_input_as_an_output():
     first, same, second = run(module, data, sample((1, 3)))
     np.testing.assert_array_equal(same, data)
     np.testing.assert_array_equal(first, second)
+
+
+def test_damaged_options_of_an_operator_without_any_are_not_read():
+    w = ModelWriter()
+    x, y = w.tensor("x", (1, 4), affine=IN), w.tensor("y", (1, 4), affine=OUT)
+    w.operator("RELU", [x], [y], "AddOptions")
+    model = bytearray(w.finish([x], [y]))
+    table = tflite.Model.GetRootAs(model).Subgraphs(0).Operators(0)._tab
+    entry = table.Pos - table.Get(flatbuffers.number_types.SOffsetTFlags, table.Pos) + 10
+    assert table.Offset(10) != 0
+    model[entry : entry + 2] = (0x7FFF).to_bytes(2, "little")
+    with pytest.raises(struct.error):
+        tflite.Model.GetRootAs(model).Subgraphs(0).Operators(0).BuiltinOptionsType()
+    data = sample((1, 4))
+    (found,) = run(from_tflite(bytes(model)), data)
+    np.testing.assert_array_equal(found, TFLiteReference(bytes(model)).run([data])["y"])
+
+
+def test_the_record_of_a_float_tensor_says_nothing():
+    w = ModelWriter()
+    x, real = w.tensor("x", (1, 4), affine=IN), w.tensor("r", (1, 4), "float32", Affine(0.5, 7))
+    y = w.tensor("y", (3, 4), "float32", Affine(0.5, 7))
+    w.operator("DEQUANTIZE", [x], [real])
+    w.operator("PAD", [real, w.constant("widths", np.array([[1, 1], [0, 0]], I32))], [y])
+    model, data = w.finish([x], [y]), sample((1, 4))
+    (found,) = run(from_tflite(model), data)
+    assert not found[[0, 2]].any()
+    np.testing.assert_array_equal(found, TFLiteReference(model).run([data])["y"])
+
+
+def test_weights_of_a_scale_per_channel_may_lie_behind_a_reshape():
+    w = ModelWriter()
+    x, y = w.tensor("x", (1, 6), affine=IN), w.tensor("y", (1, 4), affine=OUT)
+    affine = Affine([0.01, 0.02, 0.03, 0.04], [0] * 4, 0)
+    weights = w.tensor("weights", (4, 6), affine=affine)
+    w.operator("RESHAPE", [w.constant("flat", sample((24,)), Affine(0.01))], [weights])
+    w.operator("FULLY_CONNECTED", [x, weights, -1], [y], "FullyConnectedOptions")
+    model, data = w.finish([x], [y]), sample((1, 6), 1)
+    (found,) = run(LowerQDQ()(from_tflite(model)), data)
+    np.testing.assert_array_equal(found, TFLiteReference(model).run([data])["y"])

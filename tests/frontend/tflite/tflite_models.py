@@ -10,6 +10,7 @@ import numpy as np
 import tflite
 
 TYPES = {
+    "float16": tflite.TensorType.FLOAT16,
     "float32": tflite.TensorType.FLOAT32,
     "int8": tflite.TensorType.INT8,
     "uint8": tflite.TensorType.UINT8,
