@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ _NEEDED = {"dsp": "dsp", "mve": "mve"}
 _KERNELS = (*ISAS, PORTABLE)
 # Kinds of TVM's targets that mean a processor which C is compiled for.
 _KINDS = ("c", "llvm")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_target(target: object) -> Target:
@@ -77,6 +79,15 @@ def check_kernels(kernels: object, target: Target | None) -> str:
             f"target, {kernels_of(target)!r}"
         )
     return kernels
+
+
+def check_name(name: object) -> None:
+    """DataError unless a model's name can be part of a C identifier."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise DataError(
+            f"name: {_shown(name)} is not a C identifier; use letters, digits and underscores, "
+            "such as my_model"
+        )
 
 
 def check_bytes(name: str, value: object) -> None:

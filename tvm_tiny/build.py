@@ -13,7 +13,7 @@ import tvm
 from tvm.ir import IRModule
 
 from . import aot
-from .arguments import check_bytes, check_module, read_target
+from .arguments import check_bytes, check_module, check_name, read_target
 from .errors import BudgetError
 from .micro.targets import Target
 from .pipeline import pipeline
@@ -84,12 +84,12 @@ def build(
     set. choices: how to compute products, by `passes.select_kernels.workload`.
 
     Raises DataError for an unknown target, kernels that it cannot run, values of wrong types or a
-    bad name, UnsupportedError for what cannot be
-    compiled, BudgetError where the arena exceeds `sram`, the model does not fit the pools or the
-    constants exceed `flash`.
+    bad name, UnsupportedError for what cannot be compiled, BudgetError where the arena exceeds
+    `sram`, the model does not fit the pools or the constants exceed `flash`.
     """
     found = read_target(target)
     check_module(mod)
+    check_name(name)
     check_bytes("flash", flash)
     passes = pipeline(
         target=found,

@@ -210,9 +210,16 @@ class _Reader:
             place = inputs[0] if in_place else self.add(f"{var.name}{suffix}", ty, index)
             self.place[var, position] = place
             outputs.append(place)
-        op, macs = str(attrs.get(OP, f"float {function}")), int(attrs.get(MACS, 0))
+        op = str(attrs[OP]) if OP in attrs else self._of_tvm(function, (*inputs, *outputs))
+        macs = int(attrs.get(MACS, 0))
         step = Step(index, function, op, macs, inputs, tuple(outputs), str(var.name))
         self.graph.steps.append(step if plan is None else self._staged(step, plan))
+
+    def _of_tvm(self, function: str, parameters: Sequence[int]) -> str:
+        """The operator of a kernel that TVM made, such as "float exp", or "cast" of integers."""
+        dtypes = (self.graph.storage[place].dtype for place in parameters)
+        in_float = any(dtype.startswith("float") for dtype in dtypes)
+        return f"float {function}" if in_float else function
 
     def _staged(self, step: Step, plan: Stage) -> Step:
         """A step of ours, with its operators; their results go by their own names."""

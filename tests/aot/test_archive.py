@@ -151,7 +151,7 @@ def test_nothing_partial_is_left(network, tmp_path):
 
 @pytest.mark.parametrize("name", ["", "1st", "a-b", "a b", "ä", "a;", "a\n"])
 def test_bad_model_names_are_refused(name):
-    with pytest.raises(DataError, match="not a C identifier"):
+    with pytest.raises(DataError, match="is not a C identifier"):
         compile_quietly(EDGE_MODELS["two_inputs"](), name=name)
 
 

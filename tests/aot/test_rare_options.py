@@ -10,6 +10,8 @@ from aot.test_edge_models import compile_quietly
 from modelgen import random_onnx
 from modelgen.draw import Quant
 from modelgen.tflite_builder import Builder
+from relax_models import dequantize, module
+from tvm import relax
 
 from tvm_tiny.checker import check_plan
 from tvm_tiny.errors import DataError
@@ -49,3 +51,14 @@ def test_operators_alike_but_for_constant_operands_have_their_own_accesses():
     kinds = [[operand.location for operand in call.inputs[:2]] for call in additions]
     assert kinds == [["arena", "constant"], ["arena", "arena"]]
     check_plan(model.module)
+
+
+def test_kernels_of_tvm_are_called_float_where_they_compute_in_it():
+    def body(emit, x, ids):
+        whole = emit(relax.op.add(ids, relax.const(np.int32(1))))
+        return [whole, relax.op.exp(emit(dequantize(x, 0.1, 0)))]
+
+    inputs = {"x": ((1, 4), "int8"), "ids": ((1, 4), "int32")}
+    model = compile_quietly(module(inputs, body, ["whole", "real"]))
+    names = [call.op.removesuffix("_hoisted") for call in model.program.calls]
+    assert names == ["add", "dequantize", "float tir_exp"]

@@ -90,7 +90,7 @@ def test_too_little_flash_for_code_is_5(cli, model, folder):
     ("arguments", "message"),
     [
         (("--target", "cortex-m5"), "did you mean 'cortex-m"),
-        (("--name", "1 2"), "not a C identifier"),
+        (("--name", "1 2"), "is not a C identifier"),
         (("--output-format", "dir", "-o", "/nonexistent/m"), "does not exist"),
         (("-o", "/"), "is a folder"),
         (("-o", "/proc/m.tar"), "cannot be written"),

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tvm.ir import IRModule
 
-from ..errors import DataError
 from ..graph import Graph, Operator, Step, Storage, read_graph
 from ..interface import ATTRIBUTE as INTERFACE
 from ..interface import Interface
@@ -25,7 +24,6 @@ from ..schedules.shapes import row_split
 from ..schedules.stage import PUSH, SLIDE, Stage, plain_order
 from .kernels import KernelSource, print_kernels
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # What cannot be the name of a structure's member in C or C++ (the header serves both): keywords,
 # and macros that compilers and common headers define.
 _RESERVED_TEXT = """
@@ -203,15 +201,7 @@ def c_identifiers(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_program(mod: IRModule, name: str) -> Program:
-    """The program of a module that `pipeline` has lowered and planned.
-
-    Raises DataError if `name` is no C identifier.
-    """
-    if not _NAME.match(name):
-        raise DataError(
-            f"model name '{name}': not a C identifier; use letters, digits and underscores, "
-            "for example --name my_model"
-        )
+    """The program of a module that `pipeline` has lowered and planned; name: a C identifier."""
     attrs = mod["main"].attrs
     graph = read_graph(mod)
     plan = MemoryPlan.from_json(str(attrs[MEMORY_PLAN]))
