@@ -21,6 +21,7 @@ from tvm_tiny.reference.quantization import Quant
 
 from .convolution import channel_factors, epilogue
 from .island import Island
+from .moves import reordered
 from .quantized import Quantized, constant, ints
 from .sums import sum_of
 
@@ -41,27 +42,21 @@ def affine(island: Island) -> relax.Expr | None:
         return None
     if is_sum(line.gain, line.offset):
         return sum_of(island, [line.x, *map(_term, split_constant(line.offset))])
-    view = as_channels(line.gain, line.offset, line.x.shape)
-    return None if view is None else _moved(island, line.x, view)
+    x, view = line.x, as_channels(line.gain, line.offset, line.x.shape)
+    if view is None:
+        return None
+    return reordered(
+        island.emit, x.expr, view.order, lambda moved: _on_image(island, x, moved, view)
+    )
 
 
 def _term(term: tuple[np.ndarray, Quant]) -> Quantized:
     codes, quant = term
-    scale = np.array(quant.scale, "float32")
-    return Quantized(constant(codes, "int8"), scale, np.array(quant.zero_point), 0)
-
-
-def _moved(island: Island, x: Quantized, view: Channels) -> relax.Expr:
-    """The convolution where the channels are last, and back."""
-    if view.order == sorted(view.order):
-        return _on_image(island, x, x.expr, view)
-    moved = island.emit(ops.call("transpose", [x.expr], axes=view.order))
-    result = island.emit(_on_image(island, x, moved, view))
-    return ops.call("transpose", [result], axes=np.argsort(view.order).tolist())
+    return Quantized.of(constant(codes, "int8"), quant)
 
 
 def _on_image(island: Island, x: Quantized, moved: relax.Expr, view: Channels) -> relax.Expr:
-    """The convolution on a tensor of any rank, seen as an image."""
+    """The convolution of `moved`, which has its channels last, seen as an image."""
     shape, channels = ints(moved.ty.shape), len(view.gains)
     if len(shape) == 4 and shape[3] == channels:
         return _depthwise(island, x, moved, view)

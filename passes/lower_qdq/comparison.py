@@ -8,8 +8,9 @@ from tvm.ir import Call
 
 from tvm_tiny import ops
 from tvm_tiny.reference.comparison import RELATIONS, comparable
+from tvm_tiny.reference.quantization import Rounding, quantize
 
-from .expression import DOMAIN, quant
+from .expression import DOMAIN
 from .island import Island
 from .movement import operand
 from .quantized import Quantized, array_of, constant
@@ -23,17 +24,22 @@ from .tables import (
 )
 
 _LOGIC = ("logical_and", "logical_not", "logical_or", "logical_xor")
-# What gives bool, by Relax's names.
-PREDICATES = (*RELATIONS, *_LOGIC, "isinf", "isnan")
+_PREDICATES = (*RELATIONS, *_LOGIC, "isinf", "isnan")
 
 # An int8 expression, and what is compared for each of the values -128 .. 127.
 Side = tuple[relax.Expr, np.ndarray]
 
 
+def gives_bool(call: Call) -> bool:
+    """Whether an operator's result is a condition: a relation, logic, or a cast to bool."""
+    name = _name(call)
+    return name in _PREDICATES or (name == "astype" and str(call.attrs.dtype) == "bool")
+
+
 def predicate(island: Island, call: Call) -> relax.Expr | None:
     """A condition on one tensor -> a table of bool; a relation of two tensors -> `compare`.
 
-    A condition is a relation, or logic on conditions.
+    A condition is a relation, logic on conditions, or a cast to bool.
     """
     tensors = [island.activation(arg) for arg in call.args]
     quantized = [x for x in tensors if x is not None]
@@ -48,31 +54,29 @@ def predicate(island: Island, call: Call) -> relax.Expr | None:
 
 
 def _name(call: Call) -> str:
-    return str(call.op.name.removeprefix("relax."))
+    return str(getattr(call.op, "name", "")).removeprefix("relax.")
 
 
 def _of_quantized(island: Island, call: Call, operands: list[Quantized]) -> Found | None:
     """A relation of functions of one tensor, or of a tensor and a quantized number."""
+    rounding = island.reference_rounding
 
     def relation(*codes: np.ndarray) -> np.ndarray:
-        values = (_values(island, x, c) for x, c in zip(operands, codes, strict=True))
+        quants = (x.quant for x in operands)
+        values = (comparable(*pair, rounding) for pair in zip(codes, quants, strict=True))
         return RELATIONS[_name(call)](*values)
 
     return function_of_one(island, operands, relation)
 
 
-def _values(island: Island, x: Quantized, codes: np.ndarray = DOMAIN) -> np.ndarray:
-    return comparable(codes, quant(x), island.reference_rounding)
-
-
-def _compared(
-    island: Island, call: Call, tensors: list[Quantized | None]
-) -> relax.Expr | None:
+def _compared(island: Island, call: Call, tensors: list[Quantized | None]) -> relax.Expr | None:
+    # TFLite compares no int8 with floats; beside a float, a value is what it dequantizes to.
+    rounding = Rounding.FLOAT32 if None in tensors else island.reference_rounding
     sides = [
-        (x.expr, _values(island, x)) if x is not None else _thresholds(island, arg)
+        _thresholds(island, arg) if x is None else (x.expr, comparable(DOMAIN, x.quant, rounding))
         for x, arg in zip(tensors, call.args, strict=True)
     ]
-    if any(side is None for side in sides):
+    if None in sides:
         return None
     (a, a_values), (b, b_values) = (side for side in sides if side is not None)
     return ops.call("compare", [a, b, *_ranks(a_values, b_values)], relation=_name(call))
@@ -85,6 +89,7 @@ def _thresholds(island: Island, expr: relax.Expr) -> Side | None:
         return None
     values, codes = np.unique(array, return_inverse=True)
     if len(values) > len(DOMAIN):
+        island.decline(f"a constant of more than {len(DOMAIN)} different numbers")
         return None
     coded = constant(codes.reshape(array.shape) - 128, "int8")
     return coded, np.pad(values, (0, len(DOMAIN) - len(values)), mode="edge")
@@ -108,3 +113,16 @@ def select(island: Island) -> relax.Expr | None:
     if len(operands) < len(choices):
         return None
     return clamped(island, ops.call("select", [call.args[0], *operands]))
+
+
+def from_bool(island: Island) -> relax.Expr | None:
+    """quantize(astype(condition, float32)) -> select of the int8 values of 1 and 0."""
+    call = island.match(island.core, "astype")
+    if call is None or str(call.args[0].ty.dtype) != "bool":
+        return None
+    numbers = np.array([1, 0], "float32")
+    codes = quantize(numbers, island.quant, rounding=island.reference_rounding)
+    extents = [1] * len(call.ty.shape)
+    chosen = np.clip(codes, island.low, island.high)
+    operands = [constant(code.reshape(extents), "int8") for code in chosen]
+    return ops.call("select", [call.args[0], *operands])

@@ -65,7 +65,7 @@ def weights(island: Island, expr: relax.Expr, axis: int = 0) -> Quantized | None
     which portable kernels take and micro-kernels do not.
     """
     leaf = island.leaf(expr)
-    reason = _unfit(leaf, axis)
+    reason = _unfit(leaf, axis) if leaf is not None else _no_leaf(island, expr)
     if leaf is None or leaf.array is None or reason is not None:
         island.decline(str(reason))
         return None
@@ -83,10 +83,13 @@ def weights(island: Island, expr: relax.Expr, axis: int = 0) -> Quantized | None
     )
 
 
-def _unfit(leaf: Quantized | None, axis: int) -> str | None:
-    """Why a tensor cannot be an integer product's weights."""
-    if leaf is None:
-        return "weights that are not quantized"
+def _no_leaf(island: Island, expr: relax.Expr) -> str:
+    is_constant = array_of(island.value(expr)) is not None
+    return "weights that are not quantized" if is_constant else "weights made at run time"
+
+
+def _unfit(leaf: Quantized, axis: int) -> str | None:
+    """Why a quantized tensor cannot be an integer product's weights."""
     if leaf.array is None:
         return "weights made at run time"
     if leaf.dtype != "int8":

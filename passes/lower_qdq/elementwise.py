@@ -10,9 +10,8 @@ from tvm import relax
 from tvm_tiny import ops
 from tvm_tiny.reference import activation, elementwise
 from tvm_tiny.reference.arithmetic import quantize_multiplier
-from tvm_tiny.reference.quantization import Quant
 
-from .expression import quant, single
+from .expression import single
 from .island import Island
 from .quantized import Quantized, constant
 from .tables import clamped, of_one_tensor
@@ -38,7 +37,7 @@ def binary(island: Island) -> relax.Expr | None:
     if a is None or b is None or (island.rounding == "float32" and _has_number(a, b)):
         return None
     name = call.op.name.removeprefix("relax.")
-    quants = quant(a), quant(b), Quant(island.scale, island.zp)
+    quants = a.quant, b.quant, island.quant
     table = of_one_tensor(island, [a, b], lambda x, y: _REFERENCE[name](x, y, *quants))
     return _two_tensors(name, a, b, island) if table is None else table
 
@@ -52,7 +51,7 @@ def _two_tensors(name: str, a: Quantized, b: Quantized, island: Island) -> relax
         attrs = {"a_zp": a.zp, "b_zp": b.zp, "y_zp": island.zp, **_product(a, b, island)}
         return ops.call("qmultiply", [a.expr, b.expr], **attrs, **island.clamp())
     if name == "divide":
-        reciprocals = elementwise.reciprocals(quant(b), a.real_scale, island.scale)
+        reciprocals = elementwise.reciprocals(b.quant, a.real_scale, island.scale)
         attrs = {"a_zp": a.zp, "y_zp": island.zp, **island.clamp()}
         return ops.call("qdivide", [a.expr, b.expr, *map(constant, reciprocals)], **attrs)
     multipliers = (
@@ -88,7 +87,7 @@ def prelu(island: Island) -> relax.Expr | None:
     x, alpha, slopes = found
     distinct = np.unique(alpha.array) if alpha.array is not None else np.zeros(0)
     if distinct.size == 1:
-        quants = quant(x), quant(alpha), Quant(island.scale, island.zp)
+        quants = x.quant, alpha.quant, island.quant
         return of_one_tensor(island, [x], lambda v: activation.prelu(v, distinct, *quants))
     multiplier, shift = quantize_multiplier(x.real_scale / island.scale)
     product = x.real_scale * alpha.real_scale / island.scale

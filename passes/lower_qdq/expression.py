@@ -29,20 +29,14 @@ Path = tuple[Move, ...]
 
 @dataclass(frozen=True, eq=False)
 class Occurrence:
-    """A place where a quantized tensor enters an expression, behind the moves of `path`.
-
-    condition: where its comparison enters, whether that holds for each value; else None.
-    """
+    """A place where a quantized tensor enters an expression, behind the moves of `path`."""
 
     leaf: Quantized
     path: Path
-    condition: np.ndarray | None = None
 
     def values(self, table: np.ndarray) -> np.ndarray:
         """Real values that enter the expression for each of the leaf's int8 values."""
-        if self.condition is None:
-            return dequantize(table, quant(self.leaf))
-        return np.asarray(self.condition[table.astype("int32") + 128])
+        return dequantize(table, self.leaf.quant)
 
     def order(self) -> np.ndarray | None:
         """Where each element of the leaf goes; None where that is decided at run time."""
@@ -123,21 +117,18 @@ class Reader:
     def _leaf(self, leaf: Quantized, path: Path) -> int | None:
         one = single(leaf)
         if one is not None:
-            return self._append(dequantize(one, quant(leaf)))
+            return self._append(dequantize(one, leaf.quant))
         return self._append(Occurrence(leaf, path)) if leaf.per_tensor else None
 
     def _condition(self, x: relax.Expr, table: np.ndarray, path: Path) -> int:
         """Truth values that an earlier comparison gives for each value of the int8 tensor `x`."""
-        plain = Quantized(x, np.asarray(1, "float32"), np.asarray(0, "int8"), 0)
-        entered = self._append(Occurrence(plain, path))
+        entered = self._append(Occurrence(Quantized.of(x, Quant(1.0, 0)), path))
         return self._append(Application(lambda q: table[q.astype("int32") + 128], (entered,)))
 
     def _application(self, call: Call, path: Path) -> int | None:
         name = str(getattr(call.op, "name", "")).removeprefix("relax.")
-        if name == "tvm_tiny.lut":
-            return self._comparison(call, path)
         if name == "astype":
-            return self.read(call.args[0], path) if str(call.attrs.dtype) in _CASTS else None
+            return self._cast(call, path)
         function = FUNCTIONS.get(name.removeprefix("nn."))
         if function is None:
             return None
@@ -148,22 +139,17 @@ class Reader:
         known = tuple(arg for arg in args if arg is not None)
         return self._append(Application(function, known)) if len(known) == len(args) else None
 
-    def _comparison(self, call: Call, path: Path) -> int | None:
-        """A comparison of an int8 tensor with a number, which is a table already."""
-        table = array_of(call.args[1])
-        if table is None or table.dtype != np.bool_ or str(call.args[0].ty.dtype) != "int8":
+    def _cast(self, call: Call, path: Path) -> int | None:
+        """A cast between numbers and truth values; every number but 0 is true."""
+        dtype = str(call.attrs.dtype)
+        read = self.read(call.args[0], path) if dtype in _CASTS else None
+        if read is None:
             return None
-        one = np.ones((), "float32"), np.zeros((), "int8")
-        return self._append(Occurrence(Quantized(call.args[0], *one, 0), path, table))
+        return self._append(Application(lambda values: values.astype(dtype), (read,)))
 
     def _argument(self, arg: relax.Expr, path: Path) -> int | None:
         is_tensor = isinstance(getattr(arg, "ty", None), relax.TensorType)
         return self.read(arg, path) if is_tensor else self._append(np.asarray(number(arg)))
-
-
-def quant(leaf: Quantized) -> Quant:
-    """Scale and zero point of a per-tensor leaf."""
-    return Quant(leaf.real_scale, leaf.zp)
 
 
 def single(leaf: Quantized) -> np.ndarray | None:

@@ -30,18 +30,27 @@ class FloatTensor:
 
     @property
     def names(self) -> list[str]:
-        """Names of the operators as Relax has them; a kernel has its function's name."""
+        """Names of the operators, without Relax's folders; a kernel has its function's name."""
         return [_operator(call) for _, call in self.operators]
+
+    @property
+    def dtype(self) -> str:
+        """Type of the last operator's result."""
+        return str(getattr(self.operators[-1][0].ty, "dtype", ""))
 
     def reason(self, known: Mapping[str, str]) -> str:
         """Why: what a rule said of it, or else what can be seen. known: by name of the tensor."""
         if self.name in known:
             return known[self.name]
-        if not self.quantized and str(getattr(self.operators[-1][0].ty, "dtype", "")) == "bool":
-            return "what it reads is not quantized"
-        if not self.quantized:
+        if not self.quantized and self.dtype.startswith("float"):
             return "nothing quantizes its result"
-        return f"no integer form of {', '.join(dict.fromkeys(self.names))}"
+        *others, last = dict.fromkeys(self.names)
+        if others:
+            together = f"{', '.join(others)} and {last}"
+            return f"no integer operator computes {together} at once; quantize between them"
+        if self.dtype == "bool":
+            return "what it reads is not quantized"
+        return f"no integer form of {last}"
 
 
 def note_float(mod: IRModule, known: Mapping[str, str]) -> IRModule:
@@ -103,8 +112,10 @@ def _on_floats(call: Call, result: relax.Var) -> bool:
 
 
 def _operator(call: Call) -> str:
-    name = str(call.op.name.removeprefix("relax."))
-    return f"kernel {call.args[0].name_hint}" if name == "call_tir" else name
+    name = str(call.op.name).rsplit(".", 1)[-1]
+    if name == "call_tir":
+        return f"kernel {call.args[0].name_hint}"
+    return "cast" if name == "astype" else name
 
 
 def _is_float(var: relax.Var) -> bool:

@@ -85,7 +85,8 @@ def _slice(
 
 
 def _at_run_time(call: Call, axis: int, resolve: Resolve) -> Move | None:
-    indices, from_end = _counted_from_end(call.args[1], resolve)
+    size = int(call.args[0].ty.shape[axis])
+    indices, from_end = _counted_from_end(call.args[1], size, resolve)
     if str(indices.ty.dtype) not in ("int32", "int64"):
         return None
     attrs = {"axis": axis, "shape": ints(call.ty.shape), "from_end": int(from_end)}
@@ -94,12 +95,25 @@ def _at_run_time(call: Call, axis: int, resolve: Resolve) -> Move | None:
     )
 
 
-def _counted_from_end(expr: relax.Expr, resolve: Resolve) -> tuple[relax.Expr, bool]:
+def _counted_from_end(
+    expr: relax.Expr, size: int, resolve: Resolve
+) -> tuple[relax.Expr, bool]:
     """The indices i behind `where(i < 0, i + size, i)`, and whether `expr` is that."""
     choice = resolve(expr)
     if not isinstance(choice, Call) or getattr(choice.op, "name", "") != "relax.where":
         return expr, False
-    indices = choice.args[2]
-    below = resolve(choice.args[0])
-    is_below = isinstance(below, Call) and getattr(below.op, "name", "") == "relax.less"
-    return (indices, True) if is_below and below.args[0].same_as(indices) else (expr, False)
+    below, counted, indices = choice.args
+    parts = (below, "less", 0), (counted, "add", size)
+    found = all(_is_with(resolve, *part, indices) for part in parts)
+    return (indices, True) if found else (expr, False)
+
+
+def _is_with(
+    resolve: Resolve, expr: relax.Expr, name: str, number: int, first: relax.Expr
+) -> bool:
+    """Whether `expr` is an operator of `first` and a constant number."""
+    call = resolve(expr)
+    if not isinstance(call, Call) or getattr(call.op, "name", "") != f"relax.{name}":
+        return False
+    value = array_of(resolve(call.args[1]))
+    return call.args[0].same_as(first) and value is not None and bool(np.all(value == number))

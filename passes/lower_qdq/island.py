@@ -54,6 +54,11 @@ class Island:
         """`rounding` as the reference names it."""
         return Rounding(self.rounding)
 
+    @property
+    def quant(self) -> Quant:
+        """Scale and zero point of the result."""
+        return Quant(self.scale, self.zp)
+
     def value(self, expr: relax.Expr) -> relax.Expr:
         """The expression behind variables."""
         while isinstance(expr, relax.Var):
@@ -179,5 +184,5 @@ class Island:
     def _quantized(self, real: float, unlimited: int) -> int:
         if not np.isfinite(real):
             return unlimited
-        value = quantize_value(real, Quant(self.scale, self.zp), self.reference_rounding)
+        value = quantize_value(real, self.quant, self.reference_rounding)
         return max(INT8_MIN, min(INT8_MAX, value))

@@ -64,6 +64,7 @@ RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     movement.resize,
     tables.one_tensor,
     comparison.select,
+    comparison.from_bool,
 )
 
 
@@ -145,11 +146,12 @@ class _LowerIslands(PyExprMutator):
             return self._lower(call)
         if name in ("relax.argmax", "relax.argmin"):
             return self._lower_argmax(call)
+        if comparison.gives_bool(call):
+            island = self._island(call, 1.0, 0)
+            lowered = comparison.predicate(island, call)
+            return self._declined(call, island) if lowered is None else lowered
         if name == "relax.astype":
             return self._lower_cast(call)
-        if name.removeprefix("relax.") in comparison.PREDICATES:
-            lowered = comparison.predicate(self._island(call, 1.0, 0), call)
-            return call if lowered is None else lowered
         return call
 
     def _island(self, core: relax.Expr, scale: float, zp: int) -> Island:
@@ -176,18 +178,21 @@ class _LowerIslands(PyExprMutator):
             lowered = _first(island.without_factor())
         if lowered is None:
             lowered = _before_move(island)
-        if lowered is not None:
-            return lowered
-        reason = next(iter(island.reasons), None) or seen_reason(island)
+        return self._declined(call, island) if lowered is None else lowered
+
+    def _declined(self, call: Call, island: Island) -> Call:
+        """The call as it is, once the reason why it stays in float is noted."""
+        reason = seen_reason(island) or next(iter(island.reasons), None)
         if reason is not None:
             self.declined[self._tensor] = reason
         return call
 
     def _lower_argmax(self, call: Call) -> relax.Expr:
         """argmax(x), argmin(x) of the int8 values, as int64; dequantizing keeps the order."""
-        x = self._island(call, 1.0, 0).activation(call.args[0])
+        island = self._island(call, 1.0, 0)
+        x = island.activation(call.args[0])
         if x is None or call.attrs.axis is None:
-            return call
+            return self._declined(call, island)
         axis = int(call.attrs.axis) % len(x.shape)
         attrs = {"axis": axis, "shape": ints(call.ty.shape), "dtype": "int64"}
         return ops.call(call.op.name.removeprefix("relax."), [x.expr], **attrs)

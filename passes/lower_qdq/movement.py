@@ -15,7 +15,7 @@ from tvm_tiny.reference.movement import (
     nearest_positions,
     real_positions,
 )
-from tvm_tiny.reference.quantization import Quant, quantize, quantize_value
+from tvm_tiny.reference.quantization import quantize, quantize_value
 
 from . import moves
 from .island import Island
@@ -31,7 +31,7 @@ def move(island: Island) -> relax.Expr | None:
         return None
     if x.array is not None:
         return clamped(island, found.call(requantized(island, x)))
-    return finish(island, found.call(x.expr), x)
+    return finish(island, found.call(x.expr), x.quant)
 
 
 def operand(island: Island, expr: relax.Expr) -> Quantized | None:
@@ -39,9 +39,8 @@ def operand(island: Island, expr: relax.Expr) -> Quantized | None:
     values = array_of(island.value(expr))
     if values is None or values.dtype != np.float32:
         return island.activation(expr)
-    own = Quant(island.scale, island.zp)
-    stored = constant(quantize(values, own, rounding=island.reference_rounding), "int8")
-    return Quantized(stored, np.array(island.scale, "float32"), np.array(island.zp), 0)
+    stored = quantize(values, island.quant, rounding=island.reference_rounding)
+    return Quantized.of(constant(stored, "int8"), island.quant)
 
 
 def pad(island: Island) -> relax.Expr | None:
@@ -54,7 +53,7 @@ def pad(island: Island) -> relax.Expr | None:
     widths = ints(call.attrs.pad_width)
     if min(widths, default=0) < 0:
         return None
-    value = quantize_value(real, Quant(island.scale, island.zp), island.reference_rounding)
+    value = quantize_value(real, island.quant, island.reference_rounding)
     padded = ops.call(
         "pad",
         [requantized(island, x)],
@@ -94,16 +93,16 @@ def resize(island: Island) -> relax.Expr | None:
     if method == "nearest_neighbor":
         indices = [_nearest(mode, str(call.attrs.rounding_method), *size) for size in sizes]
         if any(index is None for index in indices):
-            return island.decline(f"resize of coordinates '{mode}'")
+            return island.decline(f"no integer form for coordinates '{mode}'")
         tables = [constant(index) for index in indices if index is not None]
-        return finish(island, ops.call("resize_nearest", [x.expr, *tables]), x)
+        return finish(island, ops.call("resize_nearest", [x.expr, *tables]), x.quant)
     if method != "linear" or mode not in _TFLITE_ROUNDING:
-        return island.decline(f"resize mode {method} of coordinates '{mode}'")
+        return island.decline(f"no integer form for method {method} and coordinates '{mode}'")
     if island.rounding == "float32" and island.scale < x.real_scale:
         # The kernel rounds to steps of the input, and then there would be several of the result.
         return island.decline("linear resize to a finer scale than its input's")
     tables = [_bilinear_table(island.rounding, mode, *size) for size in sizes]
-    return finish(island, ops.call("resize_bilinear", [x.expr, *tables]), x)
+    return finish(island, ops.call("resize_bilinear", [x.expr, *tables]), x.quant)
 
 
 # Coordinate mode -> how TFLite's kernels round it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from tvm import relax
@@ -52,6 +52,20 @@ def keeps_order(axes: Sequence[int], extents: Sequence[int]) -> bool:
     """True where a transpose only moves extents of 1, so that no byte moves."""
     long_axes = [a for a in axes if extents[a] != 1]
     return long_axes == sorted(long_axes)
+
+
+def reordered(
+    emit: Callable[[relax.Expr], relax.Var],
+    x: relax.Expr,
+    order: Sequence[int],
+    operator: Callable[[relax.Expr], relax.Expr],
+) -> relax.Expr:
+    """An operator on `x` with its axes in another order, and the result's put back."""
+    if list(order) == sorted(order):
+        return operator(x)
+    moved = emit(ops.call("transpose", [x], axes=order))
+    result = emit(operator(moved))
+    return ops.call("transpose", [result], axes=[order.index(a) for a in range(len(order))])
 
 
 # Above this rank axes that stay together become one: fewer loops, and longer rows.

@@ -11,9 +11,9 @@ from tvm.ir import Call
 
 from tvm_tiny import ops
 from tvm_tiny.reference.norms import Norm, norm_of
-from tvm_tiny.reference.quantization import Quant
 
 from .island import Island
+from .moves import reordered
 from .quantized import Quantized, constant, ints
 
 
@@ -40,7 +40,9 @@ def normalize(island: Island) -> relax.Expr | None:
         return None
     rows = _rows(call, x.shape)
     norm = _norm(island, call, x, rows)
-    return None if norm is None else _emit(island, x, rows, norm)
+    if norm is None:
+        return island.decline("its rows, gains or scales leave no room for integers")
+    return _emit(island, x, rows, norm)
 
 
 def _rows(call: Call, shape: tuple[int, ...]) -> _Rows:
@@ -62,6 +64,7 @@ def _norm(island: Island, call: Call, x: Quantized, rows: _Rows) -> Norm | None:
     gains = island.constant(call.args[1])
     offsets = island.constant(call.args[2]) if len(call.args) > 2 else 0.0
     if gains is None or offsets is None:
+        island.decline("gains or offsets that are no constants")
         return None
     count = rows.period * rows.outer
     attrs = call.attrs
@@ -72,36 +75,32 @@ def _norm(island: Island, call: Call, x: Quantized, rows: _Rows) -> Norm | None:
         x.real_scale,
         np.broadcast_to(np.reshape(gains, -1), count),
         np.broadcast_to(np.reshape(offsets, -1), count),
-        Quant(island.scale, island.zp),
+        island.quant,
         float(attrs.epsilon),
         centred=call.op.name != "relax.nn.rms_norm",
     )
 
 
 def _emit(island: Island, x: Quantized, rows: _Rows, norm: Norm) -> relax.Expr:
-    moves = rows.order != sorted(rows.order)
-    operand = x.expr
-    if moves:
-        operand = island.emit(ops.call("transpose", [operand], axes=rows.order))
     high, low = divmod(norm.epsilon, 1 << 31)
-    result = ops.call(
-        "qnormalize",
-        [operand, constant(norm.gains), constant(norm.offsets)],
-        outer=rows.outer,
-        inner=rows.inner,
-        period=rows.period,
-        centred=int(norm.centred),
-        least=norm.least,
-        x_zp=x.zp,
-        epsilon_high=high,
-        epsilon_low=low,
-        fraction=norm.fraction,
-        most=norm.most,
-        shift=norm.gain_bits - 32 - norm.bits,
-        bits=norm.bits,
+    attrs = {
+        "outer": rows.outer,
+        "inner": rows.inner,
+        "period": rows.period,
+        "centred": int(norm.centred),
+        "least": norm.least,
+        "x_zp": x.zp,
+        "epsilon_high": high,
+        "epsilon_low": low,
+        "fraction": norm.fraction,
+        "most": norm.most,
+        "shift": norm.gain_bits - 32 - norm.bits,
+        "bits": norm.bits,
         **island.clamp(),
-    )
-    if not moves:
-        return result
-    back = [rows.order.index(a) for a in range(len(rows.order))]
-    return ops.call("transpose", [island.emit(result)], axes=back)
+    }
+    tables = constant(norm.gains), constant(norm.offsets)
+
+    def normalized(x: relax.Expr) -> relax.Expr:
+        return ops.call("qnormalize", [x, *tables], **attrs)
+
+    return reordered(island.emit, x.expr, rows.order, normalized)

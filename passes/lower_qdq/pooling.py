@@ -9,9 +9,7 @@ from tvm import relax
 from tvm.ir import Call
 
 from tvm_tiny import ops
-from tvm_tiny.reference.quantization import Quant
 
-from .expression import quant
 from .island import Island
 from .quantized import Quantized, ints
 from .tables import finish
@@ -27,12 +25,12 @@ def pool2d(island: Island) -> relax.Expr | None:
     padding = ints(attrs.padding)
     if name == "avg_pool2d" and bool(attrs.count_include_pad) and any(padding):
         if bool(attrs.ceil_mode):
-            return None
+            return island.decline("an average that counts its padding, in ceil mode")
         top, left, bottom, right = padding
         x = _padded(island, x, [0, 0, top, bottom, left, right, 0, 0])
         padding = [0, 0, 0, 0]
     if not _has_taps(call, x, padding):
-        return None
+        return island.decline("a window lies in the padding alone")
     window = {
         "pool_size": ints(attrs.pool_size),
         "strides": ints(attrs.strides),
@@ -43,10 +41,10 @@ def pool2d(island: Island) -> relax.Expr | None:
         scales = {"x_scale": x.real_scale, "y_scale": island.scale}
         changes = {"x_zp": x.zp, "y_zp": island.zp, **scales, **island.clamp()}
         return ops.call("qavg_pool2d_rescaled", [x.expr], **window, **changes)
-    if quant(x) == Quant(island.scale, island.zp):
+    if x.quant == island.quant:
         return ops.call(f"q{name}", [x.expr], **window, **island.clamp())
     pooled = ops.call(f"q{name}", [x.expr], **window, act_min=-128, act_max=127)
-    return finish(island, pooled, x)
+    return finish(island, pooled, x.quant)
 
 
 def _source(island: Island, expr: relax.Expr) -> Quantized | None:

@@ -8,6 +8,8 @@ import numpy as np
 from tvm import relax, tirx
 from tvm.ir import Call, GenericConst
 
+from tvm_tiny.reference.quantization import Quant
+
 
 @dataclass(frozen=True)
 class Quantized:
@@ -21,6 +23,11 @@ class Quantized:
     scale: np.ndarray
     zero_point: np.ndarray
     axis: int
+
+    @classmethod
+    def of(cls, expr: relax.Expr, quant: Quant) -> Quantized:
+        """A tensor with one scale and zero point."""
+        return cls(expr, np.array(quant.scale, "float32"), np.array(quant.zero_point), 0)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,6 +58,11 @@ class Quantized:
     def zp(self) -> int:
         """The zero point of a per-tensor quantization."""
         return int(self.zero_point.reshape(-1)[0])
+
+    @property
+    def quant(self) -> Quant:
+        """Scale and zero point of a per-tensor quantization."""
+        return Quant(self.real_scale, self.zp)
 
 
 def number(expr: relax.Expr) -> float:

@@ -1,9 +1,9 @@
-"""Why an island stays in float, where no rule has said so: what its operands show."""
+"""Reasons to stay in float that an island's operands show, before those that rules give."""
 
 from __future__ import annotations
 
 from tvm import relax
-from tvm.ir import Call
+from tvm.ir import Call, Tuple
 
 from .island import Island
 from .quantized import array_of
@@ -14,8 +14,15 @@ def seen_reason(island: Island) -> str | None:
     core = island.value(island.core)
     if not isinstance(core, Call):
         return None
-    operands = (arg for arg in core.args if isinstance(arg, relax.Expr))
+    operands = _operands(island, core)
     return next(filter(None, (_operand_reason(island, arg) for arg in operands)), None)
+
+
+def _operands(island: Island, call: Call) -> list[relax.Expr]:
+    """Tensors that a call reads; a concatenation's are in a tuple."""
+    first = island.value(call.args[0]) if call.args else None
+    args = first.fields if isinstance(first, Tuple) else call.args
+    return [arg for arg in args if isinstance(arg, relax.Expr)]
 
 
 def _operand_reason(island: Island, expr: relax.Expr) -> str | None:
@@ -25,9 +32,10 @@ def _operand_reason(island: Island, expr: relax.Expr) -> str | None:
     leaf = island.leaf(expr)
     if leaf is None and isinstance(value, relax.Var):
         return f"its input '{value.name}' is not quantized"
-    if leaf is not None and leaf.array is None and not leaf.per_tensor:
-        return "an input has a scale for each channel"
-    return None
+    if leaf is None or leaf.array is not None or leaf.per_tensor:
+        return None
+    several = leaf.scale.size > 1 or leaf.zero_point.size > 1
+    return "an input has a scale for each channel" if several else f"an input of {leaf.dtype}"
 
 
 def _is_float(expr: relax.Expr) -> bool:

@@ -25,7 +25,7 @@ def mean(island: Island) -> relax.Expr | None:
         return None
     call, x, axes = found
     if not axes:
-        return finish(island, x.expr, x)
+        return finish(island, x.expr, x.quant)
     count = int(np.prod([x.shape[a] for a in axes], dtype="int64"))
     operand, run = _adjacent(island, x, axes)
     reduced = ops.call(
@@ -94,7 +94,8 @@ def extreme(island: Island) -> relax.Expr | None:
         return None
     call, x, axes = found
     if not axes:
-        return finish(island, x.expr, x)
+        return finish(island, x.expr, x.quant)
     operand, run = _adjacent(island, x, axes)
     name = "qreduce_" + call.op.name.removeprefix("relax.")
-    return finish(island, ops.call(name, [operand], axes=run, shape=ints(call.ty.shape)), x)
+    reduced = ops.call(name, [operand], axes=run, shape=ints(call.ty.shape))
+    return finish(island, reduced, x.quant)

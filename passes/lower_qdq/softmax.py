@@ -25,8 +25,11 @@ from tvm_tiny.reference.softmax_rescaled import (
 )
 
 from .island import Island
+from .moves import reordered
 from .quantized import Quantized, constant
 from .tables import clamped, finish
+
+_TOO_LONG = f"it sums more than {LONGEST_AXIS} elements"
 
 
 def softmax(island: Island) -> relax.Expr | None:
@@ -37,7 +40,7 @@ def softmax(island: Island) -> relax.Expr | None:
         return None
     (x, beta), axis = found, int(call.attrs.axis)
     if x.shape[axis] > LONGEST_AXIS:
-        return island.decline(f"it sums more than {LONGEST_AXIS} elements")
+        return island.decline(_TOO_LONG)
     if island.rounding == "tflite":
         return _tflite_softmax(island, x, axis, beta)
     if not reaches(island.scale):
@@ -59,9 +62,7 @@ def _operand(island: Island, expr: relax.Expr) -> tuple[Quantized, float] | None
 def _tflite_softmax(island: Island, x: Quantized, axis: int, beta: float) -> relax.Expr:
     table = constant(exp_table(x.real_scale, beta))
     result = _along(island, x, axis, lambda rows: ops.call("qsoftmax", [rows, table]))
-    own = activation.SOFTMAX_OUTPUT
-    quant = np.array(own.scale, "float32"), np.array(own.zero_point)
-    return finish(island, result, Quantized(x.expr, *quant, 0))
+    return finish(island, result, activation.SOFTMAX_OUTPUT)
 
 
 def _rescaled(island: Island, x_scale: float, beta: float, rows: relax.Expr) -> relax.Expr:
@@ -79,12 +80,15 @@ def log_softmax(island: Island) -> relax.Expr | None:
     """quantize(log_softmax(x)) -> qlog_softmax, TFLite's, or qlog_softmax_rescaled."""
     call = island.match(island.core, "nn.log_softmax")
     x = island.activation(call.args[0]) if call is not None else None
-    if call is None or x is None or x.shape[int(call.attrs.axis)] > LONGEST_AXIS:
+    if call is None or x is None:
         return None
-    axis = int(call.attrs.axis) % len(x.shape)
-    if island.rounding != "tflite":
-        return clamped(island, _along(island, x, axis, partial(_log, island, x.real_scale)))
-    return _tflite_log_softmax(island, x) if axis == len(x.shape) - 1 else None
+    axis = int(call.attrs.axis)
+    if x.shape[axis] > LONGEST_AXIS:
+        return island.decline(_TOO_LONG)
+    if island.rounding == "tflite":
+        result = _along(island, x, axis, partial(_tflite_log, x.real_scale))
+        return finish(island, result, LOG_SOFTMAX_OUTPUT)
+    return clamped(island, _along(island, x, axis, partial(_log, island, x.real_scale)))
 
 
 def _log(island: Island, x_scale: float, rows: relax.Expr) -> relax.Expr:
@@ -93,18 +97,16 @@ def _log(island: Island, x_scale: float, rows: relax.Expr) -> relax.Expr:
     return ops.call("qlog_softmax_rescaled", [rows, *map(constant, held)], y_zp=island.zp)
 
 
-def _tflite_log_softmax(island: Island, x: Quantized) -> relax.Expr:
-    differences, radius = difference_table(x.real_scale)
-    multiplier, shift = reverse_factor(x.real_scale)
-    result = ops.call(
+def _tflite_log(x_scale: float, rows: relax.Expr) -> relax.Expr:
+    differences, radius = difference_table(x_scale)
+    multiplier, shift = reverse_factor(x_scale)
+    return ops.call(
         "qlog_softmax",
-        [x.expr, constant(exp_table(x.real_scale, 1.0)), constant(differences)],
+        [rows, constant(exp_table(x_scale, 1.0)), constant(differences)],
         radius=min(radius, 256),
         multiplier=multiplier,
         shift=shift,
     )
-    own = np.array(LOG_SOFTMAX_OUTPUT.scale, "float32"), np.array(LOG_SOFTMAX_OUTPUT.zero_point)
-    return finish(island, result, Quantized(x.expr, *own, 0))
 
 
 def _along(
@@ -113,11 +115,7 @@ def _along(
     """An operator of the last axis along any, which is moved there and back."""
     rank = len(x.shape)
     order = [a for a in range(rank) if a != axis % rank] + [axis % rank]
-    if order == sorted(order):
-        return operator(x.expr)
-    moved = island.emit(ops.call("transpose", [x.expr], axes=order))
-    result = island.emit(operator(moved))
-    return ops.call("transpose", [result], axes=[order.index(a) for a in range(rank)])
+    return reordered(island.emit, x.expr, order, operator)
 
 
 def exp_table(x_scale: float, beta: float) -> np.ndarray:

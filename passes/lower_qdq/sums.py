@@ -10,10 +10,9 @@ from tvm import relax
 
 from tvm_tiny import ops
 from tvm_tiny.reference import elementwise
-from tvm_tiny.reference.quantization import Quant, requantize
+from tvm_tiny.reference.quantization import requantize
 
 from .elementwise import sum_attributes
-from .expression import quant
 from .island import Island
 from .quantized import Quantized, constant
 from .tables import of_one_tensor, requantized
@@ -28,7 +27,7 @@ def squared_difference(island: Island) -> relax.Expr | None:
     a, b = (island.activation(arg) for arg in call.args)
     if a is None or b is None:
         return None
-    quants = quant(a), quant(b), Quant(island.scale, island.zp)
+    quants = a.quant, b.quant, island.quant
     table = of_one_tensor(
         island, [a, b], lambda x, y: elementwise.squared_difference(x, y, *quants)
     )
@@ -76,9 +75,9 @@ def _extreme(
     island: Island, name: str, terms: Sequence[Quantized], *values: np.ndarray
 ) -> np.ndarray:
     """The largest or smallest of int8 arrays that are quantized as `terms` are."""
-    target, pick = Quant(island.scale, island.zp), np.maximum if name == "maximum" else np.minimum
+    pick = np.maximum if name == "maximum" else np.minimum
     moved = [
-        requantize(value, quant(term), target, rounding=island.reference_rounding)
+        requantize(value, term.quant, island.quant, rounding=island.reference_rounding)
         for value, term in zip(values, terms, strict=True)
     ]
     return np.asarray(reduce(pick, moved))
@@ -87,8 +86,10 @@ def _extreme(
 def add_n(island: Island) -> relax.Expr | None:
     """quantize(a + b + c + ...) of three and more int8 tensors -> qadd_n."""
     terms = _terms(island, island.core, "add")
-    if terms is None or not 3 <= len(terms) <= elementwise.MOST_TERMS:
+    if terms is None or len(terms) < 3:
         return None
+    if len(terms) > elementwise.MOST_TERMS:
+        return island.decline(f"it adds more than {elementwise.MOST_TERMS} tensors")
     return sum_of(island, terms)
 
 

@@ -11,7 +11,7 @@ from tvm_tiny import ops
 from tvm_tiny.reference.quantization import Quant, requantize
 from tvm_tiny.reference.real import quantized
 
-from .expression import DOMAIN, Occurrence, Reader, common_root, quant, single
+from .expression import DOMAIN, Occurrence, Reader, common_root, single
 from .island import Island
 from .quantized import Quantized, array_of, constant, ints
 
@@ -28,21 +28,18 @@ def lookup_table(
 
 def requantized(island: Island, x: Quantized) -> relax.Expr:
     """`x` at the island's output quantization; itself where that is its own."""
-    target = Quant(island.scale, island.zp)
-    if quant(x) == target:
+    if x.quant == island.quant:
         return x.expr
-    table = requantize(DOMAIN, quant(x), target, rounding=island.reference_rounding)
+    table = requantize(DOMAIN, x.quant, island.quant, rounding=island.reference_rounding)
     moved = lookup_table(x.expr, table)
     return moved if x.array is not None else island.emit(moved)
 
 
-def finish(island: Island, expr: relax.Expr, source: Quantized) -> relax.Expr:
-    """`expr`, computed at the quantization of `source`, taken to the island's and clamped."""
-    target = Quant(island.scale, island.zp)
-    limited = (island.low, island.high) != (-128, 127)
-    if quant(source) == target and not limited:
-        return expr
-    table = requantize(DOMAIN, quant(source), target, rounding=island.reference_rounding)
+def finish(island: Island, expr: relax.Expr, source: Quant) -> relax.Expr:
+    """`expr`, computed at the quantization `source`, taken to the island's and clamped."""
+    if source == island.quant:
+        return clamped(island, expr)
+    table = requantize(DOMAIN, source, island.quant, rounding=island.reference_rounding)
     return lookup_table(island.emit(expr), table, island.low, island.high)
 
 
@@ -94,7 +91,7 @@ def one_tensor(island: Island) -> relax.Expr | None:
     if found is None:
         return None
     x, values = found
-    table = quantized(values, Quant(island.scale, island.zp), island.reference_rounding)
+    table = quantized(values, island.quant, island.reference_rounding)
     return shaped(island, lookup_table(x, table, island.low, island.high), x)
 
 

@@ -11,7 +11,7 @@ from tvm.ir import Call
 from tvm_tiny.reference import activation
 from tvm_tiny.reference.quantization import Quant, requantize
 
-from .expression import DOMAIN, quant
+from .expression import DOMAIN
 from .island import Island
 from .quantized import Quantized, number
 from .tables import lookup_table
@@ -28,7 +28,7 @@ def tflite_unary(island: Island) -> relax.Expr | None:
         found = function(island)
         if found is not None:
             x, evaluate = found
-            table = evaluate(DOMAIN, quant(x), Quant(island.scale, island.zp))
+            table = evaluate(DOMAIN, x.quant, island.quant)
             return lookup_table(x.expr, table, island.low, island.high)
     return None
 

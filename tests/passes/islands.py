@@ -10,7 +10,7 @@ import tvm
 from tvm import relax
 
 from tvm_tiny import ops
-from tvm_tiny.passes.lower_qdq import LowerQDQ
+from tvm_tiny.passes.lower_qdq import FloatFallbackWarning, LowerQDQ
 
 Shape = tuple[int, ...]
 Build = Callable[..., relax.Expr | Sequence[relax.Expr]]
@@ -68,6 +68,15 @@ def lower(mod: tvm.IRModule) -> tvm.IRModule:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return LowerQDQ()(mod)
+
+
+def float_warning(build: Build, *shapes: Shape, dtype: str = "int8") -> str:
+    """The one FloatFallbackWarning of a module."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        LowerQDQ()(module(build, *shapes, dtype=dtype))
+    (text,) = (str(w.message) for w in caught if w.category is FloatFallbackWarning)
+    return text
 
 
 def calls(mod: tvm.IRModule) -> list[relax.Call]:

@@ -11,6 +11,7 @@ from tvm import relax
 
 from tvm_tiny.passes.lower_qdq import FloatFallbackWarning, LowerQDQ
 from tvm_tiny.reference.comparison import RELATIONS, compare
+from tvm_tiny.reference.log_softmax import log_softmax
 from tvm_tiny.reference.quantization import Quant, Rounding
 
 NHWC = (1, 5, 6, 4)
@@ -176,6 +177,11 @@ def test_fused_activations_become_limits(operator, activation, limits):
             [(2, 3)],
             ["lut"],
         ),
+        (
+            lambda a, b: relax.op.astype(relax.op.less(a, b), "float32"),
+            [(2, 3), (2, 3)],
+            ["compare", "select"],
+        ),
         (lambda x: taken(x, [3, 1, 4]), [(2, 5)], ["gather_fixed"]),
         (lambda x: taken(x, [4, 2, 0]), [(2, 5)], ["strided_slice"]),
         (lambda x: taken(x, [[1, 2], [3, 4]]), [(2, 5)], ["strided_slice", "relax.reshape"]),
@@ -227,6 +233,54 @@ def test_fused_activations_become_limits(operator, activation, limits):
 )
 def test_islands_of_one_operator(build, shapes, expected):
     assert names(lower(island(build, *shapes))) == expected
+
+
+def test_a_condition_as_numbers_is_quantized_and_limited():
+    def build(a, b):
+        return relax.op.clip(relax.op.astype(relax.op.less(a, b), "float32"), 0.2, 0.8)
+
+    a, b = every_value((256,)), np.zeros(256, "int8")
+    (found,) = run(lower(island(build, (256,), (256,), scale=0.1)), a, b)
+    np.testing.assert_array_equal(found, np.where(a < b, 3 + 8, 3 + 2))
+
+
+def test_conditions_as_numbers_are_added_as_numbers():
+    def build(x):
+        conditions = (relax.op.less(x, relax.const(limit, "float32")) for limit in (2.0, 3.0))
+        return relax.op.add(*(relax.op.astype(each, "float32") for each in conditions))
+
+    lowered, x = lower(island(build, (256,))), every_value((256,))
+    assert names(lowered) == ["lut"]
+    value = (x.astype("float32") - 3) / 2
+    expected = 3 + 2 * ((value < 2).astype(int) + (value < 3))
+    np.testing.assert_array_equal(run(lowered, x)[0], expected)
+
+
+def l2_norm(x, other=None, axis=-1, least=1e-6):
+    squares = relax.op.multiply(x, x if other is None else other)
+    total = relax.op.maximum(
+        relax.op.sum(squares, axis, keepdims=True), relax.const(least, "float32")
+    )
+    return relax.op.divide(x, relax.op.sqrt(total))
+
+
+def test_only_the_l2_norm_of_tflite_is_taken_for_it():
+    own = island(l2_norm, (4, 4), scale=1 / 128, zero_point=0)
+    assert names(lower(own)) == ["ql2_normalize"]
+    for other in (
+        island(lambda x: l2_norm(x, axis=0), (4, 4)),
+        island(lambda x: l2_norm(x, least=0.25), (4, 4)),
+        island(lambda x, y: l2_norm(x, y), (4, 4), (4, 4)),
+    ):
+        with pytest.warns(FloatFallbackWarning):
+            assert "ql2_normalize" not in names(LowerQDQ()(other))
+
+
+def test_log_softmax_of_tflite_goes_along_any_axis():
+    mod = island(lambda x: relax.op.nn.log_softmax(x, 0), (6, 4), scale=1 / 16, zero_point=127)
+    x = every_value((6, 4))
+    expected = log_softmax(x.T, Quant(0.5, 3)).T
+    np.testing.assert_array_equal(run(lower(mod), x)[0], expected)
 
 
 def test_softmax_at_its_own_quantization_needs_no_second_table():
@@ -283,6 +337,20 @@ def test_a_float_table_is_quantized_as_the_rows_that_are_taken_from_it():
     np.testing.assert_array_equal(rows, expected)
 
 
+def test_indices_are_counted_from_the_end_only_by_the_size_of_the_axis():
+    table = np.linspace(-3, 3, 5, dtype="float32")
+
+    def build(emit, ids):
+        below = emit(relax.op.less(ids, relax.const(0, "int32")))
+        counted = emit(relax.op.add(ids, relax.const(2, "int32")))
+        chosen = emit(relax.op.where(below, counted, ids))
+        return quantized(emit(relax.op.take(relax.const(table), chosen, 0, "clip")), 0.05)
+
+    lowered = lower(module(build, (4,), dtype="int32"))
+    (found,) = run(lowered, np.array([0, 4, -1, -2], "int32"))
+    np.testing.assert_array_equal(found, np.rint(table[[0, 4, 1, 0]] / 0.05) + 3)
+
+
 @pytest.mark.parametrize("rounding", ["tflite", "float32"])
 @pytest.mark.parametrize("relation", RELATIONS)
 @pytest.mark.parametrize("scales", [(0.5, 0.5), (0.5, 0.3), (0.001, 0.002)])
@@ -308,6 +376,7 @@ CONDITIONS = {
             relax.op.greater(x, real_number(-1)), relax.op.less_equal(x, real_number(2))
         )
     ),
+    "a cast to bool": lambda x: relax.op.logical_not(relax.op.astype(x, "bool")),
     "exclusive or": lambda x: relax.op.logical_xor(
         relax.op.isnan(x), relax.op.equal(x, real_number(1.5))
     ),
@@ -323,16 +392,17 @@ def test_conditions_on_one_tensor_are_a_table(condition):
     np.testing.assert_array_equal(run(lowered, x)[0], run(mod, x)[0])
 
 
-def thresholds(count):
+def thresholds(count, rounding="float32"):
     """A comparison of a tensor with so many different floats, one a row."""
     limits = np.linspace(-70, 70, count, dtype="float32").reshape(-1, 1)
     limits[0] = np.inf
     mod = module(lambda emit, x: emit(relax.op.greater(real(x), relax.const(limits))), (256,))
-    return mod["main"].with_attr("tvm_tiny.rounding", "float32"), limits
+    return mod["main"].with_attr("tvm_tiny.rounding", rounding), limits
 
 
-def test_a_tensor_is_compared_with_a_constant_tensor_of_floats():
-    main, limits = thresholds(count=256)
+@pytest.mark.parametrize("rounding", ["tflite", "float32"])
+def test_a_tensor_is_compared_with_a_constant_tensor_of_floats(rounding):
+    main, limits = thresholds(256, rounding)
     lowered = lower(tvm.IRModule({"main": main}))
     assert names(lowered) == ["compare"]
     x = every_value((256,))
@@ -342,7 +412,7 @@ def test_a_tensor_is_compared_with_a_constant_tensor_of_floats():
 
 def test_a_constant_tensor_of_more_floats_than_int8_has_values_stays_in_float():
     main, _ = thresholds(count=257)
-    with pytest.warns(FloatFallbackWarning, match="greater"):
+    with pytest.warns(FloatFallbackWarning, match="greater.*more than 256 different numbers"):
         LowerQDQ()(tvm.IRModule({"main": main}))
 
 
@@ -356,7 +426,7 @@ def test_comparisons_of_floats_are_named_as_float():
 
 def test_the_comparison_of_a_float_input_says_why_it_is_float():
     mod = module(lambda emit, x: emit(relax.op.less(x, real_number(1))), (3,), dtype="float32")
-    with pytest.warns(FloatFallbackWarning, match="what it reads is not quantized"):
+    with pytest.warns(FloatFallbackWarning, match="its input 'x0' is not quantized"):
         LowerQDQ()(mod)
 
 
