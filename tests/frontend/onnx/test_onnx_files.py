@@ -32,10 +32,14 @@ def with_open_batch(name: str) -> onnx.ModelProto:
     return model
 
 
-def test_outputs_without_a_type_are_inferred() -> None:
+@pytest.mark.parametrize("kept", ["nothing", "the element type"])
+def test_outputs_without_a_shape_are_inferred(kept: str) -> None:
     model = small()
     for value in model.graph.output:
-        value.ClearField("type")
+        if kept == "nothing":
+            value.ClearField("type")
+        else:
+            value.type.tensor_type.ClearField("shape")
     module = from_onnx(model)
     tvm.ir.assert_structural_equal(module, from_onnx(small()))
 

@@ -89,8 +89,8 @@ def _take_batch_of_one(proto: Any) -> None:
 
 
 def _with_output_types(proto: Any) -> Any:
-    """`proto` with types for outputs that have none; skl2onnx and other tools leave them out."""
-    if all(value.HasField("type") for value in proto.graph.output):
+    """`proto` with shapes for outputs that have none; skl2onnx and other tools leave them out."""
+    if all(value.type.tensor_type.HasField("shape") for value in proto.graph.output):
         return proto
     return onnx.shape_inference.infer_shapes(proto)
 

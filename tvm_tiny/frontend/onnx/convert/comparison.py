@@ -30,7 +30,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 def elementwise(context: Context, node: Node) -> list[Any]:
     """An operator without attributes, whose operands broadcast."""
     operands = [context.value(name) for name in node.inputs]
-    return [context.emit(OPERATORS[node.op](*operands))]
+    return [context.emit(OPERATORS[node.op](*operands), node.outputs[0])]
 
 
 # Types that casts go between; float16 and bfloat16 have no C type.
@@ -44,7 +44,7 @@ def cast(context: Context, node: Node) -> list[Any]:
     wanted = str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(int(node.attrs["to"]))))
     if not {own, wanted} <= set(_CASTS):
         raise Refused(f"a cast from {own} to {wanted}; expected two of {', '.join(_CASTS)}")
-    return [data if own == wanted else context.emit(relax.op.astype(data, wanted))]
+    return [data if own == wanted else context.emit(relax.op.astype(data, wanted), node.outputs[0])]
 
 
 TABLE = {**dict.fromkeys(OPERATORS, elementwise), "Cast": cast}
