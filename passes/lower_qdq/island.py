@@ -44,7 +44,8 @@ class Island:
             return island.decline("weights have several zero points")
 
         The first reason that rules give is the one a user reads, as `operator (tensor): reason,
-        runs in float`: so a rule says nothing of operators that are not its own.
+        runs in float`, unless the operands show one: so a rule says nothing of operators that are
+        not its own.
         """
         self.reasons.append(reason)
         return None
