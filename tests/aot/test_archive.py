@@ -53,6 +53,12 @@ def test_layout(network):
         "runtime/include/tvm_tiny/errors.h",
         "runtime/include/tvm_tiny/options.h",
         "runtime/include/tvm_tiny/plain.h",
+        "runtime/include/tvm_tiny/plain/add.h",
+        "runtime/include/tvm_tiny/plain/common.h",
+        "runtime/include/tvm_tiny/plain/depthwise.h",
+        "runtime/include/tvm_tiny/plain/gather.h",
+        "runtime/include/tvm_tiny/plain/products.h",
+        "runtime/include/tvm_tiny/plain/requantize.h",
         "runtime/include/tvm_tiny/version.h",
         "src/relax.txt",
     ]

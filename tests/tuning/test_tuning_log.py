@@ -9,9 +9,10 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft202012Validator
 
+from tvm_tiny.aot.runtime_headers import with_parts
 from tvm_tiny.errors import DataError
 from tvm_tiny.schedules.packed.choice import Choice
-from tvm_tiny.tuning import read_log, read_logs
+from tvm_tiny.tuning import read_log, read_logs, versions
 from tvm_tiny.tuning.log import Candidate, Log, Measured, Origin
 from tvm_tiny.tuning.versions import kernels_version
 
@@ -48,6 +49,20 @@ def test_what_is_saved_is_what_is_read(tmp_path):
 def test_the_file_does_not_depend_on_the_order_of_measurements(tmp_path):
     backwards = dict(reversed(list(SOME.items())))
     assert log_of(SOME).to_json() == log_of(backwards).to_json()
+
+
+@pytest.mark.parametrize("isa", ["dsp", "mve", "plain"])
+def test_the_version_of_the_kernels_depends_on_every_part_of_their_header(isa, monkeypatch):
+    folder = files("tvm_tiny.runtime_c") / "include" / "tvm_tiny" / isa
+    parts = [f"tvm_tiny/{isa}.h", *(f"tvm_tiny/{isa}/{part.name}" for part in folder.iterdir())]
+    assert len(parts) > 5
+    found = [kernels_version(isa)]
+    for changed in parts:
+        headers = with_parts([f"tvm_tiny/{isa}.h"])
+        headers[changed] += b"/* changed */"
+        monkeypatch.setattr(versions, "with_parts", lambda _, headers=headers: headers)
+        found.append(kernels_version.__wrapped__(isa))
+    assert len(set(found)) == len(parts) + 1
 
 
 def test_a_file_that_cannot_be_replaced_stays_whole(tmp_path, monkeypatch):

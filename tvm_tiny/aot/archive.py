@@ -16,7 +16,6 @@ import tarfile
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from .._version import __version__
 from ..errors import DataError
 from ..interface import Port
 from .program import Call, Patches, Program
+from .runtime_headers import with_parts
 from .source import ABI_VERSION, generate_sources, render
 
 FORMAT_VERSION = 7
@@ -53,21 +53,8 @@ def archive_files(program: Program, relax_text: str, target: str) -> dict[str, b
 
 def _runtime_headers(program: Program) -> dict[str, bytes]:
     """The headers of every model, and of the micro-kernels that this one calls."""
-    root = resources.files("tvm_tiny.runtime_c") / "include"
-    needed = {*_HEADERS, *program.kernels.headers}
-    found = {path: item for path, item in _walk(root, "") if path in needed}
-    return {f"include/{path}": item.read_bytes() for path, item in found.items()}
-
-
-def _walk(folder: Any, prefix: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for item in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        path = f"{prefix}{item.name}"
-        if item.is_dir():
-            found += _walk(item, f"{path}/")
-        elif item.name.endswith(".h"):
-            found.append((path, item))
-    return found
+    found = with_parts([*_HEADERS, *program.kernels.headers])
+    return {f"include/{path}": data for path, data in found.items()}
 
 
 def _parameters(program: Program) -> bytes:

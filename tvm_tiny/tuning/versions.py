@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 from .. import toolchain
+from ..aot.runtime_headers import with_parts
 from .firmware import emulated
 
 # How many digits of a hash are shown.
@@ -17,10 +18,11 @@ _DIGITS = 16
 @cache
 def kernels_version(isa: str) -> str:
     """Changes with the micro-kernels of an instruction set and with the kernels around them."""
-    header = files("tvm_tiny.runtime_c") / "include" / "tvm_tiny" / f"{isa}.h"
+    headers = with_parts([f"tvm_tiny/{isa}.h"]).values()
     folder = files("tvm_tiny.schedules") / "packed"
-    sources = sorted((s for s in folder.iterdir() if s.name.endswith(".py")), key=str)
-    found = hashlib.sha256(b"".join(s.read_bytes() for s in (header, *sources)))
+    paths = sorted((s for s in folder.iterdir() if s.name.endswith(".py")), key=str)
+    sources = (path.read_bytes() for path in paths)
+    found = hashlib.sha256(b"".join((*headers, *sources)))
     return found.hexdigest()[:_DIGITS]
 
 

@@ -69,6 +69,15 @@
 #endif
 #endif
 
+/* A function that becomes part of its callers: their constants make straight code of it. */
+#ifndef TVM_TINY_INLINE
+#if defined(__GNUC__) || defined(__clang__)
+#define TVM_TINY_INLINE static inline __attribute__((always_inline, unused))
+#else
+#define TVM_TINY_INLINE static inline
+#endif
+#endif
+
 /* Called after each step of a model: uint32_t index of the step, const void* result, uint32_t
  * bytes of it. */
 #ifndef TVM_TINY_TRACE

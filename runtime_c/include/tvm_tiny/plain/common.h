@@ -1,0 +1,65 @@
+/* Compilers. */
+#ifndef TVM_TINY_PLAIN_COMMON_H
+#define TVM_TINY_PLAIN_COMMON_H
+
+#include <stdint.h>
+#include "tvm_tiny/options.h"
+
+/* At -O2 gcc unrolls no loop that would grow. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define TVM_TINY_PLAIN_UNROLL _Pragma("GCC unroll 16")
+#else
+#define TVM_TINY_PLAIN_UNROLL
+#endif
+
+/* Of much code, which is rarely used; what is rare. */
+#if defined(__GNUC__)
+#define TVM_TINY_PLAIN_ONCE static __attribute__((noinline, unused))
+#define TVM_TINY_PLAIN_RARE(condition) __builtin_expect(condition, 0)
+#else
+#define TVM_TINY_PLAIN_ONCE static
+#define TVM_TINY_PLAIN_RARE(condition) (condition)
+#endif
+
+/* Cores of 16-bit instructions multiply to 32 bits only. */
+#if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
+#define TVM_TINY_PLAIN_NO_LONG
+#endif
+
+/* Keeps gcc from moving loads through this pointer ahead, where they would fill all registers. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define TVM_TINY_PLAIN_HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
+#else
+#define TVM_TINY_PLAIN_HIDE(pointer) ((void)0)
+#endif
+
+/* (a * multiplier + 2^30) >> 31 for |a| < 2^30 and multipliers that are not negative. */
+TVM_TINY_INLINE int32_t tvm_tiny_plain_scale(int32_t a, int32_t multiplier) {
+#ifdef TVM_TINY_PLAIN_NO_LONG
+  /* No multiplication to 64 bits. With a signed lower half the middle terms fit into 32 bits. */
+  const int32_t low = (int16_t)a;
+  const int32_t high = (a - low) >> 16;
+  const int32_t m_low = (uint16_t)multiplier;
+  const int32_t m_high = multiplier >> 16;
+  const int32_t middle = ((low * m_low) >> 16) + low * m_high + high * m_low;
+  return 2 * high * m_high + (((middle >> 14) + 1) >> 1);
+#else
+  const int64_t product = (int64_t)(a + a) * multiplier;
+  return (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+#endif
+}
+
+TVM_TINY_INLINE int8_t tvm_tiny_plain_clamp(int32_t value, int32_t low, int32_t high) {
+#if defined(__ARM_FEATURE_SAT) && defined(__GNUC__)
+  if (low == -128 && high == 127) {
+    __asm__("ssat %0, #8, %0" : "+r"(value));
+    return (int8_t)value;
+  }
+#endif
+  if (low == -128 && high == 127) {
+    return (int8_t)(value == (int8_t)value ? value : (value >> 31) ^ 127);
+  }
+  return (int8_t)(value < low ? low : value > high ? high : value);
+}
+
+#endif /* TVM_TINY_PLAIN_COMMON_H */
