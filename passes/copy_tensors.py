@@ -10,10 +10,9 @@ from tvm import relax
 from tvm.ir import Expr, IRModule
 
 from tvm_tiny import ops
-from tvm_tiny.network import Network
-from tvm_tiny.partition import Partition
-
-from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of
+from tvm_tiny.planning.network import Network
+from tvm_tiny.planning.partition import Partition
+from tvm_tiny.relax_rewrite import Binding, bindings_of, emit_named, rebuild_main, results_of
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.CopyTensors")

@@ -10,9 +10,7 @@ from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, IRModule
 
 from tvm_tiny import ops
-from tvm_tiny.schedules.shapes import shape_of
-
-from .channel_ranges import (
+from tvm_tiny.lowering.channel_ranges import (
     Ranges,
     any_value,
     channel_ranges,
@@ -22,7 +20,8 @@ from .channel_ranges import (
     name_of,
     pads,
 )
-from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of
+from tvm_tiny.relax_rewrite import Binding, bindings_of, emit_named, rebuild_main, results_of
+from tvm_tiny.schedules.shapes import shape_of
 
 # Attribute of main: JSON of tensor -> its channels that are left, where some are not.
 CHANNELS = "tvm_tiny.channels"

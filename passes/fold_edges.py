@@ -10,9 +10,9 @@ from tvm import relax
 from tvm.ir import Call, Expr, IRModule
 
 from tvm_tiny.interface import ATTRIBUTE, INPUT_QUANTIZATION, ROUNDING, Interface, Port
+from tvm_tiny.relax_rewrite import Binding, bindings_of, rebuild_main, results_of
 
 from .lower_qdq.quantized import array_of
-from .rebuild import Binding, bindings_of, rebuild_main, results_of
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.FoldEdges")

@@ -10,11 +10,11 @@ from tvm import relax
 from tvm.ir import Call, Expr, IRModule
 
 from tvm_tiny import ops
+from tvm_tiny.relax_rewrite import bindings_of, emit_named, rebuild_main, results_of, substitute
 
 from .lower_qdq.moves import keeps_order
 from .lower_qdq.quantized import constant, int8_table, ints
 from .merge_moves import merge_moves
-from .rebuild import bindings_of, emit_named, rebuild_main, results_of, substitute
 
 # New values of variables; empty where a rule does not apply.
 Changes = dict[relax.Var, Expr]

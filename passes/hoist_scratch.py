@@ -7,7 +7,7 @@ from tvm import relax, s_tir, tirx
 from tvm.ir import Call, GlobalVar, IRModule, TupleGetItem
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from .rebuild import mutate_main
+from tvm_tiny.relax_rewrite import mutate_main
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.HoistScratch")

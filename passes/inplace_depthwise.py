@@ -10,10 +10,9 @@ from tvm import relax
 from tvm.ir import Expr, IRModule
 
 from tvm_tiny import ops
+from tvm_tiny.lowering.row_kernels import overlap_bytes
+from tvm_tiny.relax_rewrite import Binding, bindings_of, emit_named, rebuild_main, results_of
 from tvm_tiny.schedules.shapes import shape_of
-
-from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of
-from .row_kernels import overlap_bytes
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.InplaceDepthwise")

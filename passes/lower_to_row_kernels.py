@@ -10,14 +10,14 @@ from tvm.ir import Call, GlobalVar, IRModule
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_tiny.errors import UnsupportedError
+from tvm_tiny.lowering.emit_stage import MACS, emit_stage
+from tvm_tiny.lowering.float_cost import float_macs
+from tvm_tiny.lowering.row_kernels import short_name
+from tvm_tiny.relax_rewrite import bindings_of, mutate_main, results_of, substitute
 from tvm_tiny.schedules import kernel as kernels
-from tvm_tiny.schedules.stage import Form
+from tvm_tiny.schedules.stages.stage import Form
 
-from .emit_stage import MACS, emit_stage
-from .float_cost import float_macs
 from .qdq_form import check_lowered_qdq
-from .rebuild import bindings_of, mutate_main, results_of, substitute
-from .row_kernels import short_name
 
 # Attribute of a private Relax function whose operators are to run as one stage: "stream", or
 # "patch" with a second attribute, the rows and columns of tiles.

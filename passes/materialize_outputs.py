@@ -9,8 +9,7 @@ from tvm import relax
 from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
 
 from tvm_tiny import ops
-
-from .rebuild import bindings_of, rebuild_main, results_of
+from tvm_tiny.relax_rewrite import bindings_of, rebuild_main, results_of
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.MaterializeOutputs")

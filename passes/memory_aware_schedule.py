@@ -14,10 +14,9 @@ from tvm import relax
 from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
 
 from tvm_tiny.errors import UnsupportedError
-from tvm_tiny.memory import align
-from tvm_tiny.ordering import Dag, Operator, best_order, peak
-
-from .rebuild import Binding, bindings_of, results_of, with_main
+from tvm_tiny.planning.memory import align
+from tvm_tiny.planning.ordering import Dag, Operator, best_order, peak
+from tvm_tiny.relax_rewrite import Binding, bindings_of, results_of, with_main
 
 ATTRIBUTE = "tvm_tiny.order"
 
@@ -74,7 +73,7 @@ class MemoryAwareSchedule:
     Does nothing when: the given order is the best known; the attribute is set all the same.
 
     io_in_arena: count inputs and outputs. overlap: what the planner may lay over dying inputs.
-    max_states, seconds: limits of the search, see `tvm_tiny.ordering.best_order`; with `seconds`
+    max_states, seconds: limits of the search, see `tvm_tiny.planning.ordering.best_order`; with `seconds`
     the result depends on the machine's speed.
     """
 

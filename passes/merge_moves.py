@@ -10,10 +10,10 @@ from tvm import relax
 from tvm.ir import Call, Expr, IRModule
 
 from tvm_tiny import ops
+from tvm_tiny.relax_rewrite import bindings_of, emit_named, rebuild_main, results_of
 
 from .lower_qdq.moves import joined_axes
 from .lower_qdq.quantized import ints
-from .rebuild import bindings_of, emit_named, rebuild_main, results_of
 
 _TRANSPOSE, _RESHAPE = "tvm_tiny.transpose", "relax.reshape"
 

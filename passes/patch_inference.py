@@ -9,14 +9,14 @@ from tvm import relax
 from tvm.ir import IRModule
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.network import read_network
-from tvm_tiny.partition import Partition, Search
-from tvm_tiny.patches import SPLITS
+from tvm_tiny.lowering.row_kernels import factory_of, short_name
+from tvm_tiny.planning.network import read_network
+from tvm_tiny.planning.partition import Partition, Search
+from tvm_tiny.planning.patches import SPLITS
+from tvm_tiny.relax_rewrite import Binding, bindings_of
 from tvm_tiny.schedules.shapes import row_count, row_split, shape_of
-from tvm_tiny.schedules.stage import PUSH, STEADY, Form, Range
+from tvm_tiny.schedules.stages.stage import PUSH, STEADY, Form, Range
 
-from .rebuild import Binding, bindings_of
-from .row_kernels import factory_of, short_name
 from .running_sums import RunningSums
 from .stream_stages import Place, extract_stages, find_ranges, stage_results
 from .subsample_shortcuts import SubsampleShortcuts

@@ -5,12 +5,11 @@ from __future__ import annotations
 import tvm
 from tvm.ir import IRModule
 
-from tvm_tiny.graph import read_graph
-from tvm_tiny.memory import ATTRIBUTE, plan
-from tvm_tiny.pool_plan import plan_in_pools
+from tvm_tiny.lowering.graph import read_graph
+from tvm_tiny.planning.memory import ATTRIBUTE, plan
+from tvm_tiny.planning.pool_plan import plan_in_pools
 from tvm_tiny.pools import BoardMemory
-
-from .rebuild import with_main
+from tvm_tiny.relax_rewrite import with_main
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.PlanMemory")

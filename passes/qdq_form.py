@@ -8,9 +8,8 @@ from tvm.ir import Call, GenericConst, IRModule
 
 from tvm_tiny.errors import DataError, UnsupportedError
 from tvm_tiny.interface import ROUNDING
-from tvm_tiny.memory import ATTRIBUTE as MEMORY_PLAN
-
-from .rebuild import bindings_of
+from tvm_tiny.planning.memory import ATTRIBUTE as MEMORY_PLAN
+from tvm_tiny.relax_rewrite import bindings_of
 
 _PRODUCTS = ("relax.nn.conv", "relax.matmul")
 _PIPELINE = "give tvm_tiny the module as it was before"

@@ -7,9 +7,8 @@ from tvm import relax
 from tvm.ir import Call, Expr, IRModule
 
 from tvm_tiny import ops
+from tvm_tiny.relax_rewrite import Binding, bindings_of, emit_named, rebuild_main, results_of
 from tvm_tiny.schedules.shapes import shape_of
-
-from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.RunningSums")

@@ -13,14 +13,13 @@ from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, IRModule
 
 from tvm_tiny import ops
+from tvm_tiny.lowering.channel_ranges import is_depthwise
+from tvm_tiny.relax_rewrite import Binding, emit_named, rebuild_main, results_of
 from tvm_tiny.schedules.packed.choice import Choice
 from tvm_tiny.schedules.packed.depthwise import pack_depthwise
 from tvm_tiny.schedules.packed.isa import ISAS, Isa
 from tvm_tiny.schedules.packed.packing import as_ints, pack_channels, padded
 from tvm_tiny.schedules.shapes import shape_of
-
-from .channel_ranges import is_depthwise
-from .rebuild import Binding, emit_named, rebuild_main, results_of
 
 PORTABLE = "portable"
 # Between two pixels, for the micro-kernel that reads input in place: what a load's offset can be.

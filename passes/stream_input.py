@@ -8,9 +8,15 @@ from tvm.ir import IRModule
 
 from tvm_tiny import ops
 from tvm_tiny.errors import UnsupportedError
+from tvm_tiny.relax_rewrite import (
+    Binding,
+    bindings_of,
+    rebuild_main,
+    results_of,
+    substitute,
+    with_main,
+)
 from tvm_tiny.schedules.shapes import row_split, spec
-
-from .rebuild import Binding, bindings_of, rebuild_main, results_of, substitute, with_main
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.StreamInput")

@@ -10,11 +10,18 @@ from tvm import relax
 from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
 
 from tvm_tiny.errors import DataError
+from tvm_tiny.relax_rewrite import (
+    Binding,
+    bindings_of,
+    emit_named,
+    rebuild_main,
+    results_of,
+    substitute,
+)
 from tvm_tiny.schedules import kernel as kernels
-from tvm_tiny.schedules.stage import STEADY, Form
+from tvm_tiny.schedules.stages.stage import STEADY, Form
 
 from .lower_to_row_kernels import attributes
-from .rebuild import Binding, bindings_of, emit_named, rebuild_main, results_of, substitute
 
 Place = str | int
 

@@ -18,7 +18,7 @@ import numpy as np
 from tvm import tirx
 from tvm.ir import Call
 
-from .rings import OUT, Pitches, Rings
+from .addressing import OUT, Pitches, Rings
 from .shapes import Spec, row_count, row_split, shape_of, spec
 
 Made = TypeVar("Made")

@@ -9,8 +9,8 @@ import tvm_ffi
 from tvm import relax, s_tir, tirx
 from tvm.ir import Call, Expr
 
+from .addressing import OUT, Rings
 from .kernel import RowKernel
-from .rings import OUT, Rings
 from .shapes import Index, Spec, row_count, row_indices, row_split, shape_of, spec
 
 

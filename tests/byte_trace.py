@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tvm_tiny.graph import Graph, Step
-from tvm_tiny.schedules.stage import SLIDE, Operator, Rows, Stage
+from tvm_tiny.lowering.graph import Graph, Step
+from tvm_tiny.schedules.stages.stage import SLIDE, Operator, Rows, Stage
 
 OUT = -1
 # "r" or "w", position of the operand or OUT, byte of the whole tensor.

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import ROOT
 
 pytest.register_assert_rewrite("tflite_checks")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = ROOT.parent / "shared"
 
 
 def shared_file(relative: str) -> Path:

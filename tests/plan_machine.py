@@ -17,9 +17,9 @@ from tvm import s_tir, tirx
 from tvm.ir import IRModule
 from tvm.target import Target
 
-from tvm_tiny.graph import Graph, Operator, Step, read_graph
-from tvm_tiny.memory import MemoryPlan
-from tvm_tiny.schedules.stage import PUSH, SLIDE, order
+from tvm_tiny.lowering.graph import Graph, Operator, Step, read_graph
+from tvm_tiny.planning.memory import MemoryPlan
+from tvm_tiny.schedules.stages.stage import PUSH, SLIDE, order
 
 MARGIN = 1 << 16  # bytes around the arena that no kernel may write
 

@@ -9,10 +9,10 @@ from random import Random
 from tvm.ir import IRModule
 
 from tvm_tiny.checker.kernels import instrument
-from tvm_tiny.graph import Graph, Operator
-from tvm_tiny.memory import ALIGNMENT, MemoryPlan
-from tvm_tiny.schedules.stage import PUSH, SLIDE, Rows
-from tvm_tiny.schedules.stage_json import to_json
+from tvm_tiny.lowering.graph import Graph, Operator
+from tvm_tiny.planning.memory import ALIGNMENT, MemoryPlan
+from tvm_tiny.schedules.stages.serialization import to_json
+from tvm_tiny.schedules.stages.stage import PUSH, SLIDE, Rows
 
 Plan = tuple[Graph, MemoryPlan]
 

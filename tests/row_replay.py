@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from byte_trace import order
 
-from tvm_tiny.graph import Graph, Operator, Step
-from tvm_tiny.memory import MemoryPlan
-from tvm_tiny.schedules.stage import SLIDE, Rows
-from tvm_tiny.schedules.stage_rings import first_kept
+from tvm_tiny.lowering.graph import Graph, Operator, Step
+from tvm_tiny.planning.memory import MemoryPlan
+from tvm_tiny.schedules.stages.line_buffers import first_kept
+from tvm_tiny.schedules.stages.stage import SLIDE, Rows
 
 Span = tuple[int, int]
 

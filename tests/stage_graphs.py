@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from byte_trace import OUT, Touch
 from hypothesis import strategies as st
 
-from tvm_tiny.graph import Graph, Step, Storage
-from tvm_tiny.graph import Operator as Placed
-from tvm_tiny.schedules.access import NEVER
-from tvm_tiny.schedules.stage import Operator, Rows, Stage
-from tvm_tiny.schedules.stage_rings import climbing, fit_rings, in_place, share
+from tvm_tiny.lowering.graph import Graph, Step, Storage
+from tvm_tiny.lowering.graph import Operator as Placed
+from tvm_tiny.schedules.access.analysis import NEVER
+from tvm_tiny.schedules.stages.line_buffers import climbing, fit_rings, in_place, share
+from tvm_tiny.schedules.stages.stage import Operator, Rows, Stage
 
 Size = tuple[int, int]  # rows, bytes of a row
 

@@ -3,15 +3,15 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from modelgen import random_onnx, random_tflite
+from repository import ROOT
 
 import tvm_tiny
 from tvm_tiny.frontend.tflite import from_tflite
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake (apt install cmake)")

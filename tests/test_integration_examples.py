@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from modelgen import random_tflite
+from repository import ROOT
 from tools import require
 
 import tvm_tiny
 from tvm_tiny import toolchain
 from tvm_tiny.frontend.tflite import from_tflite
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
 STRICT = "CFLAGS=-O2 -Wall -Wextra -Werror -pedantic"
 
 

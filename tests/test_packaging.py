@@ -6,8 +6,8 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-ROOT = Path(__file__).parents[1]
 FOLDERS = {"tvm_tiny": "tvm_tiny"} | {
     name: f"tvm_tiny.{name}" for name in ("passes", "schedules", "runtime_c")
 }

@@ -10,12 +10,12 @@ from pathlib import Path
 from .aot.program import Call, Operand
 from .build import CompiledModel
 from .errors import BoardError, BudgetError, ToolchainError
+from .lowering.float_cost import FloatCost, read_costs
 from .micro import compiler, elf
 from .micro.compiler import Unit
 from .micro.stack import stack_bound
-from .micro.targets import Target
-from .occupancy import most_by_operator, read_occupancy
-from .passes.float_cost import FloatCost, read_costs
+from .planning.arena_usage import most_by_operator, read_occupancy
+from .targets import Target
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import tvm
 from tvm.ir import IRModule
 
 from .errors import DataError
-from .micro.targets import TARGETS, Target, find_target
 from .passes.select_kernels import PORTABLE
 from .pools import BoardMemory
 from .schedules.packed.isa import ISAS
+from .targets import TARGETS, Target, find_target
 from .text import did_you_mean
 
 # Kernels -> what a processor must have for them; on the host all of them are plain C.

@@ -15,10 +15,10 @@ from tvm.ir import IRModule
 from . import aot
 from .arguments import check_bytes, check_module, check_name, read_target
 from .errors import BudgetError
-from .micro.targets import Target
 from .pipeline import pipeline
 from .pools import BoardMemory, PoolUse
 from .schedules.packed.choice import Choice
+from .targets import Target
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def build(
 ) -> CompiledModel:
     """Compile a QDQ Relax module to C for `target`.
 
-    target: a name of `tvm_tiny.micro.targets`, or a TVM Target of kind c or llvm with an mcpu.
+    target: a name of `tvm_tiny.targets`, or a TVM Target of kind c or llvm with an mcpu.
     name: prefix of all symbols, tvmgen_<name>_. sram, flash: budgets in bytes; None is no limit.
     fold_edges, io_in_arena, minimize, stream_input, stages: see `pipeline`. pools: the memory of
     a board (`tvm_tiny.pools.read_pools`), in place of one arena. kernels: the micro-kernels,

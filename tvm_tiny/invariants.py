@@ -18,9 +18,9 @@ from tvm.ir import Call, IRModule, Tuple, TupleGetItem
 from tvm.ir.instrument import pass_instrument
 
 from .interface import ATTRIBUTE as INTERFACE
-from .memory import ATTRIBUTE as MEMORY_PLAN
 from .passes.memory_aware_schedule import ATTRIBUTE as ORDER
-from .passes.rebuild import Binding, bindings_of
+from .planning.memory import ATTRIBUTE as MEMORY_PLAN
+from .relax_rewrite import Binding, bindings_of
 
 Check = Callable[[IRModule], Iterator[str]]
 

@@ -179,14 +179,14 @@ def _infer_type(
 
 def _legalize(builder: relax.BlockBuilder, call_: Call) -> relax.Expr:
     """LegalizeOps: the row kernel in a loop over its rows, as in the emitted C."""
-    from tvm_tiny.passes.lower_to_row_kernels import emit_layer
+    from .passes.lower_to_row_kernels import emit_layer
 
     return emit_layer(builder, call_)
 
 
 def _legalize_in_place(builder: relax.BlockBuilder, call_: Call) -> relax.Expr:
     """LegalizeOps: the whole operator as one kernel."""
-    from tvm_tiny.passes.emit_stage import emit_in_place
+    from .lowering.emit_stage import emit_in_place
 
     return emit_in_place(builder, call_)
 

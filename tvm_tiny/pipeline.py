@@ -20,9 +20,9 @@ from .arguments import (
     check_stages,
     read_target,
 )
-from .micro.targets import Target
 from .pools import BoardMemory
 from .schedules.packed.choice import Choice
+from .targets import Target
 from .text import did_you_mean
 
 # Errors raised inside a pass come back through TVM as what they are.

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BudgetError, DataError
-from .placement import Pool
+from .planning.placement import Pool
 from .text import did_you_mean, parse_size
 
 if sys.version_info >= (3, 11):

@@ -11,7 +11,7 @@ from .passes.lower_qdq import LowerQDQ
 from .passes.lower_to_row_kernels import LowerToRowKernels
 from .passes.materialize_outputs import MaterializeOutputs
 from .passes.memory_aware_schedule import MemoryAwareSchedule
-from .passes.partition_stages import PartitionStages
+from .passes.partition_stages.partition_stages import PartitionStages
 from .passes.patch_inference import PatchInference
 from .passes.plan_memory import PlanMemory
 from .passes.running_sums import RunningSums

@@ -17,7 +17,7 @@ from .micro.firmware import RunResult, build_firmware
 from .passes.fold_constant_channels import folded_channels
 from .reference import ONNXReference, TFLiteReference
 from .samples import Sample
-from .schedules.stage import SLIDE
+from .schedules.stages.stage import SLIDE
 
 # Relative to a tensor's largest value: float operators are libm's on the board, NumPy's here.
 FLOAT_TOLERANCE = 1e-5

@@ -7,7 +7,8 @@ from typing import Any
 import tvm
 from tvm import relax
 
-from ..rebuild import bindings_of
+from tvm_tiny.relax_rewrite import bindings_of
+
 from .emitter import Emitter, Handlers
 from .sensitive import names_nchw
 from .values import RANKS, Dequantized, Value, op_name, shape_of

@@ -9,8 +9,8 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_tiny import ops
 from tvm_tiny.reference.quantization import Quant, requantize
+from tvm_tiny.relax_rewrite import mutate_main
 
-from ..rebuild import mutate_main
 from .expression import DOMAIN
 from .island import Island
 from .quantized import Quantized, array_of, constant

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from tvm import relax
 from tvm.ir import Call, IRModule
 
-from ..float_cost import ATTRIBUTE, FloatCost, cost_of, to_json
-from ..rebuild import bindings_of, with_main
+from tvm_tiny.lowering.float_cost import ATTRIBUTE, FloatCost, cost_of, to_json
+from tvm_tiny.relax_rewrite import bindings_of, with_main
 
 
 class FloatFallbackWarning(UserWarning):

@@ -14,8 +14,8 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_tiny import ops
 from tvm_tiny.interface import ROUNDING
+from tvm_tiny.relax_rewrite import mutate_main
 
-from ..rebuild import mutate_main
 from . import (
     affine,
     comparison,

@@ -15,8 +15,8 @@ from tvm import tirx
 from tvm.ir import Call, Expr, TensorRegion
 from tvm.script.ir_builder import tirx as T
 
+from ..addressing import OUT, Rings
 from ..kernel import RowKernel, first_operand, row_kernel
-from ..rings import OUT, Rings
 from ..shapes import Spec, inside
 from .geometry import Geometry, geometry, scratch
 from .intrins import Requantize, register_dot, register_requantize, register_widen

@@ -12,8 +12,8 @@ from tvm import tirx
 from tvm.ir import Call, Expr
 from tvm.script.ir_builder import tirx as T
 
+from ..addressing import OUT, Rings
 from ..kernel import RowKernel, first_operand, row_kernel
-from ..rings import OUT, Rings
 from ..shapes import Spec, inside, shape_of
 from .isa import isa_of
 from .script import buffer, function, loops, spatial

@@ -7,9 +7,9 @@ import math
 from tvm import s_tir, tirx
 from tvm.ir import Call, Expr
 
+from ..addressing import OUT, Rings
 from ..kernel import RowKernel, row_kernel, same_rows
 from ..portable.elementwise import SUM, qadd
-from ..rings import OUT, Rings
 from ..shapes import row_indices, row_split, shape_of
 
 

@@ -8,9 +8,9 @@ value 0, which the input's zero point would contribute as 0 too.
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
+from ..addressing import OUT, Rings
 from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import channel_rescale, clamp_int8
-from ..rings import OUT, Rings
 from ..shapes import batch_and_row, dilation_of, inside, shape_of, spec
 
 CONVOLUTION_SCALARS = ("x_zp", "y_zp", "act_min", "act_max")

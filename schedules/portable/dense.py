@@ -6,9 +6,9 @@ from collections.abc import Callable
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
+from ..addressing import Rings
 from ..kernel import RowKernel, row_kernel
 from ..requantize import channel_rescale, clamp_int8, tensor_rescale
-from ..rings import Rings
 from ..shapes import batch_and_row, shape_of, spec
 
 

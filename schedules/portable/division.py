@@ -2,10 +2,10 @@
 
 from tvm.ir import Call, Expr
 
+from ..addressing import Rings
 from ..kernel import RowKernel, row_kernel, same_rows
 from ..pointwise import Steps, pointwise_kernel
 from ..requantize import clamp_int8, i32, i64
-from ..rings import Rings
 from ..shapes import Index
 from .elementwise import Buffers, broadcast_operand
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
+from ..addressing import Rings
 from ..kernel import RowKernel, row_kernel, same_rows
 from ..pointwise import Steps, pointwise_kernel
 from ..requantize import ROUND_TO_EVEN, clamp_int8, i32, scale_down, scale_up
-from ..rings import Rings
 from ..shapes import Index, shape_of, spec
 
 Buffers = Sequence[tirx.Var]

@@ -7,9 +7,9 @@ from tvm.script import tirx as T
 
 from tvm_tiny.reference.fixed_point import ONE_Q3, SQRT_HALF_Q0, THREE_HALVES_Q3
 
+from ..addressing import Rings
 from ..kernel import RowKernel, row_kernel
 from ..requantize import clamp_int8, i32, i64, rounding_shift_right, scale_up
-from ..rings import Rings
 from ..shapes import shape_of
 
 

@@ -18,9 +18,9 @@ from tvm_tiny.reference.log_softmax import (
     ROOT,
 )
 
+from ..addressing import Rings
 from ..kernel import RowKernel, row_kernel
 from ..requantize import clamp_int8, i32, i64, rounding_shift_right, scale_down, scale_up
-from ..rings import Rings
 from ..shapes import shape_of
 from .softmax import FIRST_GUESS, FIRST_SLOPE, newton_step, product, saturating_double
 

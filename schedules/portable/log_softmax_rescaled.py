@@ -7,9 +7,9 @@ from tvm.script import tirx as T
 
 from tvm_tiny.reference.log_softmax_rescaled import BETWEEN_BITS, POINT_BITS, STEP_BITS, SUM_BITS
 
+from ..addressing import Rings
 from ..kernel import RowKernel, row_kernel
 from ..requantize import clamp_int8, i64
-from ..rings import Rings
 from ..shapes import shape_of
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
+from ..addressing import Rings
 from ..kernel import RowKernel, first_operand, row_kernel, same_rows
 from ..pointwise import Steps, pointwise_kernel
 from ..requantize import i32
-from ..rings import Rings
 from ..shapes import Index, shape_of, spec
 from .elementwise import broadcast
 

@@ -12,9 +12,9 @@ from tvm.script import tirx as T
 
 from tvm_tiny.reference.norms import GUESS, NEWTON_STEPS, SLOPE
 
+from ..addressing import Rings
 from ..kernel import RowKernel, row_kernel
 from ..requantize import clamp_int8, i32, i64
-from ..rings import Rings
 from ..shapes import shape_of
 
 

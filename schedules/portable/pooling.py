@@ -9,9 +9,9 @@ from tvm.script import tirx as T
 
 from tvm_tiny.reference.reduction import mean_ratio
 
+from ..addressing import OUT, Rings
 from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import Rescale, clamp_int8
-from ..rings import OUT, Rings
 from ..shapes import batch_and_row, dilation_of, inside, shape_of
 
 

@@ -11,9 +11,9 @@ from tvm import tirx
 from tvm.ir import Call
 from tvm.script import tirx as T
 
+from ..addressing import Rings
 from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import clamp_int8, tensor_rescale
-from ..rings import Rings
 from ..shapes import shape_of
 
 

@@ -10,9 +10,9 @@ from tvm import tirx
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
+from ..addressing import Rings
 from ..kernel import RowKernel, row_kernel
 from ..requantize import clamp_int8, i32, i64, rounding_shift_right
-from ..rings import Rings
 from ..shapes import shape_of
 
 # 48/17 and -32/17 in Q2.29: the first guess of Newton's reciprocal for a divisor in [1/2, 1].

@@ -115,8 +115,8 @@ def _digits() -> tuple[IRModule, Samples]:
     """The demonstration's network; what the portable kernels compute on this machine is right."""
     import onnx
 
-    from tvm_tiny import demo
-    from tvm_tiny.demo_network import train
+    from tvm_tiny.demo import demo
+    from tvm_tiny.demo.network import train
     from tvm_tiny.frontend.onnx import from_onnx
 
     with demo.Demo("microbit") as run:

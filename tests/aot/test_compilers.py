@@ -11,7 +11,7 @@ from aot.edge_models import EDGE_MODELS
 from aot.host_library import STRICT, include_flags, run_tool, sources, write_model
 from aot.test_edge_models import compile_quietly
 
-from tvm_tiny.micro.targets import find_target
+from tvm_tiny.targets import find_target
 
 OURS = (
     *STRICT,

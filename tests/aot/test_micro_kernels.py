@@ -15,7 +15,7 @@ from tools import require
 
 from tvm_tiny import toolchain
 from tvm_tiny.micro.compiler import Unit, compile_units, model_includes, model_sources
-from tvm_tiny.micro.targets import find_target
+from tvm_tiny.targets import find_target
 
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 FORMS = {"layers": {}, "least": {"minimize": True}, "pushed": {"stream_input": True}}

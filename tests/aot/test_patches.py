@@ -13,7 +13,7 @@ import tvm_tiny
 from tvm_tiny import aot, transform
 from tvm_tiny.build import CompiledModel
 from tvm_tiny.checker import check_plan
-from tvm_tiny.micro.targets import find_target
+from tvm_tiny.targets import find_target
 
 SEEDS = range(12)
 FLAGS = ("-O1", "-Wconversion")

@@ -24,7 +24,7 @@ from aot.test_edge_models import compile_quietly, random_inputs
 from tvm import relax
 
 from tvm_tiny.errors import UnsupportedError
-from tvm_tiny.schedules.stage import SLIDE
+from tvm_tiny.schedules.stages.stage import SLIDE
 from tvm_tiny.transform import FoldEdges
 
 # Codes of tvm_tiny/errors.h.

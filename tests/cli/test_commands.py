@@ -215,7 +215,7 @@ def test_supported_ops(cli, check):
 def _demo(cli, check, monkeypatch, folder, board):
     pytest.importorskip("sklearn")
     pytest.importorskip("onnxruntime")
-    monkeypatch.setattr("tvm_tiny.demo_network.EPOCHS", 3)
+    monkeypatch.setattr("tvm_tiny.demo.network.EPOCHS", 3)
     result = cli("demo", "--board", board, "-o", folder, "--json")
     assert result.code == 0, result
     check("demo", result.json)

@@ -284,7 +284,7 @@ def test_missing_compiler_leaves_code_unknown(cli, check, model, monkeypatch, tm
 
 
 def test_missing_extras_are_7(cli, monkeypatch):
-    monkeypatch.setattr("tvm_tiny.demo._EXTRAS", {"no_such_module": "no-such-package"})
+    monkeypatch.setattr("tvm_tiny.demo.demo._EXTRAS", {"no_such_module": "no-such-package"})
     result = cli("demo")
     assert result.code == 7
     assert "pip install 'tvm-tiny[demo,calibrate]'" in result.error

@@ -7,7 +7,7 @@ import re
 import pytest
 from modelgen.inverted_residual import inverted_residual
 
-from tvm_tiny.archive_reader import open_archive
+from tvm_tiny.archive.reader import open_archive
 from tvm_tiny.errors import PlanError
 
 LAYERS = 7576  # bytes, layer by layer

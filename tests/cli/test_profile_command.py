@@ -91,12 +91,12 @@ def test_a_folder_whose_files_changed(cli, m4, tmp_path):
 
 
 def test_without_a_compiler_the_timer_counts_and_one_line_says_so(cli, check, m4, monkeypatch):
-    from tvm_tiny.micro.profile_plugin import PluginMissingError
+    from tvm_tiny.micro.profiling.plugin import PluginMissingError
 
     def missing(scratch):
         raise PluginMissingError("cc not found: install it")
 
-    monkeypatch.setattr("tvm_tiny.micro.profile.build_plugin", missing)
+    monkeypatch.setattr("tvm_tiny.micro.profiling.profile.build_plugin", missing)
     document = cli("profile", m4, "--json", "-").json
     check("profile", document)
     assert document["counter"] == "timer"

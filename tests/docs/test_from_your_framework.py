@@ -6,13 +6,13 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from tvm_tiny.cli.app import run_app
 
-PAGE = (Path(__file__).parents[2] / "docs" / "from-your-framework.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "from-your-framework.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 # What each section's programs import beside tvm_tiny's own dependencies.
 NEEDS = {

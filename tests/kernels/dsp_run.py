@@ -10,10 +10,11 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
+from repository import ROOT
 
 from tvm_tiny.micro import BOARDS, compiler, emulator
 
-RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
+RUNTIME = ROOT / "runtime_c"
 BOARD = BOARDS["mps2_an386"]
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow")
 POLL = 4

@@ -11,7 +11,7 @@ from aot.edge_models import EDGE_MODELS
 from aot.test_edge_models import compile_quietly
 from kernels.dsp_run import RUNTIME, WARNINGS
 
-from tvm_tiny.micro.targets import find_target
+from tvm_tiny.targets import find_target
 
 INCLUDE = RUNTIME / "include"
 ISAS = ("dsp", "mve", "plain")

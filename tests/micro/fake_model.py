@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from repository import ROOT
 
-RUNTIME_C = Path(__file__).resolve().parents[2] / "runtime_c"
+RUNTIME_C = ROOT / "runtime_c"
 NAME = "fake"
 ADD = 3
 

@@ -6,25 +6,25 @@ import functools
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import ROOT
 from tools import require
 
 import tvm_tiny
 from tvm_tiny import toolchain
-from tvm_tiny.archive_reader import read_folder
+from tvm_tiny.archive.reader import read_folder
 from tvm_tiny.errors import DataError
 from tvm_tiny.micro import BOARDS
 from tvm_tiny.micro.session.firmware import build_session_firmware
 from tvm_tiny.micro.session.mlperf import mlperf_sources
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "session"))
+sys.path.append(str(ROOT / "tests" / "micro" / "session"))
 
 from fake_archive import fake_archive
 
-RUNTIME_C = Path(__file__).resolve().parents[2] / "runtime_c"
+RUNTIME_C = ROOT / "runtime_c"
 MODELS = {"kws_ref_model": "kws01", "ad01_int8": "ad01", "vww_96_int8": "vww01"}
 
 

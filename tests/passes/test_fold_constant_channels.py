@@ -10,7 +10,7 @@ from islands import Machine, calls, module, names
 from tvm import relax
 
 from tvm_tiny import ops
-from tvm_tiny.passes.channel_ranges import channel_ranges
+from tvm_tiny.lowering.channel_ranges import channel_ranges
 from tvm_tiny.passes.fold_constant_channels import folded_channels
 from tvm_tiny.schedules.shapes import shape_of
 from tvm_tiny.transform import FoldConstantChannels

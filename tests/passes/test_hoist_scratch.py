@@ -7,7 +7,7 @@ from aot.test_edge_models import run_module
 from tvm import relax, s_tir, tirx
 from tvm.relax import op as R
 
-from tvm_tiny.graph import read_graph
+from tvm_tiny.lowering.graph import read_graph
 from tvm_tiny.transform import HoistScratch
 
 

@@ -16,10 +16,10 @@ import tvm_tiny
 from tvm_tiny import ops
 from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.frontend.tflite import from_tflite
-from tvm_tiny.graph import read_graph
-from tvm_tiny.memory import align
+from tvm_tiny.lowering.graph import read_graph
 from tvm_tiny.passes.memory_aware_schedule import ATTRIBUTE, MemoryAwareSchedule, OrderReport
-from tvm_tiny.passes.rebuild import bindings_of
+from tvm_tiny.planning.memory import align
+from tvm_tiny.relax_rewrite import bindings_of
 from tvm_tiny.transform import FoldEdges, LowerQDQ, LowerToRowKernels, MaterializeOutputs
 
 NHWC = (1, 8, 8, 4)  # 256 bytes

@@ -14,12 +14,12 @@ from islands import module, run
 
 import tvm_tiny
 from tvm_tiny.errors import BudgetError
-from tvm_tiny.graph import read_graph
-from tvm_tiny.memory import plan
-from tvm_tiny.network import read_network, sketch
-from tvm_tiny.partition import Partition, Search
+from tvm_tiny.lowering.graph import read_graph
 from tvm_tiny.passes.stream_stages import extract_stages
-from tvm_tiny.schedules.stage import STEADY, Form
+from tvm_tiny.planning.memory import plan
+from tvm_tiny.planning.network import read_network, sketch
+from tvm_tiny.planning.partition import Partition, Search
+from tvm_tiny.schedules.stages.stage import STEADY, Form
 from tvm_tiny.transform import LowerToRowKernels, PartitionStages, RunningSums, StreamStages
 
 SEEDS = range(6)

@@ -11,9 +11,9 @@ from modelgen.image_graphs import LIMITS, PRODUCT, SUM, ImageGraph
 
 from tvm_tiny import ops
 from tvm_tiny.errors import DataError
-from tvm_tiny.graph import read_graph
-from tvm_tiny.passes.rebuild import bindings_of
-from tvm_tiny.schedules.stage_json import from_json, to_json
+from tvm_tiny.lowering.graph import read_graph
+from tvm_tiny.relax_rewrite import bindings_of
+from tvm_tiny.schedules.stages.serialization import from_json, to_json
 from tvm_tiny.transform import LowerToRowKernels, PatchInference, RunningSums, StreamStages
 
 IMAGE = (1, 13, 17, 3)

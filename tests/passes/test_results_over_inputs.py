@@ -19,8 +19,8 @@ from test_select_kernels import SUM, dense, in_float32
 
 import tvm_tiny
 from tvm_tiny import ops
-from tvm_tiny.graph import read_graph
-from tvm_tiny.memory import ATTRIBUTE, MemoryPlan
+from tvm_tiny.lowering.graph import read_graph
+from tvm_tiny.planning.memory import ATTRIBUTE, MemoryPlan
 from tvm_tiny.schedules.packed.isa import ISAS
 from tvm_tiny.transform import SelectKernels
 
@@ -86,7 +86,7 @@ def lies_over_its_input(model: tvm_tiny.CompiledModel) -> bool:
 
 @pytest.mark.parametrize("isa", ISAS)
 def test_results_are_right_where_they_lie_over_the_input(isa, tmp_path, monkeypatch):
-    monkeypatch.setattr("tvm_tiny.memory.ALIGNMENT", 1)
+    monkeypatch.setattr("tvm_tiny.planning.memory.ALIGNMENT", 1)
     found = list(models(isa))
     library = build_library([model for _, model in found], tmp_path)
     for case, model in found:

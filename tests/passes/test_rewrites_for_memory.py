@@ -9,13 +9,13 @@ from tvm import relax
 from tvm.ir import IRModule
 
 from tvm_tiny import ops
-from tvm_tiny.graph import read_graph
-from tvm_tiny.memory import MemoryPlan, plan
-from tvm_tiny.network import read_network
-from tvm_tiny.partition import Partition
+from tvm_tiny.lowering.graph import read_graph
 from tvm_tiny.passes.copy_tensors import copied
-from tvm_tiny.passes.rebuild import bindings_of
-from tvm_tiny.schedules.stage import Form
+from tvm_tiny.planning.memory import MemoryPlan, plan
+from tvm_tiny.planning.network import read_network
+from tvm_tiny.planning.partition import Partition
+from tvm_tiny.relax_rewrite import bindings_of
+from tvm_tiny.schedules.stages.stage import Form
 from tvm_tiny.transform import CopyTensors, InplaceDepthwise, LowerToRowKernels, SubsampleShortcuts
 
 RNG = np.random.default_rng(7)

@@ -9,7 +9,7 @@ from int8_graphs import LIMITS, MEAN, conv, dims, mean
 from islands import calls, every_value, module, names, run
 
 from tvm_tiny import ops
-from tvm_tiny.graph import read_graph
+from tvm_tiny.lowering.graph import read_graph
 from tvm_tiny.passes.running_sums import is_global_average
 from tvm_tiny.transform import LowerToRowKernels, RunningSums, StreamStages
 

@@ -11,9 +11,9 @@ from tvm import relax
 
 from tvm_tiny import ops
 from tvm_tiny.errors import UnsupportedError
-from tvm_tiny.graph import read_graph
-from tvm_tiny.memory import plan
-from tvm_tiny.passes.rebuild import bindings_of
+from tvm_tiny.lowering.graph import read_graph
+from tvm_tiny.planning.memory import plan
+from tvm_tiny.relax_rewrite import bindings_of
 from tvm_tiny.transform import LowerToRowKernels, StreamInput, StreamStages
 
 NHWC = (1, 9, 5, 3)

@@ -13,12 +13,12 @@ from islands import module, run
 from tvm import relax
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.graph import read_graph
-from tvm_tiny.memory import plan
+from tvm_tiny.lowering.graph import read_graph
 from tvm_tiny.passes.lower_to_row_kernels import FORM
-from tvm_tiny.passes.rebuild import bindings_of
 from tvm_tiny.passes.stream_stages import extract_stages
-from tvm_tiny.schedules.stage import Form
+from tvm_tiny.planning.memory import plan
+from tvm_tiny.relax_rewrite import bindings_of
+from tvm_tiny.schedules.stages.stage import Form
 from tvm_tiny.transform import LowerToRowKernels, RunningSums, StreamStages
 
 NHWC = (1, 12, 6, 4)

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 import tvm_tiny
-from tvm_tiny.pareto import Point, beats, pareto_front
+from tvm_tiny.report.pareto import Point, beats, pareto_front
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import tvm
 from tvm import tirx
 
 from tvm_tiny.reference.arithmetic import multiply_by_quantized_multiplier
+from tvm_tiny.schedules.addressing import Rings
 from tvm_tiny.schedules.pointwise import Steps, pointwise
 from tvm_tiny.schedules.requantize import clamp_int8, rounding_shift_right, scale_down, scale_up
-from tvm_tiny.schedules.rings import Rings
 
 COUNT = 4096
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import ROOT
 from tvm.s_tir import Schedule
 
 from tvm_tiny.frontend import from_file
@@ -18,7 +18,7 @@ from tvm_tiny.tuning.workloads import read_workloads
 pytestmark = [pytest.mark.qemu, pytest.mark.models, pytest.mark.slow]
 
 BOARD = "mps2_an386"
-MODELS = Path(__file__).resolve().parents[3] / "shared" / "models"
+MODELS = ROOT.parent / "shared" / "models"
 RESNET, MCUNET = "pretrainedResnet_quant.tflite", "mcunet_vww1.tflite"
 
 # Shapes of inputs and filters. The cost model learns from some of the layers and is asked for one

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import tvm_tiny
-from tvm_tiny.archive_reader import open_archive
+from tvm_tiny.archive.reader import open_archive
 from tvm_tiny.cli.app import run_app
 from tvm_tiny.tuning import read_log
 

@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from .._version import __version__
-from ..errors import DataError
-from ..interface import Port
+from tvm_tiny._version import __version__
+from tvm_tiny.errors import DataError
+from tvm_tiny.interface import Port
+
 from .program import Call, Patches, Program
 from .runtime_headers import with_parts
 from .source import ABI_VERSION, generate_sources, render

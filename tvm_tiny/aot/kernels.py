@@ -12,10 +12,10 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import GlobalVar, IRModule
 
-from ..errors import UnsupportedError
-from ..passes.lower_tir import lower_prim_func, to_pointer_abi
-from ..passes.print_c import DEFINITION, print_c
-from ..passes.row_kernels import IN_C
+from tvm_tiny.errors import UnsupportedError
+from tvm_tiny.lowering.lower_tir import lower_prim_func, to_pointer_abi
+from tvm_tiny.lowering.print_c import DEFINITION, print_c
+from tvm_tiny.lowering.row_kernels import IN_C
 
 _FLOAT = re.compile(r"\b\d\.\d{6}e[+-]\d+f\b")
 _CALLED = re.compile(r"\b(\w+)\(")

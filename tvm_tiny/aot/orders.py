@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..schedules.looped import Looped, counter_bits, table, words
+from tvm_tiny.schedules.stages.looped import Looped, counter_bits, table, words
 
 _LINE_WIDTH = 96
 

@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tvm.ir import IRModule
 
-from ..graph import Graph, Operator, Step, Storage, read_graph
-from ..interface import ATTRIBUTE as INTERFACE
-from ..interface import Interface
-from ..memory import ATTRIBUTE as MEMORY_PLAN
-from ..memory import MemoryPlan, align
-from ..pool_plan import state_bytes
-from ..pools import PoolUse
-from ..schedules.looped import Looped, looped
-from ..schedules.portable.slide import word_bytes
-from ..schedules.shapes import row_split
-from ..schedules.stage import PUSH, SLIDE, Stage, plain_order
+from tvm_tiny.interface import ATTRIBUTE as INTERFACE
+from tvm_tiny.interface import Interface
+from tvm_tiny.lowering.graph import Graph, Operator, Step, Storage, read_graph
+from tvm_tiny.planning.memory import ATTRIBUTE as MEMORY_PLAN
+from tvm_tiny.planning.memory import MemoryPlan, align
+from tvm_tiny.planning.pool_plan import state_bytes
+from tvm_tiny.pools import PoolUse
+from tvm_tiny.schedules.portable.shift import word_bytes
+from tvm_tiny.schedules.shapes import row_split
+from tvm_tiny.schedules.stages.looped import Looped, looped
+from tvm_tiny.schedules.stages.stage import PUSH, SLIDE, Stage, plain_order
+
 from .kernels import KernelSource, print_kernels
 
 # What cannot be the name of a structure's member in C or C++ (the header serves both): keywords,

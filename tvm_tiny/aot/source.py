@@ -9,9 +9,10 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from .._version import __version__
-from ..interface import Port
-from ..schedules.looped import DEPTH
+from tvm_tiny._version import __version__
+from tvm_tiny.interface import Port
+from tvm_tiny.schedules.stages.looped import DEPTH
+
 from .arenas import arenas, copies, used_arenas
 from .orders import counter_type, order_table
 from .program import Call, Move, Operand, Program

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from tvm.ir import IRModule
 
-from ..errors import DataError
-from ..graph import Graph, Operator, read_graph
-from ..memory import ATTRIBUTE, MemoryPlan
-from ..schedules.stage import PUSH, SLIDE
+from tvm_tiny.errors import DataError
+from tvm_tiny.lowering.graph import Graph, Operator, read_graph
+from tvm_tiny.planning.memory import ATTRIBUTE, MemoryPlan
+from tvm_tiny.schedules.stages.stage import PUSH, SLIDE
+
 from . import faults
 from .kernels import Kernel, build, instrument, own_scratch
 from .memory import Memory

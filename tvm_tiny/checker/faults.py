@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import PlanError
+from tvm_tiny.errors import PlanError
+
 from .memory import Memory, Value
 
 BLAME = "do not run this code; the planner is at fault: report it with the model"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import PlanError
-from ..graph import Graph, Storage
-from ..memory import ALIGNMENT, MemoryPlan
-from ..pools import PoolUse
+from tvm_tiny.errors import PlanError
+from tvm_tiny.lowering.graph import Graph, Storage
+from tvm_tiny.planning.memory import ALIGNMENT, MemoryPlan
+from tvm_tiny.pools import PoolUse
 
 # The identity of a byte that nothing has written.
 NOTHING = -1

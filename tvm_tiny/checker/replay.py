@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..graph import Graph, Operator, Step, Storage
-from ..schedules.stage import PUSH, SLIDE
+from tvm_tiny.lowering.graph import Graph, Operator, Step, Storage
+from tvm_tiny.schedules.stages.stage import PUSH, SLIDE
+
 from . import faults
 from .kernels import Kernel
 from .memory import Memory, Value

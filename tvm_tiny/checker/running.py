@@ -7,8 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ..graph import Graph, Operator
-from ..schedules.portable.slide import block_bytes
+from tvm_tiny.lowering.graph import Graph, Operator
+from tvm_tiny.schedules.portable.shift import block_bytes
+
 from . import faults
 from .kernels import Kernel, address
 from .memory import Memory, Value

@@ -25,7 +25,7 @@ def run_demo(
 
     The network reads handwritten digits (8x8 pixels, from scikit-learn).
     """
-    from tvm_tiny.demo import Demo
+    from tvm_tiny.demo.demo import Demo
 
     printer = Printer("demo", as_json=as_json)
     demo = Demo(board, output)

@@ -140,7 +140,7 @@ def _create_from(
     standalone_crt: Path | None,
 ) -> list[str]:
     """Names of the models."""
-    from tvm_tiny.archive_reader import open_archive
+    from tvm_tiny.archive.reader import open_archive
     from tvm_tiny.micro.project_api import create_from_template
 
     if len(archives) != 1:

@@ -15,7 +15,7 @@ from .printer import Printer, amount, listing, summary
 from .run import Inputs, Outputs, check_output, read_samples
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.archive.reader import Archive
     from tvm_tiny.micro.project_api import ForeignProject
     from tvm_tiny.micro.projects import Project
     from tvm_tiny.micro.session import Marks, Session, StepTime
@@ -111,7 +111,7 @@ def _of_build(project: Project | ForeignProject, given: dict[str, str]) -> dict[
 
 
 def _choose(archives: list[Archive], model: str | None, folder: Path) -> Archive:
-    from tvm_tiny.micro.targets import did_you_mean
+    from tvm_tiny.targets import did_you_mean
 
     names = {archive.info.name: archive for archive in archives}
     if model is None:

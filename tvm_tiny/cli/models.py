@@ -73,7 +73,7 @@ def build_model(
 ) -> Built:
     """Import and build; for `options` see `tvm_tiny.build`, names of stages may be beginnings."""
     from tvm_tiny.build import build
-    from tvm_tiny.micro.targets import find_target
+    from tvm_tiny.targets import find_target
 
     find_target(target)  # before the slow part
     module = import_model(path, calibrate)

@@ -55,7 +55,7 @@ def parse_size(value: str) -> int:
 
 def complete_target(incomplete: str) -> list[str]:
     """Names of targets for the shell."""
-    from tvm_tiny.micro.targets import TARGETS
+    from tvm_tiny.targets import TARGETS
 
     return [name for name in TARGETS if name.startswith(incomplete)]
 

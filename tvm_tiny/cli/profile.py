@@ -17,7 +17,7 @@ from .printer import SCHEMA_VERSION, Printer
 from .run import ArchivePath
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.archive.reader import Archive
     from tvm_tiny.samples import Sample
 
 #: What stands for standard output.
@@ -49,9 +49,9 @@ def profile_archive(
 
     One inference on an emulated board, after one to warm up. Cycles are estimates.
     """
-    from tvm_tiny.archive_reader import open_archive
+    from tvm_tiny.archive.reader import open_archive
     from tvm_tiny.micro.boards import find_board
-    from tvm_tiny.micro.profile import profile_model
+    from tvm_tiny.micro.profiling.profile import profile_model
 
     from .profile_entries import profile_entries
     from .profile_tables import profile_tables

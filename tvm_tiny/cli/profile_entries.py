@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tvm_tiny.micro.profile_data import Layer, Profile
-    from tvm_tiny.micro.profile_sums import Work
+    from tvm_tiny.micro.profiling.data import Layer, Profile
+    from tvm_tiny.micro.profiling.sums import Work
 
 
 def profile_entries(profile: Profile) -> dict[str, Any]:

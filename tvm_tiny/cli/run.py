@@ -14,7 +14,7 @@ from . import options
 from .printer import Printer, amount, summary
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.archive.reader import Archive
     from tvm_tiny.micro.boards import Board
     from tvm_tiny.micro.firmware import RunResult
     from tvm_tiny.samples import Sample
@@ -46,7 +46,7 @@ def run_model(
     Inputs and outputs are in the model's own dtypes and layouts, one array a name, with the
     samples along the first axis. Boards other than host are emulated by QEMU.
     """
-    from tvm_tiny.archive_reader import open_archive
+    from tvm_tiny.archive.reader import open_archive
     from tvm_tiny.micro.boards import find_board
     from tvm_tiny.micro.firmware import build_firmware
     from tvm_tiny.samples import join_outputs, save_npz

@@ -65,8 +65,8 @@ def resolve(mod: Any, options: dict[str, Any]) -> dict[str, Any]:
         return options
     from tvm.ir.transform import PassContext
 
-    from tvm_tiny.passes.rebuild import bindings_of
     from tvm_tiny.pipeline import operators_pipeline
+    from tvm_tiny.relax_rewrite import bindings_of
 
     known = ("fold_edges", "io_in_arena", "stream_input")
     lower = operators_pipeline(**{key: options[key] for key in known if key in options})

@@ -46,7 +46,7 @@ def _choices(logs: Sequence[Path], target: str, printer: Printer) -> tuple[Any, 
     """Those that take the fewest instructions, and the same without more scratch."""
     from tvm_tiny.arguments import kernels_of
     from tvm_tiny.micro.boards import BOARDS
-    from tvm_tiny.micro.targets import find_target
+    from tvm_tiny.targets import find_target
     from tvm_tiny.tuning import read_logs
 
     found = find_target(target)

@@ -1,10 +1,11 @@
 """Firmware without an operating system: targets, boards, builds, runs and stack bounds."""
 
+from tvm_tiny.targets import TARGETS, Target, find_target
+
 from .boards import BOARDS, Board, find_board
 from .firmware import Firmware, RunResult, build_firmware
 from .session import Session, Transport
 from .stack import StackReport, stack_bound
-from .targets import TARGETS, Target, find_target
 
 __all__ = [
     "BOARDS",

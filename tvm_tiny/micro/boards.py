@@ -13,8 +13,7 @@ from types import MappingProxyType
 
 from tvm_tiny import toolchain
 from tvm_tiny.errors import DataError
-
-from .targets import TARGETS, Target, did_you_mean
+from tvm_tiny.targets import TARGETS, Target, did_you_mean
 
 _KIB = 1024
 _MIB = 1024 * _KIB

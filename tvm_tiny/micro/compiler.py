@@ -13,10 +13,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from tvm_tiny import toolchain
+from tvm_tiny.archive.metadata import SOURCES, read_model_info
 from tvm_tiny.errors import BoardError, DataError, ToolchainError
-
-from .metadata import SOURCES, read_model_info
-from .targets import Target
+from tvm_tiny.targets import Target
 
 #: More would not help much on the machines firmware is built on, and would starve others.
 _JOBS = 2

@@ -16,12 +16,12 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
+from tvm_tiny.archive.metadata import ModelInfo, Tensor, read_model_info
 from tvm_tiny.errors import BoardError, DataError
 
 from . import compiler, elf, emulator, report
 from .boards import Board, find_board
 from .compiler import Unit
-from .metadata import ModelInfo, Tensor, read_model_info
 
 #: Instructions of one poll of the counter: TVM_TINY_COUNTER_POLL of cortex_m/platform.h.
 _POLL_INSTRUCTIONS = 4

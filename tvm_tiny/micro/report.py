@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tvm_tiny.archive.metadata import Tensor
 from tvm_tiny.errors import BoardError
-
-from .metadata import Tensor
 
 #: Exit statuses of runtime_c/boards/common/report.h.
 EXIT_FAILED = 64

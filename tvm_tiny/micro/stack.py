@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tvm_tiny import toolchain
+from tvm_tiny.archive.metadata import read_model_info
 from tvm_tiny.errors import BoardError
+from tvm_tiny.targets import Target, find_target
 
 from . import compiler
 from .callgraph import (
@@ -30,8 +32,6 @@ from .callgraph import (
 )
 from .compiler import Unit
 from .elf import function_aliases
-from .metadata import read_model_info
-from .targets import Target, find_target
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from tvm_tiny.graph import Graph, Operator, Storage
-from tvm_tiny.occupancy import Occupancy
+from tvm_tiny.lowering.graph import Graph, Operator, Storage
+from tvm_tiny.planning.arena_usage import Occupancy
+from tvm_tiny.planning.timeline import Life
 from tvm_tiny.schedules.shapes import row_split
-from tvm_tiny.timeline import Life
 
 from .data import Block, PoolPart, Run
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tvm_tiny.pareto import Point
-
 from . import words
 from .data import Block, Plan, Run
+from .pareto import Point
 
 # Of one character of a label, in units of the picture.
 _CHARACTER = 6.4

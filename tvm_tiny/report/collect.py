@@ -11,10 +11,10 @@ from tvm_tiny.analysis import analyze, measure
 from tvm_tiny.arguments import kernels_of
 from tvm_tiny.build import CompiledModel
 from tvm_tiny.frontend.quality import Quality
-from tvm_tiny.pareto import pareto_front
 from tvm_tiny.passes.memory_aware_schedule import ATTRIBUTE, OrderReport
 
 from .data import Report
+from .pareto import pareto_front
 from .picture import draw
 from .techniques import techniques
 

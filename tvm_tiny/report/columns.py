@@ -8,9 +8,9 @@ from itertools import accumulate, groupby
 
 import numpy as np
 
-from tvm_tiny.graph import Graph, Step
-from tvm_tiny.occupancy import Occupancy
-from tvm_tiny.timeline import Event
+from tvm_tiny.lowering.graph import Graph, Step
+from tvm_tiny.planning.arena_usage import Occupancy
+from tvm_tiny.planning.timeline import Event
 
 # Columns of a step even if it hardly takes time, so that it can be seen.
 _LEAST = 4

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from tvm_tiny.analysis import Analysis, Measurement
 from tvm_tiny.frontend.quality import Quality
-from tvm_tiny.pareto import Point
 from tvm_tiny.passes.memory_aware_schedule import OrderReport
+
+from .pareto import Point
 
 
 class Run(NamedTuple):
@@ -141,7 +142,8 @@ class Plan:
 class Instructions:
     """What a profile counted on a board, operator by operator.
 
-    counter: "plugin" or "timer", see `tvm_tiny.micro.profile`. per_mac: None without MACs.
+    counter: "plugin" or "timer", see `tvm_tiny.micro.profiling.profile`. per_mac: None without
+    MACs.
     """
 
     board: str

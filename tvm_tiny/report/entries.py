@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from tvm_tiny.analysis import Analysis
-from tvm_tiny.pareto import Point
 
 from .data import Report
+from .pareto import Point
 
 
 def report_entries(report: Report) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tvm_tiny.pareto import Point, StageShape
 from tvm_tiny.passes.memory_aware_schedule import OrderReport
 
 from .data import Block, Peak, Plan, Report, Step
+from .pareto import Point, StageShape
 
 # Converters join the names of all that was fused into an operator, the result's first.
 _JOINT = ";"

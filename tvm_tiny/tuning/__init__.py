@@ -8,7 +8,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ToolchainError
+from tvm_tiny.errors import ToolchainError
+
 from .log import Log
 from .log_reader import read_log, read_logs
 

@@ -8,12 +8,13 @@ import re
 import numpy as np
 from tvm.ir import Call, GlobalVar
 
-from ..passes.lower_tir import lower_prim_func, to_pointer_abi
-from ..passes.print_c import print_c
-from ..passes.row_kernels import factory_of
-from ..schedules.packed.choice import Choice
-from ..schedules.packed.geometry import geometry
-from ..schedules.shapes import shape_of
+from tvm_tiny.lowering.lower_tir import lower_prim_func, to_pointer_abi
+from tvm_tiny.lowering.print_c import print_c
+from tvm_tiny.lowering.row_kernels import factory_of
+from tvm_tiny.schedules.packed.choice import Choice
+from tvm_tiny.schedules.packed.geometry import geometry
+from tvm_tiny.schedules.shapes import shape_of
+
 from .firmware import Batch, Kernel
 from .workloads import Workload
 

@@ -14,8 +14,9 @@ from tvm.ir.utils import derived_object
 from tvm.s_tir.meta_schedule import MeasureCandidate, TuneContext
 from tvm.s_tir.meta_schedule.feature_extractor import PyFeatureExtractor
 
-from ..schedules.packed.choice import Choice
-from ..schedules.packed.geometry import Geometry, geometry
+from tvm_tiny.schedules.packed.choice import Choice
+from tvm_tiny.schedules.packed.geometry import Geometry, geometry
+
 from .candidates import scratch_bytes
 from .space import choice_in, workload_in
 from .workloads import Workload

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import jinja2
 
-from ..errors import BoardError, DataError, VerificationError
-from ..micro import compiler, emulator, report
-from ..micro.boards import Board, find_board
-from ..micro.compiler import Unit
-from ..micro.firmware import board_link_flags, board_sources, instructions, render_memory
+from tvm_tiny.errors import BoardError, DataError, VerificationError
+from tvm_tiny.micro import compiler, emulator, report
+from tvm_tiny.micro.boards import Board, find_board
+from tvm_tiny.micro.compiler import Unit
+from tvm_tiny.micro.firmware import board_link_flags, board_sources, instructions, render_memory
 
 #: Seconds until firmware counts as hung; a kernel takes a fraction of one.
 TIMEOUT_S = 300.0

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..errors import DataError
-from ..schedules.packed.choice import Choice
+from tvm_tiny.errors import DataError
+from tvm_tiny.schedules.packed.choice import Choice
+
 from .versions import kernels_version
 
 VERSION = 1

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
-from ..schedules.packed.choice import Choice
-from ..schedules.packed.isa import ISAS
+from tvm_tiny.errors import DataError
+from tvm_tiny.schedules.packed.choice import Choice
+from tvm_tiny.schedules.packed.isa import ISAS
+
 from .log import KIND, VERSION, Candidate, Log, Measured, Origin
 
 _STRINGS = ("isa", "board", "compiler", "kernels", "workload")

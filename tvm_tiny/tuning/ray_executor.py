@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from ..errors import ToolchainError
+from tvm_tiny.errors import ToolchainError
 
 
 class RayExecutor(Executor):

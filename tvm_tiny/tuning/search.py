@@ -20,7 +20,8 @@ from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule.cost_model.xgb_model import XGBConfig, XGBModel
 from tvm.s_tir.meta_schedule.measure_callback import AddToDatabase, UpdateCostModel
 
-from ..frontend import from_file
+from tvm_tiny.frontend import from_file
+
 from .features import Features
 from .log import Candidate, Log
 from .log_reader import read_log

@@ -13,9 +13,10 @@ from tvm import s_tir, tirx
 from tvm.ir import IRModule
 from tvm.s_tir import Schedule
 
-from ..passes.row_kernels import factory_of
-from ..schedules.packed.choice import Choice
-from ..schedules.packed.geometry import geometry
+from tvm_tiny.lowering.row_kernels import factory_of
+from tvm_tiny.schedules.packed.choice import Choice
+from tvm_tiny.schedules.packed.geometry import geometry
+
 from .workloads import Workload
 
 #: On the function: what it computes.

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from tvm.ir import IRModule
 
-from ..arguments import kernels_of
-from ..schedules.packed.choice import Choice
+from tvm_tiny.arguments import kernels_of
+from tvm_tiny.schedules.packed.choice import Choice
+
 from .firmware import emulated
 from .log import Log, Measured, Origin, best
 from .versions import compiler_version, kernels_version

@@ -7,8 +7,9 @@ import subprocess
 from functools import cache
 from importlib.resources import files
 
-from .. import toolchain
-from ..aot.runtime_headers import with_parts
+from tvm_tiny import toolchain
+from tvm_tiny.aot.runtime_headers import with_parts
+
 from .firmware import emulated
 
 # How many digits of a hash are shown.

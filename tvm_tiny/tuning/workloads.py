@@ -9,12 +9,12 @@ from typing import Any
 from tvm import relax
 from tvm.ir import Call, GenericConst, IRModule
 
-from ..passes.rebuild import bindings_of
-from ..passes.select_kernels import SelectKernels, workload
-from ..pipeline import operators_pipeline
-from ..schedules.packed.choice import Choice
-from ..schedules.packed.isa import ISAS, Isa
-from ..schedules.shapes import spec
+from tvm_tiny.passes.select_kernels import SelectKernels, workload
+from tvm_tiny.pipeline import operators_pipeline
+from tvm_tiny.relax_rewrite import bindings_of
+from tvm_tiny.schedules.packed.choice import Choice
+from tvm_tiny.schedules.packed.isa import ISAS, Isa
+from tvm_tiny.schedules.shapes import spec
 
 PRODUCTS = ("tvm_tiny.packed.qconv2d", "tvm_tiny.packed.qdense")
 

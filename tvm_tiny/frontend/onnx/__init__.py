@@ -13,9 +13,9 @@ from typing import Any
 import tvm
 
 from tvm_tiny.errors import ModelError, UnsupportedError
-from tvm_tiny.frontend.calibration import Calibration
-from tvm_tiny.frontend.quality import ATTRIBUTE, Quality
 
+from ..calibration import Calibration
+from ..quality import ATTRIBUTE, Quality
 from .convert import convert
 from .graph import Array, Graph, Refused
 from .load import first_line, read_model, to_graph

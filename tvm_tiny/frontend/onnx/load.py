@@ -16,9 +16,9 @@ import onnx
 import onnx.inliner
 
 from tvm_tiny.errors import ModelError, UnsupportedError
-from tvm_tiny.frontend.remedies import remedy
 from tvm_tiny.reference.onnx_file import embed_external_data, is_open, parse_model, pin_batch
 
+from ..remedies import remedy
 from .graph import Array, Graph, Node, TensorType
 
 MAX_TENSOR_ELEMENTS = 2**31 - 1

@@ -9,10 +9,10 @@ import tvm
 from tvm import relax
 
 from tvm_tiny.errors import ModelError, UnsupportedError
-from tvm_tiny.frontend.remedies import remedy
 from tvm_tiny.interface import INPUT_QUANTIZATION
 from tvm_tiny.model_file import read_model_file, suspicion
 
+from ..remedies import remedy
 from .dilation import fuse_dilation
 from .fold import drop_unneeded, fold_constants
 from .graph import Graph

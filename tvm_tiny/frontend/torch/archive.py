@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvm_tiny.errors import ModelError, UnsupportedError
-from tvm_tiny.frontend.onnx.load import first_line
-from tvm_tiny.frontend.quiet import quiet
 
+from ..onnx.load import first_line
+from ..quiet import quiet
 from .library import import_torch
 
 if TYPE_CHECKING:

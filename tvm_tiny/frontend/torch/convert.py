@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import tvm
 
 from tvm_tiny.errors import DataError, UnsupportedError
-from tvm_tiny.frontend.calibration import Calibration
-from tvm_tiny.frontend.onnx import from_onnx
-from tvm_tiny.frontend.onnx.load import first_line
-from tvm_tiny.frontend.quiet import quiet
 
+from ..calibration import Calibration
+from ..onnx import from_onnx
+from ..onnx.load import first_line
+from ..quiet import quiet
 from .archive import load_program
 from .fake_quantize import freeze_fake_quantization
 from .library import import_torch

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tvm_tiny.archive_reader import Archive, open_archive
+from tvm_tiny.archive.reader import Archive, open_archive
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro.compiler import runtime_folder
-from tvm_tiny.micro.projects.base import Image, Option
-from tvm_tiny.micro.projects.project import PROJECT_FILE, Project, open_project, set_aside
-from tvm_tiny.micro.projects.values import check_values
 
+from ..compiler import runtime_folder
+from ..projects.base import Image, Option
+from ..projects.project import PROJECT_FILE, Project, open_project, set_aside
+from ..projects.values import check_values
 from .client import ProjectClient, has_server
 from .protocol import option_from_entry
 from .transport import ClientTransport
 
 if TYPE_CHECKING:
-    from tvm_tiny.micro.session.transport import Transport
+    from ..session.transport import Transport
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro.projects.base import ProjectType, find_project_type
-from tvm_tiny.micro.projects.project import (
-    MODEL_FILE,
-    PROJECT_FILE,
-    Project,
-    create_project,
-    open_project,
-)
-from tvm_tiny.micro.projects.values import check_values
 
+from ..projects.base import ProjectType, find_project_type
+from ..projects.project import MODEL_FILE, PROJECT_FILE, Project, create_project, open_project
+from ..projects.values import check_values
 from .protocol import (
     IO_TIMEOUT,
     PROTOCOL_VERSION,
@@ -30,7 +24,7 @@ from .protocol import (
 )
 
 if TYPE_CHECKING:
-    from tvm_tiny.micro.session.transport import Transport
+    from ..session.transport import Transport
 
 # A session of tvm_tiny starts within this on any emulator; slower boards retry.
 _TIMEOUTS = {

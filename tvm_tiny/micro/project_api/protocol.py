@@ -7,7 +7,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-from tvm_tiny.micro.projects.base import Option
+from ..projects.base import Option
 
 PROTOCOL_VERSION = 1
 JSONRPC = "2.0"

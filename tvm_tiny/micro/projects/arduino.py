@@ -22,8 +22,9 @@ from .library import (
 )
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
-    from tvm_tiny.micro.session.transport import Transport
+    from tvm_tiny.archive.reader import Archive
+
+    from ..session.transport import Transport
 
 _FQBN = Option(
     name="fqbn",

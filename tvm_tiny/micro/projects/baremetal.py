@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvm_tiny.errors import BoardError, BudgetError
-from tvm_tiny.micro import emulator
-from tvm_tiny.micro.boards import BOARDS as ALL_BOARDS
-from tvm_tiny.micro.boards import Board, find_board
-from tvm_tiny.micro.compiler import BOARD_FLAGS, runtime_folder
-from tvm_tiny.micro.firmware import board_sources, render_memory
-from tvm_tiny.micro.session.transport import start_qemu
-from tvm_tiny.micro.session.uarts import find_uart, port_flags
 
+from .. import emulator
+from ..boards import BOARDS as ALL_BOARDS
+from ..boards import Board, find_board
+from ..compiler import BOARD_FLAGS, runtime_folder
+from ..firmware import board_sources, render_memory
+from ..session.transport import start_qemu
+from ..session.uarts import find_uart, port_flags
 from . import make
 from .base import GENERATE, Image, Option, ProjectType, Values
 from .session_app import APP, BOARDS, PROFILE, check_line, is_inference, program_recipe
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
-    from tvm_tiny.micro.session.transport import Transport
+    from tvm_tiny.archive.reader import Archive
+
+    from ..session.transport import Transport
 
 _BOARD = Option(
     name="board",

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro.targets import did_you_mean
+from tvm_tiny.targets import did_you_mean
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
-    from tvm_tiny.micro.session.transport import Transport
+    from tvm_tiny.archive.reader import Archive
+
+    from ..session.transport import Transport
 
 #: Methods that take options: those of microTVM's Project API.
 GENERATE, BUILD, FLASH, OPEN = "generate_project", "build", "flash", "open_transport"

@@ -14,8 +14,9 @@ from .base import GENERATE, Image, Option, ProjectType, Values
 from .library import TARGET, Layout
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
-    from tvm_tiny.micro.session.transport import Transport
+    from tvm_tiny.archive.reader import Archive
+
+    from ..session.transport import Transport
 
 _VENDOR = Option(
     name="vendor", help="Vendor of the pack.", default="Local", optional_in=(GENERATE,)

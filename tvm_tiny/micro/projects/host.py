@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvm_tiny.micro.session.transport import start_process
-from tvm_tiny.micro.targets import TARGETS
+from tvm_tiny.targets import TARGETS
 
+from ..session.transport import start_process
 from . import make
 from .base import Image, Option, ProjectType, Values
 from .session_app import APP, BOARDS, PROFILE, check_line, is_inference, program_recipe
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
-    from tvm_tiny.micro.session.transport import Transport
+    from tvm_tiny.archive.reader import Archive
+
+    from ..session.transport import Transport
 
 
 class HostProject:

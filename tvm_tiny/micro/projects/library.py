@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvm_tiny.errors import BoardError, DataError, ToolchainError
-from tvm_tiny.micro import compiler, elf
-from tvm_tiny.micro.session import glue
-from tvm_tiny.micro.targets import TARGETS, find_target
+from tvm_tiny.targets import TARGETS, find_target
 from tvm_tiny.toolchain import find_binutil
 
+from .. import compiler, elf
+from ..session import glue
 from .base import BUILD, FLASH, OPEN, Image, Option, Values
 from .project import open_project
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
-    from tvm_tiny.micro.session.transport import Transport
+    from tvm_tiny.archive.reader import Archive
+
+    from ..session.transport import Transport
 
 #: Of every library: what its sources are compiled for, to see that they compile.
 TARGET = Option(
@@ -122,6 +123,6 @@ def require_port(values: Values) -> str:
 
 def open_port(values: Values) -> Transport:
     """The session on the board's serial port."""
-    from tvm_tiny.micro.session.transport import open_serial
+    from ..session.transport import open_serial
 
     return open_serial(require_port(values), int(values["baud"]))

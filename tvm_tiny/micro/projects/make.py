@@ -15,14 +15,14 @@ import jinja2
 
 from tvm_tiny import toolchain
 from tvm_tiny.errors import BoardError, ToolchainError
-from tvm_tiny.micro import elf
-from tvm_tiny.micro.compiler import runtime_folder
-from tvm_tiny.micro.targets import Target
+from tvm_tiny.targets import Target
 
+from .. import elf
+from ..compiler import runtime_folder
 from .base import Image
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.archive.reader import Archive
 
 #: Where a project has what it takes of runtime_c.
 RUNTIME = "tvm_tiny"

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 from tvm_tiny._version import __version__
 from tvm_tiny.aot.archive import write_archive, write_folder
-from tvm_tiny.archive_reader import Archive, open_archive, read_folder
+from tvm_tiny.archive.reader import Archive, open_archive, read_folder
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro.compiler import runtime_folder
 
+from ..compiler import runtime_folder
 from .base import BUILD, FLASH, GENERATE, OPEN, Image, ProjectType, Values, find_project_type
 from .values import check_values, merged
 
 if TYPE_CHECKING:
-    from tvm_tiny.micro.session.transport import Transport
+    from ..session.transport import Transport
 
 #: Of project.json; another number is another layout.
 PROJECT_FORMAT = 1

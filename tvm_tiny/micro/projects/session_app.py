@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro.session import glue, mlperf
-from tvm_tiny.micro.targets import Target
+from tvm_tiny.targets import Target
 
+from ..session import glue, mlperf
 from . import make
 from .base import GENERATE, Option, Values
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.archive.reader import Archive
 
 #: Of a project: the boards' own sources.
 BOARDS = f"{make.RUNTIME}/boards"

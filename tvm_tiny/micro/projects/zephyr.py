@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro import zephyr
-from tvm_tiny.micro.compiler import runtime_folder
-from tvm_tiny.micro.session.glue import session_sources
-from tvm_tiny.micro.session.mlperf import mlperf_sources
-from tvm_tiny.micro.session.transport import open_serial, start_qemu
-from tvm_tiny.micro.zephyr.build import flash_build, open_build
 
+from .. import zephyr
+from ..compiler import runtime_folder
+from ..session.glue import session_sources
+from ..session.mlperf import mlperf_sources
+from ..session.transport import open_serial, start_qemu
+from ..zephyr.build import flash_build, open_build
 from . import make
 from .base import BUILD, GENERATE, OPEN, Image, Option, ProjectType, Values
 from .session_app import PROFILE
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
-    from tvm_tiny.micro.session.transport import Transport
+    from tvm_tiny.archive.reader import Archive
+
+    from ..session.transport import Transport
 
 _OPTIONS = (
     Option(

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvm_tiny.errors import BoardError
-from tvm_tiny.micro import compiler, elf, emulator
-from tvm_tiny.micro.boards import Board, find_board
-from tvm_tiny.micro.compiler import Unit
-from tvm_tiny.micro.firmware import board_link_flags, board_sources, render_memory
 
+from .. import compiler, elf, emulator
+from ..boards import Board, find_board
+from ..compiler import Unit
+from ..firmware import board_link_flags, board_sources, render_memory
 from . import mlperf
 from .glue import RUNTIME_SOURCES, TRACE_HEADER, section_macros, session_sources
 from .transport import Transport, start_process, start_qemu
 from .uarts import find_uart, port_flags
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.archive.reader import Archive
 
 #: Programs by name: their sources below runtime_c, on boards and on the host.
 _APPS = {

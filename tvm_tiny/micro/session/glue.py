@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from tvm_tiny._version import __version__
+from tvm_tiny.archive.metadata import Tensor
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro.metadata import Tensor
 
 from .models import describe, step_count
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.archive.reader import Archive
 
 #: Names of what is generated.
 HEADER, SOURCE = "tvm_tiny_models.h", "tvm_tiny_models.c"

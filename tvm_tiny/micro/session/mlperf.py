@@ -13,10 +13,10 @@ import numpy as np
 
 from tvm_tiny._version import __version__
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro.targets import did_you_mean
+from tvm_tiny.targets import did_you_mean
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.archive.reader import Archive
     from tvm_tiny.interface import Port
 
 #: Name of what is generated; below runtime_c, what is compiled with it and a session's sources.

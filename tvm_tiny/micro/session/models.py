@@ -13,7 +13,7 @@ from tvm_tiny.errors import SessionError
 from tvm_tiny.interface import Port, port_from_fields
 
 if TYPE_CHECKING:
-    from tvm_tiny.archive_reader import Archive
+    from tvm_tiny.archive.reader import Archive
 
 #: Of the Model Library Format that models on a device must have been compiled as; and of the
 #: interface between generated C and what calls it.

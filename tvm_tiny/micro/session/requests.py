@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from tvm_tiny.micro.report import describe_code
+from ..report import describe_code
 
 #: Versions of the protocol that this host speaks.
 VERSION_MIN = 1

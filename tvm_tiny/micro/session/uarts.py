@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.micro.boards import BOARDS, Board
+
+from ..boards import BOARDS, Board
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tvm_tiny.errors import BoardError, BudgetError, ToolchainError
-from tvm_tiny.micro.elf import Sizes
 
+from ..elf import Sizes
 from .boards import ZephyrBoard
 from .riscv import libgcc_definitions
 from .sizes import image_sizes

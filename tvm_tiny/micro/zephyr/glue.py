@@ -18,8 +18,9 @@ def write_glue(out: Path, models: Sequence[Path], *, profile: bool) -> None:
 
     Raises DataError for models that are none, or have the same name.
     """
-    from tvm_tiny.archive_reader import read_folder
-    from tvm_tiny.micro.session.glue import session_sources
+    from tvm_tiny.archive.reader import read_folder
+
+    from ..session.glue import session_sources
 
     texts = session_sources([read_folder(model) for model in models], profile=profile)
     out.mkdir(parents=True, exist_ok=True)

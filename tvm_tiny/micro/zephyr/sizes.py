@@ -13,7 +13,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
 from elftools.elf.segments import Segment
 
-from tvm_tiny.micro.elf import Sizes
+from ..elf import Sizes
 
 
 def image_sizes(path: Path) -> Sizes:

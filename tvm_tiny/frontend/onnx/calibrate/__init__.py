@@ -16,13 +16,13 @@ import numpy as np
 import onnx
 
 from tvm_tiny.errors import DataError, ToolchainError, UnsupportedError
-from tvm_tiny.frontend.calibration import Calibration
-from tvm_tiny.frontend.onnx.convert import TABLE
-from tvm_tiny.frontend.onnx.graph import Array, Graph
-from tvm_tiny.frontend.onnx.load import first_line
-from tvm_tiny.frontend.quality import Quality
-from tvm_tiny.frontend.quiet import quiet
 
+from ...calibration import Calibration
+from ...quality import Quality
+from ...quiet import quiet
+from ..convert import TABLE
+from ..graph import Array, Graph
+from ..load import first_line
 from .affine import channels_to_convolutions
 from .biases import flatten_biases
 from .groups import hide_groups, show_groups

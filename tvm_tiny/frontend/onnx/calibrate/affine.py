@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from tvm_tiny.frontend.onnx.graph import Array
+from ..graph import Array
 
 
 @dataclass(frozen=True)

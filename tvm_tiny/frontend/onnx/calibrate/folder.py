@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from tvm_tiny.errors import DataError, ToolchainError
-from tvm_tiny.frontend.calibration import Calibration
-from tvm_tiny.frontend.onnx.graph import Array, TensorType
-from tvm_tiny.frontend.onnx.load import first_line
+
+from ...calibration import Calibration
+from ..graph import Array, TensorType
+from ..load import first_line
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
 _MODES = {1: "L", 3: "RGB"}

@@ -9,9 +9,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from tvm_tiny.frontend.onnx.graph import Array
-from tvm_tiny.frontend.quality import Accuracy, LayerError, sqnr_db
-
+from ...quality import Accuracy, LayerError, sqnr_db
+from ..graph import Array
 from .groups import operators
 
 # onnxruntime.quantization appends it to the float tensor before a model output's QuantizeLinear.

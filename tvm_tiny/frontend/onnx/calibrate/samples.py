@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.frontend.calibration import Calibration
-from tvm_tiny.frontend.onnx.graph import Array, TensorType
-from tvm_tiny.frontend.onnx.load import first_line
 
+from ...calibration import Calibration
+from ..graph import Array, TensorType
+from ..load import first_line
 from .folder import load_array, load_folder
 
 MAX_SAMPLE_BYTES = 2**31

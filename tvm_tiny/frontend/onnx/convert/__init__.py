@@ -17,9 +17,9 @@ from typing import Any
 import tvm
 
 from tvm_tiny.errors import UnsupportedError
-from tvm_tiny.frontend.onnx.graph import Graph, Node, Refused
-from tvm_tiny.frontend.onnx.load import first_line
 
+from ..graph import Graph, Node, Refused
+from ..load import first_line
 from . import (
     activation,
     binary,

@@ -8,8 +8,7 @@ from typing import Any
 
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Node
-
+from ..graph import Node
 from .context import Context
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {

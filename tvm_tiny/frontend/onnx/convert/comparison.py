@@ -9,8 +9,7 @@ import numpy as np
 import onnx
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Node, Refused
-
+from ..graph import Node, Refused
 from .context import Context
 
 OPERATORS: dict[str, Callable[..., Any]] = {

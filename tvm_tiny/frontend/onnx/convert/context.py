@@ -9,9 +9,9 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Array, Graph, Node, QParams, Refused
-from tvm_tiny.frontend.onnx.load import MAX_TENSOR_ELEMENTS
-from tvm_tiny.frontend.onnx.prepare.folding import known_results
+from ..graph import Array, Graph, Node, QParams, Refused
+from ..load import MAX_TENSOR_ELEMENTS
+from ..prepare.folding import known_results
 
 
 def dims(expr: Any) -> tuple[int, ...]:

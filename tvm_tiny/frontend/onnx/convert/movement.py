@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Node, Refused
-
+from ..graph import Node, Refused
 from .context import Context, dims
 
 MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Node, Refused
-
+from ..graph import Node, Refused
 from .context import Context, dims
 from .conv import LAYOUTS, explicit_pads
 from .tail import convert_by_tvm

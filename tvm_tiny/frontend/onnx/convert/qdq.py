@@ -6,8 +6,7 @@ from typing import Any
 
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Node
-
+from ..graph import Node
 from .context import Context
 
 

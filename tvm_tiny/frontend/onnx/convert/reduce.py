@@ -7,8 +7,7 @@ from typing import Any
 
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Node
-
+from ..graph import Node
 from .context import Context, dims
 
 REDUCTIONS: dict[str, Callable[..., Any]] = {

@@ -7,8 +7,7 @@ from typing import Any
 
 from tvm import relax
 
-from tvm_tiny.frontend.onnx.graph import Node, Refused
-
+from ..graph import Node, Refused
 from .context import Context, dims
 from .tail import convert_by_tvm
 

@@ -13,11 +13,11 @@ import onnx
 from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 
-from tvm_tiny.frontend.onnx.graph import Array, Node, Refused
-from tvm_tiny.frontend.onnx.load import first_line
-from tvm_tiny.frontend.remedies import refused, remedy
-from tvm_tiny.passes.rebuild import end_blocks
+from tvm_tiny.relax_rewrite import end_blocks
 
+from ...remedies import refused, remedy
+from ..graph import Array, Node, Refused
+from ..load import first_line
 from .context import Context, dims
 
 

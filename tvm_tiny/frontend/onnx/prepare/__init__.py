@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tvm_tiny.frontend.onnx.graph import Graph
-
+from ..graph import Graph
 from .activation import standard_activations
 from .bias import quantize_biases
 from .constants import inline_constants

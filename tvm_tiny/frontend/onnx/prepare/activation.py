@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm_tiny.frontend.onnx.graph import Graph
+from ..graph import Graph
 
 #: Operator of com.microsoft -> (operator of ONNX, default of its attributes).
 STANDARD: dict[str, tuple[str, dict[str, Any]]] = {

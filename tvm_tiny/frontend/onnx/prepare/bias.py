@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tvm_tiny.frontend.onnx.graph import Array, Graph, Node, QParams, Refused
 from tvm_tiny.reference.convolution import bias_steps
+
+from ..graph import Array, Graph, Node, QParams, Refused
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvm_tiny.frontend.onnx.graph import Array, Graph, Node
+from ..graph import Array, Graph, Node
 
 
 def inline_constants(graph: Graph) -> None:

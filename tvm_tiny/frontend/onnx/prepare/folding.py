@@ -9,8 +9,7 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
-from tvm_tiny.frontend.onnx.graph import Array, Graph, Node
-
+from ..graph import Array, Graph, Node
 from .normalize import quantized
 from .weights import moved_weights
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from tvm_tiny.errors import UnsupportedError
-from tvm_tiny.frontend.onnx.graph import Graph, Node, QParams
 
+from ..graph import Graph, Node, QParams
 from .islands import MOVEMENT
 
 INTEGER_TYPES = ("int8", "uint8")

@@ -6,7 +6,7 @@ DequantizeLinear pairs may be inserted before or after such operators without ch
 
 from __future__ import annotations
 
-from tvm_tiny.frontend.onnx.graph import Graph, Node
+from ..graph import Graph, Node
 
 SHAPE_ONLY = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split")
 # How many leading inputs are data (None: all); the others are shapes, axes and the like.

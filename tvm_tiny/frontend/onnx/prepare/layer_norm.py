@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tvm_tiny.frontend.onnx.graph import Graph
 from tvm_tiny.reference.onnx_fusions import Chain, layer_norm
+
+from ..graph import Graph
 
 
 def fuse_layer_norm(graph: Graph) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from tvm_tiny.frontend.onnx.graph import Array, Graph, Node, QParams, Refused
+from ..graph import Array, Graph, Node, QParams, Refused
 
 INTEGERS = ("int8", "uint8", "int32")
 # 4-bit weights are stored one to a byte: their values fit int8 as they are.

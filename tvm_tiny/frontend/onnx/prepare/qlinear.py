@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tvm_tiny.frontend.onnx.graph import Graph, Node, Refused
+from ..graph import Graph, Node, Refused
 
 # Where the quantized operands (value, scale, zero point) start, and where the output's scale is.
 Layout = tuple[str, tuple[int, ...], int]

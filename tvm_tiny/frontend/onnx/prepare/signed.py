@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvm_tiny.frontend.onnx.graph import Array, Graph, Node, QParams, Refused
+from ..graph import Array, Graph, Node, QParams, Refused
 
 
 def uint8_to_int8(graph: Graph) -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tvm_tiny.frontend.onnx.graph import Graph, Node, Refused
+from ..graph import Graph, Node, Refused
 
 FLATTENING = ("Softmax", "LogSoftmax")
 # From this opset on they work along one axis, by default the last.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tvm_tiny.frontend.onnx.graph import Array, Graph, Node, QParams
+from ..graph import Array, Graph, Node, QParams
 
 RESHAPES = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from tvm_tiny.frontend.tflite.graph import Graph
-from tvm_tiny.frontend.tflite.model import Operator
-
+from ..graph import Graph
+from ..model import Operator
 from . import (
     activation,
     batches,

@@ -9,10 +9,10 @@ import numpy as np
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph
-from tvm_tiny.frontend.tflite.model import Operator
-from tvm_tiny.frontend.tflite.validate import label
 
+from ..graph import Graph
+from ..model import Operator
+from ..validate import label
 from .fused import clipped
 
 

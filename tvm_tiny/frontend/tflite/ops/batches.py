@@ -13,9 +13,10 @@ from typing import Any
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph
-from tvm_tiny.frontend.tflite.model import Operator, Tensor
-from tvm_tiny.frontend.tflite.validate import label
+
+from ..graph import Graph
+from ..model import Operator, Tensor
+from ..validate import label
 
 
 def _operands(graph: Graph, operator: Operator) -> tuple[list[int], list[tuple[int, int]]]:

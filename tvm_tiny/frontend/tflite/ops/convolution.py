@@ -8,10 +8,10 @@ import numpy as np
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph
-from tvm_tiny.frontend.tflite.model import Array, Operator, Quantization, Tensor
-from tvm_tiny.frontend.tflite.validate import label
 
+from ..graph import Graph
+from ..model import Array, Operator, Quantization, Tensor
+from ..validate import label
 from .fused import activated
 from .weights import (
     add_bias,

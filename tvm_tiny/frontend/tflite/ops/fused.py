@@ -6,8 +6,8 @@ from typing import Any
 
 from tvm import relax
 
-from tvm_tiny.frontend.tflite.graph import Graph, unsupported
-from tvm_tiny.frontend.tflite.model import Operator
+from ..graph import Graph, unsupported
+from ..model import Operator
 
 _NONE, _RELU, _RELU_N1_TO_1, _RELU6 = range(4)
 _NAMES = {4: "TANH", 5: "SIGN_BIT"}

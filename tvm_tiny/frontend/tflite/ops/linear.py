@@ -9,10 +9,10 @@ import numpy as np
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, unsupported
-from tvm_tiny.frontend.tflite.model import Operator, Tensor
-from tvm_tiny.frontend.tflite.validate import label
 
+from ..graph import Graph, unsupported
+from ..model import Operator, Tensor
+from ..validate import label
 from .fused import activated
 from .weights import add_bias, channelwise, check_quantized, input_scale, kernel_parameters
 

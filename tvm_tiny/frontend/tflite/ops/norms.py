@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from tvm import relax
 
-from tvm_tiny.frontend.tflite.graph import Graph
-from tvm_tiny.frontend.tflite.model import Operator
-
+from ..graph import Graph
+from ..model import Operator
 from .fused import activated
 
 

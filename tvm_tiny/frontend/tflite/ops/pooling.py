@@ -7,9 +7,8 @@ from typing import Any
 
 from tvm import relax
 
-from tvm_tiny.frontend.tflite.graph import Graph
-from tvm_tiny.frontend.tflite.model import Operator
-
+from ..graph import Graph
+from ..model import Operator
 from .fused import activated
 from .windows import image_shape, window
 

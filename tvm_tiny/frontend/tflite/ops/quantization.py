@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, dequantize, quantize, unsupported, wrong_type
-from tvm_tiny.frontend.tflite.model import Operator, Quantization, Tensor
-from tvm_tiny.frontend.tflite.validate import label
+
+from ..graph import Graph, dequantize, quantize, unsupported, wrong_type
+from ..model import Operator, Quantization, Tensor
+from ..validate import label
 
 _QUANTIZED = frozenset({"int8", "uint8"})
 

@@ -8,9 +8,10 @@ from typing import Any
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, axis_of, unsupported
-from tvm_tiny.frontend.tflite.model import Operator
-from tvm_tiny.frontend.tflite.validate import label
+
+from ..graph import Graph, axis_of, unsupported
+from ..model import Operator
+from ..validate import label
 
 
 def _reduce(function: Callable[..., Any]) -> Callable[[Graph, Operator], None]:

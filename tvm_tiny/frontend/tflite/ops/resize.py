@@ -13,10 +13,10 @@ from collections.abc import Callable
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, unsupported
-from tvm_tiny.frontend.tflite.model import Operator
-from tvm_tiny.frontend.tflite.validate import label
 
+from ..graph import Graph, unsupported
+from ..model import Operator
+from ..validate import label
 from .windows import image_shape
 
 

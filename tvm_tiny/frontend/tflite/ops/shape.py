@@ -9,9 +9,10 @@ import numpy as np
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, axis_of, unsupported
-from tvm_tiny.frontend.tflite.model import Operator
-from tvm_tiny.frontend.tflite.validate import label
+
+from ..graph import Graph, axis_of, unsupported
+from ..model import Operator
+from ..validate import label
 
 
 def convert_reshape(graph: Graph, operator: Operator) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, axis_of, unsupported
-from tvm_tiny.frontend.tflite.model import Operator, Tensor
-from tvm_tiny.frontend.tflite.validate import label
+
+from ..graph import Graph, axis_of, unsupported
+from ..model import Operator, Tensor
+from ..validate import label
 
 
 def _box(

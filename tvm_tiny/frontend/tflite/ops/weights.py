@@ -8,9 +8,10 @@ import numpy as np
 from tvm import relax
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.graph import Graph, unsupported, wrong_type
-from tvm_tiny.frontend.tflite.model import Array, Operator, Quantization, Tensor
-from tvm_tiny.frontend.tflite.validate import label
+
+from ..graph import Graph, unsupported, wrong_type
+from ..model import Array, Operator, Quantization, Tensor
+from ..validate import label
 
 
 def check_quantized(graph: Graph, operator: Operator, data: Tensor, kernel: Tensor) -> None:

@@ -7,8 +7,9 @@ ceil(in / stride) outputs, and where the padding is odd, the extra row or column
 from __future__ import annotations
 
 from tvm_tiny.errors import ModelError
-from tvm_tiny.frontend.tflite.model import Operator
-from tvm_tiny.frontend.tflite.validate import label
+
+from ..model import Operator
+from ..validate import label
 
 SAME, VALID = 0, 1
 

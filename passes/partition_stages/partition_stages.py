@@ -1,0 +1,165 @@
+"""PartitionStages: which operators run as one stage, for a memory budget or the least memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import tvm
+from tvm.ir import GenericConst, IRModule
+
+from tvm_tiny.planning.network import read_network
+from tvm_tiny.planning.partition import Partition, Search
+from tvm_tiny.planning.patches import SPLITS
+from tvm_tiny.planning.pool_plan import copied_bytes, fits, state_bytes
+from tvm_tiny.pools import BoardMemory
+from tvm_tiny.relax_rewrite import bindings_of
+from tvm_tiny.schedules.packed.choice import Choice
+
+from ..copy_tensors import CopyTensors, copied
+from ..patch_inference import make_stages
+from ..running_sums import RunningSums
+from ..select_kernels import PORTABLE, SelectKernels
+from ..stream_input import StreamInput
+from ..subsample_shortcuts import SubsampleShortcuts
+from .scratch_levels import Find, Selected, frugal_network, select_beside, select_for
+
+# Bytes, at most, of the integers that a row kernel takes besides its tensors.
+_INTEGERS = 64
+
+
+@tvm.transform.module_pass(opt_level=0, name="tvm_tiny.PartitionStages")
+class PartitionStages:
+    """Choose the stages, and make them.
+
+    stream_input: take the input row by row (`StreamInput`). sram: bytes the arena may have; the
+    stages of least overhead with which it fits are taken, none if it fits layer by layer, with a
+    tensor copied (`CopyTensors`) or in patches (`PatchInference`) if it fits in no other way, and
+    those of least memory if it does not fit at all. pools: the same of the pools of a board.
+    minimize: take the stages of least memory in any case; none are in patches. kernels, choices:
+    see `SelectKernels`; a budget that cannot be met otherwise makes them frugal
+    (`frugal_kernels`); stages in patches keep the portable ones, which alone can compute parts of
+    rows.
+
+    Requires: integer operators in main, in the order in which they are to run.
+    Ensures: what SelectKernels, CopyTensors, StreamStages and PatchInference ensure.
+    Does nothing but SelectKernels when: there is neither a budget nor `minimize`, or layer by
+    layer fits.
+    """
+
+    def __init__(
+        self,
+        sram: int | None = None,
+        minimize: bool = False,
+        io_in_arena: bool = True,
+        stream_input: bool = False,
+        pools: BoardMemory | None = None,
+        kernels: str = PORTABLE,
+        choices: Mapping[str, Choice] = MappingProxyType({}),
+    ) -> None:
+        self.sram = sram
+        self.pools = pools
+        self.minimize = minimize
+        self.io_in_arena = io_in_arena
+        self.stream_input = stream_input
+        self.kernels = SelectKernels(kernels, choices)
+
+    def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
+        """Search and rewrite; the module given is not changed."""
+        mod = _run(mod, StreamInput()) if self.stream_input else mod
+        budget = None if self.minimize else self._budget()
+        by_layers = _run(mod, self.kernels)
+        if budget is None and not self.minimize and not self.stream_input:
+            return by_layers
+        if budget is not None:
+            whole = Search(read_network(by_layers), self.io_in_arena)
+            layers = whole.layers()
+            if layers.bytes <= budget and self._accepts(by_layers, whole)(layers):
+                return by_layers
+        split = _run(mod, RunningSums(), SubsampleShortcuts())
+        found = None if budget is None else self._select(split, self._within(budget))
+        if budget is not None and found is None:
+            found = self._copying(split, budget)
+        patched = None if budget is None or found is not None else self._patched(split, budget)
+        if patched is not None:
+            beside = select_beside(split, self.kernels, self.io_in_arena, patched, self._accepts)
+            return make_stages(beside.module, beside.partition)
+        # Who asks for the least memory gets it at full speed; a budget says what it is worth.
+        least = budget is not None
+        found = found or self._select(split, lambda _, search: search.least(), least=least)
+        assert found is not None
+        is_layers = all(first == last for first, last in found.partition.ranges)
+        return found.module if is_layers else make_stages(found.module, found.partition)
+
+    def _select(self, mod: IRModule, find: Find, *, least: bool = False) -> Selected | None:
+        has_budget = self._budget() is not None and not self.minimize and not least
+        accepts = self._accepts if has_budget else None
+        return select_for(mod, self.kernels, self.io_in_arena, find, accepts, least=least)
+
+    def _within(self, budget: int) -> Find:
+        return lambda mod, search: search.within(budget, self._accepts(mod, search))
+
+    def _copying(self, mod: IRModule, budget: int) -> Selected | None:
+        """With a tensor copied to where the next stage has room for it.
+
+        Where each stage fits by itself, but not with its result where the next one wants it.
+        """
+        network = frugal_network(mod, self.kernels)
+        search = Search(network, self.io_in_arena)
+        apart = search.each_within(budget)
+        if apart is not None:
+            apart = search.each_within(budget - state_bytes(search.graph(apart)))
+        for name, steps in () if apart is None else copied(network, apart):
+            found = self._select(_run(mod, CopyTensors([name])), self._again(steps))
+            if found is not None:
+                return found
+        return None
+
+    def _again(self, partition: Partition) -> Find:
+        def find(mod: IRModule, search: Search) -> Partition | None:
+            found = search.again(partition)
+            return found if self._accepts(mod, search)(found) else None
+
+        return find
+
+    def _patched(self, mod: IRModule, budget: int) -> Partition | None:
+        """With some stages in patches, which costs work: only where nothing else fits."""
+        network = read_network(mod, patches=True)
+        search = Search(network, self.io_in_arena, SPLITS)
+        return search.within(budget, self._accepts(mod, search))
+
+    def _budget(self) -> int | None:
+        """Bytes of all memory together."""
+        if self.pools is not None:
+            return sum(pool.size for pool in self.pools.pools)
+        return self.sram
+
+    def _accepts(self, mod: IRModule, search: Search) -> Callable[[Partition], bool]:
+        """Whether a plan of this module fits, with what pushing keeps and in each of the pools."""
+        pools, sram, taken = self.pools, self.sram, _constant_bytes(mod)
+
+        def accepts(found: Partition) -> bool:
+            graph = search.graph(found)
+            if pools is not None:
+                return fits(graph, pools, constant_bytes=taken, io_in_arena=self.io_in_arena)
+            return sram is None or found.bytes + state_bytes(graph) <= sram
+
+        return accepts
+
+
+def _constant_bytes(mod: IRModule) -> int:
+    """What the constants take that a module will have, the arrays of its row kernels among them."""
+    operators = bindings_of(mod["main"])
+    arguments = (a for b in operators for a in getattr(b.value, "args", ()))
+    arrays = {
+        (str(a.value.dtype), a.value.shape, a.value.numpy().tobytes())
+        for a in arguments
+        if isinstance(a, GenericConst)
+    }
+    return copied_bytes([len(data) for *_, data in arrays] + [_INTEGERS] * len(operators))
+
+
+def _run(mod: IRModule, *passes: Any) -> IRModule:
+    """`mod` after these passes."""
+    return tvm.transform.Sequential(list(passes))(mod)

@@ -1,0 +1,210 @@
+"""Kernels that need less scratch, for what has no room for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tvm
+from tvm.ir import IRModule
+
+from tvm_tiny.lowering.graph import Graph
+from tvm_tiny.planning.network import Network, read_network, sketch
+from tvm_tiny.planning.partition import Partition, Search
+from tvm_tiny.planning.timeline import read_timeline
+from tvm_tiny.relax_rewrite import bindings_of
+from tvm_tiny.schedules.packed.isa import ISAS
+
+from ..select_kernels import PORTABLE, SelectKernels
+
+# A module with kernels selected, and the search over its partitions -> one, if there is one.
+Find = Callable[[IRModule, Search], Partition | None]
+# The same -> whether a partition will do.
+Accepts = Callable[[IRModule, Search], Callable[[Partition], bool]]
+
+# Operators, by name -> how far to save memory, see `SelectKernels`.
+Levels = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Integer operators with kernels selected, and a partition of them."""
+
+    module: IRModule
+    network: Network
+    partition: Partition
+    levels: Levels
+
+
+def select_for(
+    mod: IRModule,
+    select: SelectKernels,
+    io_in_arena: bool,
+    find: Find,
+    accepts: Accepts | None = None,
+    *,
+    least: bool,
+) -> Selected | None:
+    """The kernels with which there is a partition: fast ones, else frugal, else portable ones.
+
+    find: the partition wanted. least: take slower kernels wherever they make the arena smaller.
+    Operators keep faster kernels as long as the same partition with them is one that `accepts`
+    says yes to; without, as long as its arena is no larger.
+    """
+    kernels = _Kernels(mod, select, io_in_arena)
+    best = kernels.found(0, find)
+    if select.isa == PORTABLE:
+        return best
+    for level in (kernels.portable - 1, kernels.portable):
+        if best is not None and not least:
+            break
+        small = kernels.found(level, find)
+        if small is not None and (best is None or small.partition.bytes < best.partition.bytes):
+            best = small
+    if best is None or not any(best.levels.values()):
+        return best
+    return _Faster(kernels, best, accepts).selected()
+
+
+def select_beside(
+    mod: IRModule,
+    select: SelectKernels,
+    io_in_arena: bool,
+    partition: Partition,
+    accepts: Accepts,
+) -> Selected:
+    """Faster kernels for operators beside the patch stages of a partition for portable ones."""
+    kernels = _Kernels(mod, select, io_in_arena, patches=True)
+    levels = kernels.levels(kernels.portable)
+    small = Selected(kernels.module(levels), kernels.network(levels), partition, levels)
+    return _Faster(kernels, small, accepts).selected()
+
+
+def frugal_network(mod: IRModule, select: SelectKernels) -> Network:
+    """Of a module whose kernels need as little memory as they can."""
+    kernels = _Kernels(mod, select, io_in_arena=True)
+    return kernels.network(kernels.levels(kernels.portable))
+
+
+class _Kernels:
+    """Integer operators with kernels of each level; patches: see `read_network`."""
+
+    def __init__(
+        self, mod: IRModule, select: SelectKernels, io_in_arena: bool, *, patches: bool = False
+    ) -> None:
+        self._mod, self._select, self._io_in_arena = mod, select, io_in_arena
+        self._patches = patches
+        self._networks: dict[int, Network] = {}
+        # The level of portable kernels: behind all others.
+        self.portable = 0 if select.isa == PORTABLE else len(ISAS[select.isa].frugal) + 1
+
+    def levels(self, level: int) -> Levels:
+        """All operators at one."""
+        return {binding.var.name: level for binding in bindings_of(self._mod["main"])}
+
+    def module(self, levels: Levels) -> IRModule:
+        """With these kernels."""
+        select = SelectKernels(self._select.isa, self._select.choices, levels)
+        return tvm.transform.Sequential([select])(self._mod)
+
+    def network(self, levels: Levels) -> Network:
+        """That of the module with these kernels: what one is does not depend on the others."""
+        networks = {level: self._at(level) for level in {0, *levels.values()}}
+        columns = zip(*(network.nodes for network in networks.values()), strict=True)
+        nodes = (dict(zip(networks, column, strict=True)) for column in columns)
+        mixed = [of[levels.get(of[0].name, 0)] for of in nodes]
+        return replace(self._at(max(networks)), nodes=mixed)
+
+    def _at(self, level: int) -> Network:
+        if level not in self._networks:
+            module = self.module(self.levels(level))
+            self._networks[level] = read_network(module, patches=self._patches)
+        return self._networks[level]
+
+    def search(self, levels: Levels) -> Search:
+        """Over partitions with these kernels."""
+        return Search(self.network(levels), self._io_in_arena)
+
+    def found(self, level: int, find: Find) -> Selected | None:
+        """The partition wanted with the kernels of a level."""
+        levels = self.levels(level)
+        module, network = self.module(levels), self.network(levels)
+        found = find(module, Search(network, self._io_in_arena))
+        return None if found is None else Selected(module, network, found, levels)
+
+
+class _Faster:
+    """Faster kernels for operators of a partition, one after the other, as long as it will do."""
+
+    def __init__(self, kernels: _Kernels, small: Selected, accepts: Accepts | None) -> None:
+        self._kernels, self._small, self._accepts = kernels, small, accepts
+        self._levels, self._partition = small.levels, small.partition
+        tiled = [stage for stage, form in small.partition.forms.items() if form.tiles]
+        nodes = small.network.nodes
+        # Portable kernels alone can compute parts of rows.
+        self._fixed = {n.name for first, last in tiled for n in nodes[first : last + 1]}
+
+    def selected(self) -> Selected:
+        """With the kernels found; levels from the fastest on."""
+        for level in range(max(self._levels.values(), default=0)):
+            for names in self._groups(level):
+                self._raise([name for name in names if self._levels[name] > level], level)
+        module, network = self._kernels.module(self._levels), self._kernels.network(self._levels)
+        found = Selected(module, network, self._partition, self._levels)
+        return found if self._will_do(module, self._kernels.search(self._levels)) else self._small
+
+    def _groups(self, level: int) -> Iterator[list[str]]:
+        """Operators that may go together: those with room for their scratch, then the others."""
+        wanted = _scratch(self._kernels.network(self._kernels.levels(level)))
+        affordable = set(_affordable(self._small, wanted))
+        names = [name for name in wanted if name not in self._fixed]
+        yield [name for name in names if name in affordable]
+        yield [name for name in names if name not in affordable]
+
+    def _raise(self, names: Sequence[str], level: int) -> None:
+        """As many of these operators as can be, to a level."""
+        if not names or self._try(self._levels | dict.fromkeys(names, level)) or len(names) == 1:
+            return
+        half = len(names) // 2
+        self._raise(names[:half], level)
+        self._raise(names[half:], level)
+
+    def _try(self, levels: Levels) -> bool:
+        search = self._kernels.search(levels)
+        before, self._partition = self._partition, search.again(self._small.partition)
+        if self._will_do(self._small.module, search):
+            self._levels = levels
+            return True
+        self._partition = before
+        return False
+
+    def _will_do(self, module: IRModule, search: Search) -> bool:
+        if self._accepts is not None:
+            return self._accepts(module, search)(self._partition)
+        return self._partition.bytes <= self._small.partition.bytes
+
+
+def _scratch(network: Network) -> dict[str, int]:
+    """Bytes that each operator needs while it runs, by its name."""
+    return {n.name: n.operator.scratch for n in network.nodes if n.operator is not None}
+
+
+def _affordable(selected: Selected, wanted: Mapping[str, int]) -> Iterator[str]:
+    """Operators for whose scratch there is room in the step that runs them."""
+    partition = selected.partition
+    graph = sketch(selected.network, partition.ranges, partition.forms)
+    needed = _needed(graph)
+    for step in graph.steps:
+        own = {o.scratch for o in step.operators if o.scratch is not None}
+        free = partition.bytes - needed[step.index] + sum(graph.storage[k].bytes for k in own)
+        yield from (o.name for o in step.operators if wanted[o.name] <= free)
+
+
+def _needed(graph: Graph) -> dict[int, int]:
+    """The most bytes that are needed while each step runs."""
+    timeline = read_timeline(graph)
+    lives = timeline.lives.values()
+    during = sum(np.maximum(life.high_during - life.low_during, 0) for life in lives)
+    steps = np.array([event.step.index for event in timeline.events])
+    return {int(k): int(np.asarray(during)[1:-1][steps == k].max()) for k in np.unique(steps)}

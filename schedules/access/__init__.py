@@ -1,0 +1,1 @@
+"""Which elements a row kernel reads and writes, and in which order."""

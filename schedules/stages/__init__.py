@@ -1,0 +1,1 @@
+"""Stages: operators that run row by row, and the order of their events."""

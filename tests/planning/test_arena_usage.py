@@ -1,0 +1,63 @@
+"""Bytes in use, event by event."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tvm_tiny
+from tvm_tiny.analysis import analyze
+from tvm_tiny.planning.arena_usage import most_by_operator, read_occupancy, row
+
+
+@pytest.fixture(scope="module")
+def layers(network):
+    return read_occupancy(tvm_tiny.build(network).module)
+
+
+def test_bytes_that_two_tensors_share_count_once(layers):
+    for index in range(len(layers.events) + 2):
+        covered = {b for span in layers.spans(index) for b in range(span.low, span.high)}
+        assert layers.used[index] == len(covered)
+
+
+def test_no_more_is_in_use_than_the_arena_has(network):
+    for options in ({}, {"minimize": True}):
+        occupancy = read_occupancy(tvm_tiny.build(network, **options).module)
+        assert occupancy.used.max() <= occupancy.plan.workspace_bytes
+
+
+def test_layers_that_run_backward_write_their_last_row_first(layers):
+    assert layers.plan.backward
+    rows = {}
+    for event in layers.events:
+        rows.setdefault(event.step.index, []).append(row(event))
+    for step, numbers in rows.items():
+        assert numbers == sorted(numbers, reverse=step in layers.plan.backward)
+
+
+def test_a_backward_result_takes_over_its_input_from_the_end(layers):
+    """Its row k may lie where rows from k on were: what is in use never exceeds the arena."""
+    for step in layers.plan.backward:
+        (operator,) = layers.run.steps[step].operators
+        life = layers.timeline.lives[operator.output]
+        indices = [k for k, e in enumerate(layers.events, 1) if e.step.index == step]
+        lows = life.low_after[indices]
+        assert np.all(np.diff(lows) <= 0)
+
+
+def test_most_of_an_operator_is_the_most_of_its_events(layers):
+    most = most_by_operator(layers)
+    assert len(most) == len(layers.graph.steps)
+    assert max(most) == layers.used[1:-1].max()
+
+
+def test_analysis_of_a_pushed_model_counts_its_progress(network):
+    compiled = tvm_tiny.build(network, minimize=True, stream_input=True)
+    occupancy = read_occupancy(compiled.module)
+    analysis = analyze(compiled)
+    state = compiled.workspace_bytes - occupancy.plan.workspace_bytes
+    assert state > 0
+    assert max(op.live_bytes for op in analysis.operators) == occupancy.used[1:-1].max() + state
+    assert analysis.operators[0].op == "push"
+    assert [op.step for op in analysis.operators] == sorted(op.step for op in analysis.operators)

@@ -1,0 +1,1 @@
+"""The Model Library Format: what an archive holds, and reading it."""

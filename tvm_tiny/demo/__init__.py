@@ -1,0 +1,1 @@
+"""The demo: a small network from training to an emulated board."""

@@ -1,0 +1,1 @@
+"""From operators to TIR, and from TIR to C text."""

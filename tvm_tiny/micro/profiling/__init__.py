@@ -1,0 +1,1 @@
+"""Instructions of each operator, counted by the emulator or by a timer."""

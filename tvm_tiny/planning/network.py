@@ -1,0 +1,298 @@
+"""Integer operators as the search for stages sees them: rows read and written, no code.
+
+A network and a partition give a `Graph` like that of the lowered module, so that a plan can be
+tried without lowering anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from tvm import relax
+from tvm.ir import Expr, IRModule, Tuple, TupleGetItem
+
+from tvm_tiny.lowering import graph as graphs
+from tvm_tiny.lowering.graph import Graph, Step, Storage
+from tvm_tiny.lowering.row_kernels import (
+    describe,
+    describe_columns,
+    ringed_operands,
+    tiled_operands,
+)
+from tvm_tiny.relax_rewrite import bindings_of, results_of
+from tvm_tiny.schedules import kernel as kernels
+from tvm_tiny.schedules.addressing import OUT
+from tvm_tiny.schedules.shapes import memory_shape, row_count, shape_of
+from tvm_tiny.schedules.stages.line_buffers import climbing, fit_rings, in_place, share, slid
+from tvm_tiny.schedules.stages.stage import PUSH, STEADY, Form, Operator, Stage
+from tvm_tiny.schedules.stages.tiles import divided, tile, tile_sizes
+
+Range = tuple[int, int]
+
+
+@dataclass
+class Tensor:
+    """A tensor in SRAM: its name, shape and type.
+
+    can_ring, can_tile: whether all its users take rows of a ring, or some columns of a row.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    can_ring: bool = True
+    can_tile: bool = True
+    is_input: bool = False
+    is_output: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Rows of the whole tensor."""
+        return row_count(self.shape)
+
+    @property
+    def row_size(self) -> tuple[int, int]:
+        """Its rows, and the bytes of one."""
+        return self.rows, self.bytes // max(self.rows, 1)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the whole tensor."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclass
+class Node:
+    """One binding of main that computes: tensors it reads and writes.
+
+    operator: None for what has no row kernel. view: a renaming or reshape; it costs nothing but
+    no stage runs across it.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    operator: Operator | None
+    view: bool = False
+
+    @property
+    def pushes(self) -> bool:
+        """Whether it takes rows from the caller; its input is nobody's memory then."""
+        return self.operator is not None and self.operator.op == PUSH
+
+
+@dataclass
+class Network:
+    """main's bindings in order; positions in `nodes` are positions in main.
+
+    views: (tensor, rows of another shape of it) -> what operators that take it in that shape have
+    as their parameter; all other parameters are tensors.
+    """
+
+    tensors: list[Tensor] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    views: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    @property
+    def made(self) -> dict[int, int]:
+        """Tensor -> the node that makes it, for all but inputs."""
+        return {t: k for k, n in enumerate(self.nodes) if not n.view for t in n.outputs}
+
+    @property
+    def used(self) -> dict[int, int]:
+        """Tensor -> the last node that reads it, one behind the last for outputs."""
+        used = {t: k for k, node in enumerate(self.nodes) for t in node.inputs}
+        return used | {t: len(self.nodes) for t, x in enumerate(self.tensors) if x.is_output}
+
+    def inside(self, first: int, last: int) -> set[int]:
+        """The tensors that nodes `first` to `last` make for themselves only."""
+        used = self.used
+        made = {t for node in self.nodes[first : last + 1] if not node.view for t in node.outputs}
+        return {t for t in made if used.get(t, -1) <= last}
+
+    def stages(self, partition: Sequence[Range]) -> list[Range]:
+        """The ranges that are stages: more than one operator."""
+        return [(first, last) for first, last in partition if last > first]
+
+
+def read_network(mod: IRModule, *, patches: bool = False) -> Network:
+    """The network of a main of integer operators; patches: with what patch stages need to know."""
+    reader = _Reader(patches)
+    main = mod["main"]
+    for param in main.params:
+        reader.tensor(param, param.name).is_input = True
+    for binding in bindings_of(main):
+        reader.node(binding.var, binding.value)
+    for result in reader.tensors_of(results_of(main)):
+        reader.network.tensors[result].is_output = True
+    return reader.network
+
+
+class _Reader:
+    def __init__(self, patches: bool) -> None:
+        self.network = Network()
+        self._patches = patches
+        # (variable, position in its tuple) -> tensor; None where it names a constant.
+        self._place: dict[tuple[Expr, int], int | None] = {}
+
+    def tensor(self, var: Expr, name: str, position: int = 0) -> Tensor:
+        ty = getattr(var.ty, "fields", [var.ty])[position]
+        tensor = Tensor(name, tuple(int(d) for d in ty.shape), str(ty.dtype))
+        self._place[var, position] = len(self.network.tensors)
+        self.network.tensors.append(tensor)
+        return tensor
+
+    def find(self, expr: Expr) -> int | None:
+        """The tensor that an expression is; None for constants and what is no tensor."""
+        if isinstance(expr, TupleGetItem):
+            return self._place[expr.tuple_value, int(expr.index)]
+        is_variable = isinstance(expr, relax.Var) and isinstance(expr.ty, relax.TensorType)
+        return self._place[expr, 0] if is_variable else None
+
+    def tensors_of(self, exprs: Sequence[Expr]) -> tuple[int, ...]:
+        """Those among them, and in tuples among them, that are tensors."""
+        flat = [part for e in exprs for part in (e.fields if isinstance(e, Tuple) else [e])]
+        return tuple(t for t in map(self.find, flat) if t is not None)
+
+    def node(self, var: relax.Var, value: Expr) -> None:
+        name = getattr(getattr(value, "op", None), "name", "")
+        if name == "relax.reshape" or not isinstance(value, relax.Call):
+            self._view(var, value.args[0] if name == "relax.reshape" else value)
+            return
+        inputs = self.tensors_of(value.args)
+        count = len(getattr(var.ty, "fields", [var.ty]))
+        for position in range(count):
+            self.tensor(var, var.name, position)
+        outputs = tuple(range(len(self.network.tensors) - count, len(self.network.tensors)))
+        operator = None
+        if kernels.lookup(value) is not None:
+            found = {k: self.find(a) for k, a in enumerate(value.args)}
+            places = {k: tensor for k, tensor in found.items() if tensor is not None}
+            seen = {k: self._parameter(value.args[k], place) for k, place in places.items()}
+            columns = describe_columns(value, seen) if self._patches else None
+            described = describe(value, seen, outputs[0])
+            operator = replace(described, tensor=var.name, columns=columns)
+            self._restrict(value, {**places, OUT: outputs[0]})
+        self.network.nodes.append(Node(var.name, inputs, outputs, operator))
+
+    def _parameter(self, operand: Expr, tensor: int) -> int:
+        rows, views = row_count(shape_of(operand)), self.network.views
+        if rows == self.network.tensors[tensor].rows:
+            return tensor
+        return views.setdefault((tensor, rows), -1 - len(views))
+
+    def _view(self, var: relax.Var, value: Expr) -> None:
+        """Another name of a tensor, or another shape of it: then no ring, for rows differ."""
+        parts = value.fields if isinstance(value, Tuple) else [value]
+        for position, part in enumerate(parts):
+            self._place[var, position] = self.find(part)
+        places = self.tensors_of(parts)
+        for place in places:
+            self.network.tensors[place].can_ring = False
+            self.network.tensors[place].can_tile = False
+        self.network.nodes.append(Node(var.name, places, places, None, view=True))
+
+    def _restrict(self, call: relax.Call, places: Mapping[int, int]) -> None:
+        ringed, tiled = ringed_operands(call), tiled_operands(call)
+        for position, place in places.items():
+            tensor = self.network.tensors[place]
+            tensor.can_ring = tensor.can_ring and position in ringed
+            tensor.can_tile = tensor.can_tile and position in tiled
+
+
+def sketch(
+    network: Network, partition: Sequence[Range], forms: Mapping[Range, Form] | None = None
+) -> Graph:
+    """The graph that lowering these ranges of nodes as steps gives, without constants.
+
+    partition: ranges one behind the other; they need not cover the network. Tensors that are
+    needed before or behind them count as inputs and outputs, whole. forms: of those ranges that are
+    not STEADY.
+    """
+    first, last = partition[0][0], partition[-1][1]
+    nodes = network.nodes
+    made, used = network.made, network.used
+    graph = Graph(
+        [
+            Storage(index, t.name, t.shape, t.dtype, -1, -1, rows=t.rows)
+            for index, t in enumerate(network.tensors)
+        ],
+        inputs=[t for t in sorted(used) if made.get(t, -1) < first <= used[t]],
+        outputs=[t for t in sorted(used) if made.get(t, -1) <= last < used[t]],
+        callers={k for k, t in enumerate(network.tensors) if t.is_input or t.is_output},
+    )
+    for begin, end in partition:
+        body = [node for node in nodes[begin : end + 1] if not node.view]
+        if body:
+            form = (forms or {}).get((begin, end), STEADY)
+            graph.steps.append(_step(network, graph, body, network.inside(begin, end), form))
+    return graph
+
+
+def _step(
+    network: Network,
+    graph: Graph,
+    body: Sequence[Node],
+    inside: set[int],
+    form: Form,
+) -> Step:
+    inputs = tuple(sorted({t for node in body for t in node.inputs}))
+    outputs = tuple(sorted({t for node in body for t in node.outputs}))
+    operators = tuple(node.operator for node in body if node.operator is not None)
+    step = Step(len(graph.steps), "", "", 0, inputs, outputs, body[-1].name)
+    if not operators:
+        return step
+    ringed = [t for t in sorted(inside) if network.tensors[t].can_ring]
+    tensors = {t: network.tensors[t] for t in (*inputs, *outputs)}
+    forms = {t: (*tensor.row_size, tensor.dtype) for t, tensor in tensors.items()}
+    rows = {t: network.tensors[t].rows for t in (*inputs, *outputs)}
+    tiles = None
+    if form.tiles:
+        tiles = tile(operators, {t: rows[t] for t in outputs if t not in inside}, form.tiles)
+    alike = forms if tiles is None else tile_sizes(operators, tiles, forms, inside)
+    shared = in_place(operators, alike, ringed)
+    operators = share(operators, shared)
+    viewed = {view: tensor for (tensor, _), view in network.views.items()}
+    rows |= {view: count for (_, count), view in network.views.items()}
+    stage = Stage(operators, rows, {})
+    if tiles is not None:
+        stage = divided(stage, tiles, inside - set(shared))
+    for tensor, width in stage.widths.items():
+        graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, None, width)
+    row_bytes = {t: graph.storage[t].row_bytes for t in ringed if t not in shared}
+    stage = fit_rings(stage, row_bytes)
+    if form.slides:
+        stage = slid(stage)
+    if form.climbs:
+        made = {o.result: graph.storage[o.result].row_bytes for o in operators}
+        stage = climbing(stage, made)
+    scratch = _add_scratch(graph, operators, body[-1].name)
+    for tensor, ring in stage.rings.items():
+        graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, ring, None)
+    for tensor, climb in stage.climbs.items():
+        graph.storage[tensor].climb = climb
+    staged = tuple(
+        graphs.Operator(
+            tuple(viewed.get(p, p) for p in o.operands),
+            o.result,
+            o.tensor,
+            o,
+            scratch if o.scratch else None,
+        )
+        for o in stage.operators
+    )
+    macs = sum(operator.macs for operator in operators)
+    return replace(step, operators=staged, stage=stage, macs=macs)
+
+
+def _add_scratch(graph: Graph, operators: Sequence[Operator], name: str) -> int | None:
+    """The storage that kernels of a step need while they run; None if none does."""
+    size = max(operator.scratch for operator in operators)
+    if not size:
+        return None
+    index = len(graph.storage)
+    graph.storage.append(Storage(index, f"scratch of {name}", (size,), "int8", -1, -1))
+    return index

@@ -1,0 +1,139 @@
+"""How close two tensors may come, by when which of their bytes are needed.
+
+Two tensors may share bytes as long as the intervals that they need, put at their offsets, never
+meet; so for each order of the two there is one smallest distance.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tvm_tiny.lowering.graph import Graph, Step, Storage
+
+from .timeline import Life, Timeline, read_timeline, reversible
+
+# The distance of two tensors where nothing asks for one.
+_NEVER = 1 << 40
+
+
+def distances(timeline: Timeline, tensors: Sequence[int]) -> dict[tuple[int, int], int]:
+    """For tensors that are needed at one time: (below, above) -> the least offset between them."""
+    result: dict[tuple[int, int], int] = {}
+    spans = {t: timeline.lives[t].span() for t in tensors}
+    for a, b in itertools.combinations(tensors, 2):
+        first = max(spans[a][0], spans[b][0])
+        last = min(spans[a][1], spans[b][1])
+        if first > last:
+            continue
+        window = slice(first, last + 1)
+        pairs = ((a, b), (b, a))
+        found = {p: d for p in pairs if (d := _distance(timeline, *p, window)) is not None}
+        # Where one order asks for nothing, every offset is good.
+        result |= found if len(found) == len(pairs) else {}
+    return result
+
+
+def _distance(timeline: Timeline, below: int, above: int, window: slice) -> int | None:
+    """The largest (end of what is needed of `below` - start of what is needed of `above`)."""
+    lower, upper = timeline.lives[below], timeline.lives[above]
+    high, low = lower.high_during[window], upper.low_during[window]
+    both = (high > lower.low_during[window]) & (upper.high_during[window] > low)
+    gaps = np.where(both, high - low, -_NEVER)
+    most = [gaps]
+    for indices, within in timeline.together.get((above, below), []):
+        gaps[indices - window.start] = -_NEVER
+        most.append(_shared_distance(lower, upper, indices, within))
+    largest = max(int(found.max(initial=-_NEVER)) for found in most)
+    return None if largest <= -_NEVER // 2 else largest
+
+
+def _shared_distance(lower: Life, upper: Life, at: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """At events that read `upper` and write `lower`.
+
+    What one writes must keep clear of what is read later; what was there before, of what it
+    reads; and its own writes of its own later reads.
+    """
+    later = upper.high_after[at] > upper.low_after[at]
+    before = lower.high_after[at - 1] > lower.low_after[at - 1]
+    distance: np.ndarray = np.maximum.reduce(
+        [
+            within,
+            np.where(later, lower.high_during[at] - upper.low_after[at], -_NEVER),
+            np.where(before, lower.high_after[at - 1] - upper.low_during[at], -_NEVER),
+        ]
+    )
+    return distance
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a placement must keep.
+
+    distances: between positions in the tensors given; bound: bytes that no placement can beat.
+    choices: step -> (its input, its output, least offset between them in forward order, if the
+    input is above and if it is below), for steps that may run backward.
+    """
+
+    distances: Mapping[tuple[int, int], int]
+    bound: int
+    choices: Mapping[int, tuple[int, int, int, int]]
+
+
+def placement_problem(timeline: Timeline, graph: Graph, tensors: Sequence[Storage]) -> Problem:
+    """The problem of a graph whose steps may run backward where they are `reversible`."""
+    position = {t.index: k for k, t in enumerate(tensors)}
+    indices = [t.index for t in tensors]
+    forward = distances(timeline, indices)
+    choices = {
+        step.index: pair
+        for step in graph.steps
+        if reversible(step, graph)
+        and (pair := _overlapping(step, graph, timeline)) is not None
+        and pair in forward
+    }
+    result, backward = dict(forward), timeline
+    if choices:
+        backward = read_timeline(graph, backward=True)
+        result = distances(backward, indices)
+        over = {(target, source) for source, target in choices.values()}
+        under = {(source, target) for source, target in choices.values()}
+        for pair, distance in forward.items():
+            if pair in over:
+                result[pair] = distance
+            elif pair not in under:
+                result[pair] = max(distance, result.get(pair, distance))
+    return Problem(
+        # Backward a step may ask for nothing.
+        {(position[a], position[b]): d for (a, b), d in result.items() if (b, a) in result},
+        _bound(timeline, backward, indices, choices),
+        {
+            step: (source, target, forward[target, source], forward[source, target])
+            for step, (source, target) in choices.items()
+            if source in position and target in position
+        },
+    )
+
+
+def _bound(
+    forward: Timeline, backward: Timeline, tensors: Sequence[int], choices: Collection[int]
+) -> int:
+    """The most bytes needed at once, with each of `choices` run the way that needs fewer."""
+    steps = np.array([-1, *(event.step.index for event in forward.events), -1])
+    nothing = np.zeros_like(steps)
+    live = np.array([sum(map(way.live_bytes, tensors), nothing) for way in (forward, backward)])
+    peaks = ((step, live[:, steps == step].max(axis=1)) for step in {*steps.tolist()})
+    return int(max(peak.min() if step in choices else peak[0] for step, peak in peaks))
+
+
+def _overlapping(step: Step, graph: Graph, timeline: Timeline) -> tuple[int, int] | None:
+    """Input and output of a step in which the one dies and the other begins."""
+    operator = step.operators[0]
+    source = next(s for s in operator.inputs if not graph.storage[s].is_constant)
+    lives = timeline.lives
+    if lives[source].span()[1] != lives[operator.output].span()[0] + operator.stage.events - 1:
+        return None
+    return source, operator.output

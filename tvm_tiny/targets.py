@@ -1,0 +1,79 @@
+"""The processors generated code is compiled for: compiler, flags, instruction set features."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from . import toolchain
+from .errors import DataError
+
+#: Of every object, model and board support alike.
+COMMON_FLAGS = (
+    "-std=c99",
+    "-O2",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-common",
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor as the compiler sees it.
+
+    platform  folder of runtime_c/boards with the start-up code
+    compiler  key of toolchain.PACKAGES
+    flags     which instruction set and calling convention
+    features  "dsp" (Armv7E-M SIMD within a register), "mve" (Helium), "fpu" (single precision)
+    """
+
+    name: str
+    platform: str
+    compiler: str
+    flags: tuple[str, ...] = ()
+    features: frozenset[str] = frozenset()
+
+    @property
+    def cflags(self) -> tuple[str, ...]:
+        """All flags a source is compiled with, without warnings and include folders."""
+        return (*self.flags, *COMMON_FLAGS)
+
+
+def _cortex_m(cpu: str, *features: str) -> Target:
+    hard = "fpu" in features
+    flags = ("-mthumb", f"-mcpu={cpu}", f"-mfloat-abi={'hard' if hard else 'soft'}")
+    return Target(cpu, "cortex_m", toolchain.ARM_GCC, flags, frozenset(features))
+
+
+_TARGETS = (
+    _cortex_m("cortex-m0"),
+    _cortex_m("cortex-m3"),
+    _cortex_m("cortex-m4", "dsp", "fpu"),
+    _cortex_m("cortex-m7", "dsp", "fpu"),
+    _cortex_m("cortex-m33", "dsp", "fpu"),
+    _cortex_m("cortex-m55", "dsp", "fpu", "mve"),
+    # Not ..._zicsr_zifencei: Debian's gcc then links the 64-bit libgcc.
+    Target("rv32", "riscv", toolchain.RISCV_GCC, ("-march=rv32imac", "-mabi=ilp32")),
+    Target("host", "host", toolchain.HOST_CC),
+)
+
+TARGETS: Mapping[str, Target] = MappingProxyType({target.name: target for target in _TARGETS})
+
+
+def find_target(name: str) -> Target:
+    """The target of that name; DataError with a suggestion if there is none."""
+    target = TARGETS.get(name)
+    if target is None:
+        raise DataError(f"unknown target {name!r}{did_you_mean(name, TARGETS)}")
+    return target
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`: did you mean 'x'? (known: a, b)`, to end an error message with."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    suggestion = f"did you mean {close[0]!r}? " if close else ""
+    return f": {suggestion}(known: {', '.join(names)})"
