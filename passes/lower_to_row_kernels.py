@@ -10,9 +10,9 @@ from tvm.ir import Call, GlobalVar, IRModule
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_tiny.errors import UnsupportedError
+from tvm_tiny.lowering.emit_layer import emit_layer
 from tvm_tiny.lowering.emit_stage import MACS, emit_stage
 from tvm_tiny.lowering.float_cost import float_macs
-from tvm_tiny.lowering.row_kernels import short_name
 from tvm_tiny.relax_rewrite import bindings_of, mutate_main, results_of, substitute
 from tvm_tiny.schedules import kernel as kernels
 from tvm_tiny.schedules.stages.stage import Form
@@ -42,13 +42,6 @@ def _form_of(function: relax.Function) -> Form:
         rows, columns = attrs[SPLIT]
         return Form((int(rows), int(columns)))
     return Form(slides=SLIDES in attrs, climbs=CLIMBS in attrs)
-
-
-def emit_layer(builder: relax.BlockBuilder, call: Call) -> relax.Expr:
-    """The stage that runs one operator, layer by layer."""
-    result = relax.Var(short_name(call), call.ty)
-    (value,) = emit_stage(builder, [(result, call)], [result], short_name(call))
-    return value
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.LowerToRowKernels")

@@ -14,7 +14,7 @@ from tvm import relax
 from tvm.ir import Call, Expr, IRModule, Tuple, TupleGetItem
 
 from tvm_tiny.errors import UnsupportedError
-from tvm_tiny.planning.memory import align
+from tvm_tiny.lowering.memory_plan import align
 from tvm_tiny.planning.ordering import Dag, Operator, best_order, peak
 from tvm_tiny.relax_rewrite import Binding, bindings_of, results_of, with_main
 
@@ -73,8 +73,8 @@ class MemoryAwareSchedule:
     Does nothing when: the given order is the best known; the attribute is set all the same.
 
     io_in_arena: count inputs and outputs. overlap: what the planner may lay over dying inputs.
-    max_states, seconds: limits of the search, see `tvm_tiny.planning.ordering.best_order`; with `seconds`
-    the result depends on the machine's speed.
+    max_states, seconds: limits of the search, see `tvm_tiny.planning.ordering.best_order`; with
+    `seconds` the result depends on the machine's speed.
     """
 
     def __init__(

@@ -6,7 +6,8 @@ import tvm
 from tvm.ir import IRModule
 
 from tvm_tiny.lowering.graph import read_graph
-from tvm_tiny.planning.memory import ATTRIBUTE, plan
+from tvm_tiny.lowering.memory_plan import ATTRIBUTE
+from tvm_tiny.planning.memory import plan
 from tvm_tiny.planning.pool_plan import plan_in_pools
 from tvm_tiny.pools import BoardMemory
 from tvm_tiny.relax_rewrite import with_main

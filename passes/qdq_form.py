@@ -8,7 +8,7 @@ from tvm.ir import Call, GenericConst, IRModule
 
 from tvm_tiny.errors import DataError, UnsupportedError
 from tvm_tiny.interface import ROUNDING
-from tvm_tiny.planning.memory import ATTRIBUTE as MEMORY_PLAN
+from tvm_tiny.lowering.memory_plan import ATTRIBUTE as MEMORY_PLAN
 from tvm_tiny.relax_rewrite import bindings_of
 
 _PRODUCTS = ("relax.nn.conv", "relax.matmul")

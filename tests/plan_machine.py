@@ -18,7 +18,7 @@ from tvm.ir import IRModule
 from tvm.target import Target
 
 from tvm_tiny.lowering.graph import Graph, Operator, Step, read_graph
-from tvm_tiny.planning.memory import MemoryPlan
+from tvm_tiny.lowering.memory_plan import MemoryPlan
 from tvm_tiny.schedules.stages.stage import PUSH, SLIDE, order
 
 MARGIN = 1 << 16  # bytes around the arena that no kernel may write

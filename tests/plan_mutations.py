@@ -10,7 +10,7 @@ from tvm.ir import IRModule
 
 from tvm_tiny.checker.kernels import instrument
 from tvm_tiny.lowering.graph import Graph, Operator
-from tvm_tiny.planning.memory import ALIGNMENT, MemoryPlan
+from tvm_tiny.lowering.memory_plan import ALIGNMENT, MemoryPlan
 from tvm_tiny.schedules.stages.serialization import to_json
 from tvm_tiny.schedules.stages.stage import PUSH, SLIDE, Rows
 

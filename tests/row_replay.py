@@ -12,7 +12,7 @@ import numpy as np
 from byte_trace import order
 
 from tvm_tiny.lowering.graph import Graph, Operator, Step
-from tvm_tiny.planning.memory import MemoryPlan
+from tvm_tiny.lowering.memory_plan import MemoryPlan
 from tvm_tiny.schedules.stages.line_buffers import first_kept
 from tvm_tiny.schedules.stages.stage import SLIDE, Rows
 

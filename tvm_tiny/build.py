@@ -15,8 +15,9 @@ from tvm.ir import IRModule
 from . import aot
 from .arguments import check_bytes, check_module, check_name, read_target
 from .errors import BudgetError
+from .lowering.memory_plan import PoolUse
 from .pipeline import pipeline
-from .pools import BoardMemory, PoolUse
+from .pools import BoardMemory
 from .schedules.packed.choice import Choice
 from .targets import Target
 

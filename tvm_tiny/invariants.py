@@ -18,8 +18,8 @@ from tvm.ir import Call, IRModule, Tuple, TupleGetItem
 from tvm.ir.instrument import pass_instrument
 
 from .interface import ATTRIBUTE as INTERFACE
+from .lowering.memory_plan import ATTRIBUTE as MEMORY_PLAN
 from .passes.memory_aware_schedule import ATTRIBUTE as ORDER
-from .planning.memory import ATTRIBUTE as MEMORY_PLAN
 from .relax_rewrite import Binding, bindings_of
 
 Check = Callable[[IRModule], Iterator[str]]

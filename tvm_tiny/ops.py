@@ -1,8 +1,9 @@
 """tvm_tiny's integer operators, registered with Relax.
 
 LowerQDQ turns each island of a QDQ module into one of these. They are ordinary Relax operators:
-type inference checks them, LegalizeOps lowers them to the same row kernels the C is made of, so
-a module that holds them runs on the host's virtual machine and gives the same bytes.
+type inference checks them, and LegalizeOps lowers them to the row kernels that become C
+(`tvm_tiny.lowering.emit_layer`), so a module that holds them runs on the host's virtual machine
+and gives the same bytes.
 
 Attributes are plain integers (a `DictAttrs`); per-channel arrays are constant operands. All
 activations are int8, biases, multipliers and shifts int32; layouts NHWC and OHWI.
@@ -17,7 +18,6 @@ import numpy as np
 import tvm
 from tvm import relax
 from tvm.ir import Call, Op, register_op_attr
-from tvm.relax.transform.legalize_ops.common import register_legalize
 
 Shape = tuple[int, ...]
 InferShape = Callable[[Call, list[Shape]], Sequence[int]]
@@ -177,20 +177,6 @@ def _infer_type(
     return infer_type
 
 
-def _legalize(builder: relax.BlockBuilder, call_: Call) -> relax.Expr:
-    """LegalizeOps: the row kernel in a loop over its rows, as in the emitted C."""
-    from .passes.lower_to_row_kernels import emit_layer
-
-    return emit_layer(builder, call_)
-
-
-def _legalize_in_place(builder: relax.BlockBuilder, call_: Call) -> relax.Expr:
-    """LegalizeOps: the whole operator as one kernel."""
-    from .lowering.emit_stage import emit_in_place
-
-    return emit_in_place(builder, call_)
-
-
 def _register(name: str, infer: InferShape, dtype: str | int | None) -> None:
     full_name = f"tvm_tiny.{name}"
     if full_name in Op.list_op_names():
@@ -198,8 +184,6 @@ def _register(name: str, infer: InferShape, dtype: str | int | None) -> None:
     tvm.ir._ffi_api.RegisterOp(full_name, "integer operator of tvm_tiny")
     register_op_attr(full_name, "FInferType", _infer_type(infer, dtype))
     register_op_attr(full_name, "FPurity", True)
-    whole = name == "qdepthwise_planes"
-    register_legalize(full_name, _legalize_in_place if whole else _legalize)
 
 
 for _name, (_infer, _dtype) in _OPERATORS.items():

@@ -23,8 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import BudgetError, DataError
-from .planning.placement import Pool
+from .errors import DataError
 from .text import did_you_mean, parse_size
 
 if sys.version_info >= (3, 11):
@@ -55,42 +54,11 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class PoolUse:
-    """What a memory plan uses of a pool.
-
-    size: bytes the board has. bytes: used of them, from the first on; the first `constants` of
-    these hold the weights that are copied there at start. section: of its arena.
-    """
-
-    name: str
-    size: int
-    bytes: int
-    section: str | None = None
-    constants: int = 0
-
-
-@dataclass(frozen=True)
 class BoardMemory:
     """pools: the fastest first, with distinct names."""
 
     pools: tuple[MemoryPool, ...]
     weights: Weights = field(default_factory=Weights)
-
-    def for_tensors(self, constant_bytes: int) -> tuple[Pool, ...]:
-        """The pools less the constants that are copied to them; BudgetError if there is no room.
-
-        constant_bytes: of all constants together, with padding.
-        """
-        pools = []
-        for pool in self.pools:
-            taken = constant_bytes if pool.name == self.weights.copy_to else 0
-            if taken > pool.size:
-                raise BudgetError(
-                    f"memory pool '{pool.name}' has {pool.size} bytes, the weights copied to it "
-                    f"need {taken}: {taken - pool.size} too few"
-                )
-            pools.append(Pool(pool.name, pool.size - taken))
-        return tuple(pools)
 
 
 def read_pools(path: Path) -> BoardMemory:

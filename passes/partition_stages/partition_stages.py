@@ -9,10 +9,11 @@ from typing import Any
 import tvm
 from tvm.ir import GenericConst, IRModule
 
+from tvm_tiny.lowering.streamed_state import state_bytes
 from tvm_tiny.planning.network import read_network
 from tvm_tiny.planning.partition import Partition, Search
 from tvm_tiny.planning.patches import SPLITS
-from tvm_tiny.planning.pool_plan import copied_bytes, fits, state_bytes
+from tvm_tiny.planning.pool_plan import copied_bytes, fits
 from tvm_tiny.pools import BoardMemory
 from tvm_tiny.relax_rewrite import bindings_of
 from tvm_tiny.schedules.packed.choice import Choice

@@ -20,7 +20,7 @@ from tvm_tiny.errors import DataError, PlanError, VerificationError
 from tvm_tiny.frontend.onnx import from_onnx
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.lowering.graph import Graph, read_graph
-from tvm_tiny.planning.memory import ATTRIBUTE, MemoryPlan
+from tvm_tiny.lowering.memory_plan import ATTRIBUTE, MemoryPlan
 from tvm_tiny.schedules.stages.stage import Rows
 
 LOADERS = {"tflite": (random_tflite, from_tflite), "onnx": (random_onnx, from_onnx)}

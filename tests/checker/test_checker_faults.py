@@ -29,7 +29,7 @@ from tvm_tiny.errors import PlanError
 from tvm_tiny.frontend.onnx import from_onnx
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.lowering.graph import Graph, read_graph
-from tvm_tiny.planning.memory import ATTRIBUTE, MemoryPlan
+from tvm_tiny.lowering.memory_plan import ATTRIBUTE, MemoryPlan
 
 LOADERS = {"tflite": (random_tflite, from_tflite), "onnx": (random_onnx, from_onnx)}
 SEEDS = {"tflite": (2, 4, 5, 10, 11, 16), "onnx": (8, 11, 13, 21)}

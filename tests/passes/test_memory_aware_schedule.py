@@ -17,8 +17,8 @@ from tvm_tiny import ops
 from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.lowering.graph import read_graph
+from tvm_tiny.lowering.memory_plan import align
 from tvm_tiny.passes.memory_aware_schedule import ATTRIBUTE, MemoryAwareSchedule, OrderReport
-from tvm_tiny.planning.memory import align
 from tvm_tiny.relax_rewrite import bindings_of
 from tvm_tiny.transform import FoldEdges, LowerQDQ, LowerToRowKernels, MaterializeOutputs
 

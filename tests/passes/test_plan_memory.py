@@ -6,7 +6,7 @@ from aot.edge_models import EDGE_MODELS
 from aot.test_edge_models import compile_quietly
 
 from tvm_tiny.lowering.graph import read_graph
-from tvm_tiny.planning.memory import ATTRIBUTE, MemoryPlan
+from tvm_tiny.lowering.memory_plan import ATTRIBUTE, MemoryPlan
 from tvm_tiny.transform import PlanMemory
 
 

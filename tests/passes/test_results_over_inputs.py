@@ -20,7 +20,7 @@ from test_select_kernels import SUM, dense, in_float32
 import tvm_tiny
 from tvm_tiny import ops
 from tvm_tiny.lowering.graph import read_graph
-from tvm_tiny.planning.memory import ATTRIBUTE, MemoryPlan
+from tvm_tiny.lowering.memory_plan import ATTRIBUTE, MemoryPlan
 from tvm_tiny.schedules.packed.isa import ISAS
 from tvm_tiny.transform import SelectKernels
 

@@ -10,8 +10,9 @@ from tvm.ir import IRModule
 
 from tvm_tiny import ops
 from tvm_tiny.lowering.graph import read_graph
+from tvm_tiny.lowering.memory_plan import MemoryPlan
 from tvm_tiny.passes.copy_tensors import copied
-from tvm_tiny.planning.memory import MemoryPlan, plan
+from tvm_tiny.planning.memory import plan
 from tvm_tiny.planning.network import read_network
 from tvm_tiny.planning.partition import Partition
 from tvm_tiny.relax_rewrite import bindings_of

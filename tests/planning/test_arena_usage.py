@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from modelgen.inverted_residual import inverted_residual
 
 import tvm_tiny
 from tvm_tiny.analysis import analyze
+from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.planning.arena_usage import most_by_operator, read_occupancy, row
+
+
+@pytest.fixture(scope="module")
+def network():
+    return from_tflite(inverted_residual())
 
 
 @pytest.fixture(scope="module")

@@ -16,15 +16,8 @@ from stage_graphs import Model, climbed, model, models, pointwise
 
 import tvm_tiny
 from tvm_tiny.lowering.graph import Graph, Step, Storage, read_graph
-from tvm_tiny.planning.memory import (
-    ALIGNMENT,
-    ATTRIBUTE,
-    MemoryPlan,
-    align,
-    plan,
-    planned_tensors,
-    quick_size,
-)
+from tvm_tiny.lowering.memory_plan import ALIGNMENT, ATTRIBUTE, MemoryPlan, align
+from tvm_tiny.planning.memory import plan, planned_tensors, quick_size
 
 REAL = (
     "ad01_int8.tflite",

@@ -16,8 +16,10 @@ from tvm_tiny.checker import check_plan
 from tvm_tiny.errors import BudgetError
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.lowering.graph import Graph, read_graph
-from tvm_tiny.planning.memory import ATTRIBUTE, MemoryPlan, plan
-from tvm_tiny.planning.pool_plan import copied_bytes, fits, plan_in_pools, state_bytes
+from tvm_tiny.lowering.memory_plan import ATTRIBUTE, MemoryPlan
+from tvm_tiny.lowering.streamed_state import state_bytes
+from tvm_tiny.planning.memory import plan
+from tvm_tiny.planning.pool_plan import copied_bytes, fits, plan_in_pools
 from tvm_tiny.planning.traffic import traffic
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tvm_tiny.errors import BudgetError, DataError
 from tvm_tiny.planning.placement import Pool
+from tvm_tiny.planning.pool_plan import pools_for_tensors
 from tvm_tiny.pools import BoardMemory, MemoryPool, Weights, read_pools
 from tvm_tiny.text import did_you_mean, parse_size
 
@@ -51,14 +52,14 @@ def test_sections_and_weights_may_be_left_out(read):
 
 def test_copied_weights_leave_less_for_tensors(read):
     memory = read(BOARD)
-    assert memory.for_tensors(0x1000) == (Pool("dtcm", 65536), Pool("psram", 0xFF000))
+    assert pools_for_tensors(memory, 0x1000) == (Pool("dtcm", 65536), Pool("psram", 0xFF000))
     message = "'psram' has 1048576 bytes, the weights copied to it need 1048579: 3 too few"
     with pytest.raises(BudgetError, match=message):
-        memory.for_tensors(0x10_0003)
+        pools_for_tensors(memory, 0x10_0003)
 
 
 def test_weights_in_flash_leave_all_for_tensors(read):
-    assert read(PSRAM).for_tensors(1 << 30) == (Pool("psram", 8 << 20),)
+    assert pools_for_tensors(read(PSRAM), 1 << 30) == (Pool("psram", 8 << 20),)
 
 
 FAULTS = {

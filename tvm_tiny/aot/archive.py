@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 
 from tvm_tiny._version import __version__
+from tvm_tiny.archive.versions import ABI_VERSION, FORMAT_VERSION
 from tvm_tiny.errors import DataError
 from tvm_tiny.interface import Port
 
 from .program import Call, Patches, Program
 from .runtime_headers import with_parts
-from .source import ABI_VERSION, generate_sources, render
+from .source import generate_sources, render
 
-FORMAT_VERSION = 7
 _HEADERS = tuple(f"tvm_tiny/{name}.h" for name in ("errors", "options", "version"))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tvm_tiny.pools import PoolUse
+from tvm_tiny.lowering.memory_plan import PoolUse
 
 from .program import Program, c_identifiers
 

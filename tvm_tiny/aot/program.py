@@ -14,10 +14,9 @@ from tvm.ir import IRModule
 from tvm_tiny.interface import ATTRIBUTE as INTERFACE
 from tvm_tiny.interface import Interface
 from tvm_tiny.lowering.graph import Graph, Operator, Step, Storage, read_graph
-from tvm_tiny.planning.memory import ATTRIBUTE as MEMORY_PLAN
-from tvm_tiny.planning.memory import MemoryPlan, align
-from tvm_tiny.planning.pool_plan import state_bytes
-from tvm_tiny.pools import PoolUse
+from tvm_tiny.lowering.memory_plan import ATTRIBUTE as MEMORY_PLAN
+from tvm_tiny.lowering.memory_plan import MemoryPlan, PoolUse, align
+from tvm_tiny.lowering.streamed_state import state_bytes
 from tvm_tiny.schedules.portable.shift import word_bytes
 from tvm_tiny.schedules.shapes import row_split
 from tvm_tiny.schedules.stages.looped import Looped, looped

@@ -10,15 +10,13 @@ import jinja2
 import numpy as np
 
 from tvm_tiny._version import __version__
+from tvm_tiny.archive.versions import ABI_VERSION
 from tvm_tiny.interface import Port
 from tvm_tiny.schedules.stages.looped import DEPTH
 
 from .arenas import arenas, copies, used_arenas
 from .orders import counter_type, order_table
 from .program import Call, Move, Operand, Program
-
-# Of the generated C interface; equals TVM_TINY_ABI_VERSION of runtime_c.
-ABI_VERSION = 1
 
 _C_TYPES = {
     "bool": "bool",

@@ -20,12 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from tvm_tiny.aot.archive import FORMAT_VERSION
-from tvm_tiny.aot.source import ABI_VERSION
 from tvm_tiny.errors import DataError
 from tvm_tiny.interface import Interface, Port, port_from_fields
 
 from .metadata import ModelInfo, is_plain_path, read_model_info
+from .versions import ABI_VERSION, FORMAT_VERSION
 
 # Far more than any microcontroller's model unpacks to.
 MAX_BYTES = 1 << 30

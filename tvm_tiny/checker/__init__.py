@@ -15,7 +15,7 @@ from tvm.ir import IRModule
 
 from tvm_tiny.errors import DataError
 from tvm_tiny.lowering.graph import Graph, Operator, read_graph
-from tvm_tiny.planning.memory import ATTRIBUTE, MemoryPlan
+from tvm_tiny.lowering.memory_plan import ATTRIBUTE, MemoryPlan
 from tvm_tiny.schedules.stages.stage import PUSH, SLIDE
 
 from . import faults

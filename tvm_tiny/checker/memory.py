@@ -9,8 +9,7 @@ import numpy as np
 
 from tvm_tiny.errors import PlanError
 from tvm_tiny.lowering.graph import Graph, Storage
-from tvm_tiny.planning.memory import ALIGNMENT, MemoryPlan
-from tvm_tiny.pools import PoolUse
+from tvm_tiny.lowering.memory_plan import ALIGNMENT, MemoryPlan, PoolUse
 
 # The identity of a byte that nothing has written.
 NOTHING = -1

@@ -12,9 +12,9 @@ import numpy as np
 from tvm.ir import IRModule
 
 from tvm_tiny.lowering.graph import Graph, Step, read_graph
+from tvm_tiny.lowering.memory_plan import ATTRIBUTE, MemoryPlan
 from tvm_tiny.schedules.stages.stage import Rows
 
-from .memory import ATTRIBUTE, MemoryPlan
 from .timeline import Event, Timeline, read_timeline
 
 

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tvm_tiny.lowering.graph import Graph
+from tvm_tiny.lowering.memory_plan import MemoryPlan
 from tvm_tiny.schedules.stages.stage import STEADY, Form
 
-from .memory import MemoryPlan, plan, quick_size
+from .memory import plan, quick_size
 from .network import Network, Range, sketch
 from .patches import around, can_divide, extra_macs
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from tvm_tiny.errors import BudgetError
 from tvm_tiny.lowering.graph import Graph
-from tvm_tiny.pools import BoardMemory, MemoryPool, PoolUse
-from tvm_tiny.schedules.stages.looped import DEPTH, counter_bits
+from tvm_tiny.lowering.memory_plan import ALIGNMENT, MemoryPlan, PoolUse, align
+from tvm_tiny.lowering.streamed_state import state_bytes
+from tvm_tiny.pools import BoardMemory, MemoryPool
 
-from .memory import ALIGNMENT, MemoryPlan, align, backward_steps, tensors_to_place
+from .memory import backward_steps, tensors_to_place
 from .placement import TIME_LIMIT_S, Block, Placement, Pool, place
 from .separation import Problem
 from .traffic import traffic
@@ -76,18 +77,6 @@ def copied_bytes(sizes: Iterable[int]) -> int:
     return MARK_BYTES + sum(align(size, CONSTANT_ALIGNMENT) for size in sizes)
 
 
-def state_bytes(graph: Graph) -> int:
-    """What pushing rows of the input keeps in the first pool.
-
-    A mark (32 bits), where it is in its order (16 bits each for the place and the loops there), and
-    how often each operator has run.
-    """
-    if not graph.pushed:
-        return 0
-    events = [operator.stage.events for operator in graph.steps[0].operators]
-    return align(4 + 2 * (1 + DEPTH) + len(events) * counter_bits(max(events)) // 8)
-
-
 @dataclass(frozen=True)
 class _Copied:
     """Constants in a pool: storage index -> offset; pool -1 where none are copied."""
@@ -109,10 +98,27 @@ def _copied(graph: Graph, memory: BoardMemory) -> _Copied:
     return _Copied(names.index(memory.weights.copy_to), end, offsets)
 
 
+def pools_for_tensors(memory: BoardMemory, constant_bytes: int) -> Pools:
+    """The pools less the constants that are copied to them; BudgetError if there is no room.
+
+    constant_bytes: of all constants together, with padding.
+    """
+    pools = []
+    for pool in memory.pools:
+        taken = constant_bytes if pool.name == memory.weights.copy_to else 0
+        if taken > pool.size:
+            raise BudgetError(
+                f"memory pool '{pool.name}' has {pool.size} bytes, the weights copied to it "
+                f"need {taken}: {taken - pool.size} too few"
+            )
+        pools.append(Pool(pool.name, pool.size - taken))
+    return tuple(pools)
+
+
 def _room(graph: Graph, memory: BoardMemory, constant_bytes: int) -> Pools:
     """What the pools have for tensors."""
     state = state_bytes(graph)
-    first, *rest = memory.for_tensors(constant_bytes)
+    first, *rest = pools_for_tensors(memory, constant_bytes)
     if not state or first.size is None:
         return (first, *rest)
     if first.size < state:

@@ -10,12 +10,12 @@ import tvm
 from tvm.ir import IRModule
 
 from tvm_tiny.lowering.graph import Graph
+from tvm_tiny.lowering.streamed_state import state_bytes
 from tvm_tiny.passes.select_kernels import PORTABLE, SelectKernels
 from tvm_tiny.pipeline import operators_pipeline
 from tvm_tiny.planning.network import read_network
 from tvm_tiny.planning.partition import Partition, Search
 from tvm_tiny.planning.patches import SPLITS
-from tvm_tiny.planning.pool_plan import state_bytes
 from tvm_tiny.schedules.stages.stage import order
 
 # Points closer than this in SRAM tell nothing new, and each costs a search.

@@ -9,8 +9,8 @@ from itertools import accumulate
 import numpy as np
 
 from tvm_tiny.lowering.graph import Step as GraphStep
+from tvm_tiny.lowering.memory_plan import MemoryPlan
 from tvm_tiny.planning.arena_usage import Occupancy, row
-from tvm_tiny.planning.memory import MemoryPlan
 
 from .blocks import blocks_of, state_block, weights_block
 from .columns import Columns, columns_of

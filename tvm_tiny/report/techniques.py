@@ -13,11 +13,12 @@ from tvm.ir import IRModule
 
 from tvm_tiny.build import CompiledModel
 from tvm_tiny.lowering.graph import Graph, Storage
+from tvm_tiny.lowering.memory_plan import ALIGNMENT, MemoryPlan, align
+from tvm_tiny.lowering.streamed_state import state_bytes
 from tvm_tiny.pipeline import pipeline
 from tvm_tiny.planning.arena_usage import Occupancy, read_occupancy
-from tvm_tiny.planning.memory import ALIGNMENT, MemoryPlan, align, plan, planned_tensors
+from tvm_tiny.planning.memory import plan, planned_tensors
 from tvm_tiny.planning.placement import Block, place
-from tvm_tiny.planning.pool_plan import state_bytes
 from tvm_tiny.planning.timeline import Life, Timeline, read_timeline
 
 

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from session_device import Device, DeviceTransport, build_device, expected, inputs
 
-from tvm_tiny.aot import archive, source
 from tvm_tiny.errors import DataError, SessionError, TransportError
 from tvm_tiny.micro import Session
-from tvm_tiny.micro.session import models
 from tvm_tiny.micro.session.frames import ANSWER, Frame, decode, encode
 from tvm_tiny.micro.session.requests import Kind, Status
 
@@ -202,11 +200,6 @@ def test_another_version_of_the_library_format_is_one_line(tmp_path):
         "model 'sums' on the device is of version 6 of Model Library Format, this tvm-tiny expects "
         "7: compile the model again and flash it" in message(error)
     )
-
-
-def test_versions_are_those_that_the_compiler_writes():
-    assert models.MLF_VERSION == archive.FORMAT_VERSION
-    assert models.ABI_VERSION == source.ABI_VERSION
 
 
 def test_other_models_after_a_reset_are_noticed(session, line, tmp_path):

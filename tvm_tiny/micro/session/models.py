@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tvm_tiny.archive.versions import ABI_VERSION, FORMAT_VERSION
 from tvm_tiny.errors import SessionError
 from tvm_tiny.interface import Port, port_from_fields
 
 if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive
 
-#: Of the Model Library Format that models on a device must have been compiled as; and of the
-#: interface between generated C and what calls it.
-MLF_VERSION = 7
-ABI_VERSION = 1
 
 #: ISO C99 promises string literals of 4095 characters.
 _MOST_CHARACTERS = 4000
@@ -49,7 +46,7 @@ def describe(archive: Archive, *, profile: bool) -> str:
     """JSON of one line, ASCII, short enough for a C string literal."""
     info = archive.info
     fields: dict[str, Any] = {
-        "mlf": MLF_VERSION,
+        "mlf": FORMAT_VERSION,
         "abi": ABI_VERSION,
         "name": info.name,
         "target": archive.target,
@@ -90,7 +87,7 @@ def read_description(data: bytes) -> DeviceModel:
     try:
         fields = json.loads(data.decode("ascii"))
         name = str(fields["name"])
-        _check_version(name, "Model Library Format", fields["mlf"], MLF_VERSION)
+        _check_version(name, "Model Library Format", fields["mlf"], FORMAT_VERSION)
         _check_version(name, "the C interface", fields["abi"], ABI_VERSION)
         return DeviceModel(
             name=name,

@@ -1,0 +1,20 @@
+"""The progress that a model with a streamed input keeps between two rows."""
+
+from __future__ import annotations
+
+from tvm_tiny.schedules.stages.looped import DEPTH, counter_bits
+
+from .graph import Graph
+from .memory_plan import align
+
+
+def state_bytes(graph: Graph) -> int:
+    """What pushing rows of the input keeps in the first pool.
+
+    A mark (32 bits), where it is in its order (16 bits each for the place and the loops there), and
+    how often each operator has run.
+    """
+    if not graph.pushed:
+        return 0
+    events = [operator.stage.events for operator in graph.steps[0].operators]
+    return align(4 + 2 * (1 + DEPTH) + len(events) * counter_bits(max(events)) // 8)
