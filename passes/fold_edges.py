@@ -29,6 +29,8 @@ class FoldEdges:
 
     with main's attribute `tvm_tiny.interface` recording both forms and the quantization.
 
+    fold: False leaves the model's own inputs and outputs.
+
     Requires: one function "main" in QDQ form.
     Ensures: the attribute is set. With `fold`, no input is quantized by all of its users in the
     same way, no output is a dequantize, and no edge is a permute_dims.

@@ -38,7 +38,8 @@ class PatchInference:
     stages: (first, last) operator of each stage, both included, by the name of their result or
     by their position in main. split: into how many rows and columns of tiles what a stage makes
     is divided; sizes differ by one where that does not go evenly. n_patches: (1, n_patches), for
-    rows need no tiles to be computed one after the other.
+    rows need no tiles to be computed one after the other. io_in_arena: the search for stages counts
+    inputs and outputs.
 
     Without `stages` the search for the least SRAM chooses all stages of main, with `io_in_arena`
     or without; some stream, and where that takes less some are in patches, of `split` if given.

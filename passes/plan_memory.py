@@ -23,7 +23,8 @@ class PlanMemory:
 
     After: the same, with offsets of x, y and z such that tensors alive together are disjoint.
 
-    pools: of the board; None: one arena as large as is needed.
+    io_in_arena: plan inputs and outputs too; False leaves them to the caller. pools: the memory
+    of a board; None plans one arena as large as is needed.
 
     Requires: main as LowerToRowKernels leaves it.
     Ensures: every tensor has an aligned offset; with `io_in_arena` inputs and outputs too.

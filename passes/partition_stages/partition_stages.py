@@ -32,16 +32,27 @@ _INTEGERS = 64
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.PartitionStages")
 class PartitionStages:
-    """Choose the stages, and make them.
+    """Search for the stages that fit a budget, or need the least memory, and make them.
 
-    stream_input: take the input row by row (`StreamInput`). sram: bytes the arena may have; the
-    stages of least overhead with which it fits are taken, none if it fits layer by layer, with a
-    tensor copied (`CopyTensors`) or in patches (`PatchInference`) if it fits in no other way, and
-    those of least memory if it does not fit at all. pools: the same of the pools of a board.
-    minimize: take the stages of least memory in any case; none are in patches. kernels, choices:
-    see `SelectKernels`; a budget that cannot be met otherwise makes them frugal
-    (`frugal_kernels`); stages in patches keep the portable ones, which alone can compute parts of
-    rows.
+    Before::
+
+        a = tvm_tiny.qconv2d(x, ...); b = tvm_tiny.qconv2d(a, ...); y = tvm_tiny.qconv2d(b, ...)
+
+    After::
+
+        b = stage_0(x)         # a private function of two operators: tvm_tiny.form = "stream"
+        y = tvm_tiny.packed.qconv2d(b, ...)
+
+    A budget takes the stages of least overhead with which the arena fits: none if it fits layer
+    by layer; with a tensor copied (`CopyTensors`) or in patches (`PatchInference`) if it fits in
+    no other way; those of least memory if it does not fit at all. A budget that cannot be met
+    otherwise also takes kernels that need less scratch. Stages in patches keep the portable
+    kernels, which alone can compute parts of rows.
+
+    sram: bytes that the arena may have. minimize: take the stages of least memory in any case,
+    none of them in patches. io_in_arena: the arena holds inputs and outputs too. stream_input:
+    take the input row by row (`StreamInput`). pools: the memory of a board, in place of `sram`.
+    kernels: the instruction set, `isa` of `SelectKernels`. choices: those of `SelectKernels`.
 
     Requires: integer operators in main, in the order in which they are to run.
     Ensures: what SelectKernels, CopyTensors, StreamStages and PatchInference ensure.

@@ -1,0 +1,26 @@
+"""The table of documents that scripts/docs makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from . import passes_reference
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Path in the repository -> what makes its text.
+DOCUMENTS: dict[str, Callable[[], str]] = {
+    "docs/passes.md": passes_reference.page,
+}
+
+
+def is_current(name: str) -> bool:
+    """Whether the file holds the text that is made for it."""
+    path = ROOT / name
+    return path.is_file() and path.read_text(encoding="utf-8") == DOCUMENTS[name]()
+
+
+def stale() -> dict[str, str]:
+    """The documents whose files differ from the text made for them, with that text."""
+    return {name: make() for name, make in DOCUMENTS.items() if not is_current(name)}
