@@ -1,1 +1,1 @@
-"""Relax and TIR passes; the public ones are re-exported by tvm_tiny.transform."""
+"""Relax and TIR passes; `tvm_tiny.transform` exports the public ones."""

@@ -1,4 +1,4 @@
-"""CopyTensors: tensors get a second place in memory, where one does not suit all their users."""
+"""CopyTensors: tensors are copied to a second place in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tvm_tiny.relax_rewrite import Binding, bindings_of, emit_named, rebuild_mai
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.CopyTensors")
 class CopyTensors:
-    """Copy tensors once they are made, for all that read them.
+    """Copy each named tensor after it is computed, and let its readers read the copy.
 
     Before::
 
@@ -27,14 +27,15 @@ class CopyTensors:
 
         y = tvm_tiny.qadd(a, b, ...); y_copy = tvm_tiny.copy(y); z = tvm_tiny.qconv2d(y_copy, ...)
 
-    A copy may lie over what it is made from, some bytes further up or down; so a tensor can be
-    where the stage that makes it has room for it, and then where the next one has.
+    A copy may overlap its source, some bytes above or below it. So a tensor can first lie where
+    the stage that computes it has room, and then where the stage that reads it has room.
 
-    names: of the tensors.
+    Options:
+        names (collection of str): the tensors to copy.
 
     Requires: integer operators in main.
-    Ensures: the same bytes.
-    Does nothing when: main makes none of them.
+    Ensures: the same bytes at all outputs.
+    Does nothing when: main computes none of the named tensors.
     """
 
     def __init__(self, names: Collection[str]) -> None:
@@ -58,9 +59,9 @@ class CopyTensors:
 
 
 def copied(network: Network, partition: Partition) -> Iterator[tuple[str, Partition]]:
-    """Tensors that may be copied between two steps, and the steps that this gives.
+    """Names of tensors that may be copied between two steps, and the partition with that copy.
 
-    Of the partition only the ranges and forms are what they will be.
+    Only `ranges` and `forms` of such a partition are valid; its bytes have to be found again.
     """
     for position, (_, last) in enumerate(partition.ranges[:-1]):
         crossing = [t for t, node in network.used.items() if network.made.get(t, -1) <= last < node]
@@ -69,7 +70,7 @@ def copied(network: Network, partition: Partition) -> Iterator[tuple[str, Partit
 
 
 def _with_step(partition: Partition, position: int) -> Partition:
-    """With one more operator, a step of its own, behind the step at `position`."""
+    """The partition with one more operator, as a step of its own, after step `position`."""
     end = partition.ranges[position][1] + 1
     later = {r: (r[0] + 1, r[1] + 1) for r in partition.ranges[position + 1 :]}
     ranges = *partition.ranges[: position + 1], (end, end), *later.values()

@@ -23,30 +23,30 @@ from tvm_tiny.lowering.channel_ranges import (
 from tvm_tiny.relax_rewrite import Binding, bindings_of, emit_named, rebuild_main, results_of
 from tvm_tiny.schedules.shapes import shape_of
 
-# Attribute of main: JSON of tensor -> its channels that are left, where some are not.
+# Attribute of main: JSON of tensor name -> its channels that are kept, for tensors that lost some.
 CHANNELS = "tvm_tiny.channels"
 
-# So many channels at a time: what instruction sets take at once.
+# Channels are kept in multiples of this: the number that SIMD instructions take at once.
 _MULTIPLE = 4
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.FoldConstantChannels")
 class FoldConstantChannels:
-    """Leave out channels that have one value for every input, and fold it into biases.
+    """Remove channels that have the same value for every input, and fold that into biases.
 
     Before::
 
         a = tvm_tiny.qconv2d(x, w [128, ...]); y = tvm_tiny.qconv2d(a, v [..., 128], bias)
 
-    After, if channels of `a` cannot have but one value::
+    After, if 108 channels of `a` have a constant value::
 
         a = tvm_tiny.qconv2d(x, w [20, ...]); y = tvm_tiny.qconv2d(a, v [..., 20], bias')
 
     Requires: integer operators in main.
-    Ensures: the same bytes at all outputs; of a tensor inside the channels that are named in
-    main's attribute `tvm_tiny.channels` have the same bytes, the others are gone.
-    Does nothing when: no channel between convolutions, pooling and fully connected layers is
-    constant, or too few are.
+    Ensures: the same bytes at all outputs. A tensor inside keeps the channels that main's
+    attribute `tvm_tiny.channels` lists, with the same bytes; its other channels are gone.
+    Does nothing when: fewer than four channels of each tensor between convolutions, pooling and
+    fully connected layers are constant.
     """
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
@@ -70,7 +70,7 @@ class FoldConstantChannels:
 
 
 def folded_channels(mod: IRModule) -> dict[str, list[int]]:
-    """Tensor -> its channels that are left, of those tensors that have lost some."""
+    """Tensor name -> its channels that are kept, for the tensors that lost some."""
     attrs = mod["main"].attrs
     text = str(attrs[CHANNELS]) if attrs and CHANNELS in attrs else "{}"
     return dict(json.loads(text))
@@ -87,7 +87,7 @@ def _all_ranges(main: relax.Function) -> dict[relax.Var, Ranges]:
 def _kept(
     bindings: list[Binding], results: list[Expr], ranges: dict[relax.Var, Ranges]
 ) -> dict[relax.Var, np.ndarray]:
-    """Which channels of each tensor have to be there."""
+    """Tensor -> mask of the channels that have to be kept."""
     calls = {b.var: b.value for b in bindings}
     kept = {
         var: np.full(len(bounds), var in results or not _can_shrink(calls.get(var)))
@@ -110,7 +110,7 @@ def _can_shrink(call: Expr | None) -> bool:
 def _want(
     binding: Binding, kept: dict[relax.Var, np.ndarray], ranges: dict[relax.Var, Ranges]
 ) -> None:
-    """Note which channels of its operands an operator needs."""
+    """Mark in `kept` the channels of its operands that an operator needs."""
     call = binding.value
     if is_product(call):
         source = call.args[0]
@@ -128,7 +128,10 @@ def _want(
 
 
 def _absorbed(call: Call, ranges: Ranges) -> np.ndarray:
-    """Channels of the input of which the part of every sum is known, padding or not."""
+    """Mask of the input channels that add the same to every sum of a product.
+
+    Where the window may lie in the padding, these are only the channels that add nothing.
+    """
     constant = ranges[:, 0] == ranges[:, 1]
     nothing = ranges[:, 0] == int(call.attrs["x_zp"])
     return np.asarray(constant & nothing if pads(call) else constant)
@@ -140,9 +143,9 @@ def _without(
     fewer: dict[relax.Var, np.ndarray],
     ranges: dict[relax.Var, Ranges],
 ) -> Expr | None:
-    """The operator with the channels that are left; None where all of them are.
+    """The operator on the kept channels alone; None where it has lost none.
 
-    value: with its operands replaced already.
+    value: the binding's value, with its operands replaced already.
     """
     call, source = binding.value, getattr(binding.value, "args", [None])[0]
     outputs, inputs = fewer.get(binding.var), fewer.get(source)
@@ -172,7 +175,7 @@ def _without(
 
 
 def _gone(call: Call, weights: np.ndarray, inputs: np.ndarray, ranges: Ranges) -> np.ndarray:
-    """What the channels that are not among `inputs` add to each sum."""
+    """The amount that the removed channels, those not in `inputs`, add to each sum."""
     values = ranges[:, 0] - int(call.attrs["x_zp"])
     values[inputs] = 0
     wide = weights.astype(np.int64).reshape(len(weights), -1, weights.shape[-1])

@@ -1,4 +1,4 @@
-"""FoldEdges: float and NCHW inputs and outputs become the int8 NHWC tensors the kernels use."""
+"""FoldEdges: inputs and outputs in float or NCHW become int8 tensors in NHWC."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ class FoldEdges:
 
         main(x: int8 [1,H,W,3]): ...; return y
 
-    with main's attribute `tvm_tiny.interface` recording both forms and the quantization.
+    Main's attribute `tvm_tiny.interface` records both forms and the quantization.
+
+    Options:
+        fold (bool): False leaves the edges as they are and sets the attribute only.
 
     fold: False leaves the model's own inputs and outputs.
 
     Requires: one function "main" in QDQ form.
-    Ensures: the attribute is set. With `fold`, no input is quantized by all of its users in the
-    same way, no output is a dequantize, and no edge is a permute_dims.
+    Ensures: the attribute is set. With `fold`, an input that all of its users quantize in the same
+    way is quantized, no output is a dequantize, and no edge is a permute_dims.
     Does nothing when: `fold` is False, except for setting the attribute.
     """
 
@@ -72,7 +75,7 @@ class FoldEdges:
 
 
 class _Graph:
-    """Users and producers of main's values."""
+    """Main's values, the expressions that produce them, and their users."""
 
     def __init__(self, main: relax.Function) -> None:
         self.value = {b.var: b.value for b in bindings_of(main)}
@@ -142,7 +145,7 @@ def _shape(expr: Expr) -> tuple[int, ...]:
 
 
 class _Input:
-    """A parameter, what it becomes, and which old values the new parameter stands for."""
+    """A parameter, its new form, and the old values that the new parameter replaces."""
 
     def __init__(
         self, graph: _Graph, param: relax.Var, fold: bool, declared: Sequence[float]
@@ -167,7 +170,7 @@ class _Input:
 
     @property
     def view(self) -> Expr:
-        """What the aliases stand for: the new parameter, reshaped where they were."""
+        """The expression that replaces the aliases: the new parameter, reshaped if they were."""
         return self.param if self._reshape is None else relax.op.reshape(self.param, self._reshape)
 
     def _fold(self, param: relax.Var) -> None:
@@ -203,7 +206,10 @@ class _Input:
         return found.pop() if len(found) == 1 else None
 
     def _common_reshape(self, aliases: Sequence[Expr]) -> tuple[int, ...] | None:
-        """The shape all users give it before anything else: quantizing commutes with that."""
+        """The shape that all users reshape the parameter to; None where they differ.
+
+        Quantizing commutes with reshaping, so a quantize behind the reshapes can be folded.
+        """
         found = {
             _shape(user.var) if self._graph.call(user.var, "reshape") is not None else None
             for alias in aliases
@@ -228,7 +234,7 @@ class _Input:
 
 
 class _Output:
-    """A result and what is returned in its place."""
+    """A result of main, and the expression that is returned in its place."""
 
     def __init__(self, graph: _Graph, result: Expr, fold: bool) -> None:
         shape, dtype = _shape(result), str(result.ty.dtype)
@@ -243,7 +249,7 @@ class _Output:
                 source = self._fold_permutation(graph, source)
         quantize = graph.call(source, "quantize")
         found = _quantization(quantize, "") if quantize is not None else None
-        # A dequantize that has been folded says what the integers mean, whatever made them.
+        # The scale of a folded dequantize holds, whichever quantize made the integers.
         if found is not None and self.port.scale is None:
             self.port = replace(self.port, scale=found.scale, zero_point=found.zero_point)
 
@@ -251,7 +257,7 @@ class _Output:
         call = graph.call(source, "permute_dims")
         if call is None or call.attrs.axes is None:
             return source
-        # The result's axis k is the inner tensor's axis axes[k]; the port counts the other way.
+        # Axis k of the result is axis axes[k] of the inner tensor; a port holds the inverse.
         axes = [int(a) for a in call.attrs.axes]
         inverse = tuple(axes.index(a) for a in range(len(axes)))
         inner = graph.source(call.args[0])

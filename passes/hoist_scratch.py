@@ -1,4 +1,4 @@
-"""HoistScratch: buffers that TVM's own kernels allocate become memory the planner knows."""
+"""HoistScratch: buffers inside TVM's kernels become tensors that PlanMemory places."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class HoistScratch:
         t = call_tir(softmax, (x,), out_ty=[y, e]); y = t[0]        softmax(x, y, e): ...
 
     Requires: kernels as LegalizeOps makes them, called by call_tir.
-    Ensures: no kernel of main allocates a buffer at its root, so that in C none of them puts a
+    Ensures: no kernel of main allocates a buffer in its root block, so that no C function puts a
     tensor on the stack.
-    Does nothing when: no kernel allocates; tvm_tiny's row kernels hold a few scalars only.
+    Does nothing when: no kernel allocates; tvm_tiny's row kernels have a few local scalars only.
     """
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
@@ -46,7 +46,7 @@ def _root(function: tirx.PrimFunc) -> s_tir.SBlock | None:
 
 
 def _allocated(function: tirx.PrimFunc) -> list[tirx.Var]:
-    """Buffers allocated by the root block."""
+    """Buffers that the root block allocates."""
     root = _root(function)
     return list(root.alloc_buffers) if root is not None else []
 
@@ -72,7 +72,7 @@ def _with_parameters(function: tirx.PrimFunc) -> tirx.PrimFunc:
 
 @mutator
 class _Hoist(PyExprMutator):
-    """Calls the hoisted kernels with room for their buffers."""
+    """Replaces calls of kernels by calls that pass their buffers, too."""
 
     def __init__(self, mod: IRModule, hoisted: dict[GlobalVar, tirx.PrimFunc]) -> None:
         super().__init__(mod)

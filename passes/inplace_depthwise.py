@@ -1,4 +1,4 @@
-"""InplaceDepthwise: depthwise convolutions over their own input, a channel's plane at a time."""
+"""InplaceDepthwise: depthwise convolutions write over their input, one channel at a time."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ class InplaceDepthwise:
 
     Before::
 
-        y = tvm_tiny.qconv2d(x, w, ..., groups=C)               # y lies over x, some rows apart
+        y = tvm_tiny.qconv2d(x, w, ..., groups=C)       # y overlaps x but for some rows
 
     After::
 
-        y = tvm_tiny.qdepthwise_planes(x, w, ...)               # y lies over x, with a plane [H, W]
+        y = tvm_tiny.qdepthwise_planes(x, w, ...)       # y is at x, beside a scratch plane [H, W]
 
-    A row kernel's result stays about a row of all channels behind its input; a plane of one
-    channel is smaller where the image is small and deep. The price is one more copy of the input.
-    always: also where it is not.
+    The result of a row kernel has to stay about one row of all channels away from its input. A
+    plane of one channel is smaller where the image is small and deep; but the input is copied once
+    more. After MCUNet (Lin et al., NeurIPS 2020, section 3.2).
 
-    Requires: integer operators in main; not for operators that are to stream.
-    Ensures: the same bytes; result and input of such an operator have the same memory.
-    Does nothing when: no depthwise convolution of equal shapes is the only reader of its input,
-    or all of them take less as they are. Inputs of the model are left alone.
+    Options:
+        always (bool): also where the plane is not smaller.
+
+    Requires: integer operators in main; a replaced operator cannot become part of a stage.
+    Ensures: the same bytes; result and input of a replaced operator have the same memory.
+    Does nothing when: no depthwise convolution with input and output of one shape is the only
+    reader of its input, or none takes less memory this way. Inputs of the model are never
+    overwritten.
     """
 
     def __init__(self, always: bool = False) -> None:
@@ -70,7 +74,7 @@ class InplaceDepthwise:
 
 
 def _readers(main: relax.Function) -> Counter[Expr]:
-    """How many read each tensor that main makes; being a result counts as well."""
+    """The number of readers of each tensor that main computes; being a result counts as one."""
     made = {b.var for b in bindings_of(main)}
     used = [a for b in bindings_of(main) for a in relax.analysis.free_vars(b.value)]
     return Counter(a for a in [*used, *results_of(main)] if a in made)

@@ -1,4 +1,7 @@
-"""Operators with axes: the axes move with the data."""
+"""Handlers of operators with axes: the axes move with the data.
+
+Each handler gives the operator on NHWC data, or None where it has to stay in its declared layout.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from .values import MOVED, TO_NHWC, AnyValue, Value, image, ints, is_constant, m
 
 
 def reduction(emitter: Emitter, call: Any) -> Value | None:
-    """mean, sum, max, min, argmax: in NHWC unless the axes that stay would change their order."""
+    """A reduction in NHWC, unless the remaining axes would change their order.
+
+    Covers mean, sum, max, min, argmax and argmin.
+    """
     data = emitter.find(call.args[0])
     if not data.has_nhwc or call.attrs.axis is None:
         return None
@@ -32,7 +38,7 @@ def reduction(emitter: Emitter, call: Any) -> Value | None:
 
 
 def _reordered(emitter: Emitter, result: Any, call: Any) -> Any:
-    """`result`, reshaped where axes of size 1 stand in another order."""
+    """`result`, reshaped to the declared shape where axes of size 1 are in another order."""
     wanted = shape_of(call)
     bound = emitter.normalize(result)
     if shape_of(bound) == wanted:
@@ -41,7 +47,7 @@ def _reordered(emitter: Emitter, result: Any, call: Any) -> Any:
 
 
 def softmax(emitter: Emitter, call: Any) -> Value | None:
-    """softmax, log_softmax: along the same axis, wherever it lies."""
+    """A softmax or log_softmax along the same axis, at its position in NHWC."""
     data = emitter.find(call.args[0])
     if not data.has_nhwc:
         return None
@@ -51,7 +57,10 @@ def softmax(emitter: Emitter, call: Any) -> Value | None:
 
 
 def concat(emitter: Emitter, call: Any) -> Value | None:
-    """In NHWC if any part is there; constants keep all their axes."""
+    """A concatenation in NHWC, if any part is in NHWC already.
+
+    Constant parts keep all their axes: they do not broadcast.
+    """
     if not isinstance(call.args[0], relax.Tuple):
         return None
     values = [emitter.find(field) for field in call.args[0].fields]
@@ -65,12 +74,12 @@ def concat(emitter: Emitter, call: Any) -> Value | None:
 
 
 def _whole_constant(emitter: Emitter, value: AnyValue) -> Any:
-    """A constant in NHWC with all its axes (`moved_constant` drops those that broadcast)."""
+    """A constant in NHWC with all its axes; `moved_constant` would drop those that broadcast."""
     return emitter.emit(emitter.to_nhwc(emitter.plain(value), value.rank))
 
 
 def split(emitter: Emitter, call: Any) -> Value | None:
-    """In NHWC where the data is; the result is a tuple."""
+    """A split in NHWC where the data is in NHWC; the result is a tuple."""
     data = emitter.find(call.args[0])
     if not data.has_nhwc:
         return None
@@ -81,7 +90,7 @@ def split(emitter: Emitter, call: Any) -> Value | None:
 
 
 def pad(emitter: Emitter, call: Any) -> Value | None:
-    """In NHWC where the data is."""
+    """A pad in NHWC where the data is in NHWC."""
     data = emitter.find(call.args[0])
     if not data.has_nhwc:
         return None
@@ -93,7 +102,10 @@ def pad(emitter: Emitter, call: Any) -> Value | None:
 
 
 def take(emitter: Emitter, call: Any) -> Value | None:
-    """A gather stays in NHWC if its data is and a vector of indices keeps the rank."""
+    """A gather in NHWC, for data in NHWC and a vector of indices.
+
+    Indices of another rank would change the rank of the result.
+    """
     data = emitter.find(call.args[0])
     if not data.has_nhwc or call.attrs.axis is None or len(call.args[1].ty.shape) != 1:
         return None
@@ -103,7 +115,7 @@ def take(emitter: Emitter, call: Any) -> Value | None:
 
 
 def tile(emitter: Emitter, call: Any) -> Value | None:
-    """The result stays in NHWC if the data is and keeps its rank."""
+    """A tile in NHWC, where the data is in NHWC and the result has its rank."""
     data, repeats = emitter.find(call.args[0]), ints(call.attrs.repeats)
     if not data.has_nhwc or len(repeats) > data.rank:
         return None
@@ -112,7 +124,7 @@ def tile(emitter: Emitter, call: Any) -> Value | None:
 
 
 def broadcast_to(emitter: Emitter, call: Any) -> Value | None:
-    """The result stays in NHWC if the data is and keeps its rank."""
+    """A broadcast_to in NHWC, where the data is in NHWC and the result has its rank."""
     data, shape = emitter.find(call.args[0]), image(shape_of(call))
     if not data.has_nhwc or len(shape_of(call)) != data.rank:
         return None
@@ -120,7 +132,7 @@ def broadcast_to(emitter: Emitter, call: Any) -> Value | None:
 
 
 def strided_slice(emitter: Emitter, call: Any) -> Value | None:
-    """In NHWC where the data is."""
+    """A strided slice in NHWC where the data is in NHWC."""
     data = emitter.find(call.args[0])
     if not data.has_nhwc:
         return None

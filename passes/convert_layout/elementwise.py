@@ -1,4 +1,4 @@
-"""Quantize, dequantize, and operators on single elements."""
+"""Handlers of quantize, dequantize and elementwise operators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from .values import AnyValue, Dequantized, Value, is_constant, moved_axis, shape
 
 
 def dequantize(emitter: Emitter, call: Any) -> AnyValue | None:
-    """Not emitted here: every use emits its own. None for scales that are not constant."""
+    """A dequantize that each of its users will emit for itself.
+
+    None where scale or zero point is not constant.
+    """
     source = emitter.find(call.args[0])
     if isinstance(source, Dequantized):
         return None
@@ -33,7 +36,7 @@ def dequantize(emitter: Emitter, call: Any) -> AnyValue | None:
 
 
 def quantize(emitter: Emitter, call: Any) -> Value | None:
-    """One scale and zero point, in the layout the value has; None for several."""
+    """A quantize by one scale, in the layout that the value has; None for several scales."""
     value = emitter.find(call.args[0])
     scale, zero_point = call.args[1:3]
     if any(int(np.prod(part.ty.shape, initial=1)) != 1 for part in (scale, zero_point)):
@@ -50,7 +53,7 @@ def quantize(emitter: Emitter, call: Any) -> Value | None:
 
 
 def without_axes(emitter: Emitter, call: Any) -> Value | None:
-    """Operators without axes: run in NHWC if any operand is there and all can be."""
+    """An elementwise operator in NHWC, if one operand is in NHWC and all others can be."""
     operands = [a for a in call.args if isinstance(a, (relax.Var, tvm.ir.GenericConst))]
     values = [emitter.find(operand) for operand in operands]
     if not any(value.has_nhwc for value in values):
@@ -67,7 +70,7 @@ def without_axes(emitter: Emitter, call: Any) -> Value | None:
 
 
 def prelu(emitter: Emitter, call: Any) -> Value | None:
-    """One slope a channel, wherever the channels lie."""
+    """A PReLU in NHWC, with its slopes along the moved channel axis."""
     data = emitter.find(call.args[0])
     if not data.has_nhwc:
         return None

@@ -1,4 +1,4 @@
-"""Bindings of the new function, and every value in the layout that is asked for."""
+"""The emitter of the new function's bindings, which gives each value in either layout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .values import (
 
 
 class Emitter:
-    """Collects the new bindings; knows what stands for each variable of the old function."""
+    """Collects the new bindings, and the new value of each variable of the old function."""
 
     def __init__(self) -> None:
         self._builder = relax.BlockBuilder()
@@ -33,11 +33,11 @@ class Emitter:
         self.values: dict[Any, AnyValue] = {}
 
     def normalize(self, expr: Any) -> Any:
-        """`expr` with its type, not bound to a variable."""
+        """`expr` with its type inferred, not bound to a variable."""
         return self._builder.normalize(expr)
 
     def emit(self, call: Any, name: str = "", *, output: bool = False) -> Any:
-        """Bind `call`; `output` variables stay visible behind the dataflow block."""
+        """Bind `call` to a variable; with `output` to one visible outside the dataflow block."""
         expr = self.normalize(call)
         kind = relax.Var if output else relax.DataflowVar
         var = kind(name or f"v{len(self.bindings)}", expr.ty)
@@ -45,7 +45,7 @@ class Emitter:
         return var
 
     def find(self, expr: Any) -> AnyValue:
-        """The new value that stands for an operand of the old function."""
+        """The new value of an operand of the old function."""
         if isinstance(expr, tvm.ir.GenericConst):
             return Constant(expr.value.numpy())
         return self.values[expr]
@@ -65,7 +65,10 @@ class Emitter:
         return _dequantize(self.plain(value.source), value, value.axis)
 
     def nhwc(self, value: AnyValue, rank: int = 4) -> Any:
-        """A value [N, C, H, W] or [N, C, L], or a constant that broadcasts to `rank`, in NHWC."""
+        """`value` in NHWC.
+
+        It is [N, C, H, W], [N, C, L], or a constant that broadcasts to a tensor of `rank` axes.
+        """
         if isinstance(value, Constant):
             return constant(moved_constant(value.array, rank=rank)[0])
         if isinstance(value, Dequantized):
@@ -82,7 +85,10 @@ class Emitter:
         return _dequantize(self.nhwc(value.source), value, axis)
 
     def to_nhwc(self, expr: Any, rank: int) -> Any:
-        """A call that gives `expr` in NHWC: a reshape where only axes of size 1 move."""
+        """A call that gives `expr` in NHWC.
+
+        It is a reshape where only axes of size 1 move, else a permute_dims.
+        """
         shape = image(shape_of(expr))
         moved = [shape[axis] for axis in TO_NHWC]
         if keeps_order(shape, TO_NHWC):
@@ -92,7 +98,7 @@ class Emitter:
         return relax.op.reshape(self.emit(relax.op.permute_dims(expr, (0, 2, 1))), moved)
 
     def to_plain(self, expr: Any, rank: int) -> Any:
-        """A call that gives `expr`, in NHWC, in its declared layout of so many axes."""
+        """A call that gives `expr`, which is in NHWC, in its declared layout of `rank` axes."""
         n, h, w, c = shape_of(expr)
         if keeps_order((n, h, w, c), TO_NCHW):
             return relax.op.reshape(expr, (n, c, h, w)[:rank])
@@ -101,7 +107,11 @@ class Emitter:
         return relax.op.permute_dims(self.emit(relax.op.reshape(expr, (n, h, c))), (0, 2, 1))
 
     def _moved(self, value: Value, expr: Any, move: Callable[[Any, int], Any]) -> Any:
-        """`expr`, a form of `value`, in the other; by an island of its own where quantized."""
+        """`expr`, which is `value` in one layout, moved to the other layout.
+
+        A quantized value is moved between a dequantize and a quantize of its own, so that
+        LowerQDQ finds a complete island.
+        """
         if value.quantized is None:
             return self.emit(move(expr, value.rank))
         scale, zero_point = value.quantized
@@ -116,6 +126,6 @@ def _dequantize(source: Any, value: Dequantized, axis: int) -> Any:
     return relax.op.dequantize(source, value.scale, value.zero_point, axis, dtype)
 
 
-# A handler makes a new value of an old call; None where the declared layout is right.
+# Gives the new value of an old call; None where the call stays in its declared layout.
 Handler: TypeAlias = Callable[[Emitter, Any], AnyValue | None]
 Handlers: TypeAlias = Mapping[str, Handler]

@@ -1,4 +1,4 @@
-"""The pass, and which operators it moves to NHWC."""
+"""The pass ConvertLayout, and the table of operators that it can move to NHWC."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ class ConvertLayout:
         a = R.nn.conv2d(dq(x_nhwc), dq(w: [O, KH, KW, I]), data_layout="NHWC", kernel_layout="OHWI")
         b = R.add(a, dq(bias: [O]))
 
-    A sequence [N, C, L] becomes the image [N, L, 1, C], so that one-dimensional operators are
-    two-dimensional ones and time passes row by row. Elementwise operators, pooling, resize and
-    operators with axes follow; constants are moved at compile time. Parameters and results keep
-    their declared layout behind one permute_dims each. What needs the declared order (reshape,
-    matmul) gets it from one permute_dims, in an island of its own where the value is quantized, or
-    from a reshape where only axes of size 1 move.
+    A sequence [N, C, L] becomes the image [N, L, 1, C]: one-dimensional operators become
+    two-dimensional ones, and each row is one point in time. Elementwise operators, pooling, resize
+    and operators with axes move along; constants are moved at compile time. Parameters and results
+    keep their declared layout, with one permute_dims each. An operator that needs the declared
+    order (reshape, matmul) reads it through one permute_dims, between a dequantize and a quantize
+    where the value is quantized, or through a reshape where only axes of size 1 move.
 
     Requires: static shapes; functions of plain bindings (others are left as they are).
-    Ensures: no operator in NCHW or NCW is left but conv2d_transpose, which Relax can legalize in
-        no other layout: it stands between two permute_dims. Every value is the same, moved.
+    Ensures: the only operator left in NCHW or NCW is conv2d_transpose, between two permute_dims,
+        since Relax can legalize it in no other layout. All values are the same, in a new order.
     Does nothing when: no layout-sensitive operator is in NCHW or NCW.
     """
 

@@ -13,14 +13,14 @@ from .emitter import Emitter, Handlers
 from .sensitive import names_nchw
 from .values import RANKS, Dequantized, Value, op_name, shape_of
 
-# Operators whose operand need not be in NHWC because their result is.
+# Operators whose operand may stay in the declared layout even if their result is in NHWC.
 REORDERING = tuple(
     f"relax.{name}" for name in ("permute_dims", "reshape", "squeeze", "expand_dims", "flatten")
 )
 
 
 class Rewriter:
-    """Rebuilds one function; `handlers` say, by operator name, what follows into NHWC."""
+    """Rebuilds one function; handlers: operator name -> the handler that moves it to NHWC."""
 
     def __init__(self, function: Any, handlers: Handlers) -> None:
         self._function = function
@@ -50,7 +50,7 @@ class Rewriter:
     # The function's edges.
 
     def _permute_parameters(self, bindings: list[Any]) -> None:
-        """One permute_dims at the start for each parameter that reaches a sensitive operator."""
+        """Move each parameter that reaches a layout-sensitive operator, once, at the start."""
         wanted: set[Any] = set()
         for binding in reversed(bindings):
             name = op_name(binding.value)
@@ -66,7 +66,7 @@ class Rewriter:
                 self._emitter.values[param] = Value(param, nhwc, rank=rank)
 
     def _result(self, expr: Any) -> Any:
-        """A result in its declared layout, bound to a variable that outlives the block."""
+        """A result in its declared layout, in a variable visible outside the dataflow block."""
         emitter = self._emitter
         value = emitter.find(expr)
         name = expr.name if isinstance(expr, relax.Var) else ""
@@ -111,7 +111,7 @@ class Rewriter:
             result.rank = len(shape_of(value))
 
     def _copy(self, value: Any) -> Any:
-        """An operation copied onto operands in their declared layouts, as a new expression."""
+        """An expression on the new operands, all in their declared layouts."""
         if isinstance(value, relax.Call):
             return relax.Call(
                 value.op, [self._argument(arg) for arg in value.args], value.attrs, value.ty_args
@@ -128,7 +128,7 @@ class Rewriter:
         return arg
 
     def _name_last(self, result: Value, name: str, *, output: bool) -> None:
-        """Bind what a handler returned (a call, or a variable it knows) under the old name."""
+        """Bind the call that a handler returned under the old name; keep a variable as it is."""
         for form in ("plain", "nhwc"):
             expr = getattr(result, form)
             if expr is not None and not isinstance(expr, relax.Var):
@@ -136,7 +136,7 @@ class Rewriter:
 
 
 def _operands(call: Any) -> list[Any]:
-    """Variables a call reads, also inside tuples."""
+    """Variables that a call reads, inside tuples too."""
     found = []
     for arg in call.args:
         fields = arg.fields if isinstance(arg, relax.Tuple) else [arg]

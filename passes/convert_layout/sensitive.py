@@ -1,4 +1,4 @@
-"""Which operators name the layout of their data, and whether that is NCHW or NCW."""
+"""The operators that have a layout attribute, and whether it is NCHW or NCW."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONVOLUTIONS = ("relax.nn.conv1d", "relax.nn.conv2d")
 TRANSPOSED = ("relax.nn.conv1d_transpose", "relax.nn.conv2d_transpose")
 POOLS = tuple(f"relax.nn.{kind}_pool{rank}d" for kind in ("max", "avg") for rank in (1, 2))
 ADAPTIVE = ("relax.nn.adaptive_avg_pool1d", "relax.nn.adaptive_avg_pool2d")
-# The attribute in which each names it.
+# Operator -> the attribute that holds the layout of its data.
 SENSITIVE: dict[str, str] = {
     **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), "data_layout"),
     **dict.fromkeys((*POOLS, *ADAPTIVE, "relax.image.resize2d"), "layout"),
@@ -26,7 +26,10 @@ def names_nchw(value: Any) -> bool:
 
 
 def is_nchw(function: Any) -> bool:
-    """Whether a function of plain bindings has an operator in NCHW that can be in NHWC."""
+    """Whether a function has an operator in NCHW that can be in NHWC.
+
+    False for a function with bindings of other kinds than variables to values.
+    """
     bound: dict[Any, Any] = {}
     found = False
     for block in function.body.blocks:
@@ -39,7 +42,7 @@ def is_nchw(function: Any) -> bool:
 
 
 def _can_move(value: Any, bound: dict[Any, Any]) -> bool:
-    """A transposed convolution behind a permute_dims to NCHW is where it should be."""
+    """Whether an operator in NCHW can move; a transposed convolution already moved cannot."""
     if not names_nchw(value):
         return False
     source = bound.get(value.args[0])

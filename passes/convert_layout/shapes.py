@@ -1,4 +1,4 @@
-"""Operators that rename or reorder axes."""
+"""Handlers of reshapes and of explicit transposes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ from .values import (
 
 
 def reshape(emitter: Emitter, call: Any) -> AnyValue | None:
-    """reshape, squeeze, expand_dims, flatten: constants at compile time; NHWC where order stays."""
+    """A reshape of any name: of constants at compile time, in NHWC where the order allows it.
+
+    Covers reshape, squeeze, expand_dims and flatten.
+    """
     value = emitter.find(call.args[0])
     shape, wanted = shape_of(call.args[0]), shape_of(call)
     if is_constant(value):
@@ -34,7 +37,7 @@ def reshape(emitter: Emitter, call: Any) -> AnyValue | None:
     if not value.has_nhwc:
         return None
     if len(wanted) in RANKS and wanted[:2] == shape[:2]:
-        # Rows and columns are divided anew: in NHWC, too, where the channels stay the last axis.
+        # Only [H, W] is reshaped. In NHWC that is a reshape, too, since the channels stay last.
         n, c, h, w = image(wanted)
         return Value(nhwc=relax.op.reshape(emitter.nhwc(value), (n, h, w, c)))
     if keeps_order(image(shape), TO_NHWC):
@@ -60,7 +63,10 @@ def _reshaped_constant(value: AnyValue, shape: tuple[int, ...]) -> AnyValue | No
 
 
 def permute_dims(emitter: Emitter, call: Any) -> AnyValue | None:
-    """An explicit transpose: it may be the one to or from NHWC, and then costs nothing."""
+    """An explicit transpose, composed with the move to or from NHWC.
+
+    Where the model transposes to or from NHWC itself, nothing is left to do.
+    """
     value = emitter.find(call.args[0])
     rank = value.rank
     if rank not in RANKS or is_constant(value):
@@ -80,7 +86,7 @@ def permute_dims(emitter: Emitter, call: Any) -> AnyValue | None:
 
 
 def _sequence(emitter: Emitter, value: AnyValue, axes: tuple[int, ...]) -> Value | None:
-    """[N, C, L] as [N, L, C] and back: the same bytes where the first is in NHWC."""
+    """A transpose between [N, C, L] and [N, L, C] as a reshape of [N, L, 1, C]; else None."""
     if axes != (0, 2, 1):
         return None
     if value.has_nhwc:

@@ -1,4 +1,4 @@
-"""Values of a function while it is rewritten to NHWC, and how their axes move."""
+"""Values of a function during its rewrite to NHWC, and how their axes move."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import tvm
 from tvm import relax
 
 TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
-# Where each axis of NCHW (or OIHW) lies in NHWC (or OHWI), and each of NCL: see `image`.
+# MOVED[k] is the position in NHWC (OHWI) of axis k of NCHW (OIHW), or of NCL (see `image`).
 MOVED = (0, 3, 1, 2)
-# Ranks that have a form in NHWC.
+# Ranks of tensors that can be moved to NHWC.
 RANKS = (3, 4)
 
 
 @dataclass(eq=False)
 class Value:
-    """A computed value: as declared, permuted to NHWC, or both.
+    """A computed value, in its declared layout (`plain`), in NHWC, or in both.
 
-    quantized: scale, zero point. rank: as declared; [N, C, L] is [N, L, 1, C] in NHWC.
+    quantized: its scale and zero point, or None. rank: the declared one; a tensor [N, C, L] is
+    [N, L, 1, C] in NHWC.
     """
 
     plain: Any = None
@@ -31,13 +32,13 @@ class Value:
 
     @property
     def has_nhwc(self) -> bool:
-        """Whether the value exists in NHWC already."""
+        """Whether the value is already in NHWC."""
         return self.nhwc is not None
 
 
 @dataclass(eq=False)
 class Constant:
-    """A constant, as declared."""
+    """A constant in its declared layout."""
 
     array: Any
     has_nhwc = False
@@ -50,7 +51,7 @@ class Constant:
 
 @dataclass(eq=False)
 class Dequantized:
-    """A dequantize not yet emitted: every use emits its own."""
+    """A dequantize that is not emitted yet; each of its users emits one."""
 
     source: Value | Constant
     scale: Any
@@ -60,7 +61,7 @@ class Dequantized:
 
     @property
     def has_nhwc(self) -> bool:
-        """Whether what is dequantized exists in NHWC already."""
+        """Whether the quantized tensor is already in NHWC."""
         return self.source.has_nhwc
 
     @property
@@ -80,12 +81,15 @@ def is_constant(value: AnyValue) -> bool:
 
 
 def constant(array: Any) -> Any:
-    """An array as a Relax constant of its own type (TVM alone makes int32 of int64)."""
+    """An array as a Relax constant of its own element type.
+
+    Without a type, `relax.const` turns int64 into int32.
+    """
     return relax.const(array, str(array.dtype))
 
 
 def op_name(value: Any) -> str:
-    """The operator's full name; empty where `value` calls none."""
+    """The full name of the operator that `value` calls; empty where it calls none."""
     is_operator = isinstance(value, relax.Call) and isinstance(value.op, tvm.ir.Op)
     return str(value.op.name) if is_operator else ""
 
@@ -97,17 +101,20 @@ def ints(values: Any) -> tuple[int, ...]:
 
 
 def shape_of(expr: Any) -> tuple[int, ...]:
-    """The static shape of an expression that has its type."""
+    """The static shape of an expression whose type is inferred."""
     return tuple(int(dim) for dim in expr.ty.shape)
 
 
 def moved_axis(axis: int, rank: int) -> int:
-    """Where an axis, counted from either end, of a tensor of so many axes lies in NHWC."""
+    """The position in NHWC of an axis of a tensor with `rank` axes.
+
+    axis: from 0, or negative, counted from the end.
+    """
     return MOVED[int(axis) % rank]
 
 
 def image(shape: Sequence[int]) -> tuple[int, ...]:
-    """[N, C, H, W] as it is; [N, C, L] as [N, C, L, 1], so that time passes row by row."""
+    """A shape as that of an image: [N, C, L] becomes [N, C, L, 1], so that each row is a time."""
     return (*shape, *[1] * (4 - len(shape)))
 
 
@@ -118,9 +125,10 @@ def keeps_order(shape: Sequence[int], order: Sequence[int]) -> bool:
 
 
 def moved_constant(array: Any, axis: int = -1, rank: int = 4) -> tuple[Any, int]:
-    """A constant that broadcasts in NCHW or NCL, in NHWC, and where its quantization axis went.
+    """A constant that broadcasts in NCHW or NCL, in NHWC, and its new quantization axis.
 
-    int32 constants are biases: of [1, 1, 1, C] only [C] is kept, axis 0.
+    int32 constants are biases: [1, 1, 1, C] becomes [C] with axis 0. A negative axis (one scale)
+    stays.
     """
     if array.size == 1:
         return (array.reshape(()) if axis < 0 else array.reshape(-1)), (axis if axis < 0 else 0)

@@ -1,6 +1,6 @@
-"""Convolutions, pooling and resize: what names its layout.
+"""Handlers of the operators that have a layout: convolutions, pooling and resize.
 
-One-dimensional operators become the two-dimensional ones of an image of one column.
+One-dimensional operators become two-dimensional ones on images of one column.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ LAYOUTS = {"NCHW": "OIHW", "NCW": "OIW"}
 
 
 def _pair(values: Any, fill: int = 1) -> tuple[int, ...]:
-    """Extents of both axes of a window; one axis is the first."""
+    """(height, width) of a window attribute; a one-dimensional one gets `fill` for its width."""
     given = ints(values)
     return given if len(given) == 2 else (*given, fill)
 
 
 def _pads(attrs: Any) -> tuple[int, ...]:
-    """(top, left, bottom, right) of one axis's (before, after) too."""
+    """(top, left, bottom, right); a one-dimensional (before, after) pads top and bottom."""
     given = ints(attrs.padding)
     return given if len(given) == 4 else (given[0], 0, given[-1], 0)
 
 
 def conv(emitter: Emitter, call: Any) -> Value | None:
-    """conv1d, conv2d: data to NHWC, kernel to OHWI."""
+    """A conv1d or conv2d as a conv2d of NHWC data and an OHWI kernel."""
     attrs = call.attrs
     if LAYOUTS.get(str(attrs.data_layout)) != str(attrs.kernel_layout):
         return None
@@ -51,7 +51,10 @@ def conv(emitter: Emitter, call: Any) -> Value | None:
 
 
 def conv_transpose(emitter: Emitter, call: Any) -> Value | None:
-    """conv1d_transpose, conv2d_transpose between two permute_dims: Relax knows it in NCHW only."""
+    """A conv1d_transpose or conv2d_transpose, in NCHW between two permute_dims.
+
+    Relax can legalize it in NCHW only.
+    """
     attrs = call.attrs
     if str(attrs.data_layout) not in LAYOUTS:
         return None
@@ -73,7 +76,7 @@ def conv_transpose(emitter: Emitter, call: Any) -> Value | None:
 
 
 def _kernel(emitter: Emitter, expr: Any) -> Any:
-    """A kernel [O, I, KH, KW] or [O, I, K] as [O, KH, KW, I]."""
+    """A convolution's kernel [O, I, KH, KW] or [O, I, K] as [O, KH, KW, I]."""
     value = emitter.find(expr)
     source = value.source if isinstance(value, Dequantized) else value
     if not isinstance(source, Constant):
@@ -87,7 +90,7 @@ def _kernel(emitter: Emitter, expr: Any) -> Any:
 
 
 def _plain_kernel(emitter: Emitter, expr: Any) -> Any:
-    """A kernel [I, O, KH, KW] or [I, O, K] as [I, O, KH, KW]."""
+    """A transposed convolution's kernel [I, O, KH, KW] or [I, O, K] as [I, O, KH, KW]."""
     value = emitter.find(expr)
     if isinstance(value, Dequantized) and isinstance(value.source, Constant):
         array = value.source.array
@@ -105,7 +108,7 @@ _POOLS: dict[str, Callable[..., Any]] = {
 
 
 def pool(emitter: Emitter, call: Any) -> Value | None:
-    """max_pool1d, max_pool2d, avg_pool1d, avg_pool2d."""
+    """A max_pool or avg_pool of one or two dimensions as a two-dimensional one in NHWC."""
     attrs = call.attrs
     if str(attrs.layout) not in LAYOUTS:
         return None
@@ -124,7 +127,7 @@ def pool(emitter: Emitter, call: Any) -> Value | None:
 
 
 def adaptive_pool(emitter: Emitter, call: Any) -> Value | None:
-    """adaptive_avg_pool1d, adaptive_avg_pool2d: their windows follow from the extents."""
+    """An adaptive_avg_pool of one or two dimensions as a two-dimensional one in NHWC."""
     if str(call.attrs.layout) not in LAYOUTS:
         return None
     size = None if call.attrs.output_size is None else _pair(call.attrs.output_size)
@@ -133,7 +136,7 @@ def adaptive_pool(emitter: Emitter, call: Any) -> Value | None:
 
 
 def resize2d(emitter: Emitter, call: Any) -> Value | None:
-    """image.resize2d, by the same rules along height and width."""
+    """An image.resize2d in NHWC, with all its other attributes unchanged."""
     attrs = call.attrs
     if str(attrs.layout) != "NCHW":
         return None
