@@ -30,8 +30,7 @@ class CopyTensors:
     A copy may overlap its source, some bytes above or below it. So a tensor can first lie where
     the stage that computes it has room, and then where the stage that reads it has room.
 
-    Options:
-        names (collection of str): the tensors to copy.
+    names: the tensors to copy.
 
     Requires: integer operators in main.
     Ensures: the same bytes at all outputs.
@@ -59,7 +58,7 @@ class CopyTensors:
 
 
 def copied(network: Network, partition: Partition) -> Iterator[tuple[str, Partition]]:
-    """Names of tensors that may be copied between two steps, and the partition with that copy.
+    """Yield each tensor that may be copied between two steps, and the partition with it.
 
     Only `ranges` and `forms` of such a partition are valid; its bytes have to be found again.
     """

@@ -29,8 +29,7 @@ class FoldEdges:
 
     Main's attribute `tvm_tiny.interface` records both forms and the quantization.
 
-    Options:
-        fold (bool): False leaves the edges as they are and sets the attribute only.
+    fold: False leaves the model's own inputs and outputs.
 
     fold: False leaves the model's own inputs and outputs.
 
@@ -107,7 +106,7 @@ class _Graph:
         return value if is_call else None
 
     def source(self, expr: Expr) -> Expr:
-        """`expr` behind plain renamings."""
+        """The variable that `expr` is a renaming of, or `expr` itself."""
         while isinstance(self.value.get(expr), relax.Var):
             expr = self.value[expr]
         return expr

@@ -22,7 +22,7 @@ Changes = dict[relax.Var, Expr]
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.FuseOperators")
 class FuseOperators:
-    """Fuse integer operators where one operator gives the same bytes as two.
+    """Replace two integer operators by one where that gives the same bytes.
 
     Before::
 
@@ -33,10 +33,9 @@ class FuseOperators:
         qconv2d(x, ..., padding=...); qadd(a, b, act_min=..., act_max=...); transpose(x)
 
     Requires: one function "main" of integer operators, as LowerQDQ leaves it.
-    Ensures: the same results; chains of transposes and reshapes are one transpose, see
-    `merge_moves`; no pair that a rule below matches is left. What computes a tensor
-    that is read elsewhere too stays. A table that requantizes a convolution stays: it rounds
-    twice, and one multiplier would not.
+    Ensures: the same bytes at all outputs; a chain of transposes and reshapes is one transpose
+    (see `merge_moves`). An operator whose result another operator reads, too, is not fused, nor a
+    table that requantizes a convolution's result: two roundings differ from one.
     Does nothing when: no rule matches.
     """
 
@@ -61,7 +60,7 @@ class FuseOperators:
 
 
 class _Graph:
-    """Main's variables, the values they have by now, and who reads them."""
+    """Main's variables, their current values, and their users."""
 
     def __init__(self, main: relax.Function) -> None:
         self.values: dict[relax.Var, Expr] = {b.var: b.value for b in bindings_of(main)}
@@ -70,7 +69,7 @@ class _Graph:
         self._users = self._find_users()
 
     def change(self) -> bool:
-        """Apply every rule to every variable once; True where a value changed."""
+        """Apply every rule to every variable once; return whether a value changed."""
         before = dict(self.values)
         for var in before:
             for rule in _RULES:
@@ -84,23 +83,23 @@ class _Graph:
         return again
 
     def call(self, expr: Expr, *names: str) -> Call | None:
-        """The call of one of the operators `names` that a variable stands for, if it is one."""
+        """The value of a variable, where it calls one of `names`; else None."""
         value = self.values.get(self.source(expr)) if isinstance(expr, relax.Var) else None
         is_match = isinstance(value, Call) and getattr(value.op, "name", "") in names
         return value if is_match else None
 
     def source(self, expr: Expr) -> Expr:
-        """`expr` behind plain renamings."""
+        """The variable that `expr` is a renaming of, or `expr` itself."""
         while isinstance(self.values.get(expr), relax.Var):
             expr = self.values[expr]
         return expr
 
     def users(self, var: Expr) -> list[relax.Var]:
-        """Variables whose values read `var`, once for each time; results of main read too."""
+        """The variables whose values read `var`, once per read, results of main included."""
         return self._users.get(self.source(var), [])
 
     def only_user(self, var: Expr) -> bool:
-        """True where a tensor is read once."""
+        """Whether `var` is read exactly once."""
         return len(self.users(var)) == 1
 
     def _find_users(self) -> dict[Expr, list[relax.Var]]:
@@ -138,16 +137,16 @@ def _attributes(call: Call) -> dict[str, object]:
 
 
 def _replaced(call: Call, args: list[Expr], **attrs: object) -> Call:
-    """The same operator on other operands and with some attributes changed."""
+    """A copy of `call` with operands `args` and some attributes changed."""
     return ops.call(call.op.name.removeprefix("tvm_tiny."), args, **_attributes(call) | attrs)
 
 
-# Attribute of the consumer that a padding's value must equal; None: the lowest value.
+# Consumer -> its attribute that the value of the padding must equal; None means -128.
 _PADDED = {"tvm_tiny.qconv2d": "x_zp", "tvm_tiny.qmax_pool2d": None}
 
 
 def _pad(graph: _Graph, var: relax.Var) -> Changes:
-    """qconv2d(pad(x)) and qmax_pool2d(pad(x)), padded in height and width -> padding."""
+    """qconv2d(pad(x)), qmax_pool2d(pad(x)) -> their own padding in height and width."""
     pad = graph.call(var, "tvm_tiny.pad")
     users = graph.users(var)
     if pad is None or not users or not _is_spatial(pad):
@@ -181,7 +180,7 @@ _IDENTITY = np.arange(-128, 128)
 
 
 def _clamp(graph: _Graph, var: relax.Var) -> Changes:
-    """lut(x) that only limits x -> act_min and act_max of the operator that computes x."""
+    """A lut that only limits x -> act_min, act_max of the producer of x."""
     lut = graph.call(var, "tvm_tiny.lut")
     table = int8_table(lut) if lut is not None else None
     if lut is None or table is None or not graph.only_user(lut.args[0]):
@@ -214,7 +213,7 @@ def _tables(graph: _Graph, var: relax.Var) -> Changes:
     return {var: ops.call("lut", [inner.args[0], constant(composed, "int8")])}
 
 
-# Operators of one tensor that move its values and do not care which they are.
+# Operators that move the values of one tensor, whatever these are.
 _MOVES = ("relax.reshape", "tvm_tiny.copy", "tvm_tiny.strided_slice", "tvm_tiny.transpose")
 
 

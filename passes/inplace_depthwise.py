@@ -31,8 +31,7 @@ class InplaceDepthwise:
     plane of one channel is smaller where the image is small and deep; but the input is copied once
     more. After MCUNet (Lin et al., NeurIPS 2020, section 3.2).
 
-    Options:
-        always (bool): also where the plane is not smaller.
+    always: replace operators even where the plane is not smaller.
 
     Requires: integer operators in main; a replaced operator cannot become part of a stage.
     Ensures: the same bytes; result and input of a replaced operator have the same memory.
@@ -74,7 +73,7 @@ class InplaceDepthwise:
 
 
 def _readers(main: relax.Function) -> Counter[Expr]:
-    """The number of readers of each tensor that main computes; being a result counts as one."""
+    """The number of readers of each tensor that main computes; main's result is one."""
     made = {b.var for b in bindings_of(main)}
     used = [a for b in bindings_of(main) for a in relax.analysis.free_vars(b.value)]
     return Counter(a for a in [*used, *results_of(main)] if a in made)

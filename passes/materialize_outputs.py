@@ -1,4 +1,4 @@
-"""MaterializeOutputs: every output is computed by a step of its own."""
+"""MaterializeOutputs: every output is the result of an operator of its own."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class MaterializeOutputs:
         main(x): return (copy(reshape(x)), y, copy(y))
 
     Requires: one function "main".
-    Ensures: no two outputs share memory, and none is an input or a constant, so that each may
-    be a buffer of the caller's.
+    Ensures: no two outputs share memory, and none is an input or a constant, so that the caller
+    may pass a buffer for each.
     Does nothing when: this holds already.
     """
 
@@ -48,9 +48,10 @@ class MaterializeOutputs:
 
 
 def _memory(expr: Expr, values: Mapping[Expr, Expr]) -> tuple[Expr, int]:
-    """What computes `expr`, behind renamings and reshapes, and which of its results it is.
+    """The expression whose memory `expr` has, and which of its results it is.
 
-    Only what a step computes is a variable of `values`; inputs and constants are not.
+    Renamings, tuples and reshapes are followed. The expression is a key of `values` if an operator
+    computes it; inputs and constants are not.
     """
     position = 0
     while True:
@@ -75,7 +76,7 @@ def _with_copies(mod: IRModule, results: list[Expr], copies: list[int]) -> IRMod
     outputs = [copied[k].var if k in copied else r for k, r in enumerate(results)]
     body = relax.SeqExpr([block], outputs[0] if len(outputs) == 1 else relax.Tuple(outputs))
     extended = relax.Function(main.params, body, main.ret_ty, main.is_pure, main.attrs)
-    # rebuild_main normalizes the sketch above into a well-formed function.
+    # rebuild_main normalizes this sketch into a well-formed function.
     sketch = IRModule({**dict(mod.functions.items()), mod.get_global_var("main"): extended})
     return rebuild_main(sketch, main.params, {}, outputs)
 

@@ -20,19 +20,20 @@ from tvm_tiny.relax_rewrite import Binding, bindings_of, results_of, with_main
 
 ATTRIBUTE = "tvm_tiny.order"
 
-# A call -> {position of an argument: bytes of the result that may lie over it, if it dies there}.
+# Call -> {position of an argument: how many bytes of the result may overlap it}, where the call is
+# the argument's last reader.
 Overlap = Callable[[Call], Mapping[int, int]]
 
-# Number of a tensor; None where there is none; for a tuple a list.
+# The number of a tensor, None for a constant or shape, or a list of these for a tuple.
 Place: TypeAlias = "int | list[Place] | None"
 
 
 @dataclass(frozen=True)
 class OrderReport:
-    """Peaks of live bytes, tensors rounded up as in the arena.
+    """Peaks of live bytes, with tensors rounded up to the arena's alignment.
 
-    peak_before: in the order given. peak: in the order now. lower_bound: no order has a smaller
-    peak; equal to `peak` where the order is proven to be the best.
+    peak_before: of the given order. peak: of the order found. lower_bound: no order has a smaller
+    peak; where it equals `peak`, the order is proven to be optimal.
     """
 
     peak_before: int
@@ -41,22 +42,22 @@ class OrderReport:
 
     @property
     def gap(self) -> int:
-        """How much smaller the peak of another order might be at most, in bytes."""
+        """The bytes by which another order might be better, at most."""
         return self.peak - self.lower_bound
 
     def to_json(self) -> str:
-        """As the attribute's text."""
+        """The report as the text of the attribute."""
         return json.dumps(asdict(self))
 
     @staticmethod
     def from_json(text: str) -> OrderReport:
-        """From the attribute's text."""
+        """The report that the text of the attribute holds."""
         return OrderReport(**{str(k): int(v) for k, v in json.loads(text).items()})
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.MemoryAwareSchedule")
 class MemoryAwareSchedule:
-    """Reorder main's operators so that the peak of live bytes is the least; record the peaks.
+    """Reorder main's operators so that the peak of live bytes is least.
 
     Before::
 
@@ -66,15 +67,19 @@ class MemoryAwareSchedule:
 
         main(x): a = qconv2d(x); c = pool(a); b = qconv2d(x); d = pool(b); return qadd(c, d)
 
-    Requires: one pure function "main" of plain bindings with constant shapes; each binding that is
-    no renaming and no reshape is a step of its own. UnsupportedError otherwise.
-    Ensures: the same bindings in an order whose peak is not larger than the given one's; main's
-    attribute `tvm_tiny.order` (an `OrderReport`) holds the peaks and what is proven.
-    Does nothing when: the given order is the best known; the attribute is set all the same.
+    io_in_arena: count inputs and outputs. overlap: function from a call to {position of an
+    argument: bytes of the result that may overlap it}, for a call that is the argument's last
+    reader; None allows no overlap. max_states: the number of states after which the search for the
+    optimum ends, see `tvm_tiny.planning.ordering.best_order`. seconds: the time after which it
+    ends; None sets no limit, any other makes the result depend on the machine's speed.
 
-    io_in_arena: count inputs and outputs. overlap: what the planner may lay over dying inputs.
-    max_states, seconds: limits of the search, see `tvm_tiny.planning.ordering.best_order`; with
-    `seconds` the result depends on the machine's speed.
+    Requires: one pure function "main" of plain bindings with constant shapes. A step is a binding
+    that is neither a renaming nor a reshape.
+    Ensures: the same bindings in an order whose peak is not larger than before; main's attribute
+    `tvm_tiny.order` (an `OrderReport`) holds the peaks and a lower bound of all orders.
+    Does nothing when: no better order is found, except for setting the attribute.
+    Raises: UnsupportedError where main is not pure, has a branch or match_cast, or has a tensor of
+    unknown size.
     """
 
     def __init__(
@@ -101,12 +106,12 @@ class MemoryAwareSchedule:
             main = _reordered(main, [reader.steps[k] for k in found.order])
         report = OrderReport(peak(dag, given), found.peak, found.lower_bound)
         scheduled = with_main(mod, main.with_attr(ATTRIBUTE, report.to_json()))
-        # The sequence that _reordered makes has no type yet.
+        # The new sequence of bindings has no inferred type yet.
         return relax.transform.Normalize()(scheduled)
 
 
 def _check(main: relax.Function) -> None:
-    """UnsupportedError where bindings may not change places."""
+    """Raise UnsupportedError where main's bindings may not be reordered."""
     if not main.is_pure:
         raise UnsupportedError(
             "MemoryAwareSchedule: main is not pure, so its calls must keep their order; "
@@ -121,7 +126,7 @@ def _check(main: relax.Function) -> None:
 
 
 class _Reader:
-    """Main as operators over memory, which has numbers; constants and shapes have none.
+    """Main as operators over numbered tensors; constants and shapes have no number.
 
     steps: the bindings that are operators, in order.
     """
@@ -162,7 +167,10 @@ class _Reader:
         self.steps.append(binding)
 
     def _overlaps(self, call: Call) -> dict[int, int]:
-        """Input -> bytes; where several arguments are one tensor, what all of them allow."""
+        """Input tensor -> bytes of the result that may overlap it.
+
+        Where several arguments are one tensor, the least that is allowed for any of them.
+        """
         allowed = self._overlap(call)
         found: dict[int, int] = {}
         for position, arg in enumerate(call.args):
@@ -172,7 +180,7 @@ class _Reader:
         return found
 
     def _memory(self, expr: Expr) -> list[int]:
-        """All tensors that an expression holds."""
+        """The numbers of all tensors that an expression holds."""
         return list(_flat(self._find(expr)))
 
     def _find(self, expr: Expr) -> Place:
@@ -198,12 +206,15 @@ def _flat(place: Place) -> Iterator[int]:
 
 
 def _is_reshape(call: Call) -> bool:
-    """True for what moves no bytes: its result is its operand's memory."""
+    """Whether a call moves no bytes, so that its result has its operand's memory."""
     return getattr(call.op, "name", "") == "relax.reshape"
 
 
 def _bytes(ty: relax.Type, name: str) -> int:
-    """Bytes in the arena. UnsupportedError where they are not known."""
+    """Bytes of a tensor in the arena.
+
+    Raises UnsupportedError for a shape that is not constant.
+    """
     shape = getattr(ty, "shape", None)
     is_known = isinstance(shape, relax.ShapeExpr) and all(
         isinstance(extent, tvm.tirx.IntImm) for extent in shape
@@ -224,7 +235,7 @@ def _reordered(main: relax.Function, steps: Sequence[Binding]) -> relax.Function
 
 
 def _arranged(bindings: Sequence[Binding], steps: Sequence[Binding]) -> Iterator[Binding]:
-    """The steps in their order, every renaming just before the first step that reads it."""
+    """The steps in order, with each renaming just before the first step that reads it."""
     turns = {step.var: turn for turn, step in enumerate(steps)}
     last = len(steps)
     first_read: dict[Expr, int] = {}

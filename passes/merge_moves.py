@@ -1,4 +1,4 @@
-"""Chains of transposes and reshapes as one transpose between two reshapes."""
+"""Merges chains of transposes and reshapes to one transpose between two reshapes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _TRANSPOSE, _RESHAPE = "tvm_tiny.transpose", "relax.reshape"
 
 @dataclass
 class _Parts:
-    """The axes of a tensor in parts that moves keep whole; a reshape may divide them further.
+    """The axes of a tensor as products of parts, during a chain of moves.
 
-    sizes: of each part. source: the parts in the order of the tensor that the chain reads.
-    axes: which of them each axis consists of by now.
+    A transpose reorders axes; a reshape regroups parts and may divide one in two. sizes: extent of
+    each part. source: all parts in the order of the tensor that the chain reads. axes: for each
+    current axis the parts that it consists of, outermost first.
     """
 
     sizes: list[int]
@@ -38,7 +39,10 @@ class _Parts:
         self.axes = [self.axes[axis] for axis in order]
 
     def reshape(self, shape: Sequence[int]) -> bool:
-        """False where a new axis begins or ends inside of a part that has no such divisor."""
+        """Regroup the parts to axes of `shape`, and return whether that is possible.
+
+        It is not where an axis would begin or end inside a part at no divisor of its size.
+        """
         left = [part for axis in self.axes for part in axis]
         self.axes = []
         for extent in shape:
@@ -53,7 +57,7 @@ class _Parts:
         return True
 
     def _divide(self, part: int, outer: int) -> int:
-        """The inner part that is left of one whose outer part has that size."""
+        """Divide a part into one of extent `outer` and a new inner one; return that."""
         inner = len(self.sizes)
         self.sizes.append(self.sizes[part] // outer)
         self.sizes[part] = outer
@@ -61,7 +65,7 @@ class _Parts:
         return inner
 
     def merged(self) -> tuple[list[int], list[int]]:
-        """The shape in which one transpose does it all, and the order of its axes."""
+        """The shape and the order of axes of one transpose that equals the whole chain."""
         order = [self.source.index(part) for axis in self.axes for part in axis]
         known = set(order)
         rest = [k for k in range(len(self.source)) if k not in known]  # of extent 1
@@ -69,10 +73,10 @@ class _Parts:
 
 
 def merge_moves(mod: IRModule) -> IRModule:
-    """`mod` with one transpose for each chain of several, and of reshapes between them.
+    """`mod` with one transpose for each chain of transposes with reshapes between them.
 
-    What a chain makes on its way is read by nobody else. Chains stay where a reshape divides an
-    axis that a transpose has put together of others.
+    Only the chain itself reads its intermediate tensors. A chain stays as it is where no single
+    transpose equals it.
     """
     main = mod["main"]
     chains = _Chains(main)
@@ -96,7 +100,10 @@ def merge_moves(mod: IRModule) -> IRModule:
 
 
 class _Chains:
-    """found: the last tensor of each chain, with the tensor that it begins with and its parts."""
+    """The chains of main that can be merged.
+
+    found: last tensor of a chain -> (tensor that the chain reads, its axes after the chain).
+    """
 
     def __init__(self, main: relax.Function) -> None:
         self._values = {binding.var: binding.value for binding in bindings_of(main)}
@@ -114,7 +121,7 @@ class _Chains:
                 taken.update(call.args[0] for call in chain)
 
     def _chain(self, last: Expr) -> list[Call]:
-        """Moves that make `last`, from transpose to transpose; empty where it is none."""
+        """The chain whose last move computes `last`, from its first transpose; else empty."""
         chain: list[Call] = []
         var = last
         while _is(self._values.get(var), _TRANSPOSE, *([_RESHAPE] if chain else [])):
@@ -140,7 +147,7 @@ def _is(value: Expr | None, *names: str) -> bool:
 
 
 def _parts(chain: Sequence[Call]) -> _Parts | None:
-    """Axes that a chain with a reshape produces, if one transpose can produce them."""
+    """The axes after a chain that has a reshape, if one transpose can equal it."""
     if not any(_is(call, _RESHAPE) for call in chain):
         return None
     parts = _Parts(ints(chain[0].args[0].ty.shape))

@@ -1,4 +1,4 @@
-"""PlanMemory: byte offsets for every tensor, in one arena or in the pools of a board."""
+"""PlanMemory: byte offsets for every tensor, in one arena or in a board's pools."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ class PlanMemory:
 
         main(x): y = call_tir(qconv2d, (x, ...)); z = call_tir(qadd, (y, ...)); return z
 
-    After: the same, with offsets of x, y and z such that tensors alive together are disjoint.
+    After: the same, with offsets of x, y and z such that bytes needed at the same time are
+    disjoint.
 
-    io_in_arena: plan inputs and outputs too; False leaves them to the caller. pools: the memory
-    of a board; None plans one arena as large as is needed.
+    io_in_arena: place inputs and outputs, too; False leaves them to the caller. pools: the memory
+    of a board; None plans one arena, as large as needed.
 
     Requires: main as LowerToRowKernels leaves it.
     Ensures: every tensor has an aligned offset; with `io_in_arena` inputs and outputs too.

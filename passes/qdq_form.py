@@ -1,4 +1,4 @@
-"""Whether a module is in the form that the passes begin with, and what has spoilt it if not."""
+"""Checks that a module is in the QDQ form that the passes expect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PIPELINE = "give tvm_tiny the module as it was before"
 
 
 def check_qdq_form(mod: IRModule) -> None:
-    """Raises an error of one line for a module that another pass has changed too far.
+    """Raise an error where other passes have changed a module too far.
 
     DataError: there is no main, or it is compiled already. UnsupportedError: TVM's LegalizeOps has
     replaced its operators, or FoldConstant has dequantized its weights.
@@ -25,8 +25,8 @@ def check_qdq_form(mod: IRModule) -> None:
     if main.attrs and MEMORY_PLAN in main.attrs:
         raise DataError(f"module: it has been through tvm_tiny's passes already; {_PIPELINE}")
     names: dict[relax.Var, str] = {b.var: _name(b.value) for b in bindings_of(main)}
-    # In an ONNX file float weights beside quantized tensors are the model's own; and where a
-    # constant is still dequantized, nothing has folded constants.
+    # Float weights are no sign of FoldConstant in a module from ONNX, where the model may have
+    # them itself, nor where another constant is still dequantized.
     may_be_float = (bool(main.attrs) and ROUNDING in main.attrs) or any(
         _name(b.value) == "relax.dequantize" and isinstance(b.value.args[0], GenericConst)
         for b in bindings_of(main)
@@ -54,7 +54,10 @@ def _main(mod: IRModule) -> relax.Function:
 
 
 def _is_legalized(value: tvm.ir.Expr) -> bool:
-    """Whether it is the kernel of a quantize or dequantize; other kernels may be a user's own."""
+    """Whether `value` calls a TIR kernel of quantize or dequantize.
+
+    Other kernels may be a user's own.
+    """
     is_kernel = _name(value) == "relax.call_tir"
     return is_kernel and value.args[0].name_hint.startswith(("quantize", "dequantize"))
 
@@ -73,7 +76,7 @@ def _name(value: tvm.ir.Expr) -> str:
 
 
 def check_lowered_qdq(mod: IRModule) -> None:
-    """DataError where a quantize or dequantize is left that LowerQDQ would have lowered."""
+    """Raise DataError where a quantize or dequantize is left that LowerQDQ would lower."""
     for binding in bindings_of(mod["main"]):
         if _name(binding.value) not in ("relax.quantize", "relax.dequantize"):
             continue

@@ -1,4 +1,4 @@
-"""RunningSums: a global average is taken line by line, so that its input need never be whole."""
+"""RunningSums: a global average adds up its input row by row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tvm_tiny.schedules.shapes import shape_of
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.RunningSums")
 class RunningSums:
-    """Split averages over all lines and columns into running sums and their scaling.
+    """Split each global average into running sums of the rows and their scaling.
 
     Before::
 
@@ -23,9 +23,12 @@ class RunningSums:
 
         s = tvm_tiny.row_sums(x); y = tvm_tiny.qmean_of_sums(s, count=H * W, ...)
 
+    So x may be computed row by row in a stage (`StreamStages`) and never be whole in memory. The
+    sums take 4 bytes per channel.
+
     Requires: integer operators in main.
-    Ensures: the same bytes; x may stream (`StreamStages`), at 4 bytes a channel for the sums.
-    Does nothing when: no average covers a tensor of several lines, without batch.
+    Ensures: the same bytes at all outputs.
+    Does nothing when: no operator averages a tensor [1, H, W, C] with H > 1 over H and W.
     """
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
@@ -39,7 +42,7 @@ class RunningSums:
 
 
 def is_global_average(value: Expr) -> bool:
-    """Whether this is an average over all H > 1 lines of [1, H, W, C]."""
+    """Whether `value` is an average of [1, H > 1, W, C] over H and W."""
     name = getattr(getattr(value, "op", None), "name", "")
     if name not in ("tvm_tiny.qmean", "tvm_tiny.qavg_pool2d"):
         return False
@@ -55,7 +58,7 @@ def is_global_average(value: Expr) -> bool:
 def _split(builder: relax.BlockBuilder, binding: Binding, value: Expr) -> Expr | None:
     if not is_global_average(binding.value):
         return None
-    # The value given has its variables replaced and no type yet; shapes are the old one's.
+    # `value` has new operands and no inferred type yet, so shapes are read off the old binding.
     _, height, width, _ = shape_of(binding.value.args[0])
     sums = emit_named(builder, f"{binding.var.name}_sums", ops.call("row_sums", [value.args[0]]))
     return emit_named(builder, binding.var.name, _scaled(binding.value, sums, height * width))

@@ -1,4 +1,4 @@
-"""SelectKernels: operators become those whose inner loops an instruction set does best."""
+"""SelectKernels: operators become packed ones, which run micro-kernels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from tvm_tiny.schedules.packed.packing import as_ints, pack_channels, padded
 from tvm_tiny.schedules.shapes import shape_of
 
 PORTABLE = "portable"
-# Between two pixels, for the micro-kernel that reads input in place: what a load's offset can be.
+# The micro-kernel that reads input in place has loads one pixel apart, whose offset must stay
+# below this many bytes.
 _IN_PLACE_BYTES = 4096
 _WINDOW = ("dilation", "groups", "padding", "strides")
 _CHANNELS = ("x_zp", "y_zp", "act_min", "act_max")
@@ -79,7 +80,10 @@ class SelectKernels:
 
 
 def workload(isa: str, call: Call) -> str:
-    """What a product's best choice depends on: instruction set, shapes, window, padding."""
+    """The key of a product in `choices`: all that its best choice depends on.
+
+    These are instruction set, operator, shapes, window and padding.
+    """
     attrs = {k: str(v) for k, v in sorted(call.attrs.items()) if k in _WINDOW}
     return repr((isa, call.op.name, shape_of(call.args[0]), shape_of(call.args[1]), attrs))
 
@@ -116,7 +120,7 @@ def _sum(isa: Isa, call: Call, value: Call) -> Call | None:
 
 
 def _window(call: Call) -> dict[str, Any] | None:
-    """Attributes of a convolution that has micro-kernels."""
+    """Attributes of the packed form of a convolution; None if there are no micro-kernels."""
     attrs = dict(call.attrs.items())
     if any(int(d) > 1 for d in attrs["dilation"]) or shape_of(call)[0] > 1:
         return None
@@ -131,7 +135,8 @@ def _depthwise(isa: Isa, call: Call, value: Call, *, frugal: bool) -> Call | Non
     widths = isa.depthwise_in_place
     in_place = widths is not None and (frugal or _is_fast_in_place(widths, call, window))
     if str(call.attrs["rounding"]) == "float32":
-        # Of these models the rows are wide, and weights in the form for it take twice the flash.
+        # Models with this rounding have wide rows, and weights for the micro-kernel that reads
+        # input in place take twice the flash.
         in_place = in_place and frugal
     extra = {**window, "in_place": int(in_place)}
     return _product(isa, call, value, "packed.qdepthwise", None, extra)
@@ -199,7 +204,7 @@ def _product(
 
 
 def _in_place(isa: Isa, filters: np.ndarray, call: Call, window: Mapping[str, Any]) -> bool:
-    """Whether the micro-kernel that reads input where it is can take a product."""
+    """Whether the micro-kernel that reads input without gathering it can compute a product."""
     channels = shape_of(call.args[0])[-1]
     step = window.get("strides", (1, 1))[1] * channels
     return (

@@ -1,4 +1,4 @@
-"""SubsampleShortcuts: a strided shortcut keeps only the pixels that it reads."""
+"""SubsampleShortcuts: a strided 1x1 shortcut first copies the pixels that it reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tvm_tiny.schedules.shapes import shape_of
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.SubsampleShortcuts")
 class SubsampleShortcuts:
-    """Split strided pointwise convolutions of a tensor that others read into pick and product.
+    """Split strided 1x1 convolutions on shared tensors into a slice and a convolution.
 
     Before::
 
@@ -25,12 +25,12 @@ class SubsampleShortcuts:
 
         s = tvm_tiny.strided_slice(x, strides=[1, 2, 2, 1]); y = tvm_tiny.qconv2d(s, w, ...)
 
-    In a stage the product can wait for the other branch while only a quarter of the pixels is
-    kept for it.
+    Residual networks have such convolutions in their shortcuts. In a stage the convolution can
+    then wait for the other branch while only a quarter of the pixels (for stride 2) is kept.
 
     Requires: integer operators in main.
-    Ensures: the same bytes, the same multiply-accumulates.
-    Does nothing when: no such convolution reads a tensor that has another reader.
+    Ensures: the same bytes at all outputs, the same number of multiply-accumulates.
+    Does nothing when: no strided 1x1 convolution reads a tensor that has another reader.
     """
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:

@@ -115,7 +115,7 @@ def take(emitter: Emitter, call: Any) -> Value | None:
 
 
 def tile(emitter: Emitter, call: Any) -> Value | None:
-    """A tile in NHWC, where the data is in NHWC and the result has its rank."""
+    """A tile in NHWC, where the data is and the rank stays."""
     data, repeats = emitter.find(call.args[0]), ints(call.attrs.repeats)
     if not data.has_nhwc or len(repeats) > data.rank:
         return None
@@ -124,7 +124,7 @@ def tile(emitter: Emitter, call: Any) -> Value | None:
 
 
 def broadcast_to(emitter: Emitter, call: Any) -> Value | None:
-    """A broadcast_to in NHWC, where the data is in NHWC and the result has its rank."""
+    """A broadcast_to in NHWC, where the data is and the rank stays."""
     data, shape = emitter.find(call.args[0]), image(shape_of(call))
     if not data.has_nhwc or len(shape_of(call)) != data.rank:
         return None

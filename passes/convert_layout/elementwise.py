@@ -36,7 +36,7 @@ def dequantize(emitter: Emitter, call: Any) -> AnyValue | None:
 
 
 def quantize(emitter: Emitter, call: Any) -> Value | None:
-    """A quantize by one scale, in the layout that the value has; None for several scales."""
+    """A quantize by one scale, in the layout of its operand; else None."""
     value = emitter.find(call.args[0])
     scale, zero_point = call.args[1:3]
     if any(int(np.prod(part.ty.shape, initial=1)) != 1 for part in (scale, zero_point)):
@@ -53,7 +53,7 @@ def quantize(emitter: Emitter, call: Any) -> Value | None:
 
 
 def without_axes(emitter: Emitter, call: Any) -> Value | None:
-    """An elementwise operator in NHWC, if one operand is in NHWC and all others can be."""
+    """An elementwise operator in NHWC, if any operand is and all can be."""
     operands = [a for a in call.args if isinstance(a, (relax.Var, tvm.ir.GenericConst))]
     values = [emitter.find(operand) for operand in operands]
     if not any(value.has_nhwc for value in values):

@@ -98,7 +98,7 @@ class Emitter:
         return relax.op.reshape(self.emit(relax.op.permute_dims(expr, (0, 2, 1))), moved)
 
     def to_plain(self, expr: Any, rank: int) -> Any:
-        """A call that gives `expr`, which is in NHWC, in its declared layout of `rank` axes."""
+        """A call that gives `expr`, now in NHWC, in its declared layout."""
         n, h, w, c = shape_of(expr)
         if keeps_order((n, h, w, c), TO_NCHW):
             return relax.op.reshape(expr, (n, c, h, w)[:rank])

@@ -128,7 +128,7 @@ class Rewriter:
         return arg
 
     def _name_last(self, result: Value, name: str, *, output: bool) -> None:
-        """Bind the call that a handler returned under the old name; keep a variable as it is."""
+        """Bind the call that a handler returned under the old name."""
         for form in ("plain", "nhwc"):
             expr = getattr(result, form)
             if expr is not None and not isinstance(expr, relax.Var):

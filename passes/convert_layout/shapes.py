@@ -26,7 +26,7 @@ from .values import (
 
 
 def reshape(emitter: Emitter, call: Any) -> AnyValue | None:
-    """A reshape of any name: of constants at compile time, in NHWC where the order allows it.
+    """A reshape: of constants at compile time, in NHWC where the order allows it.
 
     Covers reshape, squeeze, expand_dims and flatten.
     """
@@ -86,7 +86,7 @@ def permute_dims(emitter: Emitter, call: Any) -> AnyValue | None:
 
 
 def _sequence(emitter: Emitter, value: AnyValue, axes: tuple[int, ...]) -> Value | None:
-    """A transpose between [N, C, L] and [N, L, C] as a reshape of [N, L, 1, C]; else None."""
+    """A transpose between [N, C, L] and [N, L, C], as a reshape in NHWC."""
     if axes != (0, 2, 1):
         return None
     if value.has_nhwc:

@@ -114,7 +114,7 @@ def moved_axis(axis: int, rank: int) -> int:
 
 
 def image(shape: Sequence[int]) -> tuple[int, ...]:
-    """A shape as that of an image: [N, C, L] becomes [N, C, L, 1], so that each row is a time."""
+    """The shape [N, C, H, W]; [N, C, L] becomes [N, C, L, 1]."""
     return (*shape, *[1] * (4 - len(shape)))
 
 

@@ -76,7 +76,10 @@ def conv_transpose(emitter: Emitter, call: Any) -> Value | None:
 
 
 def _kernel(emitter: Emitter, expr: Any) -> Any:
-    """A convolution's kernel [O, I, KH, KW] or [O, I, K] as [O, KH, KW, I]."""
+    """The kernel of a convolution as [O, KH, KW, I].
+
+    expr: [O, I, KH, KW] or [O, I, K].
+    """
     value = emitter.find(expr)
     source = value.source if isinstance(value, Dequantized) else value
     if not isinstance(source, Constant):
@@ -90,7 +93,10 @@ def _kernel(emitter: Emitter, expr: Any) -> Any:
 
 
 def _plain_kernel(emitter: Emitter, expr: Any) -> Any:
-    """A transposed convolution's kernel [I, O, KH, KW] or [I, O, K] as [I, O, KH, KW]."""
+    """The kernel of a transposed convolution as [I, O, KH, KW].
+
+    expr: [I, O, KH, KW] or [I, O, K].
+    """
     value = emitter.find(expr)
     if isinstance(value, Dequantized) and isinstance(value.source, Constant):
         array = value.source.array

@@ -1,4 +1,4 @@
-"""The rule for a gain and an offset: batch normalization, products and sums with constants."""
+"""The rule for gain * x + offset: batch normalization, products and sums with constants."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .sums import sum_of
 
 @dataclass(frozen=True)
 class _Line:
-    """gain * x + offset, both of any shape that broadcasts to x's."""
+    """The function gain * x + offset, whose constants broadcast to x."""
 
     x: Quantized
     gain: np.ndarray
@@ -36,7 +36,7 @@ class _Line:
 
 
 def affine(island: Island) -> relax.Expr | None:
-    """quantize(gain * x + offset) -> qconv2d, depthwise, 1x1; or qadd_n where there is no gain."""
+    """quantize(gain * x + offset) -> a depthwise 1x1 qconv2d, or qadd_n without a gain."""
     line = _line(island, island.core)
     if line is None or line.x.shape != tuple(ints(island.value(island.core).ty.shape)):
         return None
@@ -56,7 +56,7 @@ def _term(term: tuple[np.ndarray, Quant]) -> Quantized:
 
 
 def _on_image(island: Island, x: Quantized, moved: relax.Expr, view: Channels) -> relax.Expr:
-    """The convolution of `moved`, which has its channels last, seen as an image."""
+    """The depthwise convolution of `moved` as an image; its channels are its last axis."""
     shape, channels = ints(moved.ty.shape), len(view.gains)
     if len(shape) == 4 and shape[3] == channels:
         return _depthwise(island, x, moved, view)
@@ -84,7 +84,7 @@ def _depthwise(island: Island, x: Quantized, image: relax.Expr, view: Channels) 
 
 
 def _line(island: Island, expr: relax.Expr) -> _Line | None:
-    """`expr` as a line in one int8 tensor, or None."""
+    """`expr` as gain * x + offset of one int8 tensor x, or None."""
     x = island.activation(expr)
     if x is not None:
         return _Line(x, np.ones(()), np.zeros(())) if x.array is None else None
@@ -112,7 +112,7 @@ def _divide(line: _Line, value: np.ndarray, position: int) -> _Line | None:
     return replace(line, gain=line.gain / value, offset=line.offset / value)
 
 
-# Operator -> what it makes of a line, given its constant and the position of that.
+# Operator -> function of (line, constant operand, position of the other operand) -> new line.
 _STEPS: dict[str, Callable[[_Line, np.ndarray, int], _Line | None]] = {
     "add": lambda line, value, _: replace(line, offset=line.offset + value),
     "subtract": _subtract,

@@ -1,4 +1,4 @@
-"""Rules for comparisons, whose results are bool, and for the choice between two tensors."""
+"""Rules for comparisons, whose results are bool, and for `where`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .tables import (
 _LOGIC = ("logical_and", "logical_not", "logical_or", "logical_xor")
 _PREDICATES = (*RELATIONS, *_LOGIC, "isinf", "isnan")
 
-# An int8 expression, and what is compared for each of the values -128 .. 127.
+# An int8 expression, and the real value to compare for each of its values -128 .. 127.
 Side = tuple[relax.Expr, np.ndarray]
 
 
@@ -37,7 +37,7 @@ def gives_bool(call: Call) -> bool:
 
 
 def predicate(island: Island, call: Call) -> relax.Expr | None:
-    """A condition on one tensor -> a table of bool; a relation of two tensors -> `compare`.
+    """A condition on one tensor -> lut to bool; a relation of two -> compare.
 
     A condition is a relation, logic on conditions, or a cast to bool.
     """
@@ -70,7 +70,7 @@ def _of_quantized(island: Island, call: Call, operands: list[Quantized]) -> Foun
 
 
 def _compared(island: Island, call: Call, tensors: list[Quantized | None]) -> relax.Expr | None:
-    # TFLite compares no int8 with floats; beside a float, a value is what it dequantizes to.
+    # TFLite never compares int8 with float; here an int8 value counts as its dequantized value.
     rounding = Rounding.FLOAT32 if None in tensors else island.reference_rounding
     sides = [
         _thresholds(island, arg) if x is None else (x.expr, comparable(DOMAIN, x.quant, rounding))
@@ -83,7 +83,7 @@ def _compared(island: Island, call: Call, tensors: list[Quantized | None]) -> re
 
 
 def _thresholds(island: Island, expr: relax.Expr) -> Side | None:
-    """A constant tensor of at most 256 different floats, as int8 codes of them."""
+    """A constant float tensor of at most 256 different values, as int8 codes of these."""
     array = array_of(island.value(expr))
     if array is None or array.dtype != np.float32 or np.isnan(array).any():
         return None
@@ -96,7 +96,10 @@ def _thresholds(island: Island, expr: relax.Expr) -> Side | None:
 
 
 def _ranks(a: np.ndarray, b: np.ndarray) -> list[relax.Expr]:
-    """Tables of the place of each value of a and b among all of them; none where none is needed."""
+    """Tables from codes of a and b to ranks that compare as their values do.
+
+    Empty where the codes themselves compare so.
+    """
     if np.array_equal(a, b) and np.all(np.diff(a) > 0):
         return []
     known = np.unique(np.concatenate([a, b]))
@@ -104,7 +107,7 @@ def _ranks(a: np.ndarray, b: np.ndarray) -> list[relax.Expr]:
 
 
 def select(island: Island) -> relax.Expr | None:
-    """quantize(where(condition, a, b)) -> select of both at the output's quantization."""
+    """quantize(where(condition, a, b)) -> select of a and b in the output's quantization."""
     call = island.match(island.core, "where")
     if call is None or str(call.args[0].ty.dtype) != "bool":
         return None

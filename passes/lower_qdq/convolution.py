@@ -16,7 +16,7 @@ from .quantized import Quantized, array_of, constant, ints
 
 
 def split_bias(island: Island, names: tuple[str, ...]) -> tuple[Call, relax.Expr | None] | None:
-    """`core` as (call of one of `names`, what is added to it or None)."""
+    """The island's core as (call of one of `names`, expression added to it or None)."""
     direct = island.match(island.core, *names)
     if direct is not None:
         return direct, None
@@ -33,9 +33,9 @@ def split_bias(island: Island, names: tuple[str, ...]) -> tuple[Call, relax.Expr
 def bias_of(
     island: Island, expr: relax.Expr | None, x: Quantized, w: Quantized, channels: int
 ) -> np.ndarray | None:
-    """Whole steps of the accumulator, s_x * s_w, [channels] int64, for a constant that is added.
+    """An added constant in steps of the accumulator, s_x * s_w, as int64 [channels].
 
-    It may be in float, or in integers of any scale. None for another operand, which is no bias.
+    The constant may be float or quantized by any scale. None where `expr` cannot be a bias.
     """
     if expr is None:
         return np.zeros(channels, "int64")
@@ -59,10 +59,10 @@ def bias_of(
 
 
 def weights(island: Island, expr: relax.Expr, axis: int = 0) -> Quantized | None:
-    """Constant weights without zero point; scales per output channel (`axis`) or one for all.
+    """Constant weights with zero point 0, and one scale or one per output channel (`axis`).
 
-    Their values less the zero point are int8 where all fit, else int16: those have nine bits,
-    which portable kernels take and micro-kernels do not.
+    Values minus the zero point are int8 where all fit, else int16: they have nine bits, which
+    portable kernels can multiply and micro-kernels cannot.
     """
     leaf = island.leaf(expr)
     reason = _unfit(leaf, axis) if leaf is not None else _no_leaf(island, expr)
@@ -89,7 +89,7 @@ def _no_leaf(island: Island, expr: relax.Expr) -> str:
 
 
 def _unfit(leaf: Quantized, axis: int) -> str | None:
-    """Why a quantized tensor cannot be an integer product's weights."""
+    """The reason why a quantized tensor cannot be weights; None if it can."""
     if leaf.array is None:
         return "weights made at run time"
     if leaf.dtype != "int8":
@@ -101,10 +101,10 @@ def _unfit(leaf: Quantized, axis: int) -> str | None:
 def epilogue(
     x: Quantized, w: Quantized, bias: np.ndarray, factors: np.ndarray, island: Island
 ) -> tuple[list[relax.Expr], dict[str, int | str]]:
-    """Bias, multiplier and shift operands, and the attributes every such operator has.
+    """Operands bias, multiplier and shift of a product, and its attributes for requantizing.
 
-    bias: as `bias_of` gives it. factors: s_x * s_w / s_y, one or [O]. Rounding in float32 takes
-    ratios [O] for multipliers and has no shifts.
+    bias: the result of `bias_of`. factors: s_x * s_w / s_y, one or [O]. With rounding "float32"
+    the multipliers are float32 ratios [O], and the shifts are unused.
     """
     channels = w.shape[0]
     assert w.array is not None
@@ -122,7 +122,7 @@ def epilogue(
 
 
 def channel_factors(x: Quantized, w: Quantized, y_scale: float) -> np.ndarray:
-    """s_x * s_w / s_y per channel, each float32 scale widened to double first."""
+    """Factors s_x * s_w / s_y per channel, computed in double from float32 scales."""
     return x.real_scale * w.scale.astype("float64").reshape(-1) / float(y_scale)
 
 
@@ -183,10 +183,10 @@ def conv2d_transpose(island: Island) -> relax.Expr | None:
 
 
 def _transposed_weights(island: Island, expr: relax.Expr, groups: int) -> Quantized | None:
-    """Kernel [I, O / groups, KH, KW] of a transposed convolution as [O, KH, KW, I / groups].
+    """A transposed convolution's kernel as [O, KH, KW, I / groups].
 
-    Each group has its share of the inputs, one after the other; scales per output channel are
-    those of the first group, which all of them share.
+    expr: a kernel [I, O / groups, KH, KW], where each group has I / groups adjacent inputs. It has
+    one scale, or O / groups scales that all groups share.
     """
     w = weights(island, expr, axis=1)
     if w is None or w.array is None:

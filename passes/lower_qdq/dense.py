@@ -17,7 +17,7 @@ from .quantized import Quantized, constant
 
 
 def matmul(island: Island) -> relax.Expr | None:
-    """quantize(x @ permute(w) + bias) -> qdense; with weights of run time -> qbatch_matmul."""
+    """quantize(x @ w + bias) -> qdense, or qbatch_matmul for weights of run time."""
     found = split_bias(island, ("matmul",))
     if found is None:
         return None
@@ -49,7 +49,7 @@ def _dense(
 
 
 def _dense_weights(island: Island, expr: relax.Expr) -> Quantized | None:
-    """Constant weights as [O, I], from permute_dims([O, I]) or a plain [I, O]."""
+    """Constant weights as [O, I], from permute_dims of [O, I] or from [I, O] itself."""
     permuted = island.match(expr, "permute_dims")
     if permuted is not None:
         leaf = weights(island, permuted.args[0])

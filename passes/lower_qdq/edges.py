@@ -1,4 +1,4 @@
-"""Edges: quantize and dequantize that stand alone, and conversions between int8 and uint8."""
+"""Edges between float and integers, and between int8 and uint8, that no island contains."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .quantized import Quantized, array_of, constant
 
 
 def requantize_uint8(island: Island, out_dtype: str) -> relax.Expr | None:
-    """A requantize between int8 and uint8, at a model's edge: a table with its own dtypes.
+    """A requantize between int8 and uint8, at a model's edge, as a table.
 
-    TFLite's kernels compute in int8, 128 below the uint8 values.
+    It computes as TFLite's kernels do: in int8, whose values are 128 below those of uint8.
     """
     leaf = island.leaf(island.core)
     if leaf is None or leaf.scale.size != 1:
@@ -37,7 +37,7 @@ def requantize_uint8(island: Island, out_dtype: str) -> relax.Expr | None:
 
 @mutator
 class LowerEdges(PyExprMutator):
-    """What float is left begins and ends with tvm_tiny's quantize and dequantize."""
+    """Replaces each remaining quantize and dequantize by tvm_tiny's own operator."""
 
     def __init__(self, mod: IRModule, rounding: str) -> None:
         super().__init__(mod)
@@ -50,7 +50,7 @@ class LowerEdges(PyExprMutator):
         return relax.transform.DeadCodeElimination(["main"])(lowered)
 
     def visit_call_(self, call: Call) -> relax.Expr:
-        """Rewrites a quantize or a dequantize that no island took in."""
+        """Rewrite a quantize or dequantize that is left."""
         call = super().visit_call_(call)
         name = getattr(call.op, "name", "")
         if name not in ("relax.quantize", "relax.dequantize"):
@@ -70,7 +70,7 @@ class LowerEdges(PyExprMutator):
         return self._quantize(call, leaf)
 
     def _quantize(self, call: Call, leaf: Quantized) -> relax.Expr:
-        """Values of uint8 are those of int8 plus 128."""
+        """A quantize to int8, or to uint8 by a table that adds 128."""
         dtype = str(call.attrs.out_dtype)
         if dtype not in ("int8", "uint8"):
             return call
@@ -93,7 +93,7 @@ class LowerEdges(PyExprMutator):
 
 
 def _folded(leaf: Quantized) -> relax.Expr:
-    """A dequantized constant as the float constant it is."""
+    """A dequantized constant as a float constant."""
     values = leaf.array
     assert values is not None
     shape = [-1 if axis == leaf.axis % values.ndim else 1 for axis in range(values.ndim)]

@@ -27,8 +27,8 @@ _REFERENCE: dict[str, Callable[..., np.ndarray]] = {
 def binary(island: Island) -> relax.Expr | None:
     """quantize(a op b) of two int8 tensors -> qadd, qsubtract, qmultiply, qdivide.
 
-    Where both are functions of one tensor, the operator's own arithmetic gives a table. With a
-    number, onnxruntime's rounding is that of `one_tensor`.
+    Where both are functions of one tensor, the result is a table of the operator's values. With
+    rounding "float32" the rule `one_tensor` takes an operand that is a number.
     """
     call = island.match(island.core, *_REFERENCE)
     if call is None:
@@ -64,7 +64,7 @@ def _two_tensors(name: str, a: Quantized, b: Quantized, island: Island) -> relax
 def sum_attributes(
     a: Quantized, b: Quantized, island: Island, factors: tuple[elementwise.Pair, ...]
 ) -> dict[str, int]:
-    """Attributes of a sum or a difference; factors: of a, b and the output."""
+    """Attributes of a sum or difference; factors: (multiplier, shift) of a, b and output."""
     attrs = {"a_zp": a.zp, "b_zp": b.zp, "y_zp": island.zp, **island.clamp()}
     for operand, (multiplier, shift) in zip("aby", factors, strict=True):
         attrs |= {f"{operand}_multiplier": multiplier, f"{operand}_shift": shift}
@@ -77,9 +77,9 @@ def _product(a: Quantized, b: Quantized, island: Island) -> dict[str, int]:
 
 
 def prelu(island: Island) -> relax.Expr | None:
-    """quantize(prelu(x, alpha)), or the same as relu(x) + alpha * min(x, 0) -> qprelu.
+    """quantize(prelu(x, alpha)) -> qprelu, or a table where all slopes are equal.
 
-    With one slope it is a table.
+    The model may have it as relu(x) + alpha * min(x, 0), too.
     """
     found = _prelu_operands(island)
     if found is None:
@@ -107,7 +107,7 @@ def prelu(island: Island) -> relax.Expr | None:
 
 
 def _prelu_operands(island: Island) -> tuple[Quantized, Quantized, relax.Expr] | None:
-    """(x, alpha, alpha in a shape that broadcasts to x)."""
+    """The operands (x, alpha, alpha reshaped to broadcast to x) of a PReLU, or None."""
     call = island.match(island.core, "nn.prelu")
     if call is not None:
         x, alpha = (island.activation(arg) for arg in call.args)

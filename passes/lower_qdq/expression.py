@@ -1,4 +1,4 @@
-"""Float expressions of one int8 tensor: read from an island, evaluated on all 256 values."""
+"""Elementwise float expressions of an island, evaluated on all 256 int8 values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .island import Island
 from .move import Move
 from .quantized import Quantized, array_of, bool_table, int8_table, number
 
-# All int8 values in the order of a table: index x + 128.
+# All int8 values in the order of a table: value x has index x + 128.
 DOMAIN = np.arange(-128, 128).astype("int8")
 
-# Attributes of Relax operators that are further arguments of their function.
+# Operator -> its attributes that its function in `FUNCTIONS` takes as further arguments.
 _ATTRIBUTES = {"nn.leakyrelu": ("alpha",), "nn.softplus": ("beta",)}
 _CASTS = ("float32", "bool")
 
@@ -35,11 +35,11 @@ class Occurrence:
     path: Path
 
     def values(self, table: np.ndarray) -> np.ndarray:
-        """Real values that enter the expression for each of the leaf's int8 values."""
+        """The real values that enter the expression, given int8 values of the leaf."""
         return dequantize(table, self.leaf.quant)
 
     def order(self) -> np.ndarray | None:
-        """Where each element of the leaf goes; None where that is decided at run time."""
+        """The index in the leaf of each moved element; None if known at run time."""
         places = np.arange(int(np.prod(self.leaf.shape))).reshape(self.leaf.shape)
         for move in reversed(self.path):
             if move.values is None:
@@ -72,7 +72,7 @@ class Reader:
     def read(self, expr: relax.Expr, path: Path = ()) -> int | None:
         """The position of `expr` among the parts; None where it is not elementwise.
 
-        An expression may use another several times, which does so in turn: each is read once.
+        Results are kept, so that the time does not grow with the number of paths to an expression.
         """
         if (expr, path) not in self._known:
             self._known[expr, path] = self._read(expr, path)
@@ -121,7 +121,7 @@ class Reader:
         return self._append(Occurrence(leaf, path)) if leaf.per_tensor else None
 
     def _condition(self, x: relax.Expr, table: np.ndarray, path: Path) -> int:
-        """Truth values that an earlier comparison gives for each value of the int8 tensor `x`."""
+        """A condition that was lowered to a table of bool over the int8 tensor `x`."""
         entered = self._append(Occurrence(Quantized.of(x, Quant(1.0, 0)), path))
         return self._append(Application(lambda q: table[q.astype("int32") + 128], (entered,)))
 
@@ -140,7 +140,7 @@ class Reader:
         return self._append(Application(function, known)) if len(known) == len(args) else None
 
     def _cast(self, call: Call, path: Path) -> int | None:
-        """A cast between numbers and truth values; every number but 0 is true."""
+        """A cast between float32 and bool; every number but 0 is true."""
         dtype = str(call.attrs.dtype)
         read = self.read(call.args[0], path) if dtype in _CASTS else None
         if read is None:
@@ -161,9 +161,9 @@ def single(leaf: Quantized) -> np.ndarray | None:
 def common_root(
     island: Island, exprs: Sequence[relax.Expr]
 ) -> tuple[relax.Expr, list[np.ndarray]] | None:
-    """The nearest int8 tensor that all of `exprs` are functions of, and each as its table.
+    """The nearest int8 tensor that all of `exprs` are functions of, with their tables.
 
-    A tensor that came out of a table is a function of what that table reads.
+    The result of a lut is a function of the tensor that the lut reads. None without such a tensor.
     """
     chains = [_sources(island, expr) for expr in exprs]
     for root, _ in chains[0]:
@@ -174,7 +174,10 @@ def common_root(
 
 
 def _sources(island: Island, expr: relax.Expr) -> list[tuple[relax.Expr, np.ndarray]]:
-    """`expr`, what the table that made it reads, and so on; with `expr` as a function of each."""
+    """The tensors behind `expr` through luts, each with `expr` as a table over it.
+
+    The first one is `expr` itself.
+    """
     chain, table = [(expr, DOMAIN)], DOMAIN
     while (step := int8_table(island.value(expr))) is not None:
         expr, table = island.value(expr).args[0], table[step.astype("int32") + 128]

@@ -1,4 +1,4 @@
-"""Operators left in float: the warning that names them, their reason and their cost."""
+"""The warning about operators left in float, with the reason and the cost."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class FloatFallbackWarning(UserWarning):
 
 @dataclass
 class FloatTensor:
-    """Relax operators that compute one tensor in float, in order, each with its result.
+    """The Relax operators that compute one tensor in float, in order, with their results.
 
-    quantized: whether a quantize follows, which then names the tensor.
+    name: of the tensor. quantized: whether a quantize follows; then the name is that of its result.
     """
 
     name: str
@@ -30,16 +30,19 @@ class FloatTensor:
 
     @property
     def names(self) -> list[str]:
-        """Names of the operators, without Relax's folders; a kernel has its function's name."""
+        """Names of the operators without prefix; a TIR kernel has its function's name."""
         return [_operator(call) for _, call in self.operators]
 
     @property
     def dtype(self) -> str:
-        """Type of the last operator's result."""
+        """Element type of the last operator's result."""
         return str(getattr(self.operators[-1][0].ty, "dtype", ""))
 
     def reason(self, known: Mapping[str, str]) -> str:
-        """Why: what a rule said of it, or else what can be seen. known: by name of the tensor."""
+        """Why the tensor stays in float, from `known` or else from its operators.
+
+        known: tensor name -> the reason that a rule gave.
+        """
         if self.name in known:
             return known[self.name]
         if not self.quantized and self.dtype.startswith("float"):
@@ -54,9 +57,9 @@ class FloatTensor:
 
 
 def note_float(mod: IRModule, known: Mapping[str, str]) -> IRModule:
-    """The module with main's float operators noted; a FloatFallbackWarning for each tensor.
+    """The module with its float operators in an attribute of main; warns of each tensor.
 
-    known: what rules said of islands that they declined, by the names of their tensors.
+    known: tensor name -> the reason that a rule gave. Each warning is a FloatFallbackWarning.
     """
     costs: dict[str, FloatCost] = {}
     for tensor in float_tensors(mod):
@@ -83,7 +86,8 @@ def _text(tensor: FloatTensor, reason: str, costs: list[FloatCost]) -> str:
 def float_tensors(mod: IRModule) -> list[FloatTensor]:
     """Tensors of main that Relax operators compute in float, in order.
 
-    What a quantize follows is named as the quantized tensor, which is the one the model names.
+    Operators before a quantize count as one tensor under the quantized tensor's name, which is the
+    name in the model.
     """
     found: dict[str, FloatTensor] = {}
     named: dict[relax.Var, tuple[str, bool]] = {}
@@ -105,7 +109,7 @@ def float_tensors(mod: IRModule) -> list[FloatTensor]:
 
 
 def _on_floats(call: Call, result: relax.Var) -> bool:
-    """Whether an operator makes floats, or compares or converts them."""
+    """Whether an operator reads or writes floats; a quantize does not count."""
     if call.op.name == "relax.quantize":
         return False
     return any(_is_float(var) for var in (result, *call.args) if isinstance(var, relax.Var))

@@ -1,6 +1,6 @@
-"""Gathering: slices of a tensor along an axis, at constant indices or at ones of run time.
+"""Gathering: slices of a tensor along an axis, at constant or computed indices.
 
-Padding with a tensor's own elements is gathering, too.
+Padding with elements of the tensor itself is gathering, too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .quantized import array_of, constant, ints
 
 
 def take(call: Call, resolve: Resolve) -> Move | None:
-    """relax.take along an axis; indices in regular steps make a slice."""
+    """A relax.take as a gather, or as a slice for indices in regular steps."""
     x, shape = call.args[0], ints(call.ty.shape)
     if call.attrs.axis is None or str(call.attrs.mode) == "wrap":
         return None
@@ -36,12 +36,12 @@ def take(call: Call, resolve: Resolve) -> Move | None:
     )
 
 
-# Relax's modes of padding with elements of the tensor, as NumPy calls them.
+# Relax's modes of padding with elements of the tensor -> NumPy's names of them.
 _REPEATING = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def repeating_pad(call: Call) -> Move | None:
-    """nn.pad in a mode that repeats elements: an axis after the other, by tables of indices."""
+    """An nn.pad in a mode that repeats elements, as a gather for each padded axis."""
     mode = _REPEATING.get(str(call.attrs.pad_mode))
     widths = ints(call.attrs.pad_width)
     if mode is None or min(widths) < 0:
@@ -68,7 +68,7 @@ def repeating_pad(call: Call) -> Move | None:
 def _slice(
     x: relax.Expr, axis: int, first: int, step: int, shape: list[int], count: int
 ) -> Move:
-    """`count` elements of an axis, from `first` on in equal steps, as a tensor of `shape`."""
+    """A slice along one axis, reshaped to `shape`: `count` elements, `step` apart."""
     extents = ints(x.ty.shape)
     begin, strides = [0] * len(extents), [1] * len(extents)
     begin[axis], strides[axis], extents[axis] = first, step, count
@@ -98,7 +98,7 @@ def _at_run_time(call: Call, axis: int, resolve: Resolve) -> Move | None:
 def _counted_from_end(
     expr: relax.Expr, size: int, resolve: Resolve
 ) -> tuple[relax.Expr, bool]:
-    """The indices i behind `where(i < 0, i + size, i)`, and whether `expr` is that."""
+    """(i, True) where `expr` is `where(i < 0, i + size, i)`, else (expr, False)."""
     choice = resolve(expr)
     if not isinstance(choice, Call) or getattr(choice.op, "name", "") != "relax.where":
         return expr, False
@@ -111,7 +111,7 @@ def _counted_from_end(
 def _is_with(
     resolve: Resolve, expr: relax.Expr, name: str, number: int, first: relax.Expr
 ) -> bool:
-    """Whether `expr` is an operator of `first` and a constant number."""
+    """Whether `expr` is the operator `name` on `first` and the constant `number`."""
     call = resolve(expr)
     if not isinstance(call, Call) or getattr(call.op, "name", "") != f"relax.{name}":
         return False

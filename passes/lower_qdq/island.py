@@ -1,4 +1,4 @@
-"""Islands: `quantize(float operators(dequantize(...), ...))`, and how rules look into them."""
+"""Islands, `quantize(float operators(dequantize(...), ...))`, and how rules match them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ INT8_MIN, INT8_MAX = -128, 127
 
 @dataclass(frozen=True)
 class Island:
-    """One quantize and the float expression below it.
+    """One quantize and the float expression that it reads.
 
-    emit binds an expression in the new module; lookup gives the value a variable is bound to.
-    low, high: clamp of the fused activation, in quantized units. rounding: of sums, "tflite" or
-    "float32" as onnxruntime does it. reasons: of rules that declined, see `decline`.
+    emit: binds an expression in the new module. lookup: gives the value that a variable is bound
+    to. core: the float expression. scale, zp: those of the quantize. low, high: limits of the
+    fused activation, in quantized units. rounding: how sums are rounded, "tflite" or "float32" (as
+    onnxruntime does it). reasons: those of rules that declined, see `decline`.
     """
 
     emit: Callable[[relax.Expr], relax.Var]
@@ -39,20 +40,19 @@ class Island:
     reasons: list[str] = field(default_factory=list, compare=False)
 
     def decline(self, reason: str) -> Any:
-        """Says why a rule that knows the island's operator makes no integers of it; gives None.
+        """Note why a rule cannot lower an operator that it matches; returns None.
 
             return island.decline("weights have several zero points")
 
-        The first reason that rules give is the one a user reads, as `operator (tensor): reason,
-        runs in float`, unless the operands show one: so a rule says nothing of operators that are
-        not its own.
+        The user reads the first reason, as `operator (tensor): reason, runs in float`, unless
+        `seen_reason` finds one in the operands. So a rule must not decline other rules' operators.
         """
         self.reasons.append(reason)
         return None
 
     @property
     def reference_rounding(self) -> Rounding:
-        """`rounding` as the reference names it."""
+        """The member of the reference's `Rounding` for `rounding`."""
         return Rounding(self.rounding)
 
     @property
@@ -61,7 +61,7 @@ class Island:
         return Quant(self.scale, self.zp)
 
     def value(self, expr: relax.Expr) -> relax.Expr:
-        """The expression behind variables."""
+        """The expression that `expr` is bound to, through any number of variables."""
         while isinstance(expr, relax.Var):
             bound = self.lookup(expr)
             if bound is None:
@@ -70,7 +70,7 @@ class Island:
         return expr
 
     def match(self, expr: relax.Expr, *names: str) -> Call | None:
-        """The call of one of the Relax operators `names` that `expr` stands for, or None."""
+        """The value of `expr`, where it calls one of the Relax operators `names`; else None."""
         value = self.value(expr)
         is_match = isinstance(value, Call) and getattr(value.op, "name", "") in {
             f"relax.{name}" for name in names
@@ -92,9 +92,10 @@ class Island:
         return Quantized(source, scale, zero_point, axis % rank if rank else 0)
 
     def activation(self, expr: relax.Expr) -> Quantized | None:
-        """A leaf that is an int8 tensor with one scale, or such a leaf moved.
+        """The int8 tensor with one scale that `expr` dequantizes, or None.
 
-        Moving values commutes with dequantizing them, so it is done on the int8 values.
+        `expr` may also move (reshape, transpose, slice) what it dequantizes. Then the int8 values
+        are moved instead, which gives the same.
         """
         leaf = self.leaf(expr)
         if leaf is not None:
@@ -106,19 +107,19 @@ class Island:
         return replace(source, expr=self.moved(source.expr, move))
 
     def moved(self, expr: relax.Expr, move: Move) -> relax.Expr:
-        """The int8 tensor `expr` with its values moved; a constant's at compile time."""
+        """The int8 tensor `expr` with its values moved; a constant is moved at compile time."""
         values = array_of(expr)
         if values is not None and move.values is not None:
             return constant(move.values(values), "int8")
         return self.emit(move.call(expr))
 
     def scalar(self, expr: relax.Expr) -> float | None:
-        """The value of a float constant with one element."""
+        """The value of a constant with one element, or None."""
         array = array_of(self.value(expr))
         return None if array is None or array.size != 1 else float(array.reshape(-1)[0])
 
     def constant(self, expr: relax.Expr) -> np.ndarray | None:
-        """The real values of a float constant or of a dequantized one."""
+        """The real values of a float constant or of a dequantized constant, or None."""
         array = array_of(self.value(expr))
         leaf = self.leaf(expr) if array is None else None
         if leaf is None or leaf.array is None:
@@ -136,13 +137,13 @@ class Island:
         return number(call.args[1]) if len(call.args) > 1 else float(call.attrs.pad_value)
 
     def clamp(self) -> dict[str, int]:
-        """The fused activation's limits as operator attributes."""
+        """The limits of the fused activation as operator attributes."""
         return {"act_min": self.low, "act_max": self.high}
 
     def without_activation(self) -> Island:
-        """The island with a fused relu or clip taken off `core` and into `low` and `high`.
+        """The island with outer relus and clips moved from its core into `low` and `high`.
 
-        An activation directly on a dequantize is an operator of its own and stays.
+        An activation directly on a dequantize stays: it is an operator of its own.
         """
         island, limits = self, self.limits(self.core)
         while limits is not None and island.leaf(island.value(island.core).args[0]) is None:
@@ -155,9 +156,9 @@ class Island:
         return island
 
     def without_factor(self) -> Island | None:
-        """The island without a product with a positive constant, which its scale takes in.
+        """The island with an outer product with a positive constant moved into its scale.
 
-        quantize(c * x, s) = quantize(x, s / c). None where `core` is no such product or quotient.
+        quantize(c * x, s) = quantize(x, s / c). None where the core is no such product or quotient.
         """
         call = self.match(self.core, "multiply", "divide")
         if call is None:

@@ -13,7 +13,7 @@ from .island import Island
 from .quantized import Quantized, ints
 from .tables import finish
 
-# TFLite takes a smaller sum of squares for this.
+# The least sum of squares: TFLite replaces smaller ones by it.
 _LEAST = float(np.float32(1e-6))
 
 
@@ -42,7 +42,7 @@ def _total(island: Island, norm: relax.Expr) -> Call | None:
 
 
 def _sums_squares(island: Island, total: Call, x: Quantized) -> bool:
-    """Whether a sum is of the squares of `x` along its last axis, which it keeps."""
+    """Whether `total` is the sum of x * x along the last axis, with keepdims."""
     square = island.match(total.args[0], "multiply")
     axes = [] if total.attrs.axis is None else ints(total.attrs.axis)
     along_rows = [axis % len(x.shape) for axis in axes] == [len(x.shape) - 1]

@@ -1,4 +1,4 @@
-"""The pass: each island to the first rule that knows it."""
+"""The pass LowerQDQ: lowers each island by the first rule that matches it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ from .island import Island
 from .quantized import array_of, ints
 from .reasons import seen_reason
 
-# In order: the first rule that answers wins. A sum may be a bias, a PReLU or a plain sum.
+# The first rule that matches is taken, so the order counts: an addition may be a bias, part of a
+# PReLU, or a sum of tensors.
 RULES: tuple[Callable[[Island], relax.Expr | None], ...] = (
     convolution.conv2d,
     convolution.conv2d_transpose,
@@ -72,15 +73,15 @@ _INDEX = ("tvm_tiny.argmax", "tvm_tiny.argmin")
 
 
 def _first(island: Island | None) -> relax.Expr | None:
-    """The result of the first rule that recognises the island."""
+    """The result of the first rule that matches the island, or None."""
     answers = (rule(island) for rule in RULES) if island is not None else iter(())
     return next((answer for answer in answers if answer is not None), None)
 
 
 def _before_move(island: Island) -> relax.Expr | None:
-    """quantize(move(f(x))) -> the integer move of quantize(f(x)): quantizing commutes with moving.
+    """quantize(move(f(x))) -> the integer move of quantize(f(x)), which is the same.
 
-    Not where the move picks elements: several of them would each compute f(x).
+    Moves that select elements are left out: each of several slices would compute all of f(x).
     """
     move = moves.find(island.value(island.core), island.value)
     sizes = [math.prod(ints(e.ty.shape)) for e in (island.core, move.source)] if move else []
@@ -105,13 +106,12 @@ class LowerQDQ:
         tvm_tiny.qconv2d(x, w, bias, multiplier, shift, x_zp=..., act_min=..., ...)
 
     Requires: one function "main" in NHWC/OHWI QDQ form with constant quantization parameters.
-    Ensures: what had an integer form computes bit for bit what TFLite's reference kernels
-    compute, or with main's attribute `tvm_tiny.rounding` = "float32" rounds sums as onnxruntime
-    does; the rest stays float between tvm_tiny.dequantize and tvm_tiny.quantize, each tensor
-    named in a FloatFallbackWarning that says why, and in main's attribute `tvm_tiny.float`. Only
-    quantize and dequantize that have several scales, or scales that are not constant, are left
-    as they are.
-    Does nothing when: the module holds no quantize and no dequantize.
+    Ensures: an integer operator gives the same bytes as TFLite's reference kernels, or, with
+    main's attribute `tvm_tiny.rounding` = "float32", rounds sums as onnxruntime does. All other
+    operators stay in float between tvm_tiny.dequantize and tvm_tiny.quantize; a
+    FloatFallbackWarning for each such tensor says why, and main's attribute `tvm_tiny.float` lists
+    them. A quantize or dequantize by several scales, or by scales that are not constant, stays.
+    Does nothing when: main has no quantize, no dequantize, and no comparison or cast.
     """
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
@@ -133,7 +133,7 @@ class _LowerIslands(PyExprMutator):
         super().__init__(mod)
         self._rounding = rounding
         self._tensor = ""
-        self.declined: dict[str, str] = {}  # Why, by the tensor that then stays in float.
+        self.declined: dict[str, str] = {}  # Tensor that stays in float -> the reason.
 
     def visit_var_binding_(self, binding: relax.VarBinding) -> None:
         self._tensor = binding.var.name
@@ -181,14 +181,14 @@ class _LowerIslands(PyExprMutator):
         return self._declined(call, island) if lowered is None else lowered
 
     def _declined(self, call: Call, island: Island) -> Call:
-        """The call as it is, once the reason why it stays in float is noted."""
+        """The call as it is; the reason why it stays in float goes to `declined`."""
         reason = seen_reason(island) or next(iter(island.reasons), None)
         if reason is not None:
             self.declined[self._tensor] = reason
         return call
 
     def _lower_argmax(self, call: Call) -> relax.Expr:
-        """argmax(x), argmin(x) of the int8 values, as int64; dequantizing keeps the order."""
+        """An argmax or argmin on the int8 values, as int64; dequantizing keeps their order."""
         island = self._island(call, 1.0, 0)
         x = island.activation(call.args[0])
         if x is None or call.attrs.axis is None:
@@ -198,7 +198,7 @@ class _LowerIslands(PyExprMutator):
         return ops.call(call.op.name.removeprefix("relax."), [x.expr], **attrs)
 
     def _lower_cast(self, call: Call) -> relax.Expr:
-        """The argmax or argmin as the type that the model asks for; a cast undone is none."""
+        """A cast, merged with the argmax, argmin or cast before it where possible."""
         found = self._island(call, 1.0, 0).value(call.args[0])
         inner = getattr(found.op, "name", "") if isinstance(found, Call) else ""
         dtype = str(call.attrs.dtype)
@@ -211,6 +211,6 @@ class _LowerIslands(PyExprMutator):
 
 
 def _is_back_again(widened: Call, dtype: str) -> bool:
-    """Whether a cast to `dtype` undoes a cast to a type that holds every value of it."""
+    """Whether a cast of `widened` to `dtype` gives the values before `widened` again."""
     own, wide = str(widened.args[0].ty.dtype), str(widened.attrs.dtype)
     return own == dtype != "bool" and np.can_cast(own, wide, "safe")

@@ -15,9 +15,10 @@ Resolve = Callable[[relax.Expr], relax.Expr]
 
 @dataclass(frozen=True)
 class Move:
-    """A reordering of `source`: as a Relax call on any tensor expression, and on an array.
+    """A selection and reordering of the elements of `source`.
 
-    values: None where the order is known at run time only.
+    call: applies it to a Relax expression. values: applies it to an array; None where the order is
+    known at run time only.
     """
 
     source: relax.Expr
@@ -26,13 +27,13 @@ class Move:
 
 
 def reshaped(source: relax.Expr, shape: Sequence[int]) -> Move:
-    """A reshape: it keeps the elements and their order and changes the shape."""
+    """A reshape of `source` to `shape`."""
     shape = list(shape)
     return Move(source, lambda x: relax.op.reshape(x, shape), lambda a: a.reshape(shape))
 
 
 def sliced(source: relax.Expr, begin: list[int], strides: list[int], shape: list[int]) -> Move:
-    """Every strides[k]-th element of axis k from begin[k] on, shape[k] of them."""
+    """A slice: shape[k] elements of each axis k, from begin[k] in steps of strides[k]."""
 
     def values(array: np.ndarray) -> np.ndarray:
         picked = [

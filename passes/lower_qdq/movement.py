@@ -1,4 +1,4 @@
-"""Rules for operators that move values: one int8 operator each, no arithmetic."""
+"""Rules for operators that move values without arithmetic, each by one int8 operator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .tables import clamped, finish, requantized
 
 
 def move(island: Island) -> relax.Expr | None:
-    """quantize(reshape(x)), permute_dims, strided_slice, take, ...: the same on int8 values."""
+    """quantize(move(x)) -> the move of int8 values, where moves are those of `moves.find`."""
     found = moves.find(island.value(island.core), island.value)
     x = operand(island, found.source) if found is not None else None
     if found is None or x is None:
@@ -35,7 +35,7 @@ def move(island: Island) -> relax.Expr | None:
 
 
 def operand(island: Island, expr: relax.Expr) -> Quantized | None:
-    """An activation; a float constant, which quantizing commutes with, at the island's own."""
+    """An activation, or a float constant quantized as the island's output is; else None."""
     values = array_of(island.value(expr))
     if values is None or values.dtype != np.float32:
         return island.activation(expr)
@@ -44,7 +44,7 @@ def operand(island: Island, expr: relax.Expr) -> Quantized | None:
 
 
 def pad(island: Island) -> relax.Expr | None:
-    """quantize(pad(x, real value)) -> pad with the value as the output quantizes it."""
+    """quantize(pad(x, real value)) -> pad with the quantized value."""
     call = island.match(island.core, "nn.pad")
     x = island.activation(call.args[0]) if call is not None else None
     real = island.pad_value(call) if call is not None else None
@@ -65,7 +65,7 @@ def pad(island: Island) -> relax.Expr | None:
 
 
 def concat(island: Island) -> relax.Expr | None:
-    """quantize(concat(xs)) -> concat of the parts at the output's quantization."""
+    """quantize(concat(xs)) -> concat of the parts in the output's quantization."""
     call = island.match(island.core, "concat")
     if call is None:
         return None
@@ -83,7 +83,7 @@ def _fields(island: Island, expr: relax.Expr) -> list[relax.Expr]:
 
 
 def resize(island: Island) -> relax.Expr | None:
-    """quantize(resize2d(x)) -> resize_nearest, resize_bilinear with their index tables."""
+    """quantize(resize2d(x)) -> resize_nearest or resize_bilinear with tables of indices."""
     call = island.match(island.core, "image.resize2d")
     x = island.activation(call.args[0]) if call is not None else None
     if call is None or x is None or str(call.attrs.layout) != "NHWC":
@@ -99,13 +99,13 @@ def resize(island: Island) -> relax.Expr | None:
     if method != "linear" or mode not in _TFLITE_ROUNDING:
         return island.decline(f"no integer form for method {method} and coordinates '{mode}'")
     if island.rounding == "float32" and island.scale < x.real_scale:
-        # The kernel rounds to steps of the input, and then there would be several of the result.
+        # The kernel rounds to steps of the input's scale, which would be several of the output's.
         return island.decline("linear resize to a finer scale than its input's")
     tables = [_bilinear_table(island.rounding, mode, *size) for size in sizes]
     return finish(island, ops.call("resize_bilinear", [x.expr, *tables]), x.quant)
 
 
-# Coordinate mode -> how TFLite's kernels round it.
+# Coordinate mode -> the rounding of TFLite's kernels.
 _TFLITE_ROUNDING = {
     "asymmetric": "floor",
     "align_corners": "round_prefer_ceil",
@@ -121,9 +121,9 @@ _ROUNDINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def _nearest(mode: str, rounding: str, size: int, out: int) -> np.ndarray | None:
-    """Source index of each of `out` positions; None for a form neither TFLite nor ONNX has.
+    """The source index of each of `out` positions; None for an unknown mode.
 
-    TFLite's forms compute in float32 as its kernels do, the others as ONNX's Resize says.
+    TFLite's modes are computed in float32 as its kernels do, others as ONNX defines Resize.
     """
     if rounding in ("", _TFLITE_ROUNDING.get(mode)):
         options = {"align_corners": mode == "align_corners", "half_pixel": mode == "half_pixel"}
@@ -135,7 +135,7 @@ def _nearest(mode: str, rounding: str, size: int, out: int) -> np.ndarray | None
 
 
 def _bilinear_table(rounding: str, mode: str, size: int, out: int) -> relax.Expr:
-    """[out, 4]: lower index, upper index, weight of the lower, weight of the upper."""
+    """A table [out, 4] of lower index, upper index, weight of lower, weight of upper."""
     if rounding == "float32":
         lower, upper, weight = linear_positions(mode, size, out)
     else:

@@ -1,4 +1,4 @@
-"""Operators of one tensor that only move its values, as operators on int8 tensors."""
+"""Relax operators that only move the values of one tensor, as moves of int8 tensors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from .quantized import ints
 
 
 def find(value: relax.Expr, resolve: Resolve) -> Move | None:
-    """The move that `value` is, or None; `resolve` gives the expression behind variables."""
+    """The move that `value` performs, or None.
+
+    resolve: gives the expression that a variable is bound to.
+    """
     if isinstance(value, TupleGetItem):
         return _split_part(value, resolve(value.tuple_value))
     name = getattr(value.op, "name", "") if isinstance(value, Call) else ""
@@ -49,7 +52,7 @@ def axes_of(call: Call) -> list[int]:
 
 
 def keeps_order(axes: Sequence[int], extents: Sequence[int]) -> bool:
-    """True where a transpose only moves extents of 1, so that no byte moves."""
+    """Whether a transpose only moves axes of extent 1, so that it moves no byte."""
     long_axes = [a for a in axes if extents[a] != 1]
     return long_axes == sorted(long_axes)
 
@@ -60,7 +63,7 @@ def reordered(
     order: Sequence[int],
     operator: Callable[[relax.Expr], relax.Expr],
 ) -> relax.Expr:
-    """An operator on `x` with its axes in another order, and the result's put back."""
+    """The operator applied to `x` transposed to `order`, with its result transposed back."""
     if list(order) == sorted(order):
         return operator(x)
     moved = emit(ops.call("transpose", [x], axes=order))
@@ -68,12 +71,12 @@ def reordered(
     return ops.call("transpose", [result], axes=[order.index(a) for a in range(len(order))])
 
 
-# Above this rank axes that stay together become one: fewer loops, and longer rows.
+# Above this rank a transpose joins axes that stay neighbours: fewer loops, and longer rows.
 _RANK_AS_IT_IS = 4
 
 
 def _transpose(call: Call) -> Move:
-    """A reshape where only extents of 1 change places."""
+    """The move of a permute_dims; a reshape where only axes of extent 1 move."""
     axes, extents = axes_of(call), ints(call.args[0].ty.shape)
     if keeps_order(axes, extents):
         return reshaped(call.args[0], ints(call.ty.shape))
@@ -90,7 +93,7 @@ def _transpose(call: Call) -> Move:
 
 
 def joined_axes(axes: Sequence[int], extents: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The shape and the transpose that are left if axes that stay neighbours become one."""
+    """A transpose as (shape, order) with axes that stay neighbours joined to one."""
     runs: list[list[int]] = []
     for axis in (a for a in axes if extents[a] != 1):
         if runs and math.prod(extents[runs[-1][-1] : axis]) == extents[runs[-1][-1]]:
@@ -117,7 +120,7 @@ def _strided_slice(call: Call, resolve: Resolve) -> Move:
 
 
 def _broadcast(source: relax.Expr, shape: list[int]) -> Move:
-    """A reshape where only axes of extent 1 are added."""
+    """The move of a broadcast_to; a reshape where it only adds axes of extent 1."""
     if math.prod(ints(source.ty.shape)) == math.prod(shape):
         return reshaped(source, shape)
     return Move(
@@ -128,7 +131,10 @@ def _broadcast(source: relax.Expr, shape: list[int]) -> Move:
 
 
 def _tile(call: Call) -> Move:
-    """Repeats an axis by broadcasting a new one before it: [a] to [1, a] to [r, a] to [r * a]."""
+    """The move of a tile: each axis repeats by broadcasting a new one before it.
+
+    For one axis: [a] is reshaped to [1, a], broadcast to [r, a], reshaped to [r * a].
+    """
     repeats = ints(call.attrs.repeats)
     extents = [1] * (len(repeats) - len(call.args[0].ty.shape)) + ints(call.args[0].ty.shape)
     repeats = [1] * (len(extents) - len(repeats)) + repeats
@@ -150,7 +156,7 @@ def _tile(call: Call) -> Move:
 
 
 def _integers(expr: relax.Expr) -> list[int]:
-    """Values of a Relax tuple of integers or of a shape."""
+    """The integers of a Relax tuple or shape."""
     return ints(getattr(expr, "fields", getattr(expr, "values", [])))
 
 

@@ -19,10 +19,10 @@ from .quantized import Quantized, constant, ints
 
 @dataclass(frozen=True)
 class _Rows:
-    """How a normalization's tensor is seen as [rows, outer, inner].
+    """The view [rows, outer, inner] of a tensor of which each row is normalized.
 
-    order: the axes of the tensor that is, in the order in which rows are adjacent. period: after
-    so many rows the gains repeat; there are period * outer of them.
+    order: the axes of the tensor in the order of this view. period: the number of rows after which
+    the gains repeat; there are period * outer gains.
     """
 
     order: list[int]

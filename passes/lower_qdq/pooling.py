@@ -1,4 +1,4 @@
-"""Rules for pooling."""
+"""The rule for average and max pooling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .tables import finish
 
 
 def pool2d(island: Island) -> relax.Expr | None:
-    """quantize(avg_pool2d(x)) and max_pool2d -> qavg_pool2d, qavg_pool2d_rescaled, qmax_pool2d."""
+    """quantize(avg_pool2d(x)), max_pool2d -> qavg_pool2d, qavg_pool2d_rescaled, qmax_pool2d."""
     call = island.match(island.core, "nn.avg_pool2d", "nn.max_pool2d")
     x = _source(island, call.args[0]) if call is not None else None
     if call is None or x is None or str(call.attrs.layout) != "NHWC":
@@ -48,7 +48,7 @@ def pool2d(island: Island) -> relax.Expr | None:
 
 
 def _source(island: Island, expr: relax.Expr) -> Quantized | None:
-    """The tensor that is pooled: an activation, or one padded with zeros that an average counts."""
+    """The tensor to pool: an activation, or one behind an nn.pad with zeros."""
     pad = island.match(expr, "nn.pad")
     if pad is None:
         return island.activation(expr)
@@ -60,7 +60,7 @@ def _source(island: Island, expr: relax.Expr) -> Quantized | None:
 
 
 def _padded(island: Island, x: Quantized, widths: list[int]) -> Quantized:
-    """`x` with real zeros around it; widths: before and after, axis by axis."""
+    """`x` padded with real zeros; widths: (before, after) of each axis, flat."""
     before, after = widths[::2], widths[1::2]
     shape = [b + n + a for b, n, a in zip(before, x.shape, after, strict=True)]
     padded = ops.call("pad", [x.expr], before=before, value=x.zp, shape=shape)
@@ -68,14 +68,14 @@ def _padded(island: Island, x: Quantized, widths: list[int]) -> Quantized:
 
 
 def _axes(call: Call, x: Quantized) -> Iterator[tuple[int, int, int, int, int]]:
-    """(outputs, stride, dilation, taps, inputs) of height and width."""
+    """The tuple (outputs, stride, dilation, taps, inputs) for height, then for width."""
     attrs = call.attrs
     windows = (ints(v) for v in (attrs.strides, attrs.dilation, attrs.pool_size))
     return zip(ints(call.ty.shape)[1:3], *windows, x.shape[1:3], strict=True)
 
 
 def _has_taps(call: Call, x: Quantized, padding: list[int]) -> bool:
-    """False where a window lies wholly in the padding: an average of nothing."""
+    """Whether each window has at least one tap outside of the padding."""
     return all(
         any(0 <= out * stride + tap * dilation - before < total for tap in range(taps))
         for (outputs, stride, dilation, taps, total), before in zip(
@@ -86,7 +86,7 @@ def _has_taps(call: Call, x: Quantized, padding: list[int]) -> bool:
 
 
 def _fit(padding: list[int], call: Call, x: Quantized) -> list[int]:
-    """Padding that gives the call's output size; ceil_mode adds to the end of each axis."""
+    """The padding that gives the call's output size; ceil_mode adds some at each end."""
     top, left, bottom, right = padding
     rows, columns = (
         (outputs - 1) * stride + (taps - 1) * dilation + 1 - total

@@ -1,4 +1,4 @@
-"""Quantized tensors as islands see them, and constants in and out of Relax."""
+"""Quantized tensors of islands, and conversions between Relax constants and arrays."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tvm_tiny.reference.quantization import Quant
 class Quantized:
     """A quantized tensor that enters an island.
 
-    expr: int8 (or int32 for a bias) Relax expression; scale float32 [] or [channels];
-    zero_point of the same shape; axis: the channel axis where there are several.
+    expr: the Relax expression, int8 (int32 for a bias). scale: float32 [] or [channels].
+    zero_point: of the shape of scale. axis: the channel axis, where there are several scales.
     """
 
     expr: relax.Expr
@@ -31,27 +31,27 @@ class Quantized:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Static shape."""
+        """The static shape."""
         return tuple(int(d) for d in self.expr.ty.shape)
 
     @property
     def dtype(self) -> str:
-        """Element type."""
+        """The element type."""
         return str(self.expr.ty.dtype)
 
     @property
     def array(self) -> np.ndarray | None:
-        """The values, where they are constant."""
+        """The values of a constant tensor, else None."""
         return array_of(self.expr)
 
     @property
     def per_tensor(self) -> bool:
-        """True for an int8 tensor with one scale."""
+        """Whether this is an int8 tensor with one scale and zero point."""
         return self.dtype == "int8" and self.scale.size == 1 and self.zero_point.size == 1
 
     @property
     def real_scale(self) -> float:
-        """The scale of a per-tensor quantization: the float32 value, in double."""
+        """The scale of a per-tensor quantization: a float32 value as a Python float."""
         return float(self.scale.reshape(-1)[0])
 
     @property
@@ -66,7 +66,7 @@ class Quantized:
 
 
 def number(expr: relax.Expr) -> float:
-    """Value of a clip bound (a PrimValue or a TIR constant)."""
+    """The value of a scalar argument (a PrimValue or a TIR constant)."""
     inner = getattr(expr, "value", expr)
     return float(getattr(inner, "value", inner))
 
@@ -81,12 +81,12 @@ def array_of(expr: relax.Expr) -> np.ndarray | None:
 
 
 def int8_table(value: relax.Expr) -> np.ndarray | None:
-    """The values of a lut, where it maps int8 to int8; None for anything else."""
+    """The table of a lut from int8 to int8; None for anything else."""
     return _table(value, "int8")
 
 
 def bool_table(value: relax.Expr) -> np.ndarray | None:
-    """The values of a lut, where it maps int8 to bool; None for anything else."""
+    """The table of a lut from int8 to bool; None for anything else."""
     return _table(value, "bool")
 
 
@@ -104,5 +104,5 @@ def constant(array: np.ndarray, dtype: str = "int32") -> GenericConst:
 
 
 def ints(values: object) -> list[int]:
-    """Static shapes, axes and the like as Python integers."""
+    """Integers of Relax shapes, axes and attributes as Python integers."""
     return [int(number(v)) for v in values]  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Reasons to stay in float that an island's operands show, before those that rules give."""
+"""Reasons to stay in float that the operands of an island show, whatever rules say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .quantized import array_of
 
 
 def seen_reason(island: Island) -> str | None:
-    """The first thing about the operands that no rule can take; None if there is none."""
+    """The first reason among the operands why no rule can lower the island, or None."""
     core = island.value(island.core)
     if not isinstance(core, Call):
         return None
@@ -19,7 +19,7 @@ def seen_reason(island: Island) -> str | None:
 
 
 def _operands(island: Island, call: Call) -> list[relax.Expr]:
-    """Tensors that a call reads; a concatenation's are in a tuple."""
+    """The tensors that a call reads, those of a tuple operand included."""
     first = island.value(call.args[0]) if call.args else None
     args = first.fields if isinstance(first, Tuple) else call.args
     return [arg for arg in args if isinstance(arg, relax.Expr)]

@@ -53,7 +53,7 @@ def _factors(x: Quantized, island: Island, count: int) -> dict[str, int | float]
 
 
 def _reduction(island: Island, *names: str) -> tuple[Call, Quantized, list[int]] | None:
-    """The island's call of one of `names`, its int8 operand, and the axes that it reduces."""
+    """The island's call of one of `names`, its int8 operand, and its reduced axes."""
     call = island.match(island.core, *names)
     x = island.activation(call.args[0]) if call is not None else None
     if call is None or x is None:
@@ -70,7 +70,10 @@ def _reduced_axes(island: Island, call: Call, rank: int) -> list[int] | None:
 
 
 def _is_global(island: Island, call: Call) -> bool:
-    """Whether a pooling is the mean of each plane; TFLite's rounds in another way than its mean."""
+    """Whether a pooling may become a mean over height and width.
+
+    With TFLite's rounding only adaptive_avg_pool2d may: its avg_pool2d rounds differently.
+    """
     whole = str(call.attrs.layout) == "NHWC" and ints(call.ty.shape)[1:3] == [1, 1]
     if call.op.name == "relax.nn.adaptive_avg_pool2d" or not whole:
         return whole
@@ -79,7 +82,7 @@ def _is_global(island: Island, call: Call) -> bool:
 
 
 def _adjacent(island: Island, x: Quantized, axes: list[int]) -> tuple[relax.Expr, list[int]]:
-    """`x` with the reduced axes next to each other, and where they are; order kept."""
+    """`x` with the reduced axes moved next to each other, and their new positions."""
     if axes[-1] - axes[0] + 1 == len(axes):
         return x.expr, axes
     kept = [a for a in range(len(x.shape)) if a not in axes]
@@ -88,7 +91,7 @@ def _adjacent(island: Island, x: Quantized, axes: list[int]) -> tuple[relax.Expr
 
 
 def extreme(island: Island) -> relax.Expr | None:
-    """quantize(max(x, axes)), min(x, axes) -> qreduce_max, qreduce_min of the raw values."""
+    """quantize(max(x, axes)), min(x, axes) -> qreduce_max, qreduce_min of int8 values."""
     found = _reduction(island, "max", "min")
     if found is None:
         return None

@@ -33,7 +33,7 @@ _TOO_LONG = f"it sums more than {LONGEST_AXIS} elements"
 
 
 def softmax(island: Island) -> relax.Expr | None:
-    """quantize(softmax(beta * x)) -> qsoftmax, TFLite's, or qsoftmax_rescaled."""
+    """quantize(softmax(beta * x)) -> qsoftmax (as in TFLite) or qsoftmax_rescaled."""
     call = island.match(island.core, "nn.softmax")
     found = _operand(island, call.args[0]) if call is not None else None
     if call is None or found is None:
@@ -49,7 +49,7 @@ def softmax(island: Island) -> relax.Expr | None:
 
 
 def _operand(island: Island, expr: relax.Expr) -> tuple[Quantized, float] | None:
-    """x and beta of beta * x, or of x alone."""
+    """The operands (x, beta) of beta * x; beta is 1 for x alone."""
     x = island.activation(expr)
     if x is not None:
         return x, 1.0
@@ -77,7 +77,7 @@ def _rescaled(island: Island, x_scale: float, beta: float, rows: relax.Expr) -> 
 
 
 def log_softmax(island: Island) -> relax.Expr | None:
-    """quantize(log_softmax(x)) -> qlog_softmax, TFLite's, or qlog_softmax_rescaled."""
+    """quantize(log_softmax(x)) -> qlog_softmax (as in TFLite) or qlog_softmax_rescaled."""
     call = island.match(island.core, "nn.log_softmax")
     x = island.activation(call.args[0]) if call is not None else None
     if call is None or x is None:
@@ -112,14 +112,17 @@ def _tflite_log(x_scale: float, rows: relax.Expr) -> relax.Expr:
 def _along(
     island: Island, x: Quantized, axis: int, operator: Callable[[relax.Expr], relax.Expr]
 ) -> relax.Expr:
-    """An operator of the last axis along any, which is moved there and back."""
+    """An operator along the last axis, applied along `axis` by moving it there and back."""
     rank = len(x.shape)
     order = [a for a in range(rank) if a != axis % rank] + [axis % rank]
     return reordered(island.emit, x.expr, order, operator)
 
 
 def exp_table(x_scale: float, beta: float) -> np.ndarray:
-    """exp(-beta * x_scale * d) in Q0.31 for d = 0..255; 0 where TFLite leaves the term out."""
+    """The table of exp(-beta * x_scale * d) in Q0.31 for d = 0..255.
+
+    0 where TFLite leaves the term out.
+    """
     multiplier, shift = activation.softmax_multiplier(x_scale, beta)
     steps = np.arange(256, dtype="int64")
     kept = steps <= activation.input_radius(activation.SOFTMAX_INPUT_BITS, shift)

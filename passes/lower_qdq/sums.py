@@ -55,7 +55,7 @@ def _squared(island: Island) -> relax.Expr | None:
 
 
 def extremes(island: Island) -> relax.Expr | None:
-    """quantize(max(a, b, ...)), min -> qmaximum, qminimum, one after the other."""
+    """quantize(max(a, b, ...)), min(...) -> a chain of qmaximum, qminimum."""
     call = island.match(island.core, "maximum", "minimum")
     name = call.op.name.removeprefix("relax.") if call is not None else ""
     terms = _terms(island, island.core, name) if name else None
@@ -74,7 +74,7 @@ def extremes(island: Island) -> relax.Expr | None:
 def _extreme(
     island: Island, name: str, terms: Sequence[Quantized], *values: np.ndarray
 ) -> np.ndarray:
-    """The largest or smallest of int8 arrays that are quantized as `terms` are."""
+    """The largest or smallest of int8 arrays, quantized as `terms`, elementwise."""
     pick = np.maximum if name == "maximum" else np.minimum
     moved = [
         requantize(value, term.quant, island.quant, rounding=island.reference_rounding)
@@ -94,7 +94,7 @@ def add_n(island: Island) -> relax.Expr | None:
 
 
 def sum_of(island: Island, terms: list[Quantized]) -> relax.Expr:
-    """The sum of int8 tensors that broadcast, as the island's qadd_n."""
+    """A qadd_n of int8 tensors that broadcast, with the island's quantization."""
     *inputs, output = elementwise.add_n_multipliers(
         [term.real_scale for term in terms], island.scale
     )
@@ -110,7 +110,7 @@ def sum_of(island: Island, terms: list[Quantized]) -> relax.Expr:
 
 
 def _terms(island: Island, expr: relax.Expr, name: str) -> list[Quantized] | None:
-    """Operands of a tree of one operator in order; None where one is not an int8 tensor."""
+    """The int8 leaves of a tree of one operator, in order; else None."""
     call = island.match(expr, name)
     if call is None:
         term = island.activation(expr)

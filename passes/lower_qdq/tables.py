@@ -19,7 +19,7 @@ from .quantized import Quantized, array_of, constant, ints
 def lookup_table(
     expr: relax.Expr, table: np.ndarray, low: int = -128, high: int = 127
 ) -> relax.Expr:
-    """The table, clamped, applied to every element; to a constant at once."""
+    """A lut of the table, clamped to [low, high]; of a constant, its result."""
     clamped, values = np.clip(table, low, high), array_of(expr)
     if values is not None:
         return constant(clamped[values.astype("int32") + 128], "int8")
@@ -27,7 +27,7 @@ def lookup_table(
 
 
 def requantized(island: Island, x: Quantized) -> relax.Expr:
-    """`x` at the island's output quantization; itself where that is its own."""
+    """`x` in the island's output quantization; `x` itself where it has that already."""
     if x.quant == island.quant:
         return x.expr
     table = requantize(DOMAIN, x.quant, island.quant, rounding=island.reference_rounding)
@@ -36,7 +36,7 @@ def requantized(island: Island, x: Quantized) -> relax.Expr:
 
 
 def finish(island: Island, expr: relax.Expr, source: Quant) -> relax.Expr:
-    """`expr`, computed at the quantization `source`, taken to the island's and clamped."""
+    """`expr`, quantized by `source`, requantized to the island's output and clamped."""
     if source == island.quant:
         return clamped(island, expr)
     table = requantize(DOMAIN, source, island.quant, rounding=island.reference_rounding)
@@ -44,17 +44,18 @@ def finish(island: Island, expr: relax.Expr, source: Quant) -> relax.Expr:
 
 
 def clamped(island: Island, expr: relax.Expr) -> relax.Expr:
-    """`expr`, already at the output's quantization, with a fused activation applied."""
+    """`expr`, quantized as the output, clamped to the limits of the fused activation."""
     if (island.low, island.high) == (-128, 127):
         return expr
     return lookup_table(island.emit(expr), DOMAIN, island.low, island.high)
 
 
+# An int8 tensor, and the value of a function of it for each of -128 .. 127.
 Found = tuple[relax.Expr, np.ndarray]
 
 
 def condition_table(island: Island, found: Found) -> relax.Expr:
-    """The table of a condition, applied to every element of the tensor that it is a function of."""
+    """A lut to bool: the condition that `found` gives, for every element of its tensor."""
     x, table = found
     return shaped(island, ops.call("lut", [x, constant(table, "bool")]), x)
 
@@ -62,7 +63,7 @@ def condition_table(island: Island, found: Found) -> relax.Expr:
 def of_one_tensor(
     island: Island, operands: Sequence[Quantized], function: Callable[..., np.ndarray]
 ) -> relax.Expr | None:
-    """A function of int8 arrays as a table, where its operands are functions of one tensor."""
+    """A lut for a function of operands that depend on one tensor only, else None."""
     found = function_of_one(island, operands, function)
     if found is None:
         return None
@@ -73,9 +74,9 @@ def of_one_tensor(
 def function_of_one(
     island: Island, operands: Sequence[Quantized], function: Callable[..., np.ndarray]
 ) -> Found | None:
-    """The tensor that all operands are functions of, and the function's value for each of its own.
+    """The tensor that all operands are functions of, and the function's table over it.
 
-    Operands that are constants of one element are numbers; None where none is a tensor.
+    Constants of one element count as numbers. None where there is no such tensor.
     """
     tensors = [x.expr for x in operands if single(x) is None]
     shared = common_root(island, tensors) if tensors else None
@@ -86,7 +87,7 @@ def function_of_one(
 
 
 def one_tensor(island: Island) -> relax.Expr | None:
-    """quantize(any elementwise expression of one int8 tensor) -> a table of its values."""
+    """quantize(elementwise expression of one int8 tensor) -> a lut of its values."""
     found = expression_of_one(island)
     if found is None:
         return None
@@ -96,7 +97,7 @@ def one_tensor(island: Island) -> relax.Expr | None:
 
 
 def expression_of_one(island: Island) -> Found | None:
-    """The int8 tensor that the island's elementwise expression reads, and its value for each int8.
+    """The int8 tensor that the island's elementwise expression reads, and its float table.
 
     The tensor may occur several times, moved in the same way each time; every other operand is a
     constant of one element.
@@ -122,13 +123,16 @@ def _move_alike(places: list[Occurrence]) -> bool:
 
 
 def _moved(island: Island, root: relax.Expr, place: Occurrence) -> relax.Expr:
-    """The root in the order in which it enters the expression."""
+    """The root, moved as it is where it enters the expression."""
     for move in reversed(place.path):
         root = island.moved(root, move)
     return root
 
 
 def shaped(island: Island, result: relax.Expr, x: relax.Expr) -> relax.Expr:
-    """`result`, of the shape of `x`, in the island's: constants of higher rank add extents of 1."""
+    """`result`, which has the shape of `x`, reshaped to the island's shape.
+
+    The shapes differ where a constant of higher rank adds axes of extent 1.
+    """
     shape = ints(island.core.ty.shape)
     return result if ints(x.ty.shape) == shape else relax.op.reshape(island.emit(result), shape)

@@ -1,4 +1,4 @@
-"""Functions of one int8 tensor that TFLite's kernels compute in integers, as tables of these."""
+"""Functions of one int8 tensor that TFLite's kernels compute in integers, as tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Found = tuple[Quantized, Evaluate]
 
 
 def tflite_unary(island: Island) -> relax.Expr | None:
-    """An island that is one of TFLite's integer operators -> a table of the reference's values."""
+    """quantize(f(x)), where TFLite computes f in integers -> a lut of the reference's values."""
     if island.rounding != "tflite":
         return None
     for function in (_requantize, _clip, _operator, _hard_swish):
@@ -67,7 +67,7 @@ def _operator(island: Island) -> Found | None:
 
 
 def _hard_swish(island: Island) -> Found | None:
-    """x * (clip(x + 3, 0, 6) / 6), in either order of factors and with * 1/6 for / 6."""
+    """A hard-swish, x times clip(x + 3, 0, 6) / 6, in any spelling."""
     product = island.match(island.core, "multiply")
     for left, right in (product.args, reversed(product.args)) if product is not None else ():
         x, gated = island.activation(left), _gated(island, right)
@@ -78,7 +78,7 @@ def _hard_swish(island: Island) -> Found | None:
 
 
 def _gated(island: Island, expr: relax.Expr) -> relax.Expr | None:
-    """x where `expr` is clip(x + 3, 0, 6) / 6."""
+    """The expression x, where `expr` is clip(x + 3, 0, 6) / 6; else None."""
     gate = island.match(expr, "divide", "multiply")
     factor = island.scalar(gate.args[1]) if gate is not None else None
     clip = island.match(gate.args[0], "clip", "nn.relu6") if gate is not None else None
