@@ -31,8 +31,6 @@ class FoldEdges:
 
     fold: False leaves the model's own inputs and outputs.
 
-    fold: False leaves the model's own inputs and outputs.
-
     Requires: one function "main" in QDQ form.
     Ensures: the attribute is set. With `fold`, an input that all of its users quantize in the same
     way is quantized, no output is a dequantize, and no edge is a permute_dims.
