@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from . import toolchain
 from .errors import DataError
+from .text import did_you_mean
 
 #: Of every object, model and board support alike.
 COMMON_FLAGS = (
@@ -69,11 +69,3 @@ def find_target(name: str) -> Target:
     if target is None:
         raise DataError(f"unknown target {name!r}{did_you_mean(name, TARGETS)}")
     return target
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`: did you mean 'x'? (known: a, b)`, to end an error message with."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    suggestion = f"did you mean {close[0]!r}? " if close else ""
-    return f": {suggestion}(known: {', '.join(names)})"

@@ -26,9 +26,19 @@ def parse_size(text: str) -> int:
     return value * _UNITS[match[2][:1].lower()]
 
 
+def similar_names(
+    name: str, known: Iterable[str], count: int = 1, cutoff: float = 0.6
+) -> list[str]:
+    """At most `count` of the known names that resemble `name`, the most similar first.
+
+    cutoff: the least similarity that counts, from 0 (any name) to 1 (the same name).
+    """
+    return difflib.get_close_matches(name, list(known), n=count, cutoff=cutoff)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`: did you mean 'x'? (known: a, b)`, to end an error message with."""
+    """`: did you mean 'x'? (known: a, b)`, the end of an error message."""
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
+    close = similar_names(name, names)
     suggestion = f"did you mean {close[0]!r}? " if close else ""
     return f": {suggestion}(known: {', '.join(names)})"

@@ -111,7 +111,7 @@ def _of_build(project: Project | ForeignProject, given: dict[str, str]) -> dict[
 
 
 def _choose(archives: list[Archive], model: str | None, folder: Path) -> Archive:
-    from tvm_tiny.targets import did_you_mean
+    from tvm_tiny.text import did_you_mean
 
     names = {archive.info.name: archive for archive in archives}
     if model is None:

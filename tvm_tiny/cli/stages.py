@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.text import did_you_mean
+from tvm_tiny.text import did_you_mean, similar_names
 
 from .options import Minimized
 
@@ -82,7 +81,7 @@ def _full(name: str, names: Sequence[str]) -> str:
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        similar = difflib.get_close_matches(name, names, n=_SHOWN, cutoff=0)
+        similar = similar_names(name, names, _SHOWN, cutoff=0)
         hint = did_you_mean(name, map(_short, similar))
         raise DataError(f"--stages: no operator makes '{name}'{hint}")
     begin = ", ".join(map(_short, fitting[:_SHOWN]))

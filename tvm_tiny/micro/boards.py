@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from tvm_tiny import toolchain
 from tvm_tiny.errors import DataError
-from tvm_tiny.targets import TARGETS, Target, did_you_mean
+from tvm_tiny.targets import TARGETS, Target
+from tvm_tiny.text import did_you_mean
 
 _KIB = 1024
 _MIB = 1024 * _KIB

@@ -10,6 +10,7 @@ from typing import Any
 from tvm_tiny.errors import DataError
 from tvm_tiny.schedules.packed.choice import Choice
 from tvm_tiny.schedules.packed.isa import ISAS
+from tvm_tiny.text import did_you_mean
 
 from .log import KIND, VERSION, Candidate, Log, Measured, Origin
 
@@ -68,7 +69,7 @@ def _measurement(entry: Any, where: str) -> tuple[Origin, Candidate, Measured]:
 
 def _choice(found: Any, isa: str, where: str) -> Choice:
     if isa not in ISAS:
-        raise DataError(f"{where}: unknown instruction set {isa!r} (known: {', '.join(ISAS)})")
+        raise DataError(f"{where}: unknown instruction set {isa!r}{did_you_mean(str(isa), ISAS)}")
     fields = tuple(Choice.__dataclass_fields__)
     if not isinstance(found, dict) or set(found) != set(fields):
         raise DataError(f"{where}: 'choice' does not have the fields {', '.join(fields)}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.targets import did_you_mean
+from tvm_tiny.text import did_you_mean
 
 if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tvm_tiny.errors import DataError
-from tvm_tiny.targets import did_you_mean
+from tvm_tiny.text import did_you_mean
 
 from .base import METHODS, Option, OptionValue, Values
 

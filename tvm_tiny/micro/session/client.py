@@ -15,7 +15,7 @@ import numpy as np
 
 from tvm_tiny.errors import DataError, SessionError
 from tvm_tiny.interface import Port
-from tvm_tiny.targets import did_you_mean
+from tvm_tiny.text import did_you_mean
 
 from .line import Transport
 from .link import LineCounts, Link, LostSessionError, Timing

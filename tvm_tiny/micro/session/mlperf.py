@@ -13,7 +13,7 @@ import numpy as np
 
 from tvm_tiny._version import __version__
 from tvm_tiny.errors import DataError
-from tvm_tiny.targets import did_you_mean
+from tvm_tiny.text import did_you_mean
 
 if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive

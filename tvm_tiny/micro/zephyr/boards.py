@@ -7,13 +7,13 @@ earlier trees.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tvm_tiny.errors import DataError
+from tvm_tiny.text import similar_names
 
 #: What twister reads of a board.
 _FIELD = re.compile(r"^(identifier|arch|ram|flash):\s*['\"]?([\w./@-]+)", re.MULTILINE)
@@ -108,7 +108,7 @@ def _leaves_out(full: list[str], short: list[str]) -> bool:
 
 def _suggestion(known: Mapping[str, ZephyrBoard], name: str) -> str:
     same = [board for board in known if _parts(board)[0] == _parts(name)[0]]
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    close = similar_names(name, known, 3, cutoff=0.5)
     names = list(dict.fromkeys([*close, *same]))[:4]
     if not names:
         return f"none of the {len(known)} boards has a similar name"
