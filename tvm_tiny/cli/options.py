@@ -25,8 +25,10 @@ class Method(str, Enum):
     """How calibration chooses ranges; see `tvm_tiny.frontend.Calibration`."""
 
     MINMAX = "minmax"
+    MSE = "mse"
     PERCENTILE = "percentile"
     ENTROPY = "entropy"
+    AUTO = "auto"
 
 
 def calibration(samples: Path | None, method: Method, mean: str, std: str) -> Calibration | None:

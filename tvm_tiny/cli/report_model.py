@@ -68,7 +68,7 @@ def report_model(
     io_in_arena: options.IoInArena = True,
     float_io: options.FloatIo = False,
     calibrate: options.Calibrate = None,
-    calibrate_method: options.CalibrateMethod = options.Method.MINMAX,
+    calibrate_method: options.CalibrateMethod = options.Method.AUTO,
     mean: options.PixelMean = "0",
     std: options.PixelStd = "1",
     pareto: Pareto = True,

@@ -56,7 +56,7 @@ def tune_model(
     jobs: Jobs = None,
     seed: Seed = 0,
     calibrate: options.Calibrate = None,
-    calibrate_method: options.CalibrateMethod = options.Method.MINMAX,
+    calibrate_method: options.CalibrateMethod = options.Method.AUTO,
     mean: options.PixelMean = "0",
     std: options.PixelStd = "1",
     as_json: options.AsJson = False,

@@ -42,7 +42,7 @@ def verify_model(
     stages: options.StageList = None,
     pools: options.PoolFile = None,
     calibrate: options.Calibrate = None,
-    calibrate_method: options.CalibrateMethod = options.Method.MINMAX,
+    calibrate_method: options.CalibrateMethod = options.Method.AUTO,
     mean: options.PixelMean = "0",
     std: options.PixelStd = "1",
     check_plan: options.CheckPlan = False,

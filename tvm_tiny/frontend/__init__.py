@@ -66,7 +66,7 @@ def from_torch(
     model: torch.nn.Module | torch.export.ExportedProgram,
     samples: Any = None,
     *,
-    method: str = "minmax",
+    method: str = "auto",
 ) -> tvm.IRModule:
     """Import a PyTorch module or exported program; see `tvm_tiny.frontend.torch.from_torch`."""
     from .torch import from_torch as convert

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tvm_tiny.errors import DataError
 
-METHODS = ("minmax", "percentile", "entropy")
+METHODS = ("minmax", "mse", "percentile", "entropy", "auto")
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,16 @@ class Calibration:
         samples: arrays [samples, ...] by input name (one array serves a single input whatever its
             name), or the path of an .npz of them, of a folder of .npy files or images, or of one
             of these. An array `labels` holds the right class of each sample.
-        method: "minmax" takes each tensor's least and largest value as its range, "percentile"
-            leaves out the outermost 0.001 % of its values, "entropy" keeps most information.
+        method: "minmax" takes each tensor's least and largest value as its range, "mse" the range
+            with the least squared error, "percentile" leaves out the outermost 0.001 % of its
+            values, "entropy" keeps most information. "auto" takes "minmax" or "mse", whichever
+            gives the outputs less error.
         mean, std: images become (pixel / 255 - mean) / std, one number or one a channel.
 
     """
 
     samples: Path | str | Mapping[str, npt.NDArray[Any]]
-    method: str = "minmax"
+    method: str = "auto"
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
 

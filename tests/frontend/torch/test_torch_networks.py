@@ -1,7 +1,8 @@
 """Fifteen PyTorch networks, each exported in three ways, against themselves in float.
 
 None may have an operator in float. The largest outputs must agree in 95 % of the samples (pixels,
-where each has an output), and the RMS error be at most 2 % of the output's range.
+where each has an output). The RMS error may be at most 2 % of the RMS of the output and 0.8 % of
+its range. The autoencoder may have 3 % of the RMS: its int8 activations alone cost it 2.6 %.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from torch_networks import NETWORKS, build  # noqa: E402
 from torch_runs import compiled_for, on_board  # noqa: E402
 
 EXPORTS = ("dynamo", "torchscript", "pt2")
-CALIBRATION_SAMPLES, RANGE_ERROR, AGREEMENT = 40, 0.02, 0.95
+CALIBRATION_SAMPLES, AGREEMENT = 40, 0.95
+RMS_ERROR, RANGE_ERROR = 0.02, 0.008
+RMS_ERROR_OF = {"autoencoder": 0.03}
 M4 = "mps2_an386"
 # Each network by one of the exports: every export in a third of them.
 ONE_EACH = [(name, EXPORTS[i % 3]) for i, name in enumerate(NETWORKS)]
@@ -53,6 +56,7 @@ def check(name: str, export: str, board: str, folder: Path) -> None:
     found = on_board(compiled, board, inputs).reshape(expected.shape)
     error = np.sqrt(np.mean(np.square(found - expected)))
     assert error <= RANGE_ERROR * np.ptp(expected)
+    assert error <= RMS_ERROR_OF.get(name, RMS_ERROR) * np.sqrt(np.mean(np.square(expected)))
     axis = 1 if expected.ndim == 4 else -1
     agree = found.argmax(axis) == expected.argmax(axis)
     assert agree.mean() >= AGREEMENT

@@ -28,7 +28,7 @@ def from_torch(
     model: torch.nn.Module | torch.export.ExportedProgram,
     samples: Batches | None = None,
     *,
-    method: str = "minmax",
+    method: str = "auto",
 ) -> tvm.IRModule:
     """Import a PyTorch model; what is in float is quantized with `samples`.
 

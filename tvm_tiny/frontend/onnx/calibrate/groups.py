@@ -55,6 +55,21 @@ def show_groups(model: Any) -> Any:
     return onnx.inliner.inline_local_functions(model) if model.functions else model
 
 
+def sole_readers(graph: Any) -> dict[str, Any]:
+    """The node that alone reads a tensor, by the tensor's name; outputs of the model have none."""
+    readers: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    outputs = {value.name for value in graph.output}
+    return {x: nodes[0] for x, nodes in readers.items() if len(nodes) == 1 and x not in outputs}
+
+
+def is_elementwise(node: Any) -> bool:
+    """Whether a node computes each element from one element of its only activation."""
+    return node.domain == DOMAIN or node.op_type in UNARY
+
+
 def operators(model: Any, node: Any | None) -> str:
     """How to call what `node` computes: its operator, or those of the group it stands for."""
     if node is None:

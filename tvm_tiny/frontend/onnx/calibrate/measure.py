@@ -11,7 +11,7 @@ from onnx import helper
 
 from ...quality import Accuracy, LayerError, sqnr_db
 from ..graph import Array
-from .groups import operators
+from .groups import is_elementwise, operators, sole_readers
 
 # onnxruntime.quantization appends it to the float tensor before a model output's QuantizeLinear.
 BEFORE_OUTPUT = "_QuantizeLinear_Input"
@@ -22,17 +22,17 @@ MEASURED_SAMPLES = 64
 def layer_errors(
     original: Any, quantized: Any, feeds: Sequence[dict[str, Array]]
 ) -> tuple[LayerError, ...]:
-    """The error of every activation that `quantized` quantizes; `original` has them in float."""
+    """The error of each layer's result in `quantized`; `original` has it in float."""
     pairs = _pairs(original.graph, quantized.graph)
     if not pairs:
         return ()
-    sessions = [
-        _session(model, names)
+    runs = [
+        (session(model, names), names)
         for model, names in ((original, [*pairs]), (quantized, [*pairs.values()]))
     ]
     signal, noise = np.zeros(len(pairs)), np.zeros(len(pairs))
     for feed in feeds[:MEASURED_SAMPLES]:
-        outputs = [session.run(names, feed) for session, names in sessions]
+        outputs = [running.run(names, feed) for running, names in runs]
         for index, (real, found) in enumerate(zip(*outputs, strict=True)):
             signal[index] += np.square(real, dtype=np.float64).sum()
             noise[index] += np.square(real.astype(np.float64) - found).sum()
@@ -43,6 +43,19 @@ def layer_errors(
     )
 
 
+def output_error(original: Any, quantized: Any, feeds: Sequence[dict[str, Array]]) -> float:
+    """The squared errors of all outputs over all samples, each output's by its squared values."""
+    names = [value.name for value in original.graph.output]
+    real, found = (session(model, names) for model in (original, quantized))
+    signal, noise = np.zeros(len(names)), np.zeros(len(names))
+    for feed in feeds:
+        pairs = zip(real.run(names, feed), found.run(names, feed), strict=True)
+        for index, (a, b) in enumerate(pairs):
+            signal[index] += np.square(a, dtype=np.float64).sum()
+            noise[index] += np.square(a.astype(np.float64) - b).sum()
+    return float(np.sum(noise / np.maximum(signal, np.finfo(np.float64).tiny)))
+
+
 def accuracy(
     original: Any, quantized: Any, feeds: Sequence[dict[str, Array]], labels: Array
 ) -> Accuracy:
@@ -50,16 +63,21 @@ def accuracy(
     shares = []
     for model in (original, quantized):
         name = model.graph.output[0].name
-        session, names = _session(model, [name])
-        found = [int(np.argmax(session.run(names, feed)[0])) for feed in feeds]
+        running = session(model, [name])
+        found = [int(np.argmax(running.run([name], feed)[0])) for feed in feeds]
         shares.append(float(np.mean(np.array(found) == labels)))
     return Accuracy(*shares)
 
 
 def _pairs(original: Any, quantized: Any) -> dict[str, str]:
-    """Float tensors of `original`, in its order, and what dequantizes them in `quantized`."""
+    """Float tensors of `original`, in its order, and what dequantizes them in `quantized`.
+
+    Without those that only an elementwise operator reads, whose scale is chosen for its result.
+    """
+    readers = sole_readers(original)
     known = [value.name for value in original.input]
-    known += [name for node in original.node for name in node.output]
+    for node in original.node:
+        known += [x for x in node.output if x not in readers or not is_elementwise(readers[x])]
     dequantized = {
         n.input[0]: n.output[0] for n in quantized.node if n.op_type == "DequantizeLinear"
     }
@@ -71,7 +89,7 @@ def _pairs(original: Any, quantized: Any) -> dict[str, str]:
     return {name: found[name] for name in known if name in found}
 
 
-def _session(model: Any, names: Sequence[str]) -> tuple[Any, list[str]]:
+def session(model: Any, names: Sequence[str]) -> Any:
     """A session that also hands out the tensors `names`, node by node as the model says."""
     import onnxruntime
 
@@ -84,5 +102,4 @@ def _session(model: Any, names: Sequence[str]) -> tuple[Any, list[str]]:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(copy.SerializeToString(), options)
-    return session, list(names)
+    return onnxruntime.InferenceSession(copy.SerializeToString(), options)
