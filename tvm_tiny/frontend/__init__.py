@@ -1,4 +1,4 @@
-"""Frontends: a model file to the QDQ Relax form that all passes start from."""
+"""Frontends import a model file into the QDQ Relax form that all passes start from."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from .calibration import Calibration
 if TYPE_CHECKING:
     import torch
 
-# What PyTorch users name their files; only exported programs are read.
+# Suffixes of PyTorch files; only exported programs among them can be read.
 TORCH_SUFFIXES = (".pt2", ".pt", ".pth")
 
 
 def from_file(path: str | Path, calibrate: Calibration | None = None) -> tvm.IRModule:
-    """Import a .tflite, .onnx or .pt2 file; the content decides, then the suffix.
+    """Import a .tflite, .onnx or .pt2 file.
 
-    A float .onnx or .pt2 model needs `calibrate`. Raises ModelError where the file cannot be read,
-    UnsupportedError where it cannot be compiled, DataError where the samples do not fit.
+    A file with TFLite's magic bytes is a TFLite model whatever its suffix; otherwise the suffix
+    decides. A float .onnx or .pt2 model needs `calibrate`. Raises ModelError where the file cannot
+    be read, UnsupportedError where it cannot be compiled, DataError where the samples do not fit.
     """
     path = Path(path)
     if _is_tflite(path):
@@ -50,7 +51,7 @@ def _refuse_calibration(path: Path, calibrate: Calibration | None) -> None:
 
 
 def to_quantized_onnx(path: Path, calibrate: Calibration | None = None) -> Any:
-    """The `onnx.ModelProto` that an .onnx or .pt2 file is imported as, quantized if in float."""
+    """The `onnx.ModelProto` of an .onnx or .pt2 file, quantized if the file is in float."""
     from .onnx import to_quantized
 
     if _is_tflite(path):

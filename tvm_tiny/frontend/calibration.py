@@ -1,4 +1,4 @@
-"""How a float model is to be quantized: its samples and the method that chooses ranges."""
+"""A float model's quantization settings: calibration samples and the method that chooses ranges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cost of quantizing a float model: the error of each layer, and the accuracy."""
+"""The loss by quantizing a float model: each layer's error, and the accuracy."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# main's attribute that holds it as JSON.
+# The attribute of function "main" that holds a `Quality` as JSON.
 ATTRIBUTE = "tvm_tiny.calibration"
 
 
 @dataclass(frozen=True)
 class LayerError:
-    """A quantized tensor against its value in float.
+    """The error of one quantized tensor, compared with its value in float.
 
     Attributes:
         tensor: its name in the model.
         op: the operators that compute it; "" for an input.
-        sqnr_db: signal to quantization noise in dB over all samples, with all errors that the
-            layers before have made; None where there is no error.
+        sqnr_db: signal to quantization noise ratio in dB over all samples. The noise includes
+            the errors of all layers before. None where there is no error.
 
     """
 
@@ -30,7 +30,10 @@ class LayerError:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The share of samples whose largest output is the right one."""
+    """The share of samples classified right, in float and in int8.
+
+    A sample is classified right where its largest output is the labelled one.
+    """
 
     in_float: float
     in_int8: float
@@ -38,7 +41,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Quality:
-    """The outcome of a calibration. layers: in the order in which they run."""
+    """The outcome of a calibration; `layers` are in execution order."""
 
     method: str
     samples: int
@@ -46,12 +49,12 @@ class Quality:
     accuracy: Accuracy | None = None
 
     def worst(self, count: int) -> tuple[LayerError, ...]:
-        """The layers with least signal to noise, the worst first."""
+        """The `count` layers with the lowest signal to noise ratio, the worst first."""
         noisy = [layer for layer in self.layers if layer.sqnr_db is not None]
         return tuple(sorted(noisy, key=lambda layer: layer.sqnr_db or 0.0)[:count])
 
     def to_json(self) -> str:
-        """For main's attribute."""
+        """The JSON text that `main`'s attribute holds."""
         return json.dumps(asdict(self))
 
     @classmethod

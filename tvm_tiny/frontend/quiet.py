@@ -1,4 +1,4 @@
-"""Keeps other libraries from talking."""
+"""A context manager that silences other libraries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence prints, warnings and logs: what matters becomes one error, or a note of ours."""
+    """Silence prints, warnings and logs inside a `with` block.
+
+    Failures of the libraries reach users as one error or note of our own.
+    """
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     nowhere = io.StringIO()

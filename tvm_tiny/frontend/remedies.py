@@ -1,4 +1,4 @@
-"""Remedies for unsupported operators, one clause for each kind."""
+"""Remedies that error messages propose for unsupported operators, one clause a kind."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _REMEDIES: dict[str, str] = {
     **dict.fromkeys(("MULTINOMIAL", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM"), _RANDOM),
     **dict.fromkeys(("DFT", "STFT", "RFFT2D"), _SPECTRUM),
 }
-# ONNX operators that TVM's frontend takes though no C comes of it.
+# ONNX operators that TVM's frontend converts to calls from which no C can be generated.
 _WITHOUT_C = frozenset({"CumSum", "ScatterElements", "ScatterND", "TopK"})
 
 
 def refused(operator: str) -> bool:
-    """Whether an ONNX operator that no converter is for is refused before it is tried."""
+    """Whether an ONNX operator without a converter is refused before TVM's frontend tries it."""
     return operator in _WITHOUT_C or operator in _REMEDIES
 
 
 def remedy(operator: str) -> str:
-    """The remedy for `operator`, by its name in ONNX or TFLite."""
+    """The remedy for `operator`, named as in ONNX or TFLite."""
     return _REMEDIES.get(operator, _OTHERWISE)

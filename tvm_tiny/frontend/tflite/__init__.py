@@ -1,4 +1,4 @@
-"""TFLite models to the QDQ Relax form: `from_tflite`."""
+"""TFLite models are imported into the QDQ Relax form by `from_tflite`."""
 
 from .convert import from_tflite
 

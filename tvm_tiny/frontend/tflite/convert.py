@@ -1,4 +1,4 @@
-"""From a validated TFLite model to one Relax function in QDQ form."""
+"""Converts a validated TFLite model to one Relax function in QDQ form."""
 
 from __future__ import annotations
 
@@ -51,10 +51,12 @@ def _import(data: bytes) -> tvm.IRModule:
         raise UnsupportedError([*general, _not_int8(parsed)])
     misordered = order_fault(parsed)
     unknown = [_unknown(op, parsed) for op in parsed.operators if op.kind not in CONVERTERS]
-    if misordered is not None:  # it may only follow from, say, a tensor with a state
+    # A fault in the order may be the consequence of another reason, such as a variable tensor.
+    if misordered is not None:
         raise UnsupportedError([*general, *unknown]) if general or unknown else misordered
     module, fault, reasons = _build(parsed)
-    if fault is not None and not general:  # else it may only follow from, say, a dynamic shape
+    # A contradiction may be the consequence of a general reason, such as a dynamic shape.
+    if fault is not None and not general:
         raise fault
     if general or reasons:
         raise UnsupportedError([*general, *reasons])
@@ -62,7 +64,7 @@ def _import(data: bytes) -> tvm.IRModule:
 
 
 def _general_reasons(model: Model) -> list[str]:
-    """Reasons that no single operator gives."""
+    """Reasons against compiling the model that no single operator gives."""
     used = {i for operator in model.operators for i in (*operator.inputs, *operator.outputs)}
     used |= {*model.inputs, *model.outputs}
     tensors = [tensor for tensor in model.tensors if tensor.index in used]
@@ -90,7 +92,11 @@ def _not_int8(model: Model) -> str:
 
 
 def _input_reasons(tensor: Tensor) -> list[str]:
-    """A dimension marked unknown is fixed at what `shape` says only if it is a batch of 1."""
+    """Reasons why a model input is not supported.
+
+    A dimension that `signature` marks as unknown is fixed at its size in `shape`, but only if it is
+    a batch of 1.
+    """
     reasons = []
     unknown = [axis for axis, size in enumerate(tensor.signature) if size < 0]
     if any(axis > 0 or tensor.shape[:1] != (1,) for axis in unknown):
@@ -104,10 +110,10 @@ def _input_reasons(tensor: Tensor) -> list[str]:
 
 
 def _build(model: Model) -> tuple[tvm.IRModule, ModelError | None, list[str]]:
-    """(module, None, []), or a part of it, what is wrong with the file, what is not supported.
+    """Build the module; returns (module, fault of the file, reasons why operators are unsupported).
 
-    The builder's scopes are left in order in every case: TVM prints a warning of its own where an
-    exception leaves them open.
+    With a fault or reasons the module is incomplete. The builder's scopes are left in order in
+    every case: TVM prints a warning of its own where an exception leaves them open.
     """
     builder = relax.BlockBuilder()
     graph = Graph(model, builder)
@@ -129,10 +135,10 @@ def _build(model: Model) -> tuple[tvm.IRModule, ModelError | None, list[str]]:
 
 
 def _convert_all(graph: Graph, model: Model) -> tuple[ModelError | None, list[str]]:
-    """(what is wrong with the file, every reason why an operator is not supported).
+    """Convert all operators; returns (fault of the file, reasons why operators are unsupported).
 
-    What an unsupported operator would have written is stood in for by a variable of the declared
-    type, so that the rest is checked too.
+    A variable of the declared type stands in for each result of an unsupported operator, so that
+    the operators after it are checked too.
     """
     reasons: list[str] = []
     for operator in model.operators:
@@ -159,9 +165,10 @@ def _convert(graph: Graph, operator: Operator) -> None:
 
 
 def _interface(tensor: Tensor) -> list[float]:
-    """An input's [scale, zero point], [] where it is not quantized.
+    """A model input's [scale, zero point], or [] if it is not quantized.
 
-    Its readers do not always say: those that copy integers read them as the result's.
+    The input's readers do not always tell: operators that copy integers read them with the scale
+    and zero point of their result.
     """
     own = tensor.quantization
     if own is None or tensor.dtype not in ("int8", "uint8"):
@@ -176,7 +183,10 @@ def _variable(tensor: Tensor) -> Any:
 
 
 def _result(graph: Graph, model: Model, index: int) -> Any:
-    """A model output; one that is also a model input, or a constant, needs a binding of its own."""
+    """The Relax value of a model output.
+
+    An output that is also a model input or a constant is bound to a variable of its own.
+    """
     tensor = model.tensors[index]
     if tensor.constant:
         return graph.named(tensor, relax.const(tensor.data, tensor.dtype))

@@ -1,7 +1,8 @@
-"""Convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND become dilated ones.
+"""Convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND become dilated convolutions.
 
-That is how TensorFlow writes a dilated convolution: every b-th row becomes a batch of its own, so
-that neighbours in it are b rows apart. The converter finds most of them, but not all.
+TensorFlow writes a dilated convolution in this way: every b-th row becomes a batch of its own, so
+that neighbours in a batch are b rows apart. TFLite's converter restores most of these convolutions,
+but not all.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _AXES = "hw"
 
 @dataclass(frozen=True)
 class _Site:
-    """Operators from SPACE_TO_BATCH_ND to BATCH_TO_SPACE_ND; some have reshapes between them."""
+    """A convolution between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND.
+
+    split, join: the two operators. before, after: reshapes around the convolution, if any.
+    """
 
     split: Operator
     before: Operator | None
@@ -32,16 +36,16 @@ class _Site:
 
     @property
     def operators(self) -> list[Operator]:
-        """All of them, in order."""
+        """All operators of the site, in execution order."""
         chain = (self.split, self.before, self.conv, self.after, self.join)
         return [operator for operator in chain if operator is not None]
 
 
 def fuse_dilation(model: Model) -> Model:
-    """The model with such convolutions dilated, behind a PADV2 where there is padding.
+    """Replace such convolutions by dilated ones, after a PADV2 where there is padding.
 
-    What does not fit (strides, padding of the convolution's own, more cropped than padded, tensors
-    of other quantization) stays.
+    A site is left as it is where the convolution has strides or padding of its own, where more is
+    cropped than padded, or where the tensors are quantized differently.
     """
     tensors, operators = list(model.tensors), list(model.operators)
     for site in _sites(model):
@@ -60,7 +64,10 @@ def _sites(model: Model) -> list[_Site]:
     reads.update(model.outputs)
 
     def behind(operator: Operator, kinds: Sequence[str]) -> Operator | None:
-        """The producer of the operator's data, if it is of these kinds and has no other reader."""
+        """The producer of the operator's data, if its kind fits.
+
+        None too where anything else reads the data.
+        """
         source = made.get(operator.inputs[0])
         is_match = source is not None and source.kind in kinds and reads[operator.inputs[0]] == 1
         return source if is_match else None
@@ -77,7 +84,10 @@ def _sites(model: Model) -> list[_Site]:
 
 
 def _fused(site: _Site, tensors: list[Tensor]) -> list[Operator] | None:
-    """The operators instead; changes the shapes of the tensors between them."""
+    """The operators that replace a site; None where it does not fit.
+
+    Changes the shapes of the tensors between the operators.
+    """
     x, parts = tensors[site.split.inputs[0]], tensors[site.conv.inputs[0]]
     results, y = tensors[site.conv.outputs[0]], tensors[site.join.outputs[0]]
     if not (_agree(x, parts) and _agree(results, y) and _is_plain(site.conv)):
@@ -88,7 +98,7 @@ def _fused(site: _Site, tensors: list[Tensor]) -> list[Operator] | None:
     )
     if not blocks or blocks != other or len(axes) != len(blocks):
         return None
-    # A row of the result that is cropped is a row of padding less.
+    # Cropping a row of the result is the same as padding one row less.
     widths = [padding - crop for padding, crop in zip(paddings, crops, strict=True)]
     if min(widths) < 0:
         return None
@@ -96,7 +106,7 @@ def _fused(site: _Site, tensors: list[Tensor]) -> list[Operator] | None:
 
 
 def _constants(operator: Operator, tensors: list[Tensor]) -> tuple[list[int], list[int]]:
-    """Block sizes and paddings or crops; none where they are not constant."""
+    """Block sizes, and paddings or crops; empty lists where they are not constant."""
     blocks, widths = (tensors[index].data for index in operator.inputs[1:3])
     if blocks is None or widths is None or widths.size != 2 * blocks.size:
         return [], []
@@ -117,7 +127,7 @@ def _agree(a: Tensor, b: Tensor) -> bool:
 
 
 def _spatial_axes(x: Tensor, split: Tensor, parts: Tensor) -> list[int]:
-    """Which of height (0) and width (1) of the convolution each block divides."""
+    """The spatial axes of the convolution, height (0) and width (1), that the blocks divide."""
     if len(x.shape) == 4:
         return [0, 1] if split.shape == parts.shape else []
     fits = len(x.shape) == 3 and len(split.shape) == 3
@@ -125,7 +135,10 @@ def _spatial_axes(x: Tensor, split: Tensor, parts: Tensor) -> list[int]:
 
 
 def _lifted(shape: Sequence[int], axis: int) -> tuple[int, ...]:
-    """[N, L, C] as an image of one column or, for axis 1, of one row; images as they are."""
+    """The shape of an image that holds the data of a tensor [N, L, C].
+
+    The image has one column or, for axis 1, one row. A shape of rank 4 is returned as it is.
+    """
     if len(shape) == 4:
         return tuple(shape)
     n, length, c = shape
@@ -135,7 +148,11 @@ def _lifted(shape: Sequence[int], axis: int) -> tuple[int, ...]:
 def _rewritten(
     site: _Site, tensors: list[Tensor], blocks: dict[int, int], widths: list[int]
 ) -> list[Operator]:
-    """blocks: by axis of the convolution. widths: padding, before and after each block's axis."""
+    """The operators that compute the site with a dilated convolution.
+
+    blocks: block size by spatial axis of the convolution. widths: padding before and after each of
+    these axes.
+    """
     source, target = site.split.inputs[0], site.join.outputs[0]
     shape, axis = list(tensors[source].shape), min(blocks)
     fused = []
@@ -160,7 +177,10 @@ def _rewritten(
 
 
 def _pad(split: Operator, tensors: list[Tensor], widths: list[int]) -> Operator:
-    """A PADV2 with the result of `split`; TFLM pads with the integer 0, whatever the zero point."""
+    """A PADV2 whose result is the result tensor of `split`.
+
+    TFLM pads SPACE_TO_BATCH_ND with the integer 0, whatever the zero point.
+    """
     x, result = tensors[split.inputs[0]], split.outputs[0]
     table = np.zeros((len(x.shape), 2), np.int32)
     table[1 : 1 + len(widths) // 2] = np.reshape(widths, (-1, 2))
@@ -174,7 +194,7 @@ def _pad(split: Operator, tensors: list[Tensor], widths: list[int]) -> Operator:
 def _reshaped(
     old: Operator, tensors: list[Tensor], source: int, shape: tuple[int, ...]
 ) -> Operator:
-    """A RESHAPE in place of `old`, to a shape of its own."""
+    """A RESHAPE to `shape` in place of the reshape `old`."""
     (target,) = old.outputs
     tensors[target] = replace(tensors[target], shape=shape)
     return Operator(old.index, "RESHAPE", (source,), (target,), {"new_shape": shape})
@@ -183,7 +203,7 @@ def _reshaped(
 def _constant(
     tensors: list[Tensor], name: str, data: Array, quantization: Quantization | None = None
 ) -> int:
-    """A new constant; its index."""
+    """Add a constant to `tensors`; returns its index."""
     kind = str(data.dtype)
     tensors.append(Tensor(len(tensors), name, data.shape, kind, True, data, quantization))
     return len(tensors) - 1

@@ -1,4 +1,4 @@
-"""Operators that need not run on the device: constant ones, and ones that nothing depends on."""
+"""Removes operators that need not run on the device: constant ones and unused ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .validate import label
 
 
 def fold_constants(model: Model, data: bytes) -> Model:
-    """The model with the results of operators on constants in place of these operators.
+    """Replace the results of operators on constants by constants.
 
-    They are evaluated with the integer reference, from the file's bytes. Exporters write weights
-    behind DEQUANTIZE, and shapes as SHAPE, STRIDED_SLICE, PACK. Raises ModelError where a declared
-    result does not match the computed one.
+    The operators are evaluated with the integer reference, from the file's bytes. Exporters write
+    weights before a DEQUANTIZE, and shapes as SHAPE, STRIDED_SLICE and PACK. Raises ModelError
+    where a declared result does not match the computed one.
     """
     results = constant_results(data)
     tensors = list(model.tensors)
@@ -30,9 +30,9 @@ def fold_constants(model: Model, data: bytes) -> Model:
 
 
 def drop_unneeded(model: Model) -> Model:
-    """The model without operators that no output depends on, whatever they are.
+    """Remove operators that no model output depends on, even unsupported ones.
 
-    TFLM runs them, and no result shows it.
+    TFLM runs them, but no result shows it.
     """
     wanted = set(model.outputs)
     kept = []

@@ -1,4 +1,7 @@
-"""What converters share: reading operands as real numbers, writing results as quantized tensors."""
+"""The function under construction, shared by all converters.
+
+Converters read operands as real numbers and write results as quantized tensors.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +33,15 @@ class Graph:
         return self.model.tensors[index]
 
     def bind(self, index: int, value: Any) -> None:
-        """Say which Relax variable holds this tensor."""
+        """Record the Relax variable that holds a tensor."""
         self._values[index] = value
 
     def value(self, index: int) -> Any:
-        """The Relax variable that holds this activation, as stored (not dequantized)."""
+        """The Relax variable that holds an activation as stored (not dequantized)."""
         return self._values[index]
 
     def emit(self, expr: Any) -> Any:
-        """Bind a step within an island; the variable."""
+        """Bind an expression within an island; returns the variable."""
         return self._builder.emit(expr)
 
     # Operands
@@ -61,7 +64,7 @@ class Graph:
         return self.tensor(operator.outputs[position])
 
     def real(self, operator: Operator, tensor: Tensor, data: Array | None = None) -> Any:
-        """A float32 expression of an int8 (or float32) tensor; a fresh dequantize at each call.
+        """A float32 expression of an int8 or float32 tensor, with a dequantize of its own.
 
         `data` replaces a constant's values where the layout or rank differs from the file's.
         """
@@ -75,10 +78,10 @@ class Graph:
         return dequantize(self._stored(operator, tensor, data), parameters, tensor.dtype)
 
     def copied(self, operator: Operator, tensor: Tensor, position: int = 0) -> Any:
-        """The operand's own integers, read with the scale and zero point of the result.
+        """The operand's integers, read with the scale and zero point of the result.
 
-        TFLite's kernels copy these integers whatever the quantization of the two tensors says.
-        Read like this, the result is quantized to the same integers again.
+        TFLite's kernels copy these integers whatever the quantization of the two tensors is. Read
+        in this way, they are equal to the result's integers after its quantize.
         """
         if tensor.dtype == "float32":
             return self.real(operator, tensor)
@@ -90,7 +93,10 @@ class Graph:
     def expect_result_quantization(
         self, operator: Operator, tensor: Tensor, tolerance: float = 0.0
     ) -> None:
-        """UnsupportedError where the kernel wants one quantization and the file has two."""
+        """Refuse an operand whose quantization differs from the result's.
+
+        Kernels that copy integers need the two to be equal.
+        """
         if tensor.dtype != "int8":
             return
         own = self._int8_parameters(operator, tensor)
@@ -147,7 +153,7 @@ class Graph:
         return tuple(int(value) for value in values.reshape(-1))
 
     def axes(self, operator: Operator, position: int, rank: int) -> tuple[int, ...]:
-        """A constant operand of axes, each brought into 0 to rank - 1, sorted, no repeats."""
+        """A constant operand of axes, each normalized to 0 .. rank - 1, sorted, without repeats."""
         return tuple(
             sorted({axis_of(operator, a, rank) for a in self.integers(operator, position)})
         )
@@ -173,7 +179,10 @@ class Graph:
         self.store_plain(operator, expr, position)
 
     def settled(self, operator: Operator, expr: Any) -> Any:
-        """A step of an operator as an island of its own, quantized as the operator's result is."""
+        """Quantize and dequantize an intermediate value, as an island of its own.
+
+        Scale and zero point are those of the operator's result.
+        """
         tensor = self.output(operator)
         real = self.emit(expr)
         if tensor.dtype == "float32":
@@ -189,9 +198,9 @@ class Graph:
         self.bind(tensor.index, self.named(tensor, expr))
 
     def named(self, tensor: Tensor, expr: Any) -> Any:
-        """Bind `expr` to a new variable with the tensor's name, and return that.
+        """Bind `expr` to a new variable with the tensor's name; returns the variable.
 
-        The builder's own `emit` would replace dots in the name and number what occurs twice.
+        The builder's own `emit` would replace dots in the name and number repeated names.
         """
         expr = self._builder.normalize(expr)
         kind = relax.Var if tensor.index in self.model.outputs else relax.DataflowVar
@@ -201,7 +210,7 @@ class Graph:
 
 
 def _constants(parameters: Quantization, dtype: str) -> tuple[Any, Any]:
-    """The one scale and zero point as scalar Relax constants."""
+    """Scale and zero point of a per-tensor quantization as scalar Relax constants."""
     zero_point = parameters.zero_points[0].astype(dtype)
     return relax.const(parameters.scales[0], "float32"), relax.const(zero_point, dtype)
 
@@ -219,24 +228,24 @@ def quantize(expr: Any, parameters: Quantization, dtype: str) -> Any:
 
 
 def expr_shape(expr: Any) -> tuple[int, ...]:
-    """The static shape Relax infers for a normalized expression."""
+    """The static shape that Relax infers for a normalized expression."""
     return tuple(int(size) for size in expr.ty.shape)
 
 
 def axis_of(operator: Operator, axis: int, rank: int) -> int:
-    """An axis counted from either end, as 0 to rank - 1; ModelError where there is none such."""
+    """A possibly negative axis as 0 .. rank - 1; ModelError where it is out of range."""
     if not -rank <= axis < rank:
         raise ModelError(f"{label(operator)}: axis {axis} of a tensor of rank {rank}")
     return axis % rank
 
 
 def unsupported(operator: Operator, tensor: Tensor, reason: str) -> UnsupportedError:
-    """The error that names operator and tensor."""
+    """An UnsupportedError that names operator and tensor."""
     return UnsupportedError(f"{operator.kind} (tensor '{tensor.name}'): {reason}")
 
 
 def wrong_type(dtype: str) -> str:
-    """Why an activation or weight of this element type cannot be compiled."""
+    """The reason why an activation or weight of this element type cannot be compiled."""
     remedy = {
         "float32": "float32 where int8 is needed; quantize the model to int8",
         "int16": "int16 activations (16x8 quantization); quantize to int8",

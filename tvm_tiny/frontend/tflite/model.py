@@ -18,7 +18,7 @@ from tvm_tiny.reference.arithmetic import round_half_away
 Array: TypeAlias = npt.NDArray[Any]
 Option: TypeAlias = "int | float | bool | tuple[int, ...]"
 
-#: The index that stands for an optional input which is not there.
+#: The index of an optional input that is absent.
 ABSENT = -1
 
 
@@ -26,7 +26,8 @@ ABSENT = -1
 class Quantization:
     """Affine parameters: real = scale * (integer - zero_point).
 
-    `scales` (float32) and `zero_points` (int64) have one entry, or one a slice of dimension `axis`.
+    `scales` (float32) and `zero_points` (int64) have one entry, or one for each index along
+    dimension `axis`.
     """
 
     scales: Array
@@ -35,11 +36,14 @@ class Quantization:
 
     @property
     def per_tensor(self) -> bool:
-        """True where one scale serves the whole tensor."""
+        """Whether one scale serves the whole tensor."""
         return len(self.scales) == 1
 
     def steps(self, value: float) -> int:
-        """The int8 value next to a real one, as TFLite's kernels quantize limits in float32."""
+        """The int8 value nearest to a real one.
+
+        TFLite's kernels quantize the limits of activations in this way, in float32.
+        """
         quotient = float(np.float32(value) / np.float32(self.scales[0]))
         return max(-128, min(127, round_half_away(quotient) + int(self.zero_points[0])))
 
@@ -48,7 +52,7 @@ class Quantization:
         return float(self.scales[0]) * (integer - int(self.zero_points[0]))
 
     def agrees(self, other: Quantization, tolerance: float = 0.0) -> bool:
-        """True where scales differ by `tolerance` at most and zero points not at all."""
+        """Whether scales differ by at most `tolerance` and zero points are equal."""
         scales = np.abs(self.scales.astype(np.float64) - other.scales) <= tolerance
         return bool(np.all(scales) and np.all(self.zero_points == other.zero_points))
 
@@ -75,12 +79,12 @@ class Tensor:
     data: Array | None
     quantization: Quantization | None
     signature: tuple[int, ...] = ()
-    flaws: tuple[str, ...] = ()  # why it cannot be compiled: sparse, variable, ...
+    flaws: tuple[str, ...] = ()  # reasons why it cannot be compiled: sparse, variable, ...
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator: its kind by the schema's name, tensors by index (-1: absent), options."""
+    """One operator: kind as named in the schema, tensors by index (-1: absent), options."""
 
     index: int
     kind: str

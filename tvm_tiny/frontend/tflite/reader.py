@@ -1,9 +1,8 @@
-"""A TFLite flatbuffer to plain values, trusting nothing in the file.
+"""Reads a TFLite flatbuffer into plain values, without trusting the file.
 
-The flatbuffers library checks no offset: a damaged file makes it raise about any exception, or
-follow a vector of four thousand million entries. Every count is therefore compared with the file's
-size before it is used, and `read_model` is the one place where what the library raises becomes a
-ModelError.
+The flatbuffers library checks no offset: a damaged file makes it raise almost any exception, or
+follow a vector of 2^32 entries. Every count is therefore compared with the file's size before it is
+used, and `read_model` is the one place where the library's exceptions become a ModelError.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from .validate import validate
 MAX_FILE_BYTES = 256 << 20
 MAX_TENSOR_BYTES = 64 << 20
 MAX_RANK = 8
-MAX_ITEMS = 1 << 16  # tensors, operators, buffers: each
-# The types that kernels read with scale and zero point, and the range of zero points.
+MAX_ITEMS = 1 << 16  # of tensors, of operators, and of buffers
+# Types that kernels read with scale and zero point -> range of the zero points.
 _ZERO_POINTS = {
     "int8": (-128, 127),
     "uint8": (0, 255),
@@ -48,10 +47,10 @@ _LOW_LEVEL = (
 
 
 def read_model(data: bytes) -> Model:
-    """Parse and validate a TFLite file's bytes.
+    """Parse and validate the bytes of a TFLite file.
 
-    Raises ModelError (one line) for whatever is wrong with the file. What is well-formed but cannot
-    be compiled passes: the converter lists it.
+    Raises ModelError (one line) for anything wrong with the file. Well-formed content that cannot
+    be compiled is accepted here; the converter lists it.
     """
     if len(data) > MAX_FILE_BYTES:
         raise ModelError(f"the file has {len(data)} bytes; at most {MAX_FILE_BYTES} are read")
@@ -72,15 +71,18 @@ def read_model(data: bytes) -> Model:
 
 
 class _Reader:
-    """One pass over the file. Counts what it reads, so that entries that alias each other,
-    which a small file can hold by the thousand, cannot make it work without end."""
+    """A reader that passes over the file once.
+
+    It counts the bytes that it reads: a small file can hold thousands of entries that alias each
+    other, which would otherwise take unlimited time.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._left = 8 * len(data) + (1 << 16)  # bytes that may yet be read
 
     def model(self) -> Model:
-        """The first subgraph with what it refers to."""
+        """The first subgraph, with the tensors and options that it refers to."""
         root = tflite.Model.GetRootAs(self._data, 0)
         if root.Version() != schema.VERSION:
             raise ModelError(
@@ -128,7 +130,10 @@ class _Reader:
         return length
 
     def _vector(self, view: Any) -> Array:
-        """A numeric vector of the file; the bindings answer 0 for one that is not there."""
+        """A numeric vector of the file; empty where it is absent.
+
+        The bindings answer 0 for an absent vector.
+        """
         array = np.asarray(view) if isinstance(view, np.ndarray) else np.zeros(0, np.int32)
         self._spend(array.nbytes)
         return array
@@ -146,7 +151,10 @@ class _Reader:
         return text
 
     def _kind(self, code: Any) -> str:
-        """The operator's name; the byte-sized field serves files older than code 127."""
+        """The operator's name.
+
+        Files older than operator code 127 have only the byte-sized field.
+        """
         value = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         name = schema.OPERATORS.get(value, f"operator code {value}")
         return f"CUSTOM '{self._text(code.CustomCode())}'" if name == "CUSTOM" else name
@@ -176,7 +184,7 @@ class _Reader:
             index=index,
             name=name,
             shape=shape,
-            # Four-bit constants are read as bytes: their values are int8, too.
+            # Four-bit constants are unpacked to bytes, so that their type is int8.
             dtype="int8" if dtype == "INT4" and data is not None else dtype,
             constant=constant,
             data=data,
@@ -194,7 +202,7 @@ class _Reader:
     def _data_of(
         self, root: Any, table: Any, shape: tuple[int, ...], dtype: str, where: str
     ) -> tuple[bool, Array | None]:
-        """(is a constant, its values): a buffer with bytes in it makes a constant."""
+        """(is a constant, its values); a buffer with bytes in it makes a constant."""
         if table.Buffer() == 0:
             return False, None
         buffer = root.Buffers(table.Buffer())
@@ -227,7 +235,7 @@ class _Reader:
         if dtype not in _ZERO_POINTS:
             return _scales_only(scales, shape)
         if len(zero_points) != len(scales) and len(set(zero_points.tolist())) <= 1:
-            # Old converters write more or fewer than scales; all the same, they say the same.
+            # Old converters write too many or too few zero points, all of one value.
             zero_points = np.full(len(scales), zero_points[0] if len(zero_points) else 0)
         axis = table.QuantizedDimension()
         _check_quantization(scales, zero_points, axis, shape, dtype, where)
@@ -274,7 +282,10 @@ class _Reader:
 
 
 def _with_unique_names(tensors: tuple[Tensor, ...], first: list[int]) -> tuple[Tensor, ...]:
-    """The tensors, those called the same told apart; inputs and outputs keep their names first."""
+    """The tensors, renamed where two have one name.
+
+    Inputs and outputs are the first to keep their names.
+    """
     known = [index for index in first if 0 <= index < len(tensors)]
     names = unique_names([tensor.name for tensor in tensors], known)
     for index in dict.fromkeys(known):
@@ -299,7 +310,7 @@ def _elements(shape: tuple[int, ...]) -> int:
 
 
 def _nibbles(raw: Array, shape: tuple[int, ...], where: str) -> Array:
-    """Signed values of four bits as int8; the first of two in a byte is the lower half."""
+    """Unpack signed 4-bit values to int8, each byte's low half first."""
     count = _elements(shape)
     if len(raw) != (count + 1) // 2:
         raise ModelError(
@@ -319,9 +330,10 @@ def _check_size(shape: tuple[int, ...], dtype: str, where: str) -> None:
 
 
 def _scales_only(scales: Array, shape: tuple[int, ...]) -> Quantization | None:
-    """What a record on int32, bool or float32 says: of a bias its scales, else nothing.
+    """The quantization of an int32, bool or float32 tensor: a bias's scales, else None.
 
-    Kernels read no more of it, and converters have written any zero point and dimension there.
+    Kernels read nothing else of it, and converters have written arbitrary zero points and
+    dimensions there.
     """
     if shape != (len(scales),) and len(scales) != 1:
         return None
@@ -333,7 +345,10 @@ def _scales_only(scales: Array, shape: tuple[int, ...]) -> Quantization | None:
 def _check_quantization(
     scales: Array, zero_points: Array, axis: int, shape: tuple[int, ...], dtype: str, where: str
 ) -> None:
-    """TFLite quantization specification: one scale, or one a slice of the quantized dimension."""
+    """Check a quantization record: one scale, or one for each index of the quantized dimension.
+
+    Source: the TFLite quantization specification.
+    """
     if len(scales) > 1 and (not 0 <= axis < len(shape) or len(scales) != shape[axis]):
         raise ModelError(
             f"{where}: {len(scales)} quantization scales along dimension {axis} of shape {shape}; "

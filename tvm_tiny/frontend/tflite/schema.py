@@ -33,7 +33,7 @@ ELEMENT_TYPES: dict[int, str] = {
 _POOL = ("Padding", "StrideW", "StrideH", "FilterWidth", "FilterHeight")
 _FUSED = "FusedActivationFunction"
 
-#: Operator -> (options table, the fields that are read). The bindings' spelling of the fields.
+#: Operator -> (options table, the fields that are read), spelled as in the bindings.
 OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ADD": ("AddOptions", (_FUSED,)),
     "ARG_MAX": ("ArgMaxOptions", ("OutputType",)),
@@ -96,10 +96,10 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 #: Options whose every field is a vector; read as tuples.
 VECTOR_FIELDS = frozenset({"NewShape", "SqueezeDims"})
 
-#: Operators whose options only repeat what inputs or shapes say, so files may leave them out.
+#: Operators whose options only repeat inputs or shapes, so that files may leave them out.
 OPTIONAL_OPTIONS = frozenset({"RESHAPE", "SHAPE", "SQUEEZE"})
 
-#: Operator -> (fewest, most) inputs. What is not listed is checked by its own kind's default.
+#: Operator -> (fewest, most) inputs. The inputs of an operator without an entry are not counted.
 INPUT_COUNTS: dict[str, tuple[int, int]] = {
     **dict.fromkeys(
         (

@@ -1,4 +1,4 @@
-"""What must hold between the parts of a model before any operator is looked at."""
+"""Checks of a model's structure, before any operator is converted."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from .model import ABSENT, Model, Operator
 
 
 def validate(model: Model) -> None:
-    """Check indices and operand counts; raises ModelError naming the operator or tensor."""
+    """Check indices and operand counts; ModelError names the operator or tensor at fault."""
     _check_interface(model)
     for operator in model.operators:
         _check_operands(model, operator)
 
 
 def order_fault(model: Model) -> ModelError | None:
-    """The first tensor without exactly one producer, before its uses; None for a model in order."""
+    """The error for the first tensor that is not written exactly once, before its uses.
+
+    None for a model in order.
+    """
     known = {t.index for t in model.tensors if t.constant} | set(model.inputs)
     for operator in model.operators:
         for index in operator.inputs:
@@ -41,7 +44,7 @@ def order_fault(model: Model) -> ModelError | None:
 
 
 def label(operator: Operator) -> str:
-    """How messages name an operator."""
+    """The operator's name in messages."""
     return f"{operator.kind} (operator {operator.index})"
 
 

@@ -1,6 +1,6 @@
 """PyTorch modules and exported programs to Relax in QDQ form (extra `torch`).
 
-PyTorch's own exporter writes ONNX; what is in float there is quantized with the samples.
+PyTorch's own exporter writes ONNX; float operators in it are quantized with the samples.
 """
 
 from .convert import from_torch, pt2_to_onnx

@@ -1,7 +1,7 @@
-"""Reads .pt2 files, and only such as hold data: nothing in them may run.
+"""Reads .pt2 files that hold only data, so that no code of the file runs.
 
-`torch.export.load` unpickles what a file asks it to, which can run any code. So a file is looked
-through first: its pickles have to be plain tensors, and its expressions numbers and sizes.
+`torch.export.load` unpickles whatever a file asks it to, which can run any code. A file is
+therefore inspected first: its pickles must be plain tensors, and its expressions numbers and sizes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 _WITH_CODE = re.compile(r"/data/(aotinductor/|constants/(custom_obj|opaque_obj))")
-# Open sizes, such as a batch's, are expressions that SymPy evaluates: Symbol('s31', integer=True).
+# Dynamic sizes, such as a batch's, are SymPy expressions: Symbol('s31', integer=True).
 _SYMBOL = re.compile(r"'[su]\d+'")
 _IN_SIZES = {
     *("Symbol", "positive", "nonnegative", "integer", "True", "False", "Integer"),
@@ -36,7 +36,7 @@ _HOW = "torch.export.save(torch.export.export(module.eval(), inputs), 'model.pt2
 def load_program(path: Path) -> torch.export.ExportedProgram:
     """The exported program in a file.
 
-    Raises ModelError where it is no readable .pt2, UnsupportedError where it holds code.
+    Raises ModelError where it is not a readable .pt2, UnsupportedError where it holds code.
     """
     _check_kind(path)
     torch = import_torch()
@@ -53,7 +53,7 @@ def load_program(path: Path) -> torch.export.ExportedProgram:
 
 
 def _check_kind(path: Path) -> None:
-    """ModelError for what is no exported program, such as a pickled module."""
+    """Raise ModelError for a file that is no exported program, such as a pickled module."""
     try:
         with zipfile.ZipFile(path) as archive:
             known = any(name.endswith("/models/model.json") for name in archive.namelist())
@@ -83,7 +83,7 @@ def _check(torch: Any, path: Path, archive: zipfile.ZipFile) -> None:
 
 
 def _check_pickle(torch: Any, path: Path, name: str, content: bytes) -> None:
-    """Refuse a pickle of anything but tensors and plain containers."""
+    """Refuse a pickle that holds anything but tensors and plain containers."""
     try:
         with quiet():
             torch.load(io.BytesIO(content), weights_only=True)
@@ -94,7 +94,10 @@ def _check_pickle(torch: Any, path: Path, name: str, content: bytes) -> None:
 
 
 def _check_json(path: Path, name: str, value: Any) -> Iterator[str]:
-    """Paths of pickled tensors in the document; UnsupportedError for expressions with names."""
+    """Yield the paths of pickled tensors in a JSON document.
+
+    Raises UnsupportedError for an expression that is more than numbers and sizes.
+    """
     if isinstance(value, list):
         for item in value:
             yield from _check_json(path, name, item)

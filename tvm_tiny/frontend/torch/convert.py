@@ -1,4 +1,4 @@
-"""The front door for PyTorch: export to ONNX, then the ONNX frontend."""
+"""Imports PyTorch models: export to ONNX, then the ONNX frontend."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def from_torch(
     *,
     method: str = "auto",
 ) -> tvm.IRModule:
-    """Import a PyTorch model; what is in float is quantized with `samples`.
+    """Import a PyTorch model; its float operators are quantized with `samples`.
 
     Args:
-        model: a module, or what `torch.export.export` made of one. It is not changed. A module
+        model: a module, or an exported program. It is not changed. A module
             is exported in evaluation mode for one sample at a time.
         samples: inputs to export and calibrate with, as tensors or NumPy arrays: a batch
             [samples, ...], a list of samples, a dictionary of these by the name of `forward`'s
             argument, or a tuple with one for each argument. An exported program that is
             quantized already (QAT, PT2E) needs none.
-        method: how ranges are chosen, see `tvm_tiny.frontend.Calibration`.
+        method: the choice of ranges, see `tvm_tiny.frontend.Calibration`.
 
     Returns:
         A module with function "main" in QDQ form, for `tvm_tiny.build`.
@@ -102,7 +102,7 @@ def _export(torch: Any, module: Any, arrays: list[Array] | dict[str, Array]) -> 
 
 
 def _cause(error: BaseException) -> str:
-    """The first line of the error that began it all: PyTorch's own wrap it in advice."""
+    """The first line of the innermost error; PyTorch wraps it in errors that give advice."""
     while error.__cause__ is not None:
         error = error.__cause__
     return first_line(error)

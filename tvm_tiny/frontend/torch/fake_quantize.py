@@ -1,7 +1,7 @@
-"""Modules trained with fake quantization (QAT): their scales become constants for the export.
+"""Fake quantization of trained (QAT) modules becomes constant scales before the export.
 
-`FakeQuantize` of torch.ao asks its own buffers at run time whether to observe, which
-`torch.export` cannot follow. After training the answer is no, and scale and zero point are fixed.
+`FakeQuantize` of torch.ao asks its own buffers at run time whether to observe, which `torch.export`
+cannot follow. After training it no longer observes, and scale and zero point are fixed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .library import import_torch
 
 
 def freeze_fake_quantization(module: Any) -> Any:
-    """`module`, changed in place, with fixed fake quantization; other modules are left alone."""
+    """Fix the fake quantization of `module` in place; modules without it stay as they are."""
     from torch.ao.quantization import FakeQuantizeBase, ObserverBase
 
     torch = import_torch()
@@ -60,7 +60,7 @@ def _with_weights_on_grid(torch: Any, trained: Any) -> Any:
         for part in layer.modules()
         if isinstance(vars(part)["_parameters"].get("weight"), torch.nn.Parameter)
     )
-    trained.weight_fake_quant(target.weight.detach())  # its last look at the final weights
+    trained.weight_fake_quant(target.weight.detach())  # observes the final weights
     fake = _frozen(torch, trained.weight_fake_quant)
     torch.nn.utils.parametrize.register_parametrization(target, "weight", fake)
     after = getattr(trained, "activation_post_process", None)

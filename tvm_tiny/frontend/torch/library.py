@@ -1,4 +1,4 @@
-"""PyTorch itself, imported when it is needed."""
+"""Imports PyTorch when it is needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tvm_tiny.errors import ToolchainError
 
 
 def import_torch() -> Any:
-    """The module torch; ToolchainError where it or what its exporter needs is missing."""
+    """The module `torch`; ToolchainError where PyTorch or a library of its exporter is missing."""
     try:
         import onnxscript  # noqa: F401 - torch.onnx needs it
         import torch

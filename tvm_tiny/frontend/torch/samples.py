@@ -1,4 +1,4 @@
-"""Samples as PyTorch users hold them: tensors, arrays, lists and dictionaries of them."""
+"""Samples in the forms that PyTorch users have: tensors, arrays, lists and dictionaries."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Batches = Mapping[str, Any] | Sequence[Any] | Any
 
 
 def to_arrays(samples: Batches) -> list[Array] | dict[str, Array]:
-    """Arrays [samples, ...], one an input: by name from a dictionary, else in order.
+    """Arrays [samples, ...], one for each input: by name from a dictionary, else in order.
 
-    A tuple holds one batch for each input, a list holds single samples, which are stacked.
+    A tuple holds one batch for each input. A list holds single samples, which are stacked.
     """
     if isinstance(samples, Mapping):
         return {str(name): _array(batch) for name, batch in samples.items()}
@@ -27,7 +27,7 @@ def to_arrays(samples: Batches) -> list[Array] | dict[str, Array]:
 
 
 def _array(batch: Any) -> Array:
-    """One array in a type that models have; a list becomes one by stacking."""
+    """One array of a type that models have; a list of samples is stacked."""
     if isinstance(batch, list):
         parts = [_array(part) for part in batch]
         if len({part.shape for part in parts}) != 1:

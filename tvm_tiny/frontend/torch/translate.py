@@ -1,7 +1,7 @@
-"""Fake quantization in ONNX, with any limits.
+"""Translates fake quantization to ONNX, with any limits.
 
-PyTorch's own translation knows the limits of the full 8-bit types only. Others, such as -127 to
-127 or the 7 bits of `reduce_range`, are a clamp to the reals that these limits stand for.
+PyTorch's own translation supports only the limits of the full 8-bit types. Others, such as -127 to
+127 or the 7 bits of `reduce_range`, become a clamp to the reals that these limits stand for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Converters by operator. A family a file; each file ends in its own table."""
+"""Converters by operator kind; each file holds one family and ends in its table."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ from . import (
 
 Converter = Callable[[Graph, Operator], None]
 
-#: Operator kind -> converter. An operator that is not here is refused.
+#: Operator kind -> converter. An operator without an entry is refused.
 CONVERTERS: dict[str, Converter] = {
     **convolution.CONVERTERS,
     **transposed.CONVERTERS,

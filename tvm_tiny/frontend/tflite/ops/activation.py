@@ -28,9 +28,10 @@ def unary(function: Callable[[Any], Any]) -> Callable[[Graph, Operator], None]:
 
 
 def convert_relu6(graph: Graph, operator: Operator) -> None:
-    """Clip to 0 .. 6 in the integers of the input's quantization, which are then copied.
+    """RELU6 clips the input's integers, which are then copied to the result.
 
-    The limits are integers of the input, stated in real numbers of the result.
+    The limits 0 and 6 are quantized with the input's parameters. Relax sees them as the real
+    numbers that these integers stand for in the result.
     """
     data, result = graph.operand(operator, 0), graph.output(operator)
     graph.expect_shape(operator, data.shape)
@@ -41,7 +42,7 @@ def convert_relu6(graph: Graph, operator: Operator) -> None:
 
 
 def convert_softmax(graph: Graph, operator: Operator) -> None:
-    """Softmax of beta * x over the last axis."""
+    """SOFTMAX of beta * x over the last axis."""
     data = graph.operand(operator, 0)
     graph.expect_shape(operator, data.shape)
     real, beta = graph.real(operator, data), operator.number("beta")
@@ -53,7 +54,7 @@ def convert_softmax(graph: Graph, operator: Operator) -> None:
 
 
 def convert_leaky_relu(graph: Graph, operator: Operator) -> None:
-    """X where x >= 0, else alpha * x."""
+    """LEAKY_RELU: x where x >= 0, else alpha * x."""
     data, alpha = graph.operand(operator, 0), operator.number("alpha")
     if not np.isfinite(alpha):
         raise ModelError(f"{label(operator)}: alpha {alpha}; expected a finite number")
@@ -62,7 +63,10 @@ def convert_leaky_relu(graph: Graph, operator: Operator) -> None:
 
 
 def convert_prelu(graph: Graph, operator: Operator) -> None:
-    """X where x >= 0, else alpha * x with alpha a tensor, nearly always one value a channel."""
+    """PRELU: x where x >= 0, else alpha * x with a tensor alpha.
+
+    An alpha with one value a channel becomes `R.nn.prelu`; any other is spelled out.
+    """
     data, alpha = graph.operand(operator, 0), graph.operand(operator, 1)
     graph.expect_shape(operator, data.shape)
     if np.broadcast_shapes(data.shape, alpha.shape) != data.shape:
@@ -87,7 +91,10 @@ def convert_prelu(graph: Graph, operator: Operator) -> None:
 
 
 def convert_hard_swish(graph: Graph, operator: Operator) -> None:
-    """X * relu6(x + 3) / 6 (Howard et al., Searching for MobileNetV3, 2019, section 5.2)."""
+    """HARD_SWISH: x * relu6(x + 3) / 6.
+
+    Source: Howard et al., Searching for MobileNetV3, 2019, section 5.2.
+    """
     data = graph.operand(operator, 0)
     graph.expect_shape(operator, data.shape)
     shifted = graph.emit(relax.op.add(graph.real(operator, data), relax.const(3.0, "float32")))
@@ -97,7 +104,7 @@ def convert_hard_swish(graph: Graph, operator: Operator) -> None:
 
 
 def convert_elu(graph: Graph, operator: Operator) -> None:
-    """X where x > 0, else exp(x) - 1 (Clevert et al., 2016)."""
+    """ELU: x where x > 0, else exp(x) - 1 (Clevert et al., 2016)."""
     data = graph.operand(operator, 0)
     graph.expect_shape(operator, data.shape)
     zero, one = relax.const(0.0, "float32"), relax.const(1.0, "float32")
@@ -109,7 +116,7 @@ def convert_elu(graph: Graph, operator: Operator) -> None:
 
 
 def convert_gelu(graph: Graph, operator: Operator) -> None:
-    """X * Phi(x), or its approximation by tanh (Hendrycks and Gimpel, 2016)."""
+    """GELU: x * Phi(x), or its approximation by tanh (Hendrycks and Gimpel, 2016)."""
     data = graph.operand(operator, 0)
     graph.expect_shape(operator, data.shape)
     function = relax.op.nn.gelu_tanh if operator.flag("approximate") else relax.op.nn.gelu

@@ -1,7 +1,7 @@
 """SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND: blocks of rows and columns as batches, and back.
 
-Those around a convolution are gone by now (`dilation.py`). The others are a pad, a transpose of the
-blocks between two reshapes, and a slice.
+Most pairs around a convolution have become dilated convolutions before (`dilation.py`). The others
+become a pad, a transpose of the blocks between two reshapes, and a slice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def _operands(graph: Graph, operator: Operator) -> tuple[list[int], list[tuple[i
 
 
 def convert_space_to_batch(graph: Graph, operator: Operator) -> None:
-    """[N, H * b, ...] padded -> [b * N, H, ...]: row h * b + k goes to batch k."""
+    """SPACE_TO_BATCH_ND: [N, H * b, ...] after padding -> [b * N, H, ...].
+
+    Row h * b + k goes to row h of batch k.
+    """
     data = graph.operand(operator, 0)
     blocks, widths = _operands(graph, operator)
     count = len(blocks)
@@ -54,12 +57,15 @@ def convert_space_to_batch(graph: Graph, operator: Operator) -> None:
 
 
 def _integer_zero(tensor: Tensor) -> float:
-    """The real value of the integer 0, which TFLM pads with, whatever the zero point."""
+    """The real value of the integer 0, with which TFLM pads whatever the zero point."""
     return 0.0 if tensor.quantization is None else tensor.quantization.real(0)
 
 
 def convert_batch_to_space(graph: Graph, operator: Operator) -> None:
-    """[b * N, H, ...] -> [N, H * b, ...] cropped: row h of batch k goes to row h * b + k."""
+    """BATCH_TO_SPACE_ND: [b * N, H, ...] -> [N, H * b, ...], then cropped.
+
+    Row h of batch k goes to row h * b + k.
+    """
     data = graph.operand(operator, 0)
     blocks, widths = _operands(graph, operator)
     count = len(blocks)
@@ -79,7 +85,7 @@ def convert_batch_to_space(graph: Graph, operator: Operator) -> None:
 
 
 def _turned(graph: Graph, real: Any, split: Sequence[int], order: Sequence[int]) -> Any:
-    """`real` in the shape `split`, its first axes in another order."""
+    """Reshape `real` to `split`, then permute its first axes to `order`."""
     parts = graph.emit(relax.op.reshape(real, split))
     return graph.emit(relax.op.permute_dims(parts, [*order, *range(len(order), len(split))]))
 

@@ -18,7 +18,7 @@ _INTEGERS = frozenset({"int32", "int64", "bool"})
 
 
 def _value(graph: Graph, operator: Operator, tensor: Tensor) -> Any:
-    """The real values of an int8 or float32 tensor; integers and bool as they are."""
+    """The real values of an int8 or float32 tensor; integers and bool as stored."""
     if tensor.dtype in _INTEGERS:
         return graph.plain(operator, tensor)
     return graph.real(operator, tensor)
@@ -36,7 +36,7 @@ def _check_broadcast(graph: Graph, operator: Operator, *shapes: tuple[int, ...])
 
 
 def _to_bool(function: Callable[..., Any]) -> Callable[[Graph, Operator], None]:
-    """A converter of an operator on tensors of one type whose result is bool."""
+    """A converter for an operator on tensors of one type whose result is bool."""
 
     def convert(graph: Graph, operator: Operator) -> None:
         operands = [graph.operand(operator, k) for k in range(len(operator.inputs))]
@@ -50,13 +50,16 @@ def _to_bool(function: Callable[..., Any]) -> Callable[[Graph, Operator], None]:
 
 
 def convert_select(graph: Graph, operator: Operator) -> None:
-    """Operands: a tensor of bool, and the two to choose from; the integers chosen are copied."""
+    """SELECT and SELECT_V2 choose between two tensors by a tensor of bool.
+
+    The integers that are chosen are copied, whatever their quantization.
+    """
     condition, *choices = (graph.operand(operator, k) for k in range(3))
     if condition.dtype != "bool" or choices[0].dtype != choices[1].dtype:
         raise ModelError(f"{label(operator)}: expected bool, and two tensors of one type")
     shape = condition.shape
     if operator.kind == "SELECT" and len(shape) == 1 < len(choices[0].shape):
-        shape = (*shape, *[1] * (len(choices[0].shape) - 1))  # one decision a slice
+        shape = (*shape, *[1] * (len(choices[0].shape) - 1))  # a choice for each row
     _check_broadcast(graph, operator, shape, *(tensor.shape for tensor in choices))
     which = graph.plain(operator, condition)
     if shape != condition.shape:
@@ -73,7 +76,7 @@ _CAST_TYPES = ("bool", "float32", "int32", "int64", "int8", "uint8")
 
 
 def convert_cast(graph: Graph, operator: Operator) -> None:
-    """Stored values in another type, as C converts them; no scale has a part in it."""
+    """CAST converts the stored values as C does; scales have no influence."""
     data, result = graph.operand(operator, 0), graph.output(operator)
     graph.expect_shape(operator, data.shape)
     for tensor in (data, result):

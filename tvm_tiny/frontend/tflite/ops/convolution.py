@@ -1,4 +1,4 @@
-"""CONV_2D (grouped too) and DEPTHWISE_CONV_2D, to `R.nn.conv2d` NHWC / OHWI."""
+"""CONV_2D (also grouped) and DEPTHWISE_CONV_2D, to `R.nn.conv2d` in NHWC / OHWI."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ from .windows import image_shape, window
 
 
 def convert_conv(graph: Graph, operator: Operator) -> None:
-    """Weights [O, KH, KW, I / groups]; the number of groups follows from the shapes."""
+    """CONV_2D with weights [O, KH, KW, I / groups].
+
+    The number of groups follows from the shapes.
+    """
     data, kernel = graph.operand(operator, 0), graph.operand(operator, 1)
     check_quantized(graph, operator, data, kernel)
     channels = image_shape(operator, data.shape)[3]
@@ -41,7 +44,10 @@ def convert_conv(graph: Graph, operator: Operator) -> None:
 
 
 def convert_depthwise(graph: Graph, operator: Operator) -> None:
-    """Weights [1, KH, KW, I * multiplier] become [I * multiplier, KH, KW, 1], groups = I."""
+    """DEPTHWISE_CONV_2D as a convolution with as many groups as input channels I.
+
+    Weights [1, KH, KW, I * multiplier] become [I * multiplier, KH, KW, 1].
+    """
     data, kernel = graph.operand(operator, 0), graph.operand(operator, 1)
     check_quantized(graph, operator, data, kernel)
     channels = image_shape(operator, data.shape)[3]

@@ -42,7 +42,7 @@ def binary(
 
 
 def convert_add_n(graph: Graph, operator: Operator) -> None:
-    """The sum of any number of tensors of one shape."""
+    """ADD_N sums any number of tensors of one shape."""
     tensors = [graph.operand(operator, k) for k in range(len(operator.inputs))]
     for tensor in tensors:
         graph.expect_shape(operator, tensor.shape)
@@ -54,7 +54,7 @@ def convert_add_n(graph: Graph, operator: Operator) -> None:
 
 
 def convert_squared_difference(graph: Graph, operator: Operator) -> None:
-    """(a - b)^2, spelled out; LowerQDQ knows the form."""
+    """SQUARED_DIFFERENCE as (a - b) * (a - b), a form that LowerQDQ recognizes."""
 
     def function(a: Any, b: Any) -> Any:
         difference = graph.emit(relax.op.subtract(a, b))

@@ -1,4 +1,4 @@
-"""Operators without an integer form: float Relax operators between dequantize and quantize."""
+"""Operators without an integer form, as float Relax operators between dequantize and quantize."""
 
 from __future__ import annotations
 

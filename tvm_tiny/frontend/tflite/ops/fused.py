@@ -1,4 +1,4 @@
-"""The activation that TFLite fuses into an operator: the last float step of its island."""
+"""The activation fused into a TFLite operator becomes the last float step of its island."""
 
 from __future__ import annotations
 

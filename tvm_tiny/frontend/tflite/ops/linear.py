@@ -18,8 +18,11 @@ from .weights import add_bias, channelwise, check_quantized, input_scale, kernel
 
 
 def convert_fully_connected(graph: Graph, operator: Operator) -> None:
-    """Weights [O, I]; an input that is not [N, I] is reshaped to it, as TFLite does, and back
-    where `keep_num_dims` asks for it."""
+    """FULLY_CONNECTED with weights [O, I].
+
+    TFLite reshapes an input of any shape to [N, I]. With `keep_num_dims` the result has the input's
+    leading axes.
+    """
     data, kernel = graph.operand(operator, 0), graph.operand(operator, 1)
     check_quantized(graph, operator, data, kernel)
     if operator.integer("weights_format") != 0:
@@ -48,7 +51,11 @@ def convert_fully_connected(graph: Graph, operator: Operator) -> None:
 
 
 def _weights(graph: Graph, operator: Operator, kernel: Tensor) -> Any:
-    """Per-tensor weights keep their scalar scale, may have a zero point, and be no constant."""
+    """The dequantized weights.
+
+    Per-tensor weights keep their scalar scale; they may have a zero point, and need not be
+    constant.
+    """
     quantization = kernel.quantization
     if quantization is not None and quantization.per_tensor:
         return graph.real(operator, kernel)
@@ -62,7 +69,10 @@ def _accumulator_scales(data: Tensor, kernel: Tensor) -> Any:
 
 
 def convert_batch_matmul(graph: Graph, operator: Operator) -> None:
-    """Operands [.., M, K] and [.., K, N], each transposed in its last two axes on demand."""
+    """BATCH_MATMUL of [.., M, K] and [.., K, N].
+
+    `adj_x` and `adj_y` say whether an operand is stored with its last two axes swapped.
+    """
     left, right = graph.operand(operator, 0), graph.operand(operator, 1)
     for tensor in (left, right):
         if len(tensor.shape) < 2:

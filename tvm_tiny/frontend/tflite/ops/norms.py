@@ -1,4 +1,4 @@
-"""L2 normalization, spelled out; LowerQDQ knows the form."""
+"""L2_NORMALIZATION, spelled out in a form that LowerQDQ recognizes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .fused import activated
 
 
 def convert_l2_normalization(graph: Graph, operator: Operator) -> None:
-    """X / sqrt(max(sum of x^2 over the last axis, 1e-6))."""
+    """L2_NORMALIZATION: x / sqrt(max(sum of x^2 over the last axis, 1e-6))."""
     data = graph.operand(operator, 0)
     graph.expect_shape(operator, data.shape)
     real = graph.real(operator, data)

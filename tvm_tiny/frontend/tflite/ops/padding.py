@@ -1,4 +1,7 @@
-"""PAD and PADV2 by a constant, PAD by the real value 0; MIRROR_PAD by the tensor itself."""
+"""PAD, PADV2 and MIRROR_PAD.
+
+PAD pads with the real value 0, PADV2 with a constant of the model, MIRROR_PAD with the data itself.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ..validate import label
 
 
 def convert_pad(graph: Graph, operator: Operator) -> None:
-    """A constant around the data."""
+    """PAD and PADV2 put a constant around the data."""
     data, amounts = graph.operand(operator, 0), _amounts(graph, operator)
     value = _fill(graph, operator) if operator.kind == "PADV2" else 0.0
     graph.store(
@@ -25,9 +28,10 @@ def convert_pad(graph: Graph, operator: Operator) -> None:
 
 
 def convert_mirror_pad(graph: Graph, operator: Operator) -> None:
-    """The data mirrored at its borders, an axis after the other, by tables of indices.
+    """MIRROR_PAD mirrors the data at its borders, one axis after the other.
 
-    REFLECT (mode 0) leaves the element at the border out, SYMMETRIC (1) repeats it.
+    REFLECT (mode 0) leaves the border element out, SYMMETRIC (1) repeats it. Each axis is a take
+    with a table of indices.
     """
     data, amounts = graph.operand(operator, 0), _amounts(graph, operator)
     mode = operator.integer("mode")
@@ -43,7 +47,7 @@ def convert_mirror_pad(graph: Graph, operator: Operator) -> None:
 
 
 def _amounts(graph: Graph, operator: Operator) -> tuple[int, ...]:
-    """Paddings [rank, 2]: how much before and after in each dimension."""
+    """Paddings [rank, 2], flattened: before and after in each dimension."""
     data, amounts = graph.operand(operator, 0), graph.integers(operator, 1)
     if len(amounts) != 2 * len(data.shape) or min(amounts, default=0) < 0:
         raise ModelError(
@@ -58,7 +62,7 @@ def _amounts(graph: Graph, operator: Operator) -> tuple[int, ...]:
 
 
 def _fill(graph: Graph, operator: Operator) -> float:
-    """PADV2's third operand: one element, as a real number."""
+    """PADV2's third operand, one element, as a real number."""
     tensor = graph.operand(operator, 2)
     values = graph.constant(operator, tensor)
     if values.size != 1:

@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D and MAX_POOL_2D in NHWC; padded cells are not counted in an average."""
+"""AVERAGE_POOL_2D and MAX_POOL_2D in NHWC; an average does not count padded cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..model import Operator
 from .fused import activated
 from .windows import image_shape, window
 
-#: TFLite's pooling kernels take an output scale that differs from the input's by this much.
+#: TFLite's pooling kernels accept an output scale that differs from the input's by this much.
 _SCALE_TOLERANCE = 1e-6
 
 

@@ -1,4 +1,4 @@
-"""QUANTIZE and DEQUANTIZE: float edges, uint8 edges, changes of scale."""
+"""QUANTIZE and DEQUANTIZE: float or uint8 inputs and outputs, and changes of scale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _QUANTIZED = frozenset({"int8", "uint8"})
 
 
 def convert_quantize(graph: Graph, operator: Operator) -> None:
-    """float32, int8 or uint8 in; int8 or uint8 out."""
+    """QUANTIZE takes float32, int8 or uint8 and gives int8 or uint8."""
     data, result = graph.operand(operator, 0), graph.output(operator)
     graph.expect_shape(operator, data.shape)
     if result.dtype not in _QUANTIZED:
@@ -28,7 +28,7 @@ def convert_quantize(graph: Graph, operator: Operator) -> None:
 
 
 def convert_dequantize(graph: Graph, operator: Operator) -> None:
-    """int8 or uint8 in, float32 out."""
+    """DEQUANTIZE takes int8 or uint8 and gives float32."""
     data, result = graph.operand(operator, 0), graph.output(operator)
     graph.expect_shape(operator, data.shape)
     if data.dtype not in _QUANTIZED:
@@ -39,7 +39,7 @@ def convert_dequantize(graph: Graph, operator: Operator) -> None:
 
 
 def _real(graph: Graph, operator: Operator, data: Tensor) -> Any:
-    """The operand as float32; a dequantize is not bound yet."""
+    """The operand as float32; a dequantize is returned without being bound."""
     if data.dtype == "float32":
         return graph.real(operator, data)
     if data.dtype != "uint8":

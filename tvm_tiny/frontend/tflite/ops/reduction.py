@@ -32,7 +32,10 @@ def _reduce(function: Callable[..., Any]) -> Callable[[Graph, Operator], None]:
 
 
 def convert_arg_extreme(graph: Graph, operator: Operator) -> None:
-    """The index (int32 or int64) of the extreme element along one axis; nothing is quantized."""
+    """ARG_MAX and ARG_MIN: the index of the extreme element along one axis.
+
+    The result is int32 or int64 and is not quantized.
+    """
     data, result = graph.operand(operator, 0), graph.output(operator)
     axes = graph.integers(operator, 1)
     if len(axes) != 1:

@@ -1,9 +1,9 @@
 """RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR, to `R.image.resize2d`.
 
-How an output coordinate x maps to the input, with s = in / out: asymmetric x * s; half pixel
-(x + 0.5) * s - 0.5; align corners x * (in - 1) / (out - 1). Nearest takes floor((x + 0.5) * s)
-for half pixels, which in terms of the formula above is rounding with halves up, as align corners
-does too, and the floor for the asymmetric form.
+An output coordinate x maps to the input, with s = in / out, as follows: asymmetric x * s; half
+pixel (x + 0.5) * s - 0.5; align corners x * (in - 1) / (out - 1). For half pixels, nearest takes
+floor((x + 0.5) * s), which is the formula above rounded with halves up. Align corners rounds in the
+same way, and asymmetric takes the floor.
 """
 
 from __future__ import annotations

@@ -16,8 +16,11 @@ from ..validate import label
 
 
 def convert_reshape(graph: Graph, operator: Operator) -> None:
-    """The new shape is an operand or an option; one entry may be -1. A shape computed at run time
-    is taken from the output tensor if that is static."""
+    """RESHAPE to the shape that an operand or an option gives.
+
+    One entry may be -1. A shape that is computed at run time is replaced by the output tensor's, if
+    that is static.
+    """
     data = graph.operand(operator, 0)
     given = graph.input(operator, 1)
     if given is not None and given.constant:
@@ -39,7 +42,7 @@ def _resolved(operator: Operator, shape: tuple[int, ...], target: Sequence[int])
 
 
 def convert_squeeze(graph: Graph, operator: Operator) -> None:
-    """Drop the dimensions of size 1 that the options name, or all."""
+    """SQUEEZE drops the dimensions of size 1 that the options name, or all of them."""
     shape = graph.operand(operator, 0).shape
     named = {axis_of(operator, axis, len(shape)) for axis in operator.integers("squeeze_dims")}
     dropped = named or {axis for axis, size in enumerate(shape) if size == 1}
@@ -49,7 +52,7 @@ def convert_squeeze(graph: Graph, operator: Operator) -> None:
 
 
 def convert_expand_dims(graph: Graph, operator: Operator) -> None:
-    """A new dimension of size 1 at a constant axis."""
+    """EXPAND_DIMS inserts a dimension of size 1 at a constant axis."""
     shape = graph.operand(operator, 0).shape
     axes = graph.integers(operator, 1)
     if len(axes) != 1:
@@ -65,7 +68,7 @@ def _reshape(graph: Graph, operator: Operator, shape: Sequence[int]) -> None:
 
 
 def convert_transpose(graph: Graph, operator: Operator) -> None:
-    """Axes in a constant order."""
+    """TRANSPOSE permutes the axes to a constant order."""
     data = graph.operand(operator, 0)
     order = tuple(axis_of(operator, axis, len(data.shape)) for axis in graph.integers(operator, 1))
     if sorted(order) != list(range(len(data.shape))):
@@ -75,7 +78,10 @@ def convert_transpose(graph: Graph, operator: Operator) -> None:
 
 
 def convert_concatenation(graph: Graph, operator: Operator) -> None:
-    """All operands along one axis; TFLite's kernel takes only the result's quantization."""
+    """CONCATENATION joins all operands along one axis.
+
+    TFLite's kernel copies integers, so all operands must have the result's quantization.
+    """
     operands = [graph.operand(operator, i) for i in range(len(operator.inputs))]
     first = operands[0].shape
     axis = axis_of(operator, operator.integer("axis"), len(first))
@@ -94,7 +100,7 @@ def convert_concatenation(graph: Graph, operator: Operator) -> None:
 
 
 def convert_pack(graph: Graph, operator: Operator) -> None:
-    """All operands along a new axis."""
+    """PACK joins all operands along a new axis."""
     operands = [graph.operand(operator, i) for i in range(len(operator.inputs))]
     shape = operands[0].shape
     if any(t.shape != shape for t in operands):
@@ -107,7 +113,7 @@ def convert_pack(graph: Graph, operator: Operator) -> None:
 
 
 def convert_depth_to_space(graph: Graph, operator: Operator) -> None:
-    """Channels (row, column, kept) in blocks of height and width."""
+    """DEPTH_TO_SPACE moves channels (row, column, kept) into blocks of height and width."""
     data, block = graph.operand(operator, 0), operator.integer("block_size")
     n, height, width, channels = _image(operator, data.shape)
     kept = channels // block**2 if block > 0 else 0
@@ -118,7 +124,7 @@ def convert_depth_to_space(graph: Graph, operator: Operator) -> None:
 
 
 def convert_space_to_depth(graph: Graph, operator: Operator) -> None:
-    """Blocks of height and width as channels (row, column, channel)."""
+    """SPACE_TO_DEPTH moves blocks of height and width into channels (row, column, channel)."""
     data, block = graph.operand(operator, 0), operator.integer("block_size")
     n, height, width, channels = _image(operator, data.shape)
     if block < 1 or height % block or width % block:
@@ -137,7 +143,10 @@ def _image(operator: Operator, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _swap_blocks(
     graph: Graph, operator: Operator, split: Sequence[int], shape: Sequence[int]
 ) -> None:
-    """The two middle axes of `split` change places; both operators do that."""
+    """Reshape to `split`, swap its two middle axes and reshape to `shape`.
+
+    Both DEPTH_TO_SPACE and SPACE_TO_DEPTH are this permutation.
+    """
     graph.expect_shape(operator, shape)
     real = graph.copied(operator, graph.operand(operator, 0))
     parts = graph.emit(relax.op.reshape(real, tuple(split)))
@@ -146,7 +155,7 @@ def _swap_blocks(
 
 
 def convert_tile(graph: Graph, operator: Operator) -> None:
-    """Each axis repeated a constant number of times."""
+    """TILE repeats each axis a constant number of times."""
     data, repeats = graph.operand(operator, 0), graph.integers(operator, 1)
     if len(repeats) != len(data.shape) or min(repeats, default=1) < 1:
         raise ModelError(f"{label(operator)}: repeats {repeats} of an input of {data.shape}")
@@ -155,7 +164,7 @@ def convert_tile(graph: Graph, operator: Operator) -> None:
 
 
 def convert_broadcast_to(graph: Graph, operator: Operator) -> None:
-    """Axes of size 1 repeated up to a constant shape."""
+    """BROADCAST_TO repeats axes of size 1 up to a constant shape."""
     data, shape = graph.operand(operator, 0), graph.integers(operator, 1)
     tail = shape[len(shape) - len(data.shape) :]
     if len(tail) != len(data.shape) or any(

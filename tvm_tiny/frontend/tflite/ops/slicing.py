@@ -1,4 +1,7 @@
-"""Operators that pick a box of a tensor: splits, slices, UNPACK. One island a result."""
+"""Operators that pick a box of a tensor: splits, slices, UNPACK, GATHER, REVERSE_V2.
+
+Each result is an island of its own.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def _box(
     shape: Sequence[int],
     position: int = 0,
 ) -> None:
-    """One island that slices all axes and, where `shape` has fewer, drops axes of size 1."""
+    """Slice all axes in one island; axes of size 1 that `shape` lacks are dropped."""
     axes = list(range(len(data.shape)))
     sliced = relax.op.strided_slice(
         graph.copied(operator, data, position), axes, list(begin), list(end), list(strides)
@@ -43,7 +46,7 @@ def _along(
     sizes: Sequence[int],
     drop: bool = False,
 ) -> None:
-    """Cut `data` along one axis into parts of these sizes, one a result."""
+    """Cut `data` along one axis into parts of these sizes, one for each result."""
     if len(operator.outputs) != len(sizes):
         raise ModelError(
             f"{label(operator)}: {len(operator.outputs)} outputs; expected {len(sizes)}"
@@ -63,7 +66,7 @@ def _along(
 
 
 def convert_split(graph: Graph, operator: Operator) -> None:
-    """Operands: axis (constant), data; `num_splits` equal parts."""
+    """SPLIT into `num_splits` equal parts; operands are the axis (constant) and the data."""
     data = graph.operand(operator, 1)
     axis = _single_axis(graph, operator, 0, data)
     count = operator.integer("num_splits")
@@ -75,7 +78,10 @@ def convert_split(graph: Graph, operator: Operator) -> None:
 
 
 def convert_split_v(graph: Graph, operator: Operator) -> None:
-    """Operands: data, sizes (constant; one may be -1: the rest), axis (constant)."""
+    """SPLIT_V: operands are the data, sizes (constant) and axis (constant).
+
+    One size may be -1, which means the rest.
+    """
     data = graph.operand(operator, 0)
     axis = _single_axis(graph, operator, 2, data)
     sizes = list(graph.integers(operator, 1))
@@ -85,7 +91,7 @@ def convert_split_v(graph: Graph, operator: Operator) -> None:
 
 
 def convert_unpack(graph: Graph, operator: Operator) -> None:
-    """One result a slice along an axis, which disappears."""
+    """UNPACK gives one result for each slice along an axis, which disappears."""
     data = graph.operand(operator, 0)
     axis = axis_of(operator, operator.integer("axis"), len(data.shape))
     if operator.integer("num") != data.shape[axis]:
@@ -104,7 +110,7 @@ def _single_axis(graph: Graph, operator: Operator, position: int, data: Tensor) 
 
 
 def convert_slice(graph: Graph, operator: Operator) -> None:
-    """Operands: data, begin, size (constants; size -1: to the end)."""
+    """SLICE: operands are the data, begin and size (constants); size -1 means to the end."""
     data = graph.operand(operator, 0)
     begin, sizes = graph.integers(operator, 1), graph.integers(operator, 2)
     if not len(begin) == len(sizes) == len(data.shape):
@@ -123,7 +129,10 @@ def convert_slice(graph: Graph, operator: Operator) -> None:
 
 
 def convert_strided_slice(graph: Graph, operator: Operator) -> None:
-    """Operands: data, begin, end, strides (constants), with NumPy's meaning of negative bounds."""
+    """STRIDED_SLICE: operands are the data, begin, end and strides (constants).
+
+    Negative bounds count from the end, as in NumPy.
+    """
     data, shrink = graph.operand(operator, 0), operator.integer("shrink_axis_mask")
     begin, end, strides = (list(graph.integers(operator, i)) for i in (1, 2, 3))
     if not len(begin) == len(end) == len(strides) or 0 in strides:
@@ -152,14 +161,15 @@ def convert_strided_slice(graph: Graph, operator: Operator) -> None:
     _strided(graph, operator, data, begin, end, strides, shape)
 
 
-# What stands for an axis that no bounds are given for.
+# Markers for an axis of the data without bounds, and for an axis that the result has in addition.
 WHOLE_AXIS, NEW_AXIS = -1, -2
 
 
 def positions(operator: Operator, count: int, rank: int) -> list[int]:
-    """Where begin, end and strides have the bounds of each axis, in the order of the axes.
+    """For each axis, its position in begin, end and strides, or a marker.
 
-    An ellipsis stands for all axes that `count` bounds leave over; without one they come last.
+    The order is that of the axes, with new ones among them. An ellipsis stands for all axes that
+    `count` bounds leave over; without an ellipsis these axes come last.
     """
     new_axes, ellipsis = operator.integer("new_axis_mask"), operator.integer("ellipsis_mask")
     found = [NEW_AXIS if new_axes >> k & 1 and not ellipsis >> k & 1 else k for k in range(count)]
@@ -183,7 +193,10 @@ def _strided(
     strides: list[int],
     shape: list[int],
 ) -> None:
-    """Relax counts a negative end from the back; "before the first" is therefore -size - 1."""
+    """Slice with strides that may be negative.
+
+    Relax counts a negative end from the back; "before the first element" is therefore -size - 1.
+    """
     if all(stride > 0 for stride in strides):
         _box(graph, operator, data, begin, end, strides, shape)
         return
@@ -200,9 +213,10 @@ def _strided(
 def bounds(
     operator: Operator, position: int, size: int, begin: int, end: int, stride: int
 ) -> tuple[int, int, int]:
-    """(begin, end, stride) of an axis within its size; end may be -1 if the stride is negative.
+    """(begin, end, stride) of an axis, limited to its size.
 
-    position: of the axis' bits in the masks.
+    position: the axis's position in begin and end, and its bit in the masks. The end may be -1 if
+    the stride is negative.
     """
     bit = 1 << position
     first = begin + size if begin < 0 else begin
@@ -222,7 +236,7 @@ def bounds(
 
 
 def convert_gather(graph: Graph, operator: Operator) -> None:
-    """Operands: data, indices (constant or not): slices of the data along one axis."""
+    """GATHER takes slices of the data along one axis, at constant or computed indices."""
     data, indices = graph.operand(operator, 0), graph.operand(operator, 1)
     axis = axis_of(operator, operator.integer("axis"), len(data.shape))
     if operator.integer("batch_dims"):
@@ -235,7 +249,7 @@ def convert_gather(graph: Graph, operator: Operator) -> None:
 
 
 def convert_reverse(graph: Graph, operator: Operator) -> None:
-    """REVERSE_V2: the constant axes from their last element to their first."""
+    """REVERSE_V2 reverses the order of elements along constant axes."""
     data = graph.operand(operator, 0)
     reversed_axes = graph.axes(operator, 1, len(data.shape))
     begin, end, strides = [0] * len(data.shape), list(data.shape), [1] * len(data.shape)

@@ -1,6 +1,7 @@
 """TRANSPOSE_CONV, to `R.nn.conv2d_transpose`.
 
-Relax legalizes it in NCHW / IOHW only, so the island turns its operands there and back.
+Relax legalizes it in NCHW / IOHW only, so the island transposes its operands to these layouts and
+the result back.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from .windows import image_shape, window
 
 
 def convert_transpose_conv(graph: Graph, operator: Operator) -> None:
-    """Operands: output shape (constant), weights [O, KH, KW, I], input, optional bias.
+    """TRANSPOSE_CONV: output shape (constant), weights [O, KH, KW, I], input, optional bias.
 
-    The file gives the output size; its padding is that of the convolution which it transposes.
+    The file gives the output size; its padding is that of the convolution that it transposes.
     """
     kernel, data = graph.operand(operator, 1), graph.operand(operator, 2)
     check_quantized(graph, operator, data, kernel)
@@ -66,8 +67,10 @@ def convert_transpose_conv(graph: Graph, operator: Operator) -> None:
 def _trim(
     graph: Graph, operator: Operator, size: int, target: int, kernel: int, stride: int
 ) -> tuple[int, int, int]:
-    """(rows cut before, rows cut after, rows added after) the full transposed convolution, whose
-    size is (size - 1) * stride + kernel."""
+    """Rows to cut before, to cut after, and to add after the full result.
+
+    The full transposed convolution has (size - 1) * stride + kernel rows.
+    """
     if target < 1:
         raise ModelError(f"{label(operator)}: output size {target}; expected at least 1")
     count, before, _ = window(operator, target, kernel, stride, 1)

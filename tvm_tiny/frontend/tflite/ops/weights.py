@@ -15,7 +15,7 @@ from ..validate import label
 
 
 def check_quantized(graph: Graph, operator: Operator, data: Tensor, kernel: Tensor) -> None:
-    """Refuse float, hybrid and 16-bit layers with a reason of their own."""
+    """Refuse float, hybrid and 16-bit layers, each with its reason."""
     if data.dtype == "float32" and kernel.dtype == "int8":
         raise unsupported(
             operator, data, "float32 activations with int8 weights (hybrid); quantize fully to int8"
@@ -28,15 +28,16 @@ def check_quantized(graph: Graph, operator: Operator, data: Tensor, kernel: Tens
 
 
 def constant_weights(graph: Graph, operator: Operator, kernel: Tensor) -> Array:
-    """The weights of a convolution; ones made at run time have no kernel here."""
+    """The weights of a convolution, which must be constant."""
     remedy = "weights made at run time are for FULLY_CONNECTED and BATCH_MATMUL"
     return graph.constant(operator, kernel, remedy=remedy)
 
 
 def kernel_parameters(operator: Operator, kernel: Tensor, axis: int, channels: int) -> Quantization:
-    """One scale an output channel, zero points 0; `axis` is the file's output channel axis.
+    """One scale for each output channel, zero points 0.
 
-    The TFLite quantization specification fixes convolution weights' zero points at 0.
+    `axis` is the file's axis of output channels. The TFLite quantization specification fixes zero
+    points of convolution weights at 0.
     """
     quantization = kernel.quantization
     if quantization is None:
@@ -57,7 +58,7 @@ def add_bias(
 ) -> Any:
     """`expr` plus the int32 bias at this operand position, if there is one.
 
-    `scales` are input scale times weight scale, [channels] or [1], the scale of the accumulator.
+    `scales`, [channels] or [1], are input scale times weight scale, the scale of the accumulator.
     """
     bias = graph.input(operator, position)
     if bias is None:
@@ -77,7 +78,7 @@ def add_bias(
 
 
 def channelwise(graph: Graph, values: Array, parameters: Quantization, axis: int) -> Any:
-    """Dequantized constant with vectors of scales and zero points along `axis`, of length 1 too."""
+    """A dequantized constant whose scales and zero points are vectors along `axis`."""
     return graph.emit(
         relax.op.dequantize(
             relax.const(np.ascontiguousarray(values)),
@@ -89,15 +90,18 @@ def channelwise(graph: Graph, values: Array, parameters: Quantization, axis: int
 
 
 def input_scale(data: Tensor) -> Array:
-    """The input's scale, [1]; only after `check_quantized`."""
+    """The input's scale, [1]; call `check_quantized` first."""
     assert data.quantization is not None
     return data.quantization.scales
 
 
 def _check_bias_scale(graph: Graph, operator: Operator, bias: Tensor, scales: Array) -> None:
-    """TFLite computes with input scale times weight scale. Of layers with one weight scale it
-    accepts a file whose bias scale is within 2 % of the output scale of that; else it looks at
-    no bias scale."""
+    """Check a bias's scale as TFLite does.
+
+    TFLite computes with input scale times weight scale. For layers with one weight scale it accepts
+    a bias whose scale differs from this product by at most 2 % of the output scale; for other
+    layers it ignores the bias's scale.
+    """
     output = graph.output(operator).quantization
     if bias.quantization is None or output is None:
         return
