@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from repository import ROOT
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
 from benchmarks import __main__ as command
 from benchmarks import documents, measure, records
 from benchmarks.cases import (

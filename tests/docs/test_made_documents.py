@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from itertools import pairwise
 
 import pytest
-from repository import ROOT
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
 from pages import __main__ as command
 from pages import documents, passes_reference
 from pages.docstring import parse
+from pages.layered import best_drawing
+from pages.rooms import imported_rooms, rooms, without_implied
 
 from tvm_tiny import transform
 
@@ -57,3 +55,17 @@ def test_check_names_a_stale_document_and_writing_mends_it(tmp_path, monkeypatch
     assert command.main([]) == 0
     assert (tmp_path / "page.md").read_text() == "text\n"
     assert command.main(["--check"]) == 0
+
+
+def test_edges_that_follow_from_others_are_left_out():
+    edges = {"a": {"b", "c", "d"}, "b": {"c"}, "c": {"d"}, "d": set()}
+    assert without_implied(edges) == {"a": {"b"}, "b": {"c"}, "c": {"d"}, "d": set()}
+
+
+def test_boxes_do_not_overlap_and_arrows_lead_down():
+    graph = best_drawing(without_implied(imported_rooms()))
+    for row in graph.rows:
+        places = sorted(graph.x[point] for point in row if isinstance(point, str))
+        assert all(right - left > 0.999 for left, right in pairwise(places))
+    assert all(graph.layer[a] > graph.layer[b] for a, b in graph.paths)
+    assert set(graph.layer) == set(rooms())
