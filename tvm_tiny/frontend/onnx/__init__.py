@@ -1,7 +1,8 @@
-"""ONNX models to Relax in QDQ form: QDQ and QLinear operators, or float with calibration data.
+"""ONNX models to Relax in QDQ form.
 
-The steps: `load` reads and checks, `calibrate` quantizes a float model, `prepare` rewrites the
-graph until it has one spelling, `convert` emits Relax.
+A model holds QDQ or QLinear operators, or is in float and comes with calibration data. The steps:
+`load` reads and checks, `calibrate` quantizes a float model, `prepare` rewrites the graph until
+everything has one spelling, `convert` emits Relax.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .prepare import prepare
 
 __all__ = ["from_onnx", "to_quantized"]
 
-# What quantize_dynamic of onnxruntime writes, and what its optimizer makes of that.
+# Operators that onnxruntime's quantize_dynamic writes, and those its optimizer fuses them to.
 DYNAMIC = (
     *("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"),
     *("DynamicQuantizeMatMul", "MatMulIntegerToFloat", "DynamicQuantizeLSTM"),
@@ -58,7 +59,7 @@ def from_onnx(
     except Refused as refusal:
         raise UnsupportedError(str(refusal)) from None
     except (ValueError, IndexError, KeyError, TypeError) as error:
-        # Shapes and attributes that contradict each other beyond what ONNX's checker looks at.
+        # Contradictions between shapes and attributes that ONNX's checker does not find.
         raise ModelError(f"the ONNX model contradicts itself: {first_line(error)}") from error
     module = convert(graph)
     if quality is not None:
@@ -70,9 +71,10 @@ def to_quantized(
     model: Path | str | bytes | Any,
     calibrate: Calibration | Path | Mapping[str, Array] | None = None,
 ) -> tuple[Any, Quality | None]:
-    """The `onnx.ModelProto`, quantized if it is in float, and then what that cost.
+    """The model as `onnx.ModelProto`, quantized if it was in float, and the quantization's quality.
 
-    Arguments and errors are those of `from_onnx`.
+    The quality is None for a model that was not quantized here. Arguments and errors are those of
+    `from_onnx`.
     """
     proto = read_model(model)
     graph = to_graph(proto)
@@ -92,7 +94,7 @@ def to_quantized(
 
 
 def _refuse_dynamic_quantization(graph: Graph) -> None:
-    """Scales that are found at run time leave nothing to compile integers from."""
+    """Refuse dynamic quantization: integer code needs scales that are known at compile time."""
     found = [node.where for node in graph.nodes if node.op in DYNAMIC]
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -112,7 +114,7 @@ def _is_quantized(graph: Graph) -> bool:
 
 
 def _is_in_float(graph: Graph) -> bool:
-    """Whether any tensor is of floats; operators on plain integers need no quantization."""
+    """Whether any tensor holds floats; operators on plain integers need no quantization."""
     types = [known.dtype for known in graph.types.values()]
     types += [str(value.dtype) for value in graph.constants.values()]
     return any("float" in dtype for dtype in types)

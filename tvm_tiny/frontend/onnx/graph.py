@@ -1,4 +1,4 @@
-"""The small mutable graph that ONNX models are prepared in before they become Relax.
+"""A small mutable graph, in which ONNX models are prepared before they become Relax.
 
 ONNX protobufs are awkward to rewrite: constants hide in nodes, initializers and attributes, and
 every lookup is a search. `Graph` holds the same content as plain Python: nodes in topological
@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 
 class Refused(Exception):  # noqa: N818 - a signal between modules, never shown to users
-    """One operator cannot be expressed; collected and reported with all others."""
+    """A signal that one operator cannot be expressed; all refusals are reported together."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class Node:
 
     @property
     def where(self) -> str:
-        """How messages name this operator: `Conv (tensor 'x')`."""
+        """The operator's name in messages: `Conv (tensor 'x')`."""
         tensor = next((name for name in self.outputs if name), "")
         return f"{self.op} (tensor '{tensor}')"
 
     def input(self, index: int) -> str:
-        """Name of input `index`, "" where it is absent."""
+        """The name of input `index`, or "" where it is absent."""
         return self.inputs[index] if index < len(self.inputs) else ""
 
 
 @dataclass(frozen=True, eq=False)
 class QParams:
-    """How integers stand for reals: real = scale * (q - zero_point).
+    """Quantization parameters: real = scale * (q - zero_point).
 
     `scale` is float32 and `zero_point` of the quantized dtype; both are scalars (`axis` is -1), or
     both have one element for each index along `axis`.
@@ -87,7 +87,7 @@ class QParams:
 
 @dataclass
 class Graph:
-    """A model: see the module docstring. `outputs` are tensor names in model order."""
+    """A model as plain Python values; `outputs` are tensor names in the model's order."""
 
     nodes: list[Node]
     constants: dict[str, Array]
@@ -117,12 +117,12 @@ class Graph:
         return name
 
     def shape(self, name: str) -> tuple[int, ...] | None:
-        """Static shape of a tensor where it is known."""
+        """The static shape of a tensor; None where it is not known."""
         known = self.types.get(name)
         return None if known is None else known.shape
 
     def real(self, name: str) -> Array | None:
-        """Value of a constant, also of one behind a DequantizeLinear; None for other tensors."""
+        """The value of a constant, dequantized where it is quantized; None for other tensors."""
         if name in self.constants:
             return self.constants[name]
         source = self.producers().get(name)
@@ -132,11 +132,11 @@ class Graph:
         return None if raw is None else self.qparams(source).real(raw)
 
     def producers(self) -> dict[str, Node]:
-        """Which node makes a tensor; inputs and constants are not in it."""
+        """The node that makes each tensor; inputs and constants have none."""
         return {out: node for node in self.nodes for out in node.outputs if out}
 
     def consumers(self) -> dict[str, list[Node]]:
-        """Which nodes read a tensor, in order; model outputs do not count."""
+        """The nodes that read each tensor, in order; model outputs do not count."""
         users: dict[str, list[Node]] = {}
         for node in self.nodes:
             for name in dict.fromkeys(node.inputs):
@@ -145,12 +145,15 @@ class Graph:
         return users
 
     def sole_consumer(self, name: str) -> Node | None:
-        """The one node that reads `name`, or None; a model output has one reader more."""
+        """The only reader of a tensor.
+
+        None if several nodes read it, or if it is a model output.
+        """
         users = self.consumers().get(name, [])
         return users[0] if len(users) == 1 and name not in self.outputs else None
 
     def replace(self, changes: dict[int, list[Node]]) -> None:
-        """Replace nodes (keys: `id(node)`) by lists of nodes, in place in the order."""
+        """Replace nodes (keys: `id(node)`) by lists of nodes, at the same position in the order."""
         self.nodes = [new for node in self.nodes for new in changes.get(id(node), [node])]
 
     def rename_uses(self, old: str, new: str) -> None:
@@ -163,16 +166,16 @@ class Graph:
         return (node for node in self.nodes if node.op == "DequantizeLinear")
 
     def qparams(self, node: Node) -> QParams:
-        """Parameters of a QuantizeLinear or DequantizeLinear that `normalize_qdq` has seen."""
+        """Parameters of a QuantizeLinear or DequantizeLinear, after `normalize_qdq`."""
         scale, zero_point = (self.constants[name] for name in node.inputs[1:3])
         return QParams(scale, zero_point, node.attrs["axis"])
 
     def quantize(self, source: str, target: str, params: QParams) -> Node:
-        """A new QuantizeLinear node from `source` to `target`; not yet inserted."""
+        """A QuantizeLinear from `source` to `target`, not yet inserted in the graph."""
         return self._qdq("QuantizeLinear", source, target, params)
 
     def dequantize(self, source: str, target: str, params: QParams) -> Node:
-        """A new DequantizeLinear node from `source` to `target`; not yet inserted."""
+        """A DequantizeLinear from `source` to `target`, not yet inserted in the graph."""
         return self._qdq("DequantizeLinear", source, target, params)
 
     def _qdq(self, op: str, source: str, target: str, params: QParams) -> Node:

@@ -1,7 +1,7 @@
 """Reads and checks an ONNX model, and turns it into a `Graph`.
 
-Everything that a file can have wrong ends here in one line: no later module sees a malformed
-protobuf, a dynamic shape or a tensor too large to compile.
+Everything that can be wrong with a file is reported here in one line: later modules see no
+malformed protobuf, no dynamic shape and no tensor too large to compile.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ KNOWN_DOMAINS = (*STANDARD_DOMAINS, "com.microsoft")
 
 
 class DynamicBatchWarning(UserWarning):
-    """A model leaves the size of its batch open; one sample at a time is compiled."""
+    """A warning that a model's batch size is dynamic and is taken as 1."""
 
 
 def first_line(error: BaseException) -> str:
-    """The first non-empty line of an error's text, shortened: messages stay on one line."""
+    """The first non-empty line of an error's text, shortened, for messages of one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:200] if lines else type(error).__name__
 
 
 def read_model(model: Path | str | bytes | Any) -> Any:
-    """The `onnx.ModelProto` in a file, bytes or itself (then copied); checked, types inferred.
+    """A checked `onnx.ModelProto` from a file, from bytes, or copied from a protobuf.
 
     Raises:
         ModelError: not a readable, valid ONNX model.
@@ -89,7 +89,7 @@ def _take_batch_of_one(proto: Any) -> None:
 
 
 def _with_output_types(proto: Any) -> Any:
-    """`proto` with shapes for outputs that have none; skl2onnx and other tools leave them out."""
+    """`proto` with shapes for outputs that have none, as skl2onnx and other tools write them."""
     if all(value.type.tensor_type.HasField("shape") for value in proto.graph.output):
         return proto
     return onnx.shape_inference.infer_shapes(proto)
@@ -196,7 +196,7 @@ def _input_type(value: Any) -> TensorType:
 
 
 def _dynamic(name: str, dims: Any, open_dims: list[Any]) -> str:
-    """Which dimension of an input is open, and the command that sets it."""
+    """A message that shows an input's dynamic dimensions and the command that fixes them."""
     shown = [d.dim_param or (d.dim_value if d.HasField("dim_value") else "?") for d in dims]
     symbol = next((dim.dim_param for dim in open_dims if dim.dim_param), "")
     sizes = ",".join("SIZE" if is_open(dim) else str(dim.dim_value) for dim in dims)

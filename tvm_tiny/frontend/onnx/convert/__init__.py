@@ -1,12 +1,12 @@
-"""From a prepared graph to Relax in QDQ form: one table from ONNX operator to converter.
+"""Converts a prepared graph to Relax in QDQ form, with one table of converters.
 
-Why not TVM's own ONNX frontend for these operators: measured on the model zoo's QDQ files, it
-converts them in 0.2 s, but every binding is called lvN (tensor names are lost), QuantizeLinear
+TVM's own ONNX frontend does not serve for these operators: measured on the model zoo's QDQ files,
+it converts them in 0.2 s, but every binding is called lvN (tensor names are lost), QuantizeLinear
 keeps axis 1 with a scale of shape (1,), biases become dequantize -> reshape -> add of an unknown
 scale, dequantizes are shared between users, and Clip, HardSwish, padded pooling and resize turn
 into compositions that no longer show which operator they were. It also has no QLinear operators.
-So the operators with an integer form are converted here; the long tail goes through TVM's
-frontend, one node at a time (`tail.py`), and stays in float.
+The operators with an integer form are therefore converted here; all others go through TVM's
+frontend, one node at a time (`tail.py`), and stay in float.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ TABLE: dict[str, Converter] = {
 
 
 def convert(graph: Graph) -> tvm.IRModule:
-    """Relax module (NCHW, QDQ form) of a prepared graph.
+    """Convert a prepared graph to a Relax module (NCHW, QDQ form).
 
     Raises:
         UnsupportedError: lists every operator that cannot be expressed.
@@ -79,7 +79,7 @@ def convert(graph: Graph) -> tvm.IRModule:
 
 
 def _convert_node(context: Context, node: Node) -> list[Any] | None:
-    """Values of the node's outputs, or None where an input was refused before."""
+    """Values of the node's outputs; None where an operator before it was refused."""
     if not context.ready(node):
         context.bind_placeholders(node)
         return None

@@ -19,7 +19,7 @@ Do = Callable[..., Any]
 
 
 def steps(context: Context) -> Do:
-    """Emits a Relax operator on operands; numbers become float32 constants."""
+    """A function that emits a Relax operator; float operands become float32 constants."""
 
     def do(operator: Callable[..., Any], *args: Any) -> Any:
         operands = [relax.const(a, "float32") if isinstance(a, float) else a for a in args]
@@ -29,7 +29,10 @@ def steps(context: Context) -> Do:
 
 
 def formula(function: Do, **defaults: float) -> Callable[[Context, Node], list[Any]]:
-    """A converter: `function` of steps, the operand, and attributes with these defaults."""
+    """A converter that spells a function out in steps.
+
+    `function` takes the emitter of `steps`, the operand, and the attributes with these defaults.
+    """
 
     def convert(context: Context, node: Node) -> list[Any]:
         given = {name: float(node.attrs.get(name, value)) for name, value in defaults.items()}
@@ -39,12 +42,12 @@ def formula(function: Do, **defaults: float) -> Callable[[Context, Node], list[A
 
 
 def celu(do: Do, x: Any, alpha: float) -> Any:
-    """Where x < 0: alpha * (exp(x / alpha) - 1)."""
+    """Celu: alpha * (exp(x / alpha) - 1) where x < 0, else x."""
     return _negative_part(do, x, do(op.divide, x, alpha), alpha)
 
 
 def elu(do: Do, x: Any, alpha: float) -> Any:
-    """Where x < 0: alpha * (exp(x) - 1)."""
+    """Elu: alpha * (exp(x) - 1) where x < 0, else x."""
     return _negative_part(do, x, x, alpha)
 
 
@@ -54,42 +57,42 @@ def _negative_part(do: Do, x: Any, exponent: Any, factor: float) -> Any:
 
 
 def selu(do: Do, x: Any, alpha: float, gamma: float) -> Any:
-    """Gamma * elu(x)."""
+    """Selu: gamma * elu(x)."""
     return do(op.multiply, elu(do, x, alpha), gamma)
 
 
 def hard_sigmoid(do: Do, x: Any, alpha: float, beta: float) -> Any:
-    """Alpha * x + beta within 0 and 1."""
+    """HardSigmoid: alpha * x + beta, clipped to 0 .. 1."""
     return do(_clip(0.0, 1.0), do(op.add, do(op.multiply, x, alpha), beta))
 
 
 def hard_swish(do: Do, x: Any) -> Any:
-    """X * hard_sigmoid(x)."""
+    """HardSwish: x * hard_sigmoid(x)."""
     return do(op.multiply, x, hard_sigmoid(do, x, 1.0 / 6.0, 0.5))
 
 
 def swish(do: Do, x: Any, alpha: float) -> Any:
-    """X * sigmoid(alpha * x)."""
+    """Swish: x * sigmoid(alpha * x)."""
     return do(op.multiply, x, do(op.sigmoid, do(op.multiply, x, alpha)))
 
 
 def mish(do: Do, x: Any) -> Any:
-    """X * tanh(softplus(x))."""
+    """Mish: x * tanh(softplus(x))."""
     return do(op.multiply, x, do(op.tanh, do(op.nn.softplus, x)))
 
 
 def softsign(do: Do, x: Any) -> Any:
-    """X / (1 + |x|)."""
+    """Softsign: x / (1 + |x|)."""
     return do(op.divide, x, do(op.add, do(op.abs, x), 1.0))
 
 
 def thresholded_relu(do: Do, x: Any, alpha: float) -> Any:
-    """X where it is above alpha, else 0."""
+    """ThresholdedRelu: x where x > alpha, else 0."""
     return do(op.where, do(op.greater, x, alpha), x, 0.0)
 
 
 def shrink(do: Do, x: Any, lambd: float, bias: float) -> Any:
-    """X moved towards 0 by bias where |x| is above lambd, else 0."""
+    """Shrink: x moved towards 0 by `bias` where |x| > lambd, else 0."""
     above = do(op.where, do(op.greater, x, lambd), do(op.subtract, x, bias), 0.0)
     return do(op.where, do(op.less, x, -lambd), do(op.add, x, bias), above)
 
@@ -99,14 +102,14 @@ def _clip(low: float, high: float) -> Callable[[Any], Any]:
 
 
 def gelu(context: Context, node: Node) -> list[Any]:
-    """Gelu by erf or, where the model says so, by tanh."""
+    """Gelu by erf or, if the attribute `approximate` says so, by tanh."""
     approximate = node.attrs.get("approximate", "none") == "tanh"
     function = op.nn.gelu_tanh if approximate else op.nn.gelu
     return [context.emit(function(context.value(node.inputs[0])))]
 
 
 def clip(context: Context, node: Node) -> list[Any]:
-    """Clip -> relu where only a lower bound of 0 is given, else clip."""
+    """Clip, which becomes a relu where its only bound is a lower one of 0."""
     data = context.value(node.inputs[0])
     low, high = context.constant(node, 1, "min"), context.constant(node, 2, "max")
     lower = -np.inf if low is None else float(low.reshape(-1)[0])
@@ -118,7 +121,7 @@ def clip(context: Context, node: Node) -> list[Any]:
 
 
 def leaky_relu(do: Do, x: Any, alpha: float) -> Any:
-    """X where x >= 0, else alpha * x."""
+    """LeakyRelu: x where x >= 0, else alpha * x."""
     return do(lambda data: op.nn.leakyrelu(data, alpha), x)
 
 
@@ -150,7 +153,7 @@ _SOFTMAX = {"LogSoftmax": op.nn.log_softmax, "Softmax": op.nn.softmax}
 
 
 def softmax(context: Context, node: Node) -> list[Any]:
-    """Softmax or its logarithm along one axis, as `flatten_softmax` leaves them."""
+    """Softmax or LogSoftmax along one axis, after `flatten_softmax`."""
     data = context.value(node.inputs[0])
     rank = len(dims(data))
     axis = int(node.attrs["axis"]) % rank

@@ -1,4 +1,4 @@
-"""Elementwise operators of two operands, and of any number."""
+"""Elementwise operators of two or more operands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def binary(context: Context, node: Node) -> list[Any]:
-    """A chain over all operands (Max, Min and Sum take any number; one is itself)."""
+    """A chain of binary operators over all operands.
+
+    Max, Min and Sum take any number of operands; a single one is returned as it is.
+    """
     operands = [context.value(name) for name in node.inputs]
     operator = OPERATORS[node.op]
     return [reduce(lambda a, b: context.emit(operator(a, b)), operands)]

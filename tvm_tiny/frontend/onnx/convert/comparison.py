@@ -32,12 +32,12 @@ def elementwise(context: Context, node: Node) -> list[Any]:
     return [context.emit(OPERATORS[node.op](*operands), node.outputs[0])]
 
 
-# Types that casts go between; float16 and bfloat16 have no C type.
+# Types that can be cast to each other; float16 and bfloat16 have no C type.
 _CASTS = ("bool", "float32", "int32", "int64", "int8", "uint8")
 
 
 def cast(context: Context, node: Node) -> list[Any]:
-    """Cast of values, as C does it; to the type that they have, nothing."""
+    """Cast of values, as C does it; a cast to the own type is dropped."""
     data = context.value(node.inputs[0])
     own = str(data.ty.dtype)
     wanted = str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(int(node.attrs["to"]))))

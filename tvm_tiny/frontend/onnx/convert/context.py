@@ -1,4 +1,7 @@
-"""What converters share: values by tensor name, and the bindings of the function being built."""
+"""The Relax function under construction, shared by all converters.
+
+It holds values by tensor name and the bindings made so far.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ def dims(expr: Any) -> tuple[int, ...]:
 
 
 class Context:
-    """Builds function "main". Bindings are made by hand: names must stay as the model has them."""
+    """Builds function "main".
+
+    It makes bindings itself, without the builder's `emit`, so that names stay as in the model.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -47,12 +53,12 @@ class Context:
         return var
 
     def value(self, name: str) -> Any:
-        """Relax value of a tensor; a dequantized one gets a dequantize of its own for each use."""
+        """The Relax value of a tensor; a dequantized one is dequantized anew for each use."""
         source = self._producers.get(name)
         if source is not None and source.op == "DequantizeLinear":
             return self.dequantize(self.value(source.inputs[0]), self.graph.qparams(source))
         if name in self.graph.constants:
-            # Without its type, TVM makes int32 of int64.
+            # Without a type, TVM would turn int64 into int32.
             value = self.graph.constants[name]
             return relax.const(value, str(value.dtype))
         return self._values[name]
@@ -63,7 +69,7 @@ class Context:
         return self.emit(relax.op.dequantize(value, scale, zero_point, axis=params.axis))
 
     def dequantized_constant(self, name: str) -> tuple[Array, QParams] | None:
-        """Integers and parameters of a tensor that is a dequantized constant, else None."""
+        """Integers and parameters of a dequantized constant; None for any other tensor."""
         source = self._producers.get(name)
         if source is None or source.op != "DequantizeLinear":
             return None
@@ -83,7 +89,10 @@ class Context:
         return np.asarray((raw.astype(np.float32) - zero) * scale, np.float32)
 
     def constant(self, node: Node, index: int, attribute: str = "") -> Array | None:
-        """Input `index` of `node`, a constant, or its attribute of older opsets; None if absent."""
+        """The value of input `index`, which must be a constant; None where it is absent.
+
+        In older opsets the attribute of this name takes the input's place.
+        """
         if attribute and attribute in node.attrs:
             return np.asarray(node.attrs[attribute])
         name = node.input(index)
@@ -95,14 +104,15 @@ class Context:
         return value
 
     def ints(self, node: Node, index: int, attribute: str = "") -> list[int] | None:
-        """`constant` as a list of integers."""
+        """The value of `constant` as a list of integers."""
         value = self.constant(node, index, attribute)
         return None if value is None else [int(item) for item in value.reshape(-1)]
 
     def fold(self, node: Node) -> bool:
-        """Make constants of results that follow from constants and shapes; False otherwise.
+        """Turn results that follow from constants and shapes into constants.
 
-        Here every shape is known, also where ONNX's own inference had to give up.
+        Returns whether it did. At this point every shape is known, also where ONNX's own inference
+        gave up.
         """
         values = known_results(self.graph, node, self.graph.constants.get, self._shape)
         self.graph.constants.update(values or {})
@@ -117,7 +127,7 @@ class Context:
         return dims(self._values[name]) if name in self._values else None
 
     def ready(self, node: Node) -> bool:
-        """Whether all inputs have values (they lack one where an operator was refused)."""
+        """Whether all inputs have values; they lack one where an operator was refused."""
         return all(self._has_value(name) for name in node.inputs if name)
 
     def _has_value(self, name: str) -> bool:
@@ -127,7 +137,7 @@ class Context:
         return name in self.graph.constants or name in self._values
 
     def bind_placeholders(self, node: Node) -> None:
-        """Give a refused node's outputs typed variables, so that later nodes are checked, too."""
+        """Bind a refused node's outputs to typed variables, so that later nodes are checked too."""
         for name in node.outputs:
             known = self.graph.types.get(name)
             if name and known is not None:
@@ -135,7 +145,7 @@ class Context:
                 self._values[name] = relax.DataflowVar(name, kind)
 
     def bind_results(self, node: Node, results: list[Any]) -> None:
-        """Name a converted node's results."""
+        """Record the values of a converted node's results under their names."""
         for name, result in zip(node.outputs, results, strict=False):
             if name:
                 self._values[name] = result
@@ -147,7 +157,7 @@ class Context:
                 raise Refused(f"its result of shape {list(dims(result))} has over 2^31 elements")
 
     def module(self) -> tvm.IRModule:
-        """The finished module; see the QDQ form for its attributes."""
+        """The finished module with the attributes of the QDQ form."""
         results = [self._output(name) for name in self.graph.outputs]
         body = results[0] if len(results) == 1 else self._builder.normalize(relax.Tuple(results))
         seq = relax.SeqExpr([relax.DataflowBlock(self._bindings)], body)
@@ -156,13 +166,13 @@ class Context:
         function = function.with_attr("num_input", len(self._params))
         names = [str(name) for name in self.graph.outputs]
         function = function.with_attr("tvm_tiny.output_names", names)
-        # onnxruntime rounds once, in float32; TFLite's two integer roundings would not meet it.
+        # onnxruntime rounds once, in float32; TFLite's two integer roundings would differ from it.
         function = function.with_attr("tvm_tiny.rounding", "float32")
         function = function.with_attr("global_symbol", "main")
         return tvm.IRModule({"main": function})
 
     def _output(self, name: str) -> Any:
-        """A model output: bound to a variable of its name that lives beyond the dataflow block."""
+        """Bind a model output to a variable of its name, visible outside the dataflow block."""
         value = self.value(name)
         last = self._bindings[-1] if self._bindings else None
         if last is not None and last.var.same_as(value) and not self._is_shared(name):

@@ -22,7 +22,10 @@ def explicit_pads(
     strides: list[int],
     dilations: list[int],
 ) -> list[int]:
-    """[top, left, bottom, right] of a convolution or pooling (ONNX Conv: `auto_pad`, `pads`)."""
+    """[top, left, bottom, right] of a convolution or pooling, from `auto_pad` and `pads`.
+
+    Source: the ONNX specification of Conv.
+    """
     mode = node.attrs.get("auto_pad", "NOTSET")
     if mode == "NOTSET":
         pads = [int(p) for p in node.attrs.get("pads", [0] * 2 * len(size))]
@@ -43,7 +46,10 @@ def explicit_pads(
 
 
 def _kernel(context: Context, name: str, axis: int, channels: int) -> Any:
-    """The dequantized kernel; a constant one gets a scale for each of `channels` along `axis`."""
+    """The dequantized kernel.
+
+    A constant kernel with one scale gets the same scale for each of `channels` along `axis`.
+    """
     known = context.dequantized_constant(name)
     if known is None or not known[1].per_tensor:
         return context.value(name)
@@ -57,7 +63,10 @@ def _kernel(context: Context, name: str, axis: int, channels: int) -> Any:
 
 
 def _add_bias(context: Context, node: Node, result: Any) -> Any:
-    """`result` + bias [O], given the shape [1, O, 1, 1] or [1, O, 1] that broadcasts."""
+    """Add the bias [O], if there is one.
+
+    It is reshaped to [1, O, 1, 1] or [1, O, 1] to broadcast.
+    """
     if not node.input(2):
         return result
     bias = context.value(node.inputs[2])
@@ -122,9 +131,11 @@ def _transpose_pads(
     dilations: list[int],
     full: list[int],
 ) -> list[int]:
-    """[top, left, bottom, right] cut off the `full` output (ONNX ConvTranspose: `output_shape`).
+    """[top, left, bottom, right] to cut off the full result of a ConvTranspose.
 
-    What an explicit shape has beyond it is negative, at the end; SAME gives no more than there is.
+    Source: ONNX ConvTranspose, `output_shape`. `full` holds the sizes of the result without
+    padding. Where an explicit shape is larger, the pad at the end is negative; SAME never asks for
+    more.
     """
     mode, wanted = node.attrs.get("auto_pad", "NOTSET"), node.attrs.get("output_shape")
     if (mode == "NOTSET" and wanted is None) or mode == "VALID":

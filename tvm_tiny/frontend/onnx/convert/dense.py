@@ -1,4 +1,4 @@
-"""Gemm and MatMul; constant right operands become kernels [O, I] behind a transpose."""
+"""Gemm and MatMul; constant right operands become kernels [O, I] and a transpose."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .tail import convert_by_tvm
 
 
 def _transposed(context: Context, name: str, *, stored_transposed: bool) -> Any:
-    """Right operand [I, O] of a product as permute_dims of a kernel [O, I].
+    """The right operand [I, O] of a product, as permute_dims of a kernel [O, I].
 
-    `stored_transposed`: the tensor is [O, I] already.
+    `stored_transposed` says that the tensor is stored as [O, I].
     """
     known = context.dequantized_constant(name)
     if known is None or known[0].ndim != 2:
@@ -31,7 +31,7 @@ def _transposed(context: Context, name: str, *, stored_transposed: bool) -> Any:
 
 
 def gemm(context: Context, node: Node) -> list[Any]:
-    """Gemm -> matmul and, with a third input, add."""
+    """Gemm as matmul and, with a third input, add."""
     factors = (node.attrs.get("alpha", 1.0), node.attrs.get("beta", 1.0))
     if factors != (1.0, 1.0):
         return convert_by_tvm(context, node)
@@ -48,7 +48,7 @@ def gemm(context: Context, node: Node) -> list[Any]:
 
 
 def matmul(context: Context, node: Node) -> list[Any]:
-    """MatMul: [..., I] x [I, O] with a constant kernel, or a batch product of two values."""
+    """MatMul with a constant kernel [I, O], or a batch product of two values."""
     left = context.value(node.inputs[0])
     right = _transposed(context, node.inputs[1], stored_transposed=False)
     if min(len(dims(left)), len(dims(right))) < 2:

@@ -1,4 +1,4 @@
-"""Operators that move values without computing: reshape, transpose, concat, slice, pad."""
+"""Operators that move values without computing: reshape, transpose, concat, slice, pad, gather."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wra
 
 
 def identity(context: Context, node: Node) -> list[Any]:
-    """Identity and Dropout that name a model output."""
+    """Identity or Dropout whose result is a model output."""
     return [context.value(node.inputs[0])]
 
 
 def reshape(context: Context, node: Node) -> list[Any]:
-    """Reshape; 0 copies a dimension of the input unless `allowzero`."""
+    """Reshape; 0 copies a dimension of the input unless `allowzero` is set."""
     data = context.value(node.inputs[0])
     wanted = context.ints(node, 1, "shape")
     if wanted is None:
@@ -43,7 +43,7 @@ def flatten(context: Context, node: Node) -> list[Any]:
 
 
 def squeeze(context: Context, node: Node) -> list[Any]:
-    """Squeeze as a reshape."""
+    """Squeeze, as a reshape."""
     data = context.value(node.inputs[0])
     shape = dims(data)
     axes = context.ints(node, 1, "axes")
@@ -57,7 +57,7 @@ def squeeze(context: Context, node: Node) -> list[Any]:
 
 
 def unsqueeze(context: Context, node: Node) -> list[Any]:
-    """Unsqueeze as a reshape; axes count in the result."""
+    """Unsqueeze, as a reshape; axes refer to the result."""
     data = context.value(node.inputs[0])
     axes = context.ints(node, 1, "axes") or []
     rank = len(dims(data)) + len(axes)
@@ -69,7 +69,7 @@ def unsqueeze(context: Context, node: Node) -> list[Any]:
 
 
 def transpose(context: Context, node: Node) -> list[Any]:
-    """Transpose."""
+    """Transpose; without `perm` it reverses the axes."""
     data = context.value(node.inputs[0])
     order = node.attrs.get("perm")
     return [context.emit(relax.op.permute_dims(data, None if order is None else list(order)))]
@@ -83,7 +83,7 @@ def concat(context: Context, node: Node) -> list[Any]:
 
 
 def split(context: Context, node: Node) -> list[Any]:
-    """Split: a slice of its own for each output, each from its own dequantize."""
+    """Split, as one slice for each output, each of a dequantize of its own."""
     data = context.value(node.inputs[0])
     shape = dims(data)
     axis = int(node.attrs.get("axis", 0)) % len(shape)
@@ -103,7 +103,7 @@ def split(context: Context, node: Node) -> list[Any]:
 
 
 def strided_slice(context: Context, node: Node) -> list[Any]:
-    """Slice with constant bounds; they saturate at the tensor's own (ONNX Slice)."""
+    """Slice with constant bounds, which saturate at the tensor's extents (ONNX Slice)."""
     data = context.value(node.inputs[0])
     shape = dims(data)
     starts = context.ints(node, 1, "starts") or []
@@ -121,7 +121,7 @@ def strided_slice(context: Context, node: Node) -> list[Any]:
     ]
     if not all(picked):
         raise Refused("its result is empty")
-    # Relax counts a negative end from the back; "before the first" is therefore -size - 1.
+    # Relax counts a negative end from the back; "before the first element" is -size - 1.
     end = [
         r.stop if r.stop >= 0 else -shape[axis] - 1 for r, axis in zip(picked, axes, strict=True)
     ]
@@ -130,7 +130,7 @@ def strided_slice(context: Context, node: Node) -> list[Any]:
 
 
 def expand(context: Context, node: Node) -> list[Any]:
-    """Expand broadcasts both ways: the shape may have extents of 1, or fewer axes."""
+    """Expand broadcasts in both directions: the shape may have extents of 1, or fewer axes."""
     data = context.value(node.inputs[0])
     shape = np.broadcast_shapes(dims(data), tuple(context.ints(node, 1) or ()))
     return [context.emit(relax.op.broadcast_to(data, [int(n) for n in shape]))]
@@ -153,7 +153,10 @@ def gather(context: Context, node: Node) -> list[Any]:
 
 
 def gather_nd(context: Context, node: Node) -> list[Any]:
-    """GatherND by constant indices, of the axes they name as one; or by indices of one axis."""
+    """GatherND by constant indices, or by computed indices of one axis.
+
+    The axes that constant indices name are joined to one, along which the elements are taken.
+    """
     data, indices = context.value(node.inputs[0]), context.graph.constants.get(node.inputs[1])
     shape = dims(data)
     if int(node.attrs.get("batch_dims", 0)):
@@ -173,7 +176,10 @@ def gather_nd(context: Context, node: Node) -> list[Any]:
 def _taken(
     context: Context, data: Any, name: str, axis: int, shape: Sequence[int] | None = None
 ) -> Any:
-    """Slices of `data` along `axis`; shape: of the indices, where not their own."""
+    """Slices of `data` along `axis`, at the indices in tensor `name`.
+
+    shape: replaces the shape of the indices if given.
+    """
     size, known = dims(data)[axis], context.graph.constants.get(name)
     if known is not None:
         _check_indices(known, (size,))
@@ -194,14 +200,14 @@ def _check_indices(indices: Any, sizes: Sequence[int]) -> None:
         raise Refused(f"an index is outside of its axis: of {list(sizes)} elements")
 
 
-# Transposes of [N, H, W, ...] with the channels split into three: how DepthToSpace splits them,
-# and in which order they follow H and W in [N, H, block, W, block, C].
+# DepthToSpace views NHWC data with its channels split into three axes; by mode, the order in which
+# a transpose brings all axes to [N, H, block, W, block, C].
 _DEPTH_TO_SPACE = {"DCR": (0, 1, 3, 2, 4, 5), "CRD": (0, 1, 4, 2, 5, 3)}
 _TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 def depth_to_space(context: Context, node: Node) -> list[Any]:
-    """DepthToSpace, between two permutes to NHWC and back, where it is one transpose."""
+    """DepthToSpace, as one transpose of NHWC data between two permutes to NHWC and back."""
     data, block = context.value(node.inputs[0]), int(node.attrs["blocksize"])
     n, channels, height, width = dims(data)
     kept, mode = channels // block**2, str(node.attrs.get("mode", "DCR"))
@@ -236,7 +242,7 @@ def space_to_depth(context: Context, node: Node) -> list[Any]:
 def _in_nhwc(
     context: Context, data: Any, split: list[int], order: Sequence[int], shape: list[int]
 ) -> Any:
-    """A reshape to `split`, a transpose and a reshape to `shape`, of NCHW data seen as NHWC."""
+    """Reshape NCHW data in NHWC order: to `split`, transposed to `order`, to `shape`."""
     value = context.emit(relax.op.permute_dims(data, _TO_NHWC))
     value = context.emit(relax.op.reshape(value, split))
     value = context.emit(relax.op.permute_dims(value, order))
@@ -245,9 +251,9 @@ def _in_nhwc(
 
 
 def pad(context: Context, node: Node) -> list[Any]:
-    """Pad: ONNX lists all begins, then all ends; Relax begin and end of each axis.
+    """Pad; negative widths are cut off before.
 
-    What is negative is cut off first.
+    ONNX lists all begins, then all ends; Relax lists begin and end of each axis.
     """
     data = context.value(node.inputs[0])
     rank = len(dims(data))
@@ -269,7 +275,10 @@ def pad(context: Context, node: Node) -> list[Any]:
 
 
 def _cropped(context: Context, data: Any, widths: list[int]) -> Any:
-    """`data` without what negative widths, before and after axis by axis, cut off."""
+    """Cut off `data` what the negative widths say.
+
+    widths: before and after, axis by axis; positive ones are ignored.
+    """
     if min(widths, default=0) >= 0:
         return data
     begin = [max(-width, 0) for width in widths[::2]]

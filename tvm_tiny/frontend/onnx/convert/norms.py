@@ -1,4 +1,4 @@
-"""Normalizations whose statistics are computed at run time."""
+"""Normalizations with statistics computed at run time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from .tail import convert_by_tvm
 
 
 def layer_norm(context: Context, node: Node) -> list[Any]:
-    """LayerNormalization over the axes from `axis` on, or over `axes` where it was spelled out."""
+    """LayerNormalization over the axes from `axis` on.
+
+    One that `fuse_layer_norm` found has the attribute `axes` instead.
+    """
     _refuse_statistics(node)
     data = context.value(node.inputs[0])
     axes = _normalized_axes(node, len(dims(data)))
@@ -33,7 +36,7 @@ def rms_norm(context: Context, node: Node) -> list[Any]:
 
 
 def lp_norm(context: Context, node: Node) -> list[Any]:
-    """LpNormalization with p = 2: x over the root of the mean square, over the root of n."""
+    """LpNormalization with p = 2, as an RMS norm with gains 1 / sqrt(n)."""
     if node.attrs.get("p", 2) != 2:
         return convert_by_tvm(context, node)
     data = context.value(node.inputs[0])
@@ -44,12 +47,12 @@ def lp_norm(context: Context, node: Node) -> list[Any]:
 
 
 def instance_norm(context: Context, node: Node) -> list[Any]:
-    """InstanceNormalization: each channel of each image by its own statistics."""
+    """InstanceNormalization: each channel of each image has its own statistics."""
     return _group_norm(context, node, dims(context.value(node.inputs[0]))[1])
 
 
 def group_norm(context: Context, node: Node) -> list[Any]:
-    """GroupNormalization; before opset 21 with one gain and offset a group."""
+    """GroupNormalization; before opset 21 it has one gain and offset for each group."""
     return _group_norm(context, node, int(node.attrs["num_groups"]))
 
 
@@ -79,7 +82,7 @@ def _normalized_axes(node: Node, rank: int) -> list[int]:
 def _parameter(
     context: Context, name: str, shape: tuple[int, ...], axes: list[int], absent: float
 ) -> Any:
-    """A gain or an offset in the extents of the normalized axes; `absent` where it is left out."""
+    """A gain or an offset, broadcast to the normalized axes; `absent` is its default value."""
     extents = [shape[axis] for axis in axes]
     if not name:
         return relax.const(np.full(extents, absent, "float32"))

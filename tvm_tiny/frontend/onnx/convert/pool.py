@@ -13,7 +13,10 @@ from .tail import convert_by_tvm
 
 
 class Window(NamedTuple):
-    """A pooling's window; `ceil`: padding at the end of each axis that ceil_mode adds to `pads`."""
+    """The window of a pooling.
+
+    ceil: the padding at the end of each axis that ceil_mode adds to `pads`.
+    """
 
     kernel: list[int]
     strides: list[int]
@@ -23,7 +26,7 @@ class Window(NamedTuple):
 
     @property
     def all_pads(self) -> list[int]:
-        """Both kinds of padding, which only an average that counts it tells apart."""
+        """The sum of both paddings, which differ only for an average that counts padding."""
         return [a + b for a, b in zip(self.pads, [0] * len(self.ceil) + self.ceil, strict=True)]
 
 
@@ -68,7 +71,7 @@ def average_pool(context: Context, node: Node) -> list[Any]:
     w = _window(node, dims(data)[2:])
     pads = w.all_pads
     if node.attrs.get("count_include_pad", 0) and any(w.pads):
-        # The model's own padding counts, what ceil_mode adds does not.
+        # The model's own padding counts, the padding that ceil_mode adds does not.
         pairs = [side for axis in range(rank) for side in (w.pads[axis], w.pads[axis + rank])]
         data = context.emit(relax.op.nn.pad(data, [0] * 4 + pairs))
         pads = [0] * rank + w.ceil
@@ -78,14 +81,14 @@ def average_pool(context: Context, node: Node) -> list[Any]:
 
 
 def global_average_pool(context: Context, node: Node) -> list[Any]:
-    """GlobalAveragePool of [N, C, ...] -> mean over all but the first two axes."""
+    """GlobalAveragePool of [N, C, ...], as a mean over all axes but the first two."""
     data = context.value(node.inputs[0])
     axes = list(range(2, len(dims(data))))
     return [context.emit(relax.op.mean(data, axes, keepdims=True))]
 
 
 def global_max_pool(context: Context, node: Node) -> list[Any]:
-    """GlobalMaxPool of [N, C, (H,) W] -> a max pooling with a window of the whole plane."""
+    """GlobalMaxPool of [N, C, (H,) W], as a max pooling over the whole plane."""
     data = context.value(node.inputs[0])
     rank = len(dims(data)) - 2
     if rank not in LAYOUTS:

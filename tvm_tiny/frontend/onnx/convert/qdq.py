@@ -1,4 +1,4 @@
-"""QuantizeLinear; DequantizeLinear is emitted where it is used (`Context.value`)."""
+"""QuantizeLinear; a DequantizeLinear is emitted where its result is used (`Context.value`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .context import Context
 
 
 def quantize(context: Context, node: Node) -> list[Any]:
-    """QuantizeLinear -> R.quantize, bound to the tensor's own name."""
+    """QuantizeLinear as R.quantize, bound to the tensor's own name."""
     params = context.graph.qparams(node)
     source = context.value(node.inputs[0])
     scale, zero_point = relax.const(params.scale), relax.const(params.zero_point)
@@ -21,7 +21,7 @@ def quantize(context: Context, node: Node) -> list[Any]:
 
 
 def dequantize(context: Context, node: Node) -> list[Any]:
-    """Nothing now: every use emits its own."""
+    """DequantizeLinear emits nothing here, since every use emits its own."""
     return []
 
 

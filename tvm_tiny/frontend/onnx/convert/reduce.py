@@ -1,4 +1,4 @@
-"""ReduceMean, ReduceSum, ReduceMax and ArgMax."""
+"""ReduceMean, ReduceSum, ReduceMax, ReduceMin, ArgMax and ArgMin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def reduction(context: Context, node: Node) -> list[Any]:
-    """A reduction over `axes` (all axes where absent), which is an input since opset 13 or 18."""
+    """A reduction over `axes`, or over all axes where they are absent.
+
+    `axes` is an input since opset 13 or 18, before it is an attribute.
+    """
     data = context.value(node.inputs[0])
     rank = len(dims(data))
     axes = context.ints(node, 1, "axes")
@@ -33,12 +36,12 @@ def reduction(context: Context, node: Node) -> list[Any]:
 
 
 def arg_extreme(context: Context, node: Node) -> list[Any]:
-    """ArgMax, ArgMin -> int64 index of the first extreme, or of the last."""
+    """ArgMax and ArgMin: the int64 index of the first extreme element, or of the last."""
     data = context.value(node.inputs[0])
     axis = int(node.attrs.get("axis", 0)) % len(dims(data))
     size, last = dims(data)[axis], bool(node.attrs.get("select_last_index", 0))
     if last:
-        # The last one is the first from the other end.
+        # The last extreme element is the first one of the reversed axis.
         data = context.emit(relax.op.strided_slice(data, [axis], [size - 1], [-size - 1], [-1]))
     find = relax.op.argmax if node.op == "ArgMax" else relax.op.argmin
     index = context.emit(find(data, axis, keepdims=bool(node.attrs.get("keepdims", 1))))

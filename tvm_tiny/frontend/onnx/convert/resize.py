@@ -1,4 +1,7 @@
-"""Resize of the spatial axes of [N, C, H, W] or [N, C, L], nearest and linear."""
+"""Resize of spatial axes, in the modes nearest and linear.
+
+Data is [N, C, H, W] or [N, C, L].
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def resize(context: Context, node: Node) -> list[Any]:
             raise Refused(f"nearest_mode {rounding} is not supported")
     else:
         method, rounding = "linear", ""
-    # The two differ only where one pixel is left.
+    # pytorch_half_pixel differs from half_pixel only for a result of one pixel.
     if mode == "pytorch_half_pixel" and min(size) > 1:
         mode = "half_pixel"
     if len(shape) == 3:  # an image of one column

@@ -1,4 +1,7 @@
-"""Operators without an integer form: TVM's own ONNX frontend converts them, one node at a time."""
+"""Converts operators without an integer form with TVM's own ONNX frontend.
+
+Each node is converted as a model of its own.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ from .context import Context, dims
 
 
 def convert_by_tvm(context: Context, node: Node) -> list[Any]:
-    """Convert `node` as a model of its own and copy the bindings; the result stays in float."""
+    """Convert one node with TVM's frontend and copy its bindings.
+
+    The result stays in float.
+    """
     if node.domain:
         raise Refused(f"operators of domain '{node.domain}' are not supported")
     if not hasattr(onnx, "defs") or not onnx.defs.has(node.op, context.opset, ""):
@@ -34,22 +40,22 @@ def convert_by_tvm(context: Context, node: Node) -> list[Any]:
     constants = {name: value for name, value in known.items() if value is not None}
     values = {name: context.value(name) for name in names if name not in constants}
     try:
-        # TVM's frontend prints and warns about what it cannot convert; the refusal says it all.
+        # TVM's frontend prints and warns where it cannot convert; the refusal replaces that.
         with redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = from_onnx(_single_node_model(context, node, values, constants))
             function = _with_static_shapes(module)["main"]
     except Exception as error:
-        # TVM's frontend raises anything for what it does not know.
+        # TVM's frontend raises any type of exception for an unknown operator.
         _end_blocks(error)
         raise Refused(_not_supported(error)) from error
-    if len(module.functions) > 1:  # TIR of its own, which nothing after this reads
+    if len(module.functions) > 1:  # with TIR functions, which no later pass reads
         raise Refused(f"not supported; {remedy(node.op)}")
     return _inline(context, function, list(values.values()))
 
 
 def _end_blocks(error: Exception) -> None:
-    """End what the error left open in the builder of TVM's importer."""
+    """End the builder blocks that an error left open in TVM's importer."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         builder = getattr(frame.f_locals.get("self"), "bb", None)
         if isinstance(builder, relax.BlockBuilder):
@@ -57,7 +63,10 @@ def _end_blocks(error: Exception) -> None:
 
 
 def _not_supported(error: Exception) -> str:
-    """Why TVM's frontend gives up, unless it says no more than that, or speaks of TVM's classes."""
+    """The reason for a refusal, from the error of TVM's frontend.
+
+    An error that says no more than that, or speaks of TVM's classes, is replaced by a remedy.
+    """
     reason = first_line(error)
     known = "are not supported for frontend" not in reason and "tvm." not in reason
     return f"not supported ({reason})" if known else f"not supported; {remedy('')}"
@@ -83,7 +92,7 @@ def _single_node_model(
 
 
 def _declared(context: Context, name: str) -> Any:
-    """A result's type: as inferred for the whole model where it was."""
+    """The type of a result, if inference on the whole model found it."""
     known = context.graph.types.get(name)
     if known is None:
         return onnx.helper.make_empty_tensor_value_info(name)
@@ -96,10 +105,10 @@ def _code(dtype: str) -> int:
 
 @relax.expr_functor.mutator
 class _StaticShapes(relax.PyExprMutator):
-    """Puts constants in place of the shapes that TVM's frontend takes at run time."""
+    """A mutator that replaces shapes computed at run time by constants."""
 
     def visit_call_(self, call: Any) -> Any:
-        """`shape_to_tensor(shape_of(x))` as a constant; shapes themselves are left unused."""
+        """Replace `shape_to_tensor(shape_of(x))` by a constant; the shapes are left unused."""
         call = super().visit_call_(call)
         if getattr(call.op, "name", "") != "relax.shape_to_tensor":
             return call
@@ -110,7 +119,7 @@ class _StaticShapes(relax.PyExprMutator):
 
 
 def _with_static_shapes(module: Any) -> Any:
-    """`module` with what follows from shapes evaluated; all its shapes are known."""
+    """Evaluate everything in `module` that depends on shapes only; all its shapes are known."""
     mutator = _StaticShapes(module)
     function = mutator.visit_expr(module["main"])
     mutator.builder_.update_func(module.get_global_var("main"), function)
@@ -119,7 +128,7 @@ def _with_static_shapes(module: Any) -> Any:
 
 
 def _inline(context: Context, function: Any, arguments: list[Any]) -> list[Any]:
-    """Emit the bindings of `function` with its parameters replaced; its results as a list."""
+    """Emit the bindings of `function` with its parameters replaced; returns its results."""
     known = dict(zip(function.params, arguments, strict=True))
 
     @relax.expr_functor.mutator

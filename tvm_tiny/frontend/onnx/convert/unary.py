@@ -1,4 +1,4 @@
-"""Elementwise operators of one operand that are one Relax operator."""
+"""Elementwise operators of one operand that map to one Relax operator."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OPERATORS: dict[str, Callable[[Any], Any]] = {
 
 
 def unary(context: Context, node: Node) -> list[Any]:
-    """The Relax operator of the one operand."""
+    """The Relax operator, applied to the operand."""
     return [context.emit(OPERATORS[node.op](context.value(node.inputs[0])))]
 
 

@@ -1,8 +1,8 @@
-"""Graph preparation: every rule rewrites a `Graph` in place, in the order of `RULES`.
+"""Graph preparation: rules that rewrite a `Graph` in place, in the order of `RULES`.
 
-Afterwards: no Constant, Identity or Dropout nodes; every int8 tensor is made by QuantizeLinear
-(or is an input or constant) and read by DequantizeLinear only; uint8 is found at the edges only;
-biases are int32 of scale s_x * s_w; data movement stands in an island of its own.
+Afterwards the graph has no Constant, Identity or Dropout nodes; every int8 tensor is made by
+QuantizeLinear (or is an input or constant) and read by DequantizeLinear only; uint8 occurs only at
+inputs and outputs; biases are int32 of scale s_x * s_w; each data movement is an island of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Activations of onnxruntime's own domain, as the ONNX operators that they are."""
+"""Activations of onnxruntime's own domain become the ONNX operators that they equal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STANDARD: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def standard_activations(graph: Graph) -> None:
-    """Gelu, FastGelu (without a bias) and QuickGelu of com.microsoft become Gelu and Swish."""
+    """Rewrite Gelu, FastGelu (without a bias) and QuickGelu of com.microsoft to Gelu and Swish."""
     for node in graph.nodes:
         if node.domain and node.op in STANDARD and not node.input(1):
             node.op, defaults = STANDARD[node.op]

@@ -1,6 +1,6 @@
-"""Biases become int32 of scale s_x * s_w and zero point 0, the form of the accumulator.
+"""Biases become int32 of scale s_x * s_w and zero point 0, like the accumulator.
 
-Exporters write them as int32 (the usual), as float, or as 8-bit tensors of their own scale.
+Exporters write them as int32 (mostly), as float, or as 8-bit tensors of another scale.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from ..graph import Array, Graph, Node, QParams, Refused
 
 @dataclass(frozen=True, eq=False)
 class _Site:
-    """A bias: input `position` of `node`, and the scales s_x (scalar) and s_w (scalar or [O])."""
+    """A bias: input `position` of `node`, for `channels` output channels.
+
+    x_scale: s_x, a scalar. w_scale: s_w, a scalar or [O].
+    """
 
     node: Node
     position: int
@@ -27,7 +30,7 @@ class _Site:
 
 
 def quantize_biases(graph: Graph) -> None:
-    """Rewrite the bias of every Conv, ConvTranspose, Gemm, and of MatMul followed by Add."""
+    """Rewrite the biases of Conv, ConvTranspose and Gemm, and of Add after MatMul."""
     for site in list(_sites(graph)):
         values, own = _bias_values(graph, site)
         if values is None:
@@ -51,7 +54,7 @@ def _sites(graph: Graph) -> Iterator[_Site]:
         channels = _channels(node, kernel)
         scales = (graph.qparams(x).scale, graph.qparams(w).scale)
         if node.op == "ConvTranspose" and scales[1].ndim:
-            # All groups share the scales of the first one's output channels.
+            # The scales are those of one group's output channels; all groups share them.
             scales = scales[0], np.tile(scales[1], int(node.attrs.get("group", 1)))
         if scales[0].ndim or scales[1].size not in (1, channels):
             continue
@@ -70,7 +73,7 @@ def _plain_gemm(node: Node) -> bool:
 
 
 def _channels(node: Node, kernel: Array) -> int:
-    """Output channels O of a kernel as ONNX stores it."""
+    """The number O of output channels of a kernel as ONNX stores it."""
     if node.op == "ConvTranspose":
         return int(kernel.shape[1]) * int(node.attrs.get("group", 1))
     if node.op == "Conv" or (node.op == "Gemm" and node.attrs.get("transB", 0)):
@@ -79,7 +82,10 @@ def _channels(node: Node, kernel: Array) -> int:
 
 
 def _bias_values(graph: Graph, site: _Site) -> tuple[Array | None, Array | None]:
-    """A bias of one value or [O]: its reals, or its integers and the scale that they have."""
+    """The values of a bias that has one element or [O], and their scale.
+
+    The scale is None for real values. Returns (None, None) where the operand is no such bias.
+    """
     name = site.node.inputs[site.position]
     values, own = graph.constants.get(name), None
     if values is None:

@@ -1,4 +1,4 @@
-"""Constants: Constant nodes into arrays, scalars in quantized arithmetic into int8."""
+"""Constant nodes become arrays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..graph import Array, Graph, Node
 
 
 def inline_constants(graph: Graph) -> None:
-    """Constant nodes become entries of `graph.constants`."""
+    """Turn Constant nodes into entries of `graph.constants`."""
     for node in graph.nodes:
         if node.op == "Constant" and not node.domain:
             value = _constant_value(node)

@@ -1,4 +1,4 @@
-"""Constant folding: what follows from constants and fixed shapes, by ONNX's own evaluator."""
+"""Constant folding by ONNX's own evaluator, from constants and static shapes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from .weights import moved_weights
 MAX_FOLDED_ELEMENTS = 1 << 26
 # Quantized weights stay quantized, and random nodes must not be frozen.
 NOT_FOLDED = ("DequantizeLinear", "RandomNormal", "RandomUniform", "Multinomial", "Bernoulli")
-# Their results can be much larger than their operands: only where inference knows how large.
+# Operators with results that can be much larger than their operands: folded only where shape
+# inference knows the size.
 GROWING = ("ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile")
 
 Values = Callable[[str], Array | None]
@@ -25,7 +26,10 @@ Shapes = Callable[[str], tuple[int, ...] | None]
 
 
 def fold_constants(graph: Graph) -> None:
-    """Evaluate what follows from constants and static shapes; what is dequantized stays so."""
+    """Evaluate nodes that depend on constants and static shapes only.
+
+    Dequantized constants stay quantized.
+    """
     kept: list[Node] = []
     for node in graph.nodes:
         values = known_results(graph, node, graph.constants.get, graph.shape)
@@ -37,10 +41,11 @@ def fold_constants(graph: Graph) -> None:
 
 
 def fold_dequantized(graph: Graph) -> None:
-    """Evaluate what follows from dequantized constants; where they only move, integers move.
+    """Evaluate nodes that depend on dequantized constants only.
 
-    So weights stay quantized behind Transpose and Reshape, and a bound or a statistic that is
-    computed from quantized constants becomes the real number it is.
+    Where such a constant is only moved, its integers are moved: weights stay quantized behind
+    Transpose and Reshape. A bound or a statistic computed from quantized constants becomes a real
+    number.
     """
     kept: list[Node] = []
     sources: dict[str, Node] = {}
@@ -74,7 +79,7 @@ def fold_dequantized(graph: Graph) -> None:
 def known_results(
     graph: Graph, node: Node, value: Values, shape: Shapes
 ) -> dict[str, Array] | None:
-    """Results of a node by name, where values of its operands or their shapes give them."""
+    """A node's results by name, if its operands' values or shapes determine them."""
     extents = shape(node.input(0))
     if node.op == "Shape" and extents is not None:
         start, end = node.attrs.get("start", 0), node.attrs.get("end", len(extents))
@@ -99,7 +104,7 @@ def _is_bounded(graph: Graph, node: Node) -> bool:
 
 
 def _evaluate(graph: Graph, node: Node, feeds: dict[str, Array]) -> dict[str, Array] | None:
-    """Run one node in ONNX's reference evaluator; None for what it cannot run."""
+    """Run one node in ONNX's reference evaluator; None for a node that it cannot run."""
     outputs = [name for name in node.outputs if name]
     try:
         proto = onnx.helper.make_node(node.op, node.inputs, node.outputs, **_plain_attributes(node))
@@ -112,7 +117,7 @@ def _evaluate(graph: Graph, node: Node, feeds: dict[str, Array]) -> dict[str, Ar
         values = ReferenceEvaluator(model).run(None, feeds)
         return {name: np.asarray(item) for name, item in zip(outputs, values, strict=True)}
     except Exception:
-        # The evaluator raises anything; what it cannot run, the converters refuse by name.
+        # The evaluator raises any type of exception; the converters refuse the node by name.
         return None
 
 

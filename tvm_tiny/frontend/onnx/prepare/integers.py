@@ -1,7 +1,7 @@
-"""Operators that read quantized integers as they are, without a DequantizeLinear before them.
+"""Operators that read quantized integers without a DequantizeLinear before them.
 
-What only moves, selects or compares values does the same to the reals that the integers stand
-for, under any scale. So such an operator becomes dequantize -> operator -> quantize, with all its
+Moving, selecting or comparing the integers has the same effect on the reals that they stand for,
+under any scale. Such an operator therefore becomes dequantize -> operator -> quantize, with all its
 operands, constants included, in one quantization. Any other operator is refused.
 """
 
@@ -17,7 +17,8 @@ from ..graph import Graph, Node, QParams
 from .islands import MOVEMENT
 
 INTEGER_TYPES = ("int8", "uint8")
-# Operator -> its operands that carry values; the others are conditions, shapes and the like.
+# Operator -> positions of operands that carry values (None: all); the others are conditions,
+# shapes and the like.
 SELECTING: dict[str, tuple[int, ...] | None] = {
     **{op: None if count is None else tuple(range(count)) for op, count in MOVEMENT.items()},
     **dict.fromkeys(("Gather", "GatherElements", "GatherND", "ReduceMax", "ReduceMin"), (0,)),
@@ -28,7 +29,7 @@ SELECTING: dict[str, tuple[int, ...] | None] = {
     "Pad": (0, 2),
     "Where": (1, 2),
 }
-# The results of these are no values of the tensor.
+# Likewise, for operators whose results are indices or bool, not values of the operands.
 COMPARING: dict[str, tuple[int, ...] | None] = {
     **dict.fromkeys(("ArgMax", "ArgMin"), (0,)),
     **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"), None),
@@ -37,7 +38,7 @@ OWN_RULES = ("QuantizeLinear", "DequantizeLinear", "Shape", "Size")
 
 
 def wrap_integer_nodes(graph: Graph) -> None:
-    """Give every operator on quantized integers a dequantize and a quantize of its own.
+    """Put each operator on quantized integers between a dequantize and a quantize.
 
     The parameters are those of its operands or results where a QuantizeLinear or DequantizeLinear
     names them, else scale 1 and zero point 0: any will do.
@@ -63,7 +64,10 @@ def wrap_integer_nodes(graph: Graph) -> None:
 
 
 def _spell_out(graph: Graph, node: Node) -> None:
-    """Integer zero as an operand of its own: the bound of a Relu, the default value of a Pad."""
+    """Make an implied integer 0 an operand of its own.
+
+    It is the bound of a Relu and the default value of a Pad.
+    """
     known = graph.types.get(node.input(0))
     if known is None or known.dtype not in INTEGER_TYPES or node.domain:
         return
@@ -81,28 +85,28 @@ def _zero(graph: Graph, node: Node, dtype: str) -> str:
 
 
 def _data(node: Node, table: dict[str, tuple[int, ...] | None]) -> list[int]:
-    """Positions of the operands that carry values and are there."""
+    """Positions of the operands that carry values and are present."""
     positions = table[node.op]
     given = range(len(node.inputs)) if positions is None else positions
     return [position for position in given if node.input(position)]
 
 
 def _operands(node: Node) -> list[int]:
-    """Positions of the values of an operator of either table; none for any other."""
+    """Positions of the operands that carry values; none for an operator of neither table."""
     if node.domain or node.op not in SELECTING | COMPARING:
         return []
     return _data(node, SELECTING | COMPARING)
 
 
 def _selected(graph: Graph) -> Iterator[tuple[Node, list[str]]]:
-    """Operators whose results are values of their operands, and those operands."""
+    """Operators with results that are values of their operands, and those operands."""
     for node in graph.nodes:
         if not node.domain and node.op in SELECTING:
             yield node, [node.inputs[position] for position in _data(node, SELECTING)]
 
 
 def _integer_types(graph: Graph) -> dict[str, str]:
-    """Element type of every int8 and uint8 tensor."""
+    """The element type of every int8 and uint8 tensor."""
     types = {name: str(value.dtype) for name, value in graph.constants.items()}
     types |= {name: known.dtype for name, known in graph.types.items()}
     for node in graph.nodes:
@@ -147,7 +151,7 @@ def _computes(graph: Graph, node: Node, types: dict[str, str]) -> bool:
 
 
 def _passes_an_input(graph: Graph, node: Node) -> bool:
-    """A model input that is a model output as well keeps its integers as they are."""
+    """Whether the node passes a model input on; the input's integers stay as they are."""
     return node.op in ("Identity", "Dropout") and node.inputs[0] in graph.inputs
 
 
@@ -179,7 +183,11 @@ def _replace_cast(
     changes: dict[int, list[Node]],
     reasons: list[str],
 ) -> None:
-    """To float32 an integer is itself: scale 1, zero point 0. Model inputs may go to any type."""
+    """Replace a Cast of quantized integers to float32 by a dequantize.
+
+    A float32 cast of an integer is the integer itself: scale 1, zero point 0. Casts to other types
+    are refused, except for model inputs.
+    """
     source = node.inputs[0]
     if node.attrs.get("to") == 1:
         plain = QParams(np.asarray(1, np.float32), np.asarray(0, types[source]))

@@ -1,4 +1,4 @@
-"""Data movement gets islands of its own: dequantize -> one operator -> quantize.
+"""Each data movement becomes an island: dequantize -> one operator -> quantize.
 
 Moving, selecting or comparing values commutes with quantization, so QuantizeLinear and
 DequantizeLinear pairs may be inserted before or after such operators without changing a value.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..graph import Graph, Node
 
 SHAPE_ONLY = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split")
-# How many leading inputs are data (None: all); the others are shapes, axes and the like.
+# Number of leading inputs that are data (None: all); the others are shapes, axes and the like.
 MOVEMENT: dict[str, int | None] = {
     **dict.fromkeys(SHAPE_ONLY, 1),
     "Concat": None,
@@ -56,7 +56,10 @@ def isolate_movement(graph: Graph) -> None:
 
 
 def _quantize_before(graph: Graph, node: Node) -> None:
-    """`float op -> movement -> Q(s)` becomes `float op -> Q(s) -> DQ(s) -> movement -> Q(s)`."""
+    """Quantize a movement's operands where its result is quantized.
+
+    `float op -> movement -> Q(s)` becomes `float op -> Q(s) -> DQ(s) -> movement -> Q(s)`.
+    """
     users = [graph.sole_consumer(name) for name in node.outputs if name]
     if len(users) != 1 or users[0] is None or users[0].op != "QuantizeLinear":
         return
@@ -77,7 +80,10 @@ def _quantize_before(graph: Graph, node: Node) -> None:
 
 
 def _quantize_after(graph: Graph, node: Node) -> None:
-    """`DQ(s) -> movement -> float op` becomes `DQ(s) -> movement -> Q(s) -> DQ(s) -> float op`."""
+    """Quantize a movement's result where its operands are dequantized.
+
+    `DQ(s) -> movement -> float op` becomes `DQ(s) -> movement -> Q(s) -> DQ(s) -> float op`.
+    """
     producers, consumers = graph.producers(), graph.consumers()
     sources = data_inputs(node) if node.op in MOVEMENT else node.inputs
     origins = [producers.get(name) for name in sources]

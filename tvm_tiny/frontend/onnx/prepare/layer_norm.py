@@ -1,4 +1,4 @@
-"""Layer and RMS normalization, which exporters spell out before opset 17, as one operator."""
+"""Layer and RMS normalization in several operators, as before opset 17, become one operator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from ..graph import Graph
 
 
 def fuse_layer_norm(graph: Graph) -> None:
-    """Mean, difference, square, mean, root and quotient become LayerNormalization."""
+    """Fuse mean, difference, square, mean, root and quotient to LayerNormalization.
+
+    Without the first mean and the difference the result is RMSNormalization.
+    """
     chain = Chain(graph.nodes, graph.constants)
     for node in graph.nodes:
         known = None if node.domain else layer_norm(chain, node)

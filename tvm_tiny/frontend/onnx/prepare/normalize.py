@@ -1,4 +1,4 @@
-"""One spelling for QuantizeLinear and DequantizeLinear; nodes that do nothing are dropped."""
+"""QuantizeLinear and DequantizeLinear get one spelling; nodes without effect are dropped."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def drop_identities(graph: Graph) -> None:
 
 
 def normalize_qdq(graph: Graph) -> None:
-    """Scales and zero points become explicit constants, scalar or 1-D.
+    """Make scales and zero points explicit constants, scalar or 1-D.
 
-    A scale or zero point that is computed, a block-wise scale, or a type other than int8, uint8
-    and (constants only) int32 is refused with the node's name.
+    A scale or zero point that is computed, a block-wise scale, or a type other than int8, uint8 and
+    (constants only) int32 is refused with the node's name.
     """
     for node in graph.nodes:
         if node.op in ("QuantizeLinear", "DequantizeLinear"):
@@ -38,7 +38,7 @@ def normalize_qdq(graph: Graph) -> None:
 
 
 def quantized(value: Array, params: QParams) -> Array:
-    """QuantizeLinear of a constant: round half to even, saturate (ONNX operator spec)."""
+    """QuantizeLinear of a constant: round half to even, then saturate (ONNX operator spec)."""
     shape = [1] * value.ndim
     if not params.per_tensor:
         shape[params.axis] = -1
@@ -83,7 +83,7 @@ def _normalize(graph: Graph, node: Node) -> None:
 
 
 def _integer_type(graph: Graph, node: Node) -> str:
-    """The integer type where no zero point states it."""
+    """The integer type of a node without a zero point, which would state it."""
     if node.op == "QuantizeLinear":
         code = node.attrs.get("output_dtype", 0)
         return str(onnx.helper.tensor_dtype_to_np_dtype(code)) if code else "uint8"
@@ -101,7 +101,7 @@ def _widen_constant(graph: Graph, node: Node) -> None:
 
 
 def _axis(graph: Graph, node: Node, scale: Array) -> int:
-    """Normalized axis: -1 for one scale, else a non-negative index checked against the shape."""
+    """The axis of the scales, checked against the shape; -1 for a single scale."""
     if node.attrs.get("block_size", 0) or (scale.ndim > 1 and scale.size > 1):
         raise Refused(f"{node.where}: block-wise quantization is not supported")
     if scale.size == 1:

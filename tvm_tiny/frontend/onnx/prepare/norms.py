@@ -1,4 +1,4 @@
-"""BatchNormalization (inference) into the convolution before it, else into Mul and Add."""
+"""Folds BatchNormalization (inference) into the convolution before it, else into Mul and Add."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from ..graph import Array, Graph, Node, QParams, Refused
 
 
 def fold_batch_norm(graph: Graph) -> None:
-    """y = g * x + h for each channel, with g = gamma / sqrt(var + eps), h = beta - g * mean."""
+    """Replace each BatchNormalization by y = g * x + h for each channel.
+
+    g = gamma / sqrt(var + eps) and h = beta - g * mean.
+    """
     for node in list(graph.nodes):
         if node.op != "BatchNormalization" or node.domain:
             continue
@@ -49,7 +52,11 @@ def _into_conv(graph: Graph, conv: Node, gain: Array, shift: Array) -> bool:
 
 
 def _scale_kernel(graph: Graph, conv: Node, gain: Array) -> bool:
-    """Multiply a kernel [O, ...] by `gain` [O]: a quantized one through scale and sign only."""
+    """Multiply the kernel [O, ...] of `conv` by `gain` [O].
+
+    A quantized kernel changes its scales, and its signs where a gain is negative. Returns False
+    where the kernel is not constant.
+    """
     name = conv.inputs[1]
     shape = (-1,) + (1,) * 3
     if name in graph.constants:

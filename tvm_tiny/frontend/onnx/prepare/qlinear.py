@@ -1,8 +1,8 @@
-"""QLinear operators (ai.onnx and com.microsoft) as DequantizeLinear -> operator -> QuantizeLinear.
+"""QLinear operators become DequantizeLinear -> operator -> QuantizeLinear.
 
-Both spellings mean the same real-valued function; the second is the form everything after this
-rule knows. Input positions follow the operators' schemas (ONNX operator specification;
-onnxruntime's ContribOperators document for com.microsoft).
+Both spellings mean the same real-valued function; all later rules know only the second. Input
+positions follow the operators' schemas (ONNX operator specification; onnxruntime's ContribOperators
+document for com.microsoft).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BINARY: dict[str, str] = {"QLinearAdd": "Add", "QLinearMul": "Mul"}
 
 
 def expand_qlinear(graph: Graph) -> None:
-    """Rewrite every QLinear operator of the tables below."""
+    """Rewrite every QLinear operator that the tables below name."""
     changes: dict[int, list[Node]] = {}
     for node in graph.nodes:
         if node.op in ("QuantizeLinear", "DequantizeLinear"):
@@ -38,14 +38,14 @@ def expand_qlinear(graph: Graph) -> None:
 
 
 def _operand(graph: Graph, node: Node, index: int, axis: int = 0) -> Node:
-    """DequantizeLinear of the operand whose value, scale and zero point start at `index`."""
+    """DequantizeLinear of an operand: value, scale and zero point are inputs from `index` on."""
     triple = [node.input(index + offset) for offset in range(3)]
     name = graph.fresh(f"{triple[0]}_dequantized")
     return Node("DequantizeLinear", triple, [name], {"axis": axis})
 
 
 def _result(graph: Graph, node: Node, index: int) -> tuple[str, Node]:
-    """A float name for the result, and QuantizeLinear from it with scale at `index`."""
+    """A float name for the result, and a QuantizeLinear that takes its scale from `index`."""
     name = graph.fresh(f"{node.outputs[0]}_float")
     inputs = [name, node.input(index), node.input(index + 1)]
     return name, Node("QuantizeLinear", inputs, list(node.outputs), {"axis": 1})
@@ -62,7 +62,7 @@ def _conv(graph: Graph, node: Node) -> list[Node]:
 
 
 def _bias(graph: Graph, node: Node, bias: str, x_scale: str, w_scale: str) -> Node:
-    """DequantizeLinear of an int32 bias, whose scale the operator implies: s_x * s_w."""
+    """DequantizeLinear of an int32 bias with its implied scale s_x * s_w."""
     scales = [graph.constants.get(name) for name in (x_scale, w_scale)]
     if bias not in graph.constants or scales[0] is None or scales[1] is None:
         raise Refused(f"{node.where}: bias and scales must be constants")
@@ -101,7 +101,7 @@ def _unary(graph: Graph, node: Node) -> list[Node]:
     if node.attrs.pop("channels_last", 0):
         raise Refused(f"{node.where}: channels_last is not supported")
     if node.op == "QLinearSoftmax":
-        # Its `opset` attribute says which Softmax is meant; see `flatten_softmax`.
+        # The attribute `opset` says which definition of Softmax applies; see `flatten_softmax`.
         node.attrs["flattens"] = node.attrs.pop("opset", 13) < 13
         node.attrs.setdefault("axis", -1)
     x = _operand(graph, node, 0)

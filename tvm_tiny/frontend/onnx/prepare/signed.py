@@ -1,4 +1,7 @@
-"""uint8 becomes int8: value - 128 and zero point - 128 stand for the same real numbers."""
+"""uint8 quantization becomes int8.
+
+Values - 128 with zero point - 128 stand for the same real numbers.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from ..graph import Array, Graph, Node, QParams, Refused
 def uint8_to_int8(graph: Graph) -> None:
     """Rewrite all uint8 quantization; inputs and outputs of the model keep their type.
 
-    An input of uint8 is dequantized and quantized to int8 once; an output of uint8 is quantized
-    from the int8 tensor.
+    A uint8 input is dequantized and quantized to int8 once. A uint8 output is quantized from the
+    int8 tensor.
     """
     signed: dict[str, str] = {}
     changes: dict[int, list[Node]] = {}
@@ -52,7 +55,10 @@ def _shifted(value: Array) -> Array:
 
 
 def _quantize(graph: Graph, node: Node, params: QParams, shifted: QParams) -> list[Node]:
-    """The int8 twin of a uint8 QuantizeLinear, followed by uint8 where it is a model output."""
+    """The int8 form of a uint8 QuantizeLinear.
+
+    A model output is quantized to uint8 after it.
+    """
     source, target = node.inputs[0], node.outputs[0]
     if target not in graph.outputs:
         return [graph.quantize(source, target, shifted)]
@@ -65,7 +71,7 @@ def _quantize(graph: Graph, node: Node, params: QParams, shifted: QParams) -> li
 
 
 def _rename_outputs(graph: Graph) -> None:
-    """Let readers inside the model use the int8 twin of a uint8 output."""
+    """Let readers inside the model use the int8 tensor behind a uint8 output."""
     twins = {}
     producers = graph.producers()
     for name in graph.outputs:

@@ -1,4 +1,4 @@
-"""Softmax of opsets before 13, which makes one axis of all from `axis` on."""
+"""Softmax of opsets before 13, which joins all axes from `axis` on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import numpy as np
 from ..graph import Graph, Node, Refused
 
 FLATTENING = ("Softmax", "LogSoftmax")
-# From this opset on they work along one axis, by default the last.
+# From this opset on softmax works along one axis, by default the last.
 ONE_AXIS_OPSET = 13
 
 
 def flatten_softmax(graph: Graph) -> None:
-    """Afterwards every softmax works along `axis`; one over several axes is on a matrix."""
+    """Make every softmax work along one axis, `axis`.
+
+    A softmax over several axes is computed on a matrix, between two reshapes.
+    """
     changes: dict[int, list[Node]] = {}
     for node in graph.nodes:
         if node.op not in FLATTENING or node.domain:
@@ -50,7 +53,7 @@ def _along_one_axis(graph: Graph, node: Node) -> list[Node]:
 
 
 def _shape(graph: Graph, name: str) -> tuple[int, ...] | None:
-    """A tensor's shape; that of the integers for one that a rule has dequantized."""
+    """A tensor's shape; for a DequantizeLinear that a rule inserted, the shape of its integers."""
     known = graph.types.get(name) or graph.inputs.get(name)
     source = graph.producers().get(name)
     if known is None and source is not None and source.op == "DequantizeLinear":

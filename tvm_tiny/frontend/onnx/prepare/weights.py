@@ -1,4 +1,4 @@
-"""Dequantized constants that only move: their integers move at compile time."""
+"""Dequantized constants that are only moved: their integers are moved at compile time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ RESHAPES = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 
 
 def moved_weights(graph: Graph, node: Node, sources: Mapping[str, Node]) -> list[Node] | None:
-    """`DQ(constant) -> Transpose | Reshape | Concat` as `DQ(moved constant)`, its axis remapped.
+    """Turn `DQ(constant) -> Transpose | Reshape | Concat` into `DQ(moved constant)`.
 
-    `sources` holds the DequantizeLinear of constants by their results. None for anything else.
+    The axis of the scales is remapped. `sources` maps results to the DequantizeLinear of constants
+    that make them. Returns None for any other node.
     """
     if node.domain or node.outputs[0] in graph.outputs:
         return None
@@ -64,6 +65,6 @@ def _moved(graph: Graph, node: Node, raw: Array, params: QParams) -> tuple[Array
 
 
 def _axes_of(old: tuple[int, ...], axis: int, new: tuple[int, ...]) -> list[int]:
-    """The axes of shape `new` that run over the same elements as `axis` of `old`."""
+    """The axes of shape `new` over the same elements as `axis` of shape `old`."""
     before = math.prod(old[:axis])
     return [i for i, n in enumerate(new) if n == old[axis] and math.prod(new[:i]) == before]
