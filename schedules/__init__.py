@@ -1,1 +1,1 @@
-"""TIR row kernels and schedules, one folder an instruction set, one file an operator family."""
+"""Row kernels of operators as TIR, the analysis of their accesses, and stages."""

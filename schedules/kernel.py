@@ -1,9 +1,9 @@
-"""Row kernels: what they are and how they are registered.
+"""Row kernels and their registry.
 
-A row kernel is a TIR function that computes one row of one operator's output. Its parameters
-are the operator's tensors, then constants the compiler adds, then the output, then the row
-index. What a row is follows from the output's shape (see `row_split`), so that layer-by-layer,
-streamed and patched execution are only different loops around the same kernel.
+A row kernel is a TIR function that computes one row of an operator's output. Its parameters are
+the operator's tensors, constants that the compiler adds, the output and the number of the row.
+`row_split` defines rows by the output's shape. So layer-by-layer, streamed and patched execution
+are different loops around the same kernel.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class RowKernel:
-    """One operator as rows.
+    """The row kernel of one call of an operator.
 
-    func: PrimFunc in buffer form: (tensors..., integers if any, output, row: int32).
-    rows: how often it runs, for row 0, 1, ...: once for each row of the whole output, and for an
-    accumulator, whose one output row every run adds to, once for each row of the input.
+    func: PrimFunc in buffer form: (tensors..., integers if any, output, row: int32). rows: how
+    often it runs, for row 0, 1, ...: once for each row of the output, or, for an accumulator that
+    adds to one output row, once for each row of the input.
     """
 
     func: tirx.PrimFunc
@@ -39,17 +39,17 @@ class RowKernel:
 
 @dataclass(frozen=True)
 class Factory:
-    """How an operator's row kernel is made.
+    """The builder of an operator's row kernels.
 
-    build: the kernel of a call. scalars: names of the integer attributes that the kernel reads
-    as data. They are one int32 array, its last input, with the sizes of its rings behind them,
-    so that layers of equal shape share a kernel whatever their zero points, clamps and rings are.
-    streams: the tensor operands of which it reads rows through rings; None: it reads and writes
-    whole tensors only. tables: constant operands that say which elements it reads. tiles: whether
-    it can compute some columns of a row.
+    build: makes the kernel of a call. scalars: names of the integer attributes that the kernel
+    reads as data. They are in one int32 array, its last input, followed by the sizes of its line
+    buffers, so that layers of equal shape share a kernel whatever these values are. streams: gives
+    the tensor operands that may be in line buffers; None: the kernel reads and writes whole tensors
+    only. tables: positions of constant operands that determine which elements it reads. tiles:
+    whether it can compute some columns of a row.
 
-    tensorize: the same kernel in calls of micro-kernels, for C; where it needs memory, `scratch`
-    gives its shape and type, and that is one more parameter behind the output.
+    tensorize: makes the kernel as calls of micro-kernels, for C. scratch: gives shape and type of
+    the memory that this needs, which is one more parameter behind the output.
     """
 
     build: Callable[[Call, Rings], RowKernel]
@@ -65,23 +65,26 @@ class Factory:
         return apart(lambda: self.build(call, rings))
 
     def micro_kernel(self, call: Call, rings: Rings) -> tirx.PrimFunc | None:
-        """The same in calls of micro-kernels, if there is such a form."""
+        """The kernel of a call as calls of micro-kernels, or None."""
         tensorize = self.tensorize
         return None if tensorize is None else apart(lambda: tensorize(call, rings))
 
     def rings(self, call: Call, *, logical: bool = False, pitches: Pitches | None = None) -> Rings:
-        """The rings this call can have: of tensors with more than one row and no batch."""
+        """The addressing of a call, whose tensors of several rows may be in line buffers.
+
+        logical: see `schedules.addressing`. pitches: columns in memory, for a kernel of tiles.
+        """
         ringed = tuple(k for k, shape in self._shapes(call).items() if _can_ring(shape))
         return Rings(len(self.scalars), ringed, logical, pitches)
 
     def tiled(self, call: Call) -> tuple[int, ...]:
-        """The operands of which some columns are enough, OUT among them if there are any."""
+        """The operands of which a tile has some columns, including OUT; empty without tiles."""
         shapes = self._shapes(call) if self.tiles else {}
         found = tuple(k for k, shape in shapes.items() if _has_columns(shape))
         return found if OUT in found else ()
 
     def _shapes(self, call: Call) -> dict[int, tuple[int, ...]]:
-        """Shapes of the tensors whose rows the kernel looks up."""
+        """The shapes of the tensors that may be in line buffers."""
         if self.streams is None:
             return {}
         return {k: shape_of(call.args[k]) for k in self.streams(call)} | {OUT: shape_of(call)}
@@ -89,10 +92,10 @@ class Factory:
     def integers(
         self, call: Call, sizes: Mapping[int, int], tiles: Sequence[Sequence[int]] = ()
     ) -> list[np.ndarray]:
-        """What the kernel takes after the operator's own tensors; sizes: operand -> R.
+        """The integer array that the kernel takes after the tensors, or none.
 
-        tiles: where the kernel computes some columns, the integers that follow, of each tile:
-        then the array has a line for each.
+        sizes: operand -> rows of its line buffer. tiles: for a kernel of tiles, the further
+        integers of each column of tiles; then the array has a line for each.
         """
         rings = self.rings(call)
         scalars = [int(call.attrs[name]) for name in self.scalars]
@@ -102,17 +105,17 @@ class Factory:
         return [np.array(common, dtype="int32")] if common else []
 
     def whole(self, call: Call) -> dict[int, int]:
-        """Ring sizes of a layer: all rows of every tensor."""
+        """The sizes for whole tensors: operand -> all rows."""
         shapes = {
             k: shape_of(call if k == OUT else call.args[k]) for k in self.rings(call).operands
         }
         return {k: row_count(shape) for k, shape in shapes.items()}
 
     def key(self, call: Call) -> str:
-        """Equal for calls that get the same kernel: shapes, types, and attributes in the code.
+        """A key that is equal for calls with the same kernel.
 
-        Of the scalars only the sign of a shift shapes the code: shifting to the left too is
-        another expression.
+        It holds shapes, types, and the attributes that the code depends on. Scalars are data, but
+        for the sign of a shift: a shift that may go to the left has other code.
         """
         specs = [spec(arg) for arg in call.args] + [spec(call)]
         code = {k: str(v) for k, v in sorted(call.attrs.items()) if k not in self.scalars}
@@ -121,10 +124,10 @@ class Factory:
 
 
 def apart(make: Callable[[], Made]) -> Made:
-    """What `make` gives, made in a thread of its own.
+    """The result of `make`, called in a new thread.
 
     TVM's parser reads the source files of all callers of a TVMScript function, which takes longer
-    than parsing it; a new thread has few.
+    than parsing it; in a new thread there are few callers.
     """
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(make).result()
@@ -152,7 +155,7 @@ def row_kernel(
     scratch: Callable[[Call], Spec | None] = lambda call: None,
     tensorize: Callable[[Call, Rings], tirx.PrimFunc] | None = None,
 ) -> Callable[[Callable[[Call, Rings], RowKernel]], Callable[[Call, Rings], RowKernel]]:
-    """Register what builds the row kernel of Relax operators; see `Factory`."""
+    """Register a function as builder of the row kernels of operators; see `Factory`."""
 
     def register(build: Callable[[Call, Rings], RowKernel]) -> Callable[[Call, Rings], RowKernel]:
         for name in op_names:
@@ -165,12 +168,12 @@ def row_kernel(
 
 
 def first_operand(call: Call) -> tuple[int, ...]:
-    """For `row_kernel(streams=...)`: the data is the first operand."""
+    """The operand 0, for `row_kernel(streams=...)`."""
     return (0,)
 
 
 def same_rows(call: Call) -> tuple[int, ...]:
-    """For `row_kernel(streams=...)`: the tensors of which an output row reads the same row."""
+    """The operands with as many rows as the output, for `row_kernel(streams=...)`."""
     shape = shape_of(call)
     lead = row_split(shape)[0]
     return tuple(
@@ -181,5 +184,5 @@ def same_rows(call: Call) -> tuple[int, ...]:
 
 
 def lookup(call: Call) -> Factory | None:
-    """The factory for this call's operator; None where only TVM's legalization has one."""
+    """The factory of a call's operator; None where tvm_tiny has no row kernel."""
     return _FACTORIES.get(getattr(getattr(call, "op", None), "name", ""))

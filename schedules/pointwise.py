@@ -1,4 +1,4 @@
-"""The builder of row kernels of which every element is one expression of its own index."""
+"""The builder of row kernels whose elements are expressions of their own index."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .shapes import Index, Spec, row_count, row_indices, row_split, shape_of, sp
 
 
 class Steps:
-    """Intermediate values of one output element, each in a local variable.
+    """The intermediate values of one output element, each in a local variable.
 
-    An expression that uses another several times, which does the same in turn, makes TVM's
-    simplifier exponentially slow; and its bounds of shifts by a variable are too tight, so that
-    it drops clamps. Neither looks behind a load.
+    They keep TVM's simplifier from two faults, since it does not look behind loads: it takes
+    exponential time where an expression uses another several times, and that one a third; and it
+    bounds shifts by a variable too tightly, so that it drops clamps.
     """
 
     def __init__(self, name: str = "step") -> None:
@@ -27,7 +27,7 @@ class Steps:
         self._kept: list[tuple[tirx.Var, Expr]] = []
 
     def keep(self, value: Expr) -> Expr:
-        """`value`, computed once at this point, to be used any number of times."""
+        """A load of `value`, which is computed once, for use any number of times."""
         for buffer, known in self._kept:
             if tvm_ffi.structural_equal(known, value):
                 return buffer[0]
@@ -36,7 +36,7 @@ class Steps:
         return buffer[0]
 
     def before(self, body: tirx.Stmt) -> tirx.Stmt:
-        """`body` after the computation of all that was kept."""
+        """A block that computes all kept values and then runs `body`."""
         if not self._kept:
             return body
         zero = [tirx.const(0, "int32")]
@@ -48,7 +48,10 @@ class Steps:
 
 
 class _View:
-    """A buffer as an element's expression sees it: rows and columns are looked up."""
+    """A buffer that an element's expression indexes by the tensor's rows and columns.
+
+    Their places in memory are looked up here.
+    """
 
     def __init__(
         self, operand: int, buffer: tirx.Var, rings: Rings, slots: Steps, integers: tirx.Var
@@ -58,7 +61,7 @@ class _View:
         self._axis = len(row_split([int(d) for d in buffer.shape])[0]) - 1
 
     def place(self, index: Sequence[Expr]) -> list[Expr]:
-        """Where the element is in memory. Its row is looked up once, before the loops."""
+        """The index of an element in memory, with its row looked up before the loops."""
         at = list(index)
         slot = self._rings.slot(self._operand, at[self._axis], self._integers)
         at[self._axis] = self._slots.keep(slot)
@@ -83,9 +86,10 @@ def pointwise(
 ) -> tirx.PrimFunc:
     """A row kernel in which every output element is one expression of its own index.
 
-    inputs: (shape, dtype) of the tensors and constants read; output: the same of the result.
-    value: from the input buffers and the output index to the element; it may keep values in
-    `steps`. Rows of tensors in `rings` may depend on the row only, not on the column.
+    inputs: (shape, dtype) of the tensors and constants that are read. output: the same of the
+    result. value: function of the input buffers and the output index to the element; it may keep
+    values in `steps`. It may choose the row of a tensor with a line buffer by the output's row,
+    not by its column.
     """
     buffers = [_declared(k, s, f"in{k}", rings) for k, s in enumerate(inputs)]
     out = _declared(OUT, output, "out", rings)
@@ -112,7 +116,7 @@ def pointwise(
 
 
 def _declared(operand: int, tensor: Spec, name: str, rings: Rings) -> tirx.Var:
-    """The buffer of a tensor, as many columns wide as it has memory for."""
+    """The buffer of a tensor, as wide as its memory."""
     shape, dtype = tensor
     lead, inner = row_split(shape)
     inner = (rings.pitch(operand, inner[0]), *inner[1:]) if inner else inner
@@ -122,7 +126,7 @@ def _declared(operand: int, tensor: Spec, name: str, rings: Rings) -> tirx.Var:
 def pointwise_kernel(
     call: Call, rings: Rings, value: Value, *, steps: Steps | None = None
 ) -> RowKernel:
-    """`pointwise` for a Relax call: its tensors first, then its integers."""
+    """`pointwise` for a Relax call, with its tensors and then its integers as inputs."""
     tensors = [arg for arg in call.args if isinstance(arg.ty, relax.TensorType)]
     integers = [((rings.integers,), "int32")] if rings.integers else []
     inputs = [*map(spec, tensors), *integers]

@@ -1,7 +1,7 @@
-"""Fixed-point expressions in TIR, bit for bit those of TFLite's reference kernels.
+"""Fixed-point arithmetic as TIR expressions, bit for bit that of TFLite's reference kernels.
 
-Source: gemmlowp's fixed-point routines as TFLite's double-rounding
-MultiplyByQuantizedMultiplier uses them; docs/numerics.md derives the forms used here.
+Source: gemmlowp's fixed-point routines, as used by TFLite's MultiplyByQuantizedMultiplier with
+double rounding; docs/numerics.md derives the forms used here.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def i64(value: Expr | int) -> Expr:
 def high_mul(value: Expr, multiplier: Expr, left_shift: Expr | None = None) -> Expr:
     """SaturatingRoundingDoublingHighMul(value << left_shift, multiplier), as int32.
 
-    `multiplier` is never negative, so the saturating case cannot occur and
-    round-half-away of a truncating division equals (a * b + 2**30) >> 31. The left shift is a
-    multiplication because C leaves shifts of negative values undefined.
+    The multiplier is never negative. So the saturating case cannot occur, and rounding halves away
+    from zero before a truncating division equals (a * b + 2**30) >> 31. The left shift is a
+    multiplication, because C leaves left shifts of negative values undefined.
     """
     wide = i64(value)
     if left_shift is not None:
@@ -37,8 +37,11 @@ def high_mul(value: Expr, multiplier: Expr, left_shift: Expr | None = None) -> E
 
 
 def rounding_shift_right(value: Expr, exponent: Expr) -> Expr:
-    """RoundingDivideByPOT: value / 2**exponent, halves away from zero; int32, exponent 0..31."""
-    # Unsigned: C defines 1 << 31 there, and 64 bits would cost a small core a dozen instructions.
+    """RoundingDivideByPOT: value / 2**exponent, rounded with halves away from zero.
+
+    value: int32. exponent: 0 .. 31.
+    """
+    # Unsigned, so that C defines 1 << 31; 64 bits would cost a small core a dozen instructions.
     one = tirx.const(1, "uint32")
     mask = ((one << exponent.astype("uint32")) - one).astype("int32")
     threshold = (mask >> i32(1)) + tirx.Cast("int32", value < i32(0))
@@ -46,32 +49,32 @@ def rounding_shift_right(value: Expr, exponent: Expr) -> Expr:
 
 
 def scale_up(value: Expr, multiplier: Expr, shift: Expr, *, may_shift_left: bool) -> Expr:
-    """First half of MultiplyByQuantizedMultiplier: the rounded product with the multiplier.
+    """The first half of MultiplyByQuantizedMultiplier: the rounded product.
 
-    `shift` counts to the left as in TFLite; `may_shift_left` is False where the compiler knows
-    that no shift of this operator is positive, which is the common case. Keep the result in
-    memory before `scale_down`, which uses it three times.
+    shift: to the left, as in TFLite. may_shift_left: False where no shift of the operator is
+    positive, which is the common case. Store the result in a buffer for `scale_down`, which uses
+    it three times.
     """
     return high_mul(value, multiplier, tirx.max(shift, i32(0)) if may_shift_left else None)
 
 
 def scale_down(value: Expr, shift: Expr, *, may_shift_left: bool) -> Expr:
-    """Second half of MultiplyByQuantizedMultiplier: the rounding shift to the right."""
+    """The second half of MultiplyByQuantizedMultiplier: the rounding shift to the right."""
     return rounding_shift_right(value, tirx.max(-shift, i32(0)) if may_shift_left else -shift)
 
 
-# A float32 of small magnitude plus 1.5 * 2**23 is rounded to an integer, ties to even; taking
-# the same number away again leaves that integer. No libm, no change of rounding mode.
+# Adding 1.5 * 2**23 to a small float32 rounds it to an integer, ties to even, as a float32 of that
+# size has no fraction bits; subtracting it again leaves that integer. This needs no libm.
 ROUND_TO_EVEN = 1.5 * (1 << 23)
 _FAR = float(1 << 20)
 
 
 @dataclass(frozen=True)
 class Rescale:
-    """How an operator takes its int32 sums to the output's scale: `up`, then `down`.
+    """The requantization of int32 sums to the output's scale, by `up` and then `down`.
 
-    float32: onnxruntime's way, one product in float32 and a rounding to even; multipliers are
-    float32 and shifts unused. Otherwise TFLite's MultiplyByQuantizedMultiplier.
+    float32: as in onnxruntime, by one product in float32, rounded with ties to even; multipliers
+    are float32 and shifts unused. Otherwise by TFLite's MultiplyByQuantizedMultiplier.
     """
 
     float32: bool
@@ -79,14 +82,14 @@ class Rescale:
 
     @property
     def dtype(self) -> str:
-        """Element type of the multipliers, and of what `up` gives."""
+        """The element type of the multipliers, and of the result of `up`."""
         return "float32" if self.float32 else "int32"
 
     def up(self, value: Expr, multiplier: Expr, shift: Expr) -> Expr:
-        """First half, see `scale_up`; keep it in a buffer of `dtype` before `down`.
+        """The first half, see `scale_up`; store it in a buffer of `dtype` for `down`.
 
-        In float32 a clamp stands between product and sum, so that no compiler may fuse them into
-        one rounding, and the buffer keeps TVM from cancelling the sum against its difference.
+        In float32 a clamp between product and sum keeps compilers from fusing them into one
+        rounding, and the buffer keeps TVM from cancelling the addition with the subtraction.
         """
         if not self.float32:
             return scale_up(value, multiplier, shift, may_shift_left=self.may_shift_left)
@@ -95,21 +98,24 @@ class Rescale:
         return near + tirx.const(ROUND_TO_EVEN, "float32")
 
     def down(self, value: Expr, shift: Expr) -> Expr:
-        """Second half, see `scale_down`: the int32 result without the zero point."""
+        """The second half, see `scale_down`: the int32 result, without the zero point."""
         if not self.float32:
             return scale_down(value, shift, may_shift_left=self.may_shift_left)
         return (value - tirx.const(ROUND_TO_EVEN, "float32")).astype("int32")
 
 
 def channel_rescale(call: Call) -> Rescale:
-    """The way an operator with multipliers per channel asks for by its attributes."""
+    """The requantization of an operator with one multiplier per channel."""
     if str(call.attrs["rounding"]) == "float32":
         return Rescale(float32=True)
     return Rescale(float32=False, may_shift_left=bool(call.attrs["shifts_left"]))
 
 
 def tensor_rescale(call: Call) -> tuple[Rescale, Callable[[Expr], Expr]]:
-    """The same for one multiplier, and what gives the multiplier from the kernel's parameter."""
+    """The requantization of an operator with a single multiplier, and that multiplier.
+
+    The multiplier is a function of the kernel's integer parameter for it.
+    """
     if str(call.attrs["rounding"]) == "float32":
         ratio = tirx.const(float(call.attrs["ratio"]), "float32")
         return Rescale(float32=True), lambda parameter: ratio

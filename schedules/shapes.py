@@ -1,4 +1,4 @@
-"""What a row of a tensor is, and how row numbers become indices."""
+"""The rows of a tensor: shapes, numbers and indices."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def spec(expr: Expr) -> Spec:
 
 
 def shape_of(expr: Expr) -> tuple[int, ...]:
-    """Static shape of a Relax tensor expression."""
+    """The static shape of a Relax tensor expression."""
     return spec(expr)[0]
 
 
 def dilation_of(call: Expr) -> tuple[int, int]:
-    """Steps between a window's taps, down and across: the attribute, 1 where there is none."""
+    """The dilation (down, across) of a window; (1, 1) without such an attribute."""
     down, across = call.attrs.get("dilation", (1, 1))
     return int(down), int(across)
 
 
 def row_split(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Split a shape into the dimensions that count rows and those inside a row.
+    """A shape as (dimensions that count rows, dimensions of a row).
 
     [N, H, W, C] has N * H rows of [W, C]; lower ranks have shape[0] rows; a vector is one row.
     """
@@ -38,7 +38,10 @@ def row_split(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def memory_shape(shape: Sequence[int], rows: int | None, width: int | None) -> tuple[int, ...]:
-    """The shape of a tensor's memory: of so many of its rows and columns where it is smaller."""
+    """The shape of a tensor's memory, which may have fewer rows or columns.
+
+    rows, width: the rows and columns that there is memory for; None for all of them.
+    """
     if rows is None and width is None:
         return tuple(shape)
     lead, inner = row_split(shape)
@@ -47,7 +50,7 @@ def memory_shape(shape: Sequence[int], rows: int | None, width: int | None) -> t
 
 
 def row_indices(row: Expr, lead: Sequence[int]) -> Index:
-    """The leading indices that row number `row` stands for; no division where one suffices."""
+    """The indices along `lead` of row number `row`, with as few divisions as possible."""
     indices: list[Expr] = []
     rest = row
     for extent in reversed(lead):
@@ -64,7 +67,10 @@ def row_indices(row: Expr, lead: Sequence[int]) -> Index:
 def batch_and_row(
     batch: int, height: int
 ) -> tuple[Callable[[Expr], Expr | int], Callable[[Expr], Expr]]:
-    """How a row number of [N, H, ...] splits into image and line; no division for one image."""
+    """Functions from a row number of [N, H, ...] to its image and line.
+
+    There is no division for a single image.
+    """
     if batch == 1:
         return (lambda row: 0), (lambda row: row)
     extent = tirx.const(height, "int32")
@@ -72,10 +78,10 @@ def batch_and_row(
 
 
 def inside(position: Expr, extent: int) -> Expr:
-    """Whether 0 <= position < extent."""
+    """The condition 0 <= position < extent."""
     return tirx.all(position >= 0, position < tirx.const(extent, "int32"))
 
 
 def row_count(shape: Sequence[int]) -> int:
-    """Rows of a tensor of this shape."""
+    """The number of rows of a tensor of this shape."""
     return math.prod(row_split(shape)[0])

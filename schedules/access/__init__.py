@@ -1,1 +1,1 @@
-"""Which elements a row kernel reads and writes, and in which order."""
+"""The access analysis: the elements a row kernel reads and writes, and their order."""

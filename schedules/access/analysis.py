@@ -1,7 +1,7 @@
-"""Which elements a row kernel reads and writes, and in which order.
+"""The analysis of which elements a row kernel reads and writes, and in which order.
 
-What overlap, rings and streaming need to know of an operator, taken from its kernel and not from
-a table of operators.
+Overlap, line buffers and streaming need these facts. They are read off the kernel's TIR, so that
+no operator has to declare them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from .walk import Statements
 
 @dataclass(frozen=True)
 class Span:
-    """Elements [first[e], end[e]) of a flattened buffer that event e touches; empty: equal."""
+    """The elements [first[e], end[e]) of a flattened buffer that each event e touches.
+
+    first[e] == end[e] where event e touches none.
+    """
 
     first: tuple[int, ...]
     end: tuple[int, ...]
@@ -31,13 +34,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Access:
-    """Accesses of a row kernel, event by event.
+    """The accesses of a row kernel, event by event.
 
-    reads: per buffer parameter before the output; None where it is never read. writes: of the
-    output. within: per buffer parameter and event, in bytes from the start of both tensors: the
-    largest (end of a write - start of a later read) within the event; None where never read.
-    Where no write precedes a read within an event, the entry is `NEVER`. own: whether the output
-    is read too (an accumulator).
+    reads: the span of each buffer parameter before the output; None for one that is never read.
+    writes: the span of the output. within: for each buffer parameter and event the largest (end
+    of a write - start of a later read) within the event, in bytes from the start of either
+    tensor; `NEVER` where no write precedes a read, None for a parameter that is never read.
+    own: whether the kernel reads the output, too (an accumulator).
     """
 
     reads: tuple[Span | None, ...]
@@ -47,7 +50,7 @@ class Access:
 
     @property
     def events(self) -> int:
-        """How often the kernel runs."""
+        """The number of events: how often the kernel runs."""
         return len(self.writes.first)
 
 
@@ -57,15 +60,16 @@ NEVER = -(1 << 40)
 def analyze(func: tirx.PrimFunc, events: int, constants: Mapping[int, np.ndarray]) -> Access:
     """The accesses of a row kernel in buffer form, run for rows 0 .. events - 1.
 
-    func: parameters (buffers..., output, row: int32); it writes to no other parameter. constants:
-    parameter position -> elements, of the parameters whose reads do not matter; index
-    expressions may depend on them. Local buffers are no accesses.
+    func: parameters (buffers..., output, row: int32); only the output is written. constants:
+    position of a parameter -> its elements, for parameters whose reads do not matter; indices may
+    depend on these elements. Local buffers do not count.
 
-    Spans and `within` are exact where indices, guards and loop bounds are functions of the row,
-    the loops and the constants. An index that depends on anything else may be anywhere in its
-    dimension, such a guard true and false at once, the iterations of such a loop, of a `while` and
-    of loops not serial in any order. An external function writes all the regions it is given
-    before it reads; where a pointer's uses cannot be followed, each event touches everything.
+    Spans and `within` are exact where indices, guards and loop bounds depend on the row, the loops
+    and the constants only. Everything else is overestimated: an unknown index may be anywhere in
+    its dimension; both branches of an unknown guard are taken; the iterations of a loop with
+    unknown bounds, of a `while` and of a loop that is not serial run in any order. An external
+    function writes all regions it is given before it reads. Where the uses of a pointer cannot be
+    followed, each event touches everything.
     """
     *buffers, _ = func.params
     found = _events(func, range(events), constants)
@@ -84,9 +88,10 @@ def analyze(func: tirx.PrimFunc, events: int, constants: Mapping[int, np.ndarray
 def _events(
     func: tirx.PrimFunc, rows: range, constants: Mapping[int, np.ndarray]
 ) -> npt.NDArray[np.int64]:
-    """Per buffer, and once more for writing the output: lowest byte, end, largest gap, by event.
+    """The accesses by event as int64 [buffers + 1, 3, events].
 
-    int64 [buffers + 1, 3, events]; +FAR, -FAR, -FAR where nothing is touched.
+    For each buffer's reads, then for the output's writes: lowest byte, end, and largest (end of a
+    write - start of a later read); +FAR, -FAR, -FAR where nothing is touched.
     """
     try:
         return _dense(func, _trace(func, rows, constants), len(rows))
@@ -101,7 +106,7 @@ def _events(
 
 
 def _trace(func: tirx.PrimFunc, rows: range, constants: Mapping[int, np.ndarray]) -> Trace:
-    """Accesses with the events along the last axis."""
+    """The accesses of the kernel's body, with the events `rows` along the last axis."""
     *buffers, row = func.params
     places = {buffer: k for k, buffer in enumerate(buffers) if k not in constants}
     values = Values({buffers[k]: np.asarray(table) for k, table in constants.items()})
@@ -110,14 +115,14 @@ def _trace(func: tirx.PrimFunc, rows: range, constants: Mapping[int, np.ndarray]
 
 
 def _anything(func: tirx.PrimFunc, constants: Mapping[int, np.ndarray]) -> Trace:
-    """Everything there is, in any order."""
+    """The trace that reads and writes all elements of all buffers, in any order."""
     whole = [(Sum(0), Sum(math.prod(size_of(buffer)))) for buffer in func.params[:-1]]
     reads = {k: span for k, span in enumerate(whole) if k not in constants}
     return any_order(Trace(reads, whole[-1]))
 
 
 def _dense(func: tirx.PrimFunc, trace: Trace, events: int) -> npt.NDArray[np.int64]:
-    """What `_events` answers, [buffers + 1, 3, events], of a trace without loops."""
+    """A trace without loops as the array that `_events` returns."""
     never = (Sum(FAR), Sum(-FAR))
     rows = [
         (*trace.reads.get(k, never), trace.late.get(k, Sum(-FAR)))
@@ -129,7 +134,10 @@ def _dense(func: tirx.PrimFunc, trace: Trace, events: int) -> npt.NDArray[np.int
 
 
 def _span(found: npt.NDArray[np.int64], buffer: tirx.Var) -> Span | None:
-    """Bytes to elements, inside the buffer; None where nothing is touched at any event."""
+    """The span in elements, limited to the buffer; None where no event touches any.
+
+    found: rows of `_events`: lowest byte, end, gap.
+    """
     count, size = size_of(buffer)
     end = np.clip(found[1] // size, 0, count)
     first = np.minimum(np.clip(found[0] // size, 0, count), end)

@@ -1,4 +1,4 @@
-"""The accesses of a row kernel's expressions, from their TIR."""
+"""The accesses of TIR expressions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .values import BINARY, Values
 
 _READ, _WRITE = 1, 2  # access masks of tvm_access_ptr
 
-# Which attributes of an expression are its operands.
+# Class of an expression -> the attributes that are its operands.
 _OPERANDS: dict[str, tuple[str, ...]] = {
     "IntImm": (),
     "FloatImm": (),
@@ -33,14 +33,14 @@ _OPERANDS: dict[str, tuple[str, ...]] = {
 
 
 class UnknownCodeError(Exception):
-    """Code of which it cannot be told what it touches."""
+    """The analysis does not know which elements some code touches."""
 
 
 class Operands:
-    """Accesses of expressions.
+    """The accesses of expressions.
 
-    places: the buffers that count, with their numbers, the output's the highest; all others are
-    constants, or local to the kernel. values: what variables stand for.
+    places: number of each buffer that counts; the output has the highest, and all other buffers
+    are constants or local. values: the values of variables.
     """
 
     def __init__(self, places: Mapping[tirx.Var, int], values: Values) -> None:
@@ -50,26 +50,26 @@ class Operands:
         self._values = values
 
     def of(self, *exprs: Expr) -> Trace:
-        """Accesses of expressions, in no order.
+        """The accesses of expressions that are evaluated in any order.
 
-        Raises UnknownCodeError, or access_sums.TooLargeError.
+        Raises UnknownCodeError or sums.TooLargeError.
         """
         return any_order(reduce(beside, map(self._of, exprs), NOTHING))
 
     def stored(self, buffer: tirx.Var, indices: Sequence[Expr]) -> Trace:
-        """Writing one element."""
+        """The write of one element."""
         if not self._counts(buffer):
             return NOTHING
         return self._used(buffer, self._elements(buffer, indices), _WRITE)
 
     def bound(self, variable: tirx.Var, value: Expr) -> Trace:
-        """Accesses of a variable's value, which it gets."""
+        """The accesses of `value`, to which the variable is bound."""
         refuse_pointer(value)
         self._values.bind(variable, self._values.of(value))
         return self._of(value)
 
     def name_part(self, name: tirx.Var, source: tirx.Var, region: Iterable[Range]) -> None:
-        """From now on, whatever is done to `name` is done to all of this region."""
+        """Count each later access to `name` as one to a whole region of `source`."""
         if source in self._views:
             self._views[name] = self._views[source]
         elif source in self._places:
@@ -118,13 +118,13 @@ class Operands:
         return self.of(*call.args)
 
     def _choice(self, condition: Expr, yes: Expr, no: Expr) -> Trace:
-        """Only the chosen value is computed."""
+        """The accesses of a choice, which evaluates the chosen value only."""
         inside, outside = self._values.branches(condition)
         chosen = beside(guarded(self._of(yes), inside), guarded(self._of(no), outside))
         return beside(self._of(condition), chosen)
 
     def _pointer(self, kind: Expr, data: Expr, offset: Expr, extent: Expr, mode: Expr) -> Trace:
-        """A declared region: elements offset .. offset + extent - 1."""
+        """The accesses through tvm_access_ptr: elements offset .. offset + extent - 1."""
         if getattr(getattr(data, "op", None), "name", "") != "tirx.buffer_data":
             raise UnknownCodeError(str(data))
         buffer = data.args[0]
@@ -134,7 +134,7 @@ class Operands:
         return self._used(buffer, (first, first + count - Sum(1)), int(mode))
 
     def _anywhere(self, buffer: tirx.Var) -> Trace:
-        """A pointer to no declared region; only the output is written."""
+        """The accesses through a pointer without region; only the output can be written."""
         if not self._counts(buffer):
             return NOTHING
         writes = _WRITE if self._number(buffer) == self._output else 0
@@ -159,13 +159,13 @@ class Operands:
 
 
 def refuse_pointer(value: Expr) -> None:
-    """Raises UnknownCodeError for a pointer that is kept: its uses would have to be followed."""
+    """Raise UnknownCodeError for a pointer that is stored, since its uses are not followed."""
     if not isinstance(value.ty, PrimType):
         raise UnknownCodeError(str(value))
 
 
 def size_of(buffer: tirx.Var) -> tuple[int, int]:
-    """Elements of a buffer, and bytes of an element."""
+    """The number of elements of a buffer, and the bytes of one."""
     dtype = tvm.DataType(str(buffer.dtype))
     return math.prod(_shape(buffer)), -(-dtype.bits * dtype.lanes // 8)
 

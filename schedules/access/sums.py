@@ -1,11 +1,11 @@
-"""Integers that depend on the event and on loop iterations, as sums of arrays without common axes.
+"""Integer functions of the event and of loop iterations, as sums of arrays.
 
-The address of a convolution's tap is A[row, ky] + B[column, kx] + C[channel]. Kept as three
-arrays, its least value over the taps, and even over the whole output, costs the sum of their
-sizes and not the product.
+The address of a convolution's tap is A[row, ky] + B[column, kx] + C[channel]. With three arrays
+that have no axis in common, the least value over all taps, or over the whole output, takes time in
+proportion to the sum of their sizes, not to the product.
 
-Axes count from the right: the event is axis -1, the outermost loop -2, and so on; an array
-without a loop's axis broadcasts along it.
+Axes count from the right: the event is axis -1, the outermost loop -2, and so on. An array
+broadcasts along the axes of loops that it does not depend on.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ import numpy.typing as npt
 Array = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-# Stands for "never": beyond any address, and several of them still fit an int64.
+# Represents "never": beyond any address, and small enough that sums of several fit an int64.
 FAR = 1 << 50
 
-# Elements of the largest array ever made: 8 MB.
+# The most elements of an array: 8 MB.
 _LARGEST = 1 << 20
 
 
 class TooLargeError(Exception):
-    """An array would take too much memory; fewer events at a time may help."""
+    """An array would take too much memory; a range of fewer events may fit."""
 
 
 @dataclass(frozen=True)
 class Sum:
-    """constant + parts; no two parts have an axis longer than 1 in common."""
+    """A constant plus the sum of parts, no two of which vary along one axis."""
 
     constant: int
     parts: tuple[Array, ...] = ()
@@ -54,27 +54,27 @@ class Sum:
         return _total(self.parts) + self.constant
 
     def bounds(self) -> tuple[int, int]:
-        """Least and largest value."""
+        """The least and the largest value."""
         low = sum(int(part.min()) for part in self.parts)
         high = sum(int(part.max()) for part in self.parts)
         return self.constant + low, self.constant + high
 
 
 def combined(operation: Callable[..., npt.NDArray[np.generic]], *values: Sum) -> Sum:
-    """An element-wise function of several sums that is no sum itself."""
+    """An elementwise function of several sums, computed on dense arrays."""
     arrays = [value.dense() for value in values]
     _check(np.broadcast_shapes(*(array.shape for array in arrays)))
     return gather(0, [np.asarray(operation(*arrays)).astype(np.int64)])
 
 
 def iterations(count: int, depth: int) -> Sum:
-    """0 .. count - 1 along the axis of the loop `depth` levels below the event."""
+    """The values 0 .. count - 1 along the axis of the loop `depth` levels below the event."""
     _check((count,))
     return gather(0, [np.arange(count, dtype=np.int64).reshape(count, *[1] * depth)])
 
 
 def gather(constant: int, arrays: Iterable[Array]) -> Sum:
-    """The sum of a number and any arrays."""
+    """The sum of a number and arrays; those with a common axis become one part."""
     parts: list[Array] = []
     for array in arrays:
         if array.size == 1:
@@ -87,7 +87,11 @@ def gather(constant: int, arrays: Iterable[Array]) -> Sum:
 
 
 def where(mask: Mask, value: Sum, otherwise: int) -> Sum:
-    """`value` where the mask holds, elsewhere something at least as far out as `otherwise`."""
+    """`value` where the mask holds, elsewhere about `otherwise` (FAR or -FAR).
+
+    Only the parts that share an axis with the mask are replaced, so that the others are added to
+    `otherwise`.
+    """
     if mask.all():
         return value
     touched = [part for part in value.parts if _axes(part) & _axes(mask)]
@@ -97,12 +101,16 @@ def where(mask: Mask, value: Sum, otherwise: int) -> Sum:
 
 
 def smaller(a: Sum, b: Sum) -> Sum:
-    """The smaller of two at every point."""
+    """The elementwise minimum of two sums."""
     return larger(a.times(-1), b.times(-1)).times(-1)
 
 
 def larger(a: Sum, b: Sum) -> Sum:
-    """The larger of two at every point; parts equal up to a number stay apart."""
+    """The elementwise maximum of two sums.
+
+    max(p + a, p + b + d) = p + max(a, b + d): a part p that both have, up to a number d, is not
+    made dense.
+    """
     common: list[Array] = []
     left, right, offset = list(a.parts), list(b.parts), b.constant
     for mine, other in itertools.product(a.parts, b.parts):
@@ -118,19 +126,19 @@ def larger(a: Sum, b: Sum) -> Sum:
 
 
 def smallest(value: Sum, depth: int) -> Sum:
-    """The least value over the iterations of a loop."""
+    """The least value over all iterations of a loop."""
     return largest(value.times(-1), depth).times(-1)
 
 
 def largest(value: Sum, depth: int) -> Sum:
-    """The largest value over the iterations of a loop."""
+    """The largest value over all iterations of a loop."""
     axis = -1 - depth
     parts = [p.max(axis=axis, keepdims=True) if _has(p, depth) else p for p in value.parts]
     return gather(value.constant, parts)
 
 
 def largest_before(value: Sum, depth: int, count: int) -> Sum:
-    """The largest value over the iterations of a loop that come before each; -FAR for none."""
+    """The largest value over all earlier iterations of a loop; about -FAR for the first."""
     axis = -1 - depth
     along = [part for part in value.parts if _has(part, depth)]
     rest = [part for part in value.parts if not _has(part, depth)]
@@ -142,7 +150,7 @@ def largest_before(value: Sum, depth: int, count: int) -> Sum:
 
 
 def _axes(array: Array | Mask) -> int:
-    """The axes longer than 1, as bits."""
+    """The axes along which an array varies, as bits; bit 0 is axis -1."""
     return sum(1 << k for k, extent in enumerate(reversed(array.shape)) if extent > 1)
 
 
@@ -151,7 +159,7 @@ def _has(array: Array, depth: int) -> bool:
 
 
 def _difference(a: Array, b: Array) -> int | None:
-    """a - b where that is one number; None where it is not."""
+    """The number a - b, or None where it varies."""
     if a.shape != b.shape:
         return None
     first = int(a.flat[0] - b.flat[0])

@@ -1,4 +1,4 @@
-"""What a stretch of a kernel's code touches, and how stretches add up."""
+"""Traces: the accesses of pieces of code, and of their compositions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Accesses of a stretch of code in every iteration of the loops around it.
+    """The accesses of a piece of code, for every iteration of the loops around it.
 
-    reads: per parameter, from the lowest byte read to behind the highest. writes: the same of the
-    output. late: per parameter, the largest (end of a write - start of a read after it).
+    reads: parameter -> (lowest byte read, end of the highest). writes: the same for the output,
+    or None. late: parameter -> the largest (end of a write to the output - start of a later read
+    of the parameter), in bytes.
     """
 
     reads: Mapping[int, Bytes] = field(default_factory=dict)
@@ -30,7 +31,7 @@ NOTHING = Trace()
 
 
 def beside(a: Trace, b: Trace) -> Trace:
-    """Two stretches of which none comes before the other: operands, or branches."""
+    """The trace of two pieces of which neither precedes the other: operands, or branches."""
     if a is NOTHING or b is NOTHING:
         return b if a is NOTHING else a
     return Trace(
@@ -41,7 +42,7 @@ def beside(a: Trace, b: Trace) -> Trace:
 
 
 def then(a: Trace, b: Trace) -> Trace:
-    """One stretch after the other."""
+    """The trace of `a` followed by `b`."""
     both = beside(a, b)
     if a.writes is None:
         return both
@@ -49,7 +50,7 @@ def then(a: Trace, b: Trace) -> Trace:
 
 
 def any_order(trace: Trace) -> Trace:
-    """A stretch whose order is not known: every write may come before every read."""
+    """The trace of code in unknown order: every write may precede every read."""
     if trace.writes is None:
         return trace
     late = _merged(trace.late, _gaps(trace.writes[1], trace), larger)
@@ -57,7 +58,7 @@ def any_order(trace: Trace) -> Trace:
 
 
 def guarded(trace: Trace, masks: Sequence[Mask]) -> Trace:
-    """A stretch that runs only where all masks hold."""
+    """The trace of code that runs only where all masks hold."""
     for mask in masks:
         trace = _mapped(
             trace, partial(where, mask, otherwise=FAR), partial(where, mask, otherwise=-FAR)
@@ -66,7 +67,7 @@ def guarded(trace: Trace, masks: Sequence[Mask]) -> Trace:
 
 
 def repeated(trace: Trace, depth: int, count: int) -> Trace:
-    """All iterations of a loop `depth` levels below the event, in order."""
+    """The trace of all iterations, in order, of a loop `depth` levels below the event."""
     if count == 1:
         return trace
     whole = _mapped(trace, lambda low: smallest(low, depth), lambda high: largest(high, depth))

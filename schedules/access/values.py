@@ -1,4 +1,4 @@
-"""What index expressions and guards of a row kernel evaluate to, for all iterations at once."""
+"""The values of indices and guards of a row kernel, for all iterations at once."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ BINARY = {"Add", "Sub", *_DIVISIONS, *_OPERATIONS}
 
 
 class Values:
-    """Values of variables; None stands for what only the running kernel knows.
+    """The values of variables and expressions; None where only the running kernel knows them.
 
-    tables: buffers whose elements are known now.
+    tables: the elements of constant buffers.
     """
 
     def __init__(self, tables: Mapping[tirx.Var, Table]) -> None:
@@ -52,11 +52,11 @@ class Values:
         self._variables: dict[tirx.Var, Sum | None] = {}
 
     def bind(self, variable: tirx.Var, value: Sum | None) -> None:
-        """Give a variable its value."""
+        """Set the value of a variable."""
         self._variables[variable] = value
 
     def of(self, expr: Expr) -> Sum | None:
-        """The value of an expression; booleans are 0 and 1."""
+        """The value of an expression, with booleans as 0 and 1."""
         kind = type(expr).__name__
         if kind == "IntImm":
             return Sum(int(expr.value))
@@ -68,7 +68,7 @@ class Values:
         return special(expr) if special is not None else None
 
     def branches(self, condition: Expr) -> tuple[list[Mask], list[Mask]]:
-        """Masks that all hold where a condition is true, and likewise where it is false."""
+        """Masks that all hold where a condition is true, and others where false."""
         parts = [self.of(part) for part in _conjuncts(condition)]
         known = [part for part in parts if part is not None]
         inside = [part.dense() != 0 for part in known]
@@ -78,7 +78,10 @@ class Values:
         return inside, [outside.dense() != 0]
 
     def address(self, indices: Sequence[Expr], shape: Sequence[int]) -> tuple[Sum, Sum]:
-        """Lowest and highest flat index; an index that is not known may be any of its dimension."""
+        """The lowest and the highest flat index that the indices can give.
+
+        An unknown index may have any value in its dimension.
+        """
         low, high = Sum(0), Sum(0)
         for index, extent in zip(indices, shape, strict=True):
             value = self.of(index)
@@ -87,7 +90,10 @@ class Values:
         return low, high
 
     def _tensorload(self, load: Expr) -> Sum | None:
-        """An element of a table. Where a guard keeps the index inside, any element will do."""
+        """The element of a table.
+
+        Indices outside are clipped: a guard excludes the iterations that have them.
+        """
         table = self._tables.get(load.source)
         if table is None or not np.issubdtype(table.dtype, np.integer):
             return None
@@ -98,7 +104,7 @@ class Values:
         return combined(lambda where: elements[np.clip(where, 0, elements.size - 1)], at)
 
     def _cast(self, cast: Expr) -> Sum | None:
-        """A conversion between integers that keeps the value."""
+        """The value of a cast to an integer type that holds it, else None."""
         value, dtype = self.of(cast.value), np.dtype(str(cast.ty.dtype))
         if value is None or not np.issubdtype(dtype, np.integer):
             return None

@@ -1,4 +1,4 @@
-"""The accesses of a row kernel's statements, from their TIR."""
+"""The accesses of TIR statements."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ _IN_ORDER = (tirx.ForKind.SERIAL, tirx.ForKind.UNROLLED)
 
 
 class Statements:
-    """Accesses of statements; the arguments are those of `Operands`."""
+    """The accesses of statements; the arguments are those of `Operands`."""
 
     def __init__(self, places: Mapping[tirx.Var, int], values: Values) -> None:
         self._operands = Operands(places, values)
         self._values = values
 
     def of(self, stmt: tirx.Stmt, depth: int) -> Trace:
-        """Accesses of a statement; a loop there would be `depth` levels below the event.
+        """The accesses of a statement inside `depth - 1` loops.
 
-        Raises UnknownCodeError, or access_sums.TooLargeError.
+        depth: the level below the event that a loop at this place has. Raises UnknownCodeError or
+        sums.TooLargeError.
         """
         handler = getattr(self, f"_{type(stmt).__name__.lower()}", None)
         if handler is None:
@@ -51,7 +52,10 @@ class Statements:
         return then(asked, whole if loop.kind in _IN_ORDER else any_order(whole))
 
     def _iterations(self, loop: tirx.For, depth: int) -> tuple[Sum, Sum, Sum, int] | None:
-        """Start, distance from it, extent, and the number of iterations, where they are known."""
+        """The loop's start, offsets from it, extent, and largest number of iterations.
+
+        None where one of these is unknown.
+        """
         start, extent = self._values.of(loop.min), self._values.of(loop.extent)
         step = Sum(1) if loop.step is None else self._values.of(loop.step)
         if start is None or extent is None or step is None or step.parts or step.constant < 1:

@@ -1,4 +1,4 @@
-"""Row kernels whose inner loops are micro-kernels: operators with their constants packed.
+"""Row kernels of packed operators, whose inner loops are micro-kernels.
 
 Importing this package registers all of them.
 """

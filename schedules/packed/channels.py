@@ -1,4 +1,4 @@
-"""How the parameters of a channel lie: what takes its sums to int8."""
+"""Layouts of the parameters by which each channel's sums are requantized to int8."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _BIAS, _MULTIPLIER, _OFFSET, _SHIFT = range(4)
 
 @dataclass(frozen=True)
 class Form:
-    """One way; `words` int32 a channel.
+    """A layout of channel parameters, with `words` int32 per channel.
 
-    compact: bias * 256 + shift - 1, multiplier. Otherwise bias, multiplier, offset, shift: what is
-    added before the shift is half of what it divides by, and the output's zero point times that.
-    In the compact form it follows from the zero point, which is in the code. lanes: so many
-    channels of one parameter follow each other; where there are several, shifts are negative.
+    compact: two words, bias * 256 + shift - 1 and multiplier. Otherwise four: bias, multiplier,
+    offset, shift, where offset = 2**(shift - 1) + zero point * 2**shift is added before the shift
+    to the right. Compact parameters have no offset; it is computed from the zero point, an
+    argument of the micro-kernel. lanes: the number of channels whose values of one parameter are
+    adjacent, as vectors load them; with more than one, shifts are stored negated.
     """
 
     compact: bool = False
@@ -30,31 +31,31 @@ class Form:
 
     @property
     def words(self) -> int:
-        """Of a channel."""
+        """The number of int32 words per channel."""
         return 2 if self.compact else 4
 
     @property
     def suffix(self) -> str:
-        """Of the names of micro-kernels."""
+        """The suffix of the names of micro-kernels that take this layout."""
         return ""
 
     @property
     def told(self) -> bool:
-        """Whether micro-kernels are told the output's zero point, which parameters are without."""
+        """Whether the output's zero point is an argument of micro-kernels, not a parameter."""
         return self.words == 2
 
     def limits(self, zero_point: int, clamp: tuple[int, int]) -> tuple[int, ...]:
-        """What micro-kernels are told of the output."""
+        """The arguments of micro-kernels about the output: zero point if needed, clamp."""
         return (zero_point, *clamp) if self.told else clamp
 
     def shape(self, channels: int) -> tuple[int, ...]:
-        """Of the array of so many channels."""
+        """The shape of the array of parameters of `channels` channels."""
         if self.lanes == 1:
             return (channels, self.words)
         return (-(-channels // self.lanes), self.words, self.lanes)
 
     def pack(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """Parameters of all channels as they lie, those of missing channels zero."""
+        """The array of the parameters in `rows`, one row per channel, padded with zeros."""
         array = np.array(rows, dtype="int32").reshape(-1, self.words)
         if self.lanes == 1:
             return array
@@ -65,7 +66,7 @@ class Form:
         return np.ascontiguousarray(blocks.transpose(0, 2, 1))
 
     def all_of(self, channel: Expr) -> tuple[Any, ...]:
-        """The part of the array that is a channel's."""
+        """The index of all parameters of a channel in the array."""
         every = slice(0, self.words)
         if self.lanes == 1:
             return (channel, every)
@@ -77,20 +78,20 @@ class Form:
         return params[channel // self.lanes, which, channel % self.lanes]
 
     def bias(self, params: Any, channel: Expr) -> Expr:
-        """Where the sum begins."""
+        """The bias of a channel, with which its sum starts."""
         return self._bias(self._get(params, channel, _BIAS))
 
     def _bias(self, first: Expr) -> Expr:
         return first >> i32(8) if self.compact else first
 
     def scaled(self, total: Expr, params: Any, channel: Expr) -> Expr:
-        """The first half of requantizing, see `high_mul`."""
+        """The first half of requantizing: the rounded product, see `high_mul`."""
         return high_mul(total, self._get(params, channel, _MULTIPLIER))
 
     def settled(
         self, value: Expr, params: Any, channel: Expr, zero_point: int, clamp: tuple[int, int]
     ) -> Expr:
-        """The second half: divides, rounds halves away from zero, clamps."""
+        """The second half of requantizing: divide, round halves away from zero, clamp."""
         signed = value + (value >> i32(31))
         if self.compact:
             shift = self._get(params, channel, _BIAS) & i32(255)

@@ -1,4 +1,4 @@
-"""What can be chosen of a kernel without changing its results: what tuning searches."""
+"""The choices that do not change a kernel's results; tuning searches among them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, order=True)
 class Choice:
-    """How a product is computed.
+    """The tiling of a convolution or fully connected layer.
 
-    pixels, filters: of a tile, the sums that are in registers together. chunk: tiles of a row of
-    which the input is gathered before any is computed; where there are several, the filters of
-    each block are widened to 16 bits once for all of them. More of them take more scratch. None
-    takes no scratch: the input is read where it is.
+    pixels, filters: the size of a tile, whose sums are in registers at the same time. chunk: the
+    number of tiles of a row whose input is gathered before any of them is computed. With more than
+    one, the filters of each block are widened to 16 bits once for all of them, at the price of more
+    scratch. With 0 the input is read in place, without scratch.
     """
 
     pixels: int
@@ -21,9 +21,9 @@ class Choice:
 
     @property
     def pairs(self) -> bool:
-        """Whether two filters may lie in words of 16 bits."""
+        """Whether two filters may be packed in words of 16 bits."""
         return self.filters == 2 and self.chunk < 2
 
     def to_attrs(self) -> dict[str, int]:
-        """As attributes of a packed operator."""
+        """The attributes of a packed operator that hold the choice."""
         return asdict(self)

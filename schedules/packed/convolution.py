@@ -1,8 +1,8 @@
-"""Convolution and fully connected layers, a tile of pixels and filters at a time.
+"""Packed convolution and fully connected layers, computed in tiles of pixels and filters.
 
-For each tile of pixels the input under their windows is gathered once; for each block of filters
-the products are added up, rescaled and stored. Loops and blocks here, the arithmetic inside of
-them by the micro-kernels of an instruction set (`isa`).
+For each tile of pixels the input under their windows is gathered once. For each block of filters
+the products are then added up, rescaled and stored. The loops over tiles and blocks are made here;
+the micro-kernels of an instruction set (`isa`) do the arithmetic inside of them.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from .tensorize import tensorized
 
 SCALARS = ("x_zp",)
 
-# What a block reads of a buffer, and an element of it by two indices.
+# The region of a buffer that a block reads, and an element of it by two indices.
 Operand = tuple[TensorRegion, Element]
 
 
 def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
-    """The kernel with micro-kernels called: (x, w, params, integers, out, scratch, row)."""
+    """The kernel as calls of micro-kernels: (x, w, params, integers, out, scratch, row)."""
     g = geometry(call)
     function = _Row(g, rings, calls=True).function()
     return tensorized(function, _intrins(g), scratch=scratch(call) is not None)
 
 
 def _intrins(g: Geometry) -> dict[str, str]:
-    """The TensorIntrins of the blocks of a row, by their names."""
+    """Block of the kernel -> name of its TensorIntrin, which is registered here."""
     stride = g.strides[1] if g.direct else None
     found: dict[str, str] = {}
     for pixels in () if g.isa.fused or g.in_place else {g.pixels, g.out[1] % g.pixels} - {0}:
-        # TVM drops loops of one iteration from what a TensorIntrin stands for: those stay TIR.
+        # TVM drops loops of one iteration, so that a TensorIntrin would not match: they stay TIR.
         if g.size > 1:
             tile = pixels, g.filters
             found[f"dot{pixels}"] = register_dot(g.isa, tile, g.size, stride, g.weights)
@@ -67,20 +67,20 @@ def _intrins(g: Geometry) -> dict[str, str]:
 )
 @row_kernel("tvm_tiny.packed.qdense", scalars=SCALARS, scratch=scratch, tensorize=tensorize)
 def packed_qconv2d(call: Call, rings: Rings) -> RowKernel:
-    """int8 convolution without dilation or groups; a fully connected layer.
+    """An int8 convolution without dilation or groups, or a fully connected layer.
 
-    Operands: x [1,H,W,C] int8 ([..., C] of a layer), w as `Isa.pack` gives it, params int32 as
-    its `form` says.
+    Operands: x int8 [1,H,W,C], or [..., C] of a fully connected layer; w, the result of
+    `Isa.pack`; params int32, in the layout `Isa.form`.
     """
     g = geometry(call)
     return RowKernel(_Row(g, rings, calls=False).function(), g.out[0])
 
 
 class _Row:
-    """Writes the function of one row of the output.
+    """Builds the function that computes one row of the output.
 
-    calls: gather by a micro-kernel, in place of loops; with an instruction set that has one,
-    all filters of a tile too.
+    calls: call the micro-kernel that gathers in place of loops, and, where the instruction set has
+    it, the one that computes all filters of a tile.
     """
 
     def __init__(self, g: Geometry, rings: Rings, *, calls: bool) -> None:
@@ -88,7 +88,7 @@ class _Row:
         self._blocks: Counter[str] = Counter()
 
     def function(self) -> tirx.PrimFunc:
-        """(x, w, params, integers, out, row)."""
+        """The function with parameters (x, w, params, integers, out, row)."""
         g, isa = self._g, self._g.isa
         blocks = -(-g.out[2] // g.filters)
         buffers: dict[str, Spec] = {
@@ -104,7 +104,7 @@ class _Row:
         g, rings = self._g, self._rings
         self._x, self._w, self._params, self._q, self._out, self._y = parameters
         with T.sblock("row"):
-            # The rows under the window, and the output's: looked up once.
+            # Places in memory of the rows under the window, and of the output's row.
             self._lines = buffer("lines", (g.kernel[0] + 1,), "int32")
             self._cols = buffer("cols", g.columns, g.isa.dtype)
             self._wide = buffer("wide", g.isa.columns(g.filters, g.size), g.isa.dtype)
@@ -135,7 +135,7 @@ class _Row:
             self._alone(g.out[1] % g.pixels, g.out[1] - g.out[1] % g.pixels)
 
     def _alone(self, pixels: int, first: Expr | int) -> None:
-        """A tile that is gathered and computed by itself."""
+        """Gather and compute one tile."""
         g = self._g
         if not (g.direct or g.in_place):
             self._gather(pixels, 0, first)
@@ -147,7 +147,7 @@ class _Row:
             )
 
     def _chunk(self, count: int, first: Expr | int) -> None:
-        """Tiles that are gathered together, for which filters are widened once."""
+        """Gather `count` tiles, and compute them with filters that are widened once."""
         pixels = self._g.pixels
         with loops(s=count) as s:
             self._gather(pixels, s, (first + s) * pixels)
@@ -160,7 +160,7 @@ class _Row:
         self._filters(all_tiles)
 
     def _filters(self, compute: Callable[[int, Expr | int], None]) -> None:
-        """compute(channels, block) for each block of filters; the last one may have fewer."""
+        """Run compute(channels, block) for each block; the last may have fewer channels."""
         filters, outputs = self._g.filters, self._g.out[2]
         with loops(block=outputs // filters) as block:
             compute(filters, block)
@@ -168,13 +168,13 @@ class _Row:
             compute(outputs % filters, outputs // filters)
 
     def _block(self, name: str) -> Any:
-        """A block for a TensorIntrin; a schedule finds it by its name, so repeated ones count."""
+        """A block for a TensorIntrin; repeated names get numbers, as schedules need them unique."""
         number = self._blocks[name]
         self._blocks[name] += 1
         return T.sblock(f"{name}_{number}" if number else name)
 
     def _gather(self, pixels: int, slot: Expr | int, first: Expr | int) -> None:
-        """cols[slot] = what is under the windows of so many pixels."""
+        """cols[slot] = the input under the windows of `pixels` pixels, from `first` on."""
         if self._calls:
             return self._call_gather(pixels, slot, first)
         g, isa = self._g, self._g.isa
@@ -190,7 +190,7 @@ class _Row:
             T.buffer_store(self._cols, value, [vs, *isa.column(vp, k, g.size)])
 
     def _input(self, pixel: Expr, ky: Expr, kx: Expr, c: Expr) -> Expr:
-        """What is under a window, as it is gathered."""
+        """The element under a tap of a pixel's window, as it is gathered; padding included."""
         g, isa, pick = self._g, self._g.isa, self._rings.pick
         height, width, _ = g.x
         y, kept = self._input_row(ky), self._lines[ky]
@@ -219,7 +219,7 @@ class _Row:
         return (slot, *(0 for _ in self._g.columns[1:]))
 
     def _fused(self, pixels: int, first: Expr | int) -> None:
-        """A tile by the one micro-kernel that computes all filters."""
+        """Call the micro-kernel that computes all filters of a tile."""
         g = self._g
         channels = g.x[2]
         source = self._cols[self._corner(0)]
@@ -236,7 +236,7 @@ class _Row:
         )
 
     def _call_in_place(self) -> None:
-        """The row by the one micro-kernel that computes all of it."""
+        """Call the micro-kernel that computes a whole row without gathering."""
         g = self._g
         _, width, channels = g.x
         call_c(
@@ -252,7 +252,7 @@ class _Row:
         )
 
     def _widen(self, block: Expr | int) -> None:
-        """wide = a block of filters, as it is in `dot`."""
+        """wide = a block of filters, widened to the type of gathered input."""
         with T.sblock("filters"):
             vb = spatial("vb", self._w.shape[0], block)
             narrow, weight = self._packed(vb)
@@ -272,7 +272,10 @@ class _Row:
         *,
         wide: bool,
     ) -> None:
-        """out = so many pixels of a block of filters, of which so many channels are."""
+        """out = the results of a tile: `pixels` pixels and `channels` channels of a block.
+
+        slot: the gathered tile. first: the first pixel. wide: use the widened filters.
+        """
         g, filters = self._g, self._g.filters
         with T.sblock("tile"):
             vo = spatial("vo", g.out[1], first)
@@ -298,21 +301,21 @@ class _Row:
     def _dot(
         self, pixels: int, acc: tirx.Var, place: tuple[Expr, Expr, Expr], *, wide: bool
     ) -> None:
-        """acc += products of a tile's input and filters; place: its pixel, block and slot."""
+        """acc += products of a tile's input and filters; place: (pixel, block, slot)."""
         g = self._g
         pixel, block, slot = place
         values, value = self._direct(pixels, pixel) if g.direct else self._gathered(pixels, slot)
         lie = g.isa.widened if wide else g.weights
         weights, weight = self._widened() if wide else self._packed(block)
         with self._block(f"wide{pixels}" if wide else f"dot{pixels}"):
-            # All that the micro-kernel is given, the zeros behind included.
+            # The micro-kernel takes whole buffers, including zeros that pad them.
             sums = acc[0:pixels, 0 : g.filters]
             T.reads(sums, values, weights)
             T.writes(sums)
             products(pixels, g.filters, g.size, acc, value, weight, lie.value)
 
     def _dot_in_place(self, pixels: int, acc: tirx.Var, pixel: Expr, block: Expr) -> None:
-        """The same of input that is not gathered."""
+        """acc += products of a tile's input, read in place, and filters."""
         g = self._g
         height, across = g.kernel
         channels = g.x[2]
@@ -326,7 +329,7 @@ class _Row:
             T.buffer_store(acc, acc[vp, vf] + product, [vp, vf])
 
     def _direct(self, pixels: int, pixel: Expr) -> Operand:
-        """Input (pixel, k) in place."""
+        """The input of a tile in place, and its element (pixel, k)."""
         size, step = self._g.size, self._g.strides[1]
         line = self._rings.pick(self._input_row(0), self._lines[0])
         columns = slice(pixel * step, (pixel + pixels - 1) * step + 1)
@@ -334,19 +337,19 @@ class _Row:
         return values, lambda p, k: self._x[0, line, (pixel + p) * step, k]
 
     def _gathered(self, pixels: int, slot: Expr) -> Operand:
-        """Input (pixel, k) that was gathered."""
+        """The gathered input of a tile, and its element (pixel, k)."""
         isa, size = self._g.isa, self._g.size
         tile = (slot, *everything(isa.columns(pixels, size)))
         return self._cols[tile], elements(self._cols, lambda p, k: (slot, *isa.column(p, k, size)))
 
     def _packed(self, block: Expr) -> Operand:
-        """A block of filters (f, k) as they are."""
+        """A block of packed filters, and its element (f, k)."""
         index, size = self._g.weights.index, self._g.size
         filters = (block, *everything(self._w.shape[1:]))
         return self._w[filters], elements(self._w, lambda f, k: (block, *index(f, k, size)))
 
     def _widened(self) -> Operand:
-        """A block of filters (f, k) of which the elements were widened."""
+        """The block of widened filters, and its element (f, k)."""
         isa, size = self._g.isa, self._g.size
         filters = everything(self._wide.shape)
         return self._wide[filters], elements(self._wide, lambda f, k: isa.column(f, k, size))

@@ -1,4 +1,4 @@
-"""Depthwise convolution, one micro-kernel a row."""
+"""Packed depthwise convolution, each row by one micro-kernel."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .tensorize import with_scratch
 
 Kernel = tuple[int, int]
 
-# Of channels one after the other words are loaded, whose last bytes may be behind the last weight.
+# The micro-kernel of `_Flat` weights loads words, which may end 3 bytes behind the last weight.
 _BEHIND = 3
 
 
 @dataclass(frozen=True)
 class _Flat:
-    """Weights channel by channel, as they are in the model; used for blocks of channels."""
+    """The layout [channels, KH, KW], for a micro-kernel that computes blocks of channels."""
 
     dtype: str = "int8"
     times: int = 1
@@ -40,7 +40,7 @@ class _Flat:
         return ((c * kernel[0] + ky) * kernel[1] + kx,)
 
     def scratch(self, call: Call) -> Spec | None:
-        """The rows of a block of channels as int16, whole groups of four columns."""
+        """Room for the rows of a block of channels, in groups of four columns."""
         height, width = _kernel_size(call)
         columns = (shape_of(call)[2] - 1) * int(call.attrs["strides"][1]) + width
         return (_BLOCK * height * -(-columns // 4) * 4,), "int16"
@@ -48,7 +48,7 @@ class _Flat:
 
 @dataclass(frozen=True)
 class _Taps:
-    """Weights tap by tap, all channels of each."""
+    """The layout [KH * KW, channels]."""
 
     dtype: str = "int8"
     times: int = 1
@@ -66,7 +66,7 @@ class _Taps:
 
 @dataclass(frozen=True)
 class _Vectors:
-    """Weights in vectors of four channels times four columns, or rows, of a window."""
+    """The layout in vectors of 4 channels, 4 columns and 4 rows of the window."""
 
     dtype: str = "int8"
     times: int = 1
@@ -78,7 +78,7 @@ class _Vectors:
         return (c // 4, ky // 4, kx // 4, c % 4, kx % 4, ky % 4)
 
     def scratch(self, call: Call) -> Spec | None:
-        """The columns under two pixels, and two bytes a channel; as mve.h says."""
+        """Room for the columns under two pixels, and two bytes per channel (see mve.h)."""
         height, width = _kernel_size(call)
         columns = int(call.attrs["strides"][1]) + -(-width // 4) * 4
         columns = -(-columns // 4) * 4 if max(height, width) > 4 else columns
@@ -88,10 +88,11 @@ class _Vectors:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Twice the weights: four channels' rows of pairs of taps, and of the last tap of an odd row.
+    """The layout in pairs of taps, for four channels at a time; weights are doubled.
 
-    Of a pair, both taps of a channel are beside each other; of the last tap, what SXTAB16 widens
-    together.
+    Each row of the window has its pairs of taps, and a single tap if its number is odd. The two
+    taps of a pair are adjacent for each channel; a single tap has the channels in the order in
+    which SXTAB16 widens them.
     """
 
     dtype: str = "int16"
@@ -112,23 +113,23 @@ class _Pairs:
         return None
 
 
-# Channels whose whole row is computed before others are read, by cores with DSP instructions.
+# The micro-kernel for DSP instructions computes whole rows of this many channels at a time.
 _BLOCK = 4
-# How weights lie; `times` what they are in the model.
+# A layout of weights; packed weights are `times` the model's.
 Layout = _Flat | _Taps | _Vectors | _Pairs
 _LAYOUTS: Mapping[str, Layout] = {
     "dsp": _Flat(),
     "mve": _Vectors(),
     "plain": _Taps(),
 }
-# Of micro-kernels that read their input where it is; that of plain C does anyway.
+# Layouts of the micro-kernels that read input in place; the one in plain C always does.
 _IN_PLACE: Mapping[str, Layout] = {"dsp": _Pairs(), "mve": _Taps()}
 
 
 def pack_depthwise(isa: str, weights: np.ndarray, *, in_place: bool = False) -> np.ndarray:
-    """Filters [C, KH, KW] int8 as the micro-kernel takes them.
+    """Filters [C, KH, KW] int8 in the layout that the micro-kernel takes.
 
-    in_place: that which reads its input where it is, of an instruction set that has one.
+    in_place: for the micro-kernel that reads its input in place, if the instruction set has one.
     """
     channels, *kernel = weights.shape
     layout = (_IN_PLACE if in_place else _LAYOUTS)[isa]
@@ -153,12 +154,12 @@ def _layout(call: Call) -> Layout:
 
 
 def scratch(call: Call) -> Spec | None:
-    """(shape, dtype) of the memory that the micro-kernel needs."""
+    """(shape, dtype) of the scratch memory that the micro-kernel needs, or None."""
     return _layout(call).scratch(call)
 
 
 def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
-    """The kernel as one call: (x, w, params, integers, out, scratch, row)."""
+    """The kernel as one call of a micro-kernel: (x, w, params, integers, out, scratch, row)."""
     func = _Row(call, rings, calls=True).kernel().func
     return with_scratch(func, wanted=scratch(call) is not None)
 
@@ -171,12 +172,12 @@ def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
     tensorize=tensorize,
 )
 def packed_qdepthwise(call: Call, rings: Rings) -> RowKernel:
-    """int8 depthwise convolution without dilation: x [1,H,W,C], w and params packed."""
+    """An int8 depthwise convolution without dilation: x [1,H,W,C], w and params packed."""
     return _Row(call, rings, calls=False).kernel()
 
 
 class _Row:
-    """Writes the function of one row of the output; calls: as one micro-kernel."""
+    """Builds the function of one output row; calls: as one call of a micro-kernel."""
 
     def __init__(self, call: Call, rings: Rings, *, calls: bool) -> None:
         self._rings, self._calls, self._scratch = rings, calls, scratch(call)
@@ -191,7 +192,7 @@ class _Row:
         self._zero_point = int(attrs.get("y_zp", 0))
 
     def kernel(self) -> RowKernel:
-        """(x, w, params, integers, out, row)."""
+        """The row kernel with parameters (x, w, params, integers, out, row)."""
         channels = self._x_shape[2]
         buffers: dict[str, Spec] = {
             "x": ((1, *self._x_shape), "int8"),
@@ -244,7 +245,7 @@ class _Row:
         )
 
     def _blocks(self) -> None:
-        """Channels in the order in which the micro-kernel reads and writes them."""
+        """Loop over channels in the order in which the micro-kernel computes them."""
         channels = self._x_shape[2]
         block = _BLOCK if self._isa.name == "dsp" and not self._in_place else channels
         with loops(b=channels // block) as b:
@@ -271,7 +272,7 @@ class _Row:
             T.buffer_store(self._out, value, [0, line, vx, vc])
 
     def _value(self, vx: Expr, vc: Expr, ky: Expr, kx: Expr) -> Expr:
-        """What is under a tap of the window of a pixel."""
+        """The input element under a tap (ky, kx) of a pixel's window, padding included."""
         height, width, _ = self._x_shape
         y, kept, pick = self._input_row(ky), self._lines[ky], self._rings.pick
         column = vx * self._strides[1] + kx - self._before[1]

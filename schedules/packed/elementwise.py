@@ -1,4 +1,4 @@
-"""Operators on elements of the same index, one micro-kernel a row."""
+"""Packed elementwise operators, each row by one micro-kernel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..shapes import row_indices, row_split, shape_of
 
 
 def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
-    """The kernel as one call: (a, b, integers, out, row)."""
+    """The kernel as one call of a micro-kernel: (a, b, integers, out, row)."""
     shape = shape_of(call)
     lead, inner = row_split(shape)
     buffers = [tirx.decl_buffer(shape, "int8", name) for name in ("a", "b")]
@@ -37,5 +37,5 @@ def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
 
 @row_kernel("tvm_tiny.packed.qadd", scalars=SUM, streams=same_rows, tensorize=tensorize)
 def packed_qadd(call: Call, rings: Rings) -> RowKernel:
-    """a + b of tensors of one shape, none of whose scales shift to the left."""
+    """The sum of two tensors of one shape, where no scale shifts to the left."""
     return qadd(call, rings)

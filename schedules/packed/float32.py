@@ -1,10 +1,10 @@
-"""Rounding as onnxruntime does: what takes sums to int8 by one float32 multiplier.
+"""Requantizing sums to int8 by one float32 multiplier per channel, as onnxruntime does.
 
     y = zero_point + rint(f32(f32(sum) * multiplier))
 
-with halves to even. Cores with a floating-point unit compute just that. The others use integers:
-sum * m / 2**31 is rounded, then divided by 2**shift, and only where that is a half the remainder
-of the first division tells whether the float32 product was one; docs/numerics.md has why.
+with halves to even. Cores with a floating-point unit compute just that. Others use integers:
+sum * m / 2**31 is rounded, then divided by 2**shift. Only where that quotient ends in a half, the
+remainder of the first division decides how to round. docs/numerics.md proves that this is exact.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from .channels import BLOCKS, COMPACT, WIDE, Form
 
 _INT32 = range(-(1 << 31), 1 << 31)
 _SUMS = range(-(1 << 30) + 1, 1 << 30)
-# Half of the last place of a float32 below this is less than what the first division rounds by.
+# Products sum * m / 2**31 below this are exact enough: half of the last place of a float32 is less
+# than the error of the first division.
 _TERMS = 1 << 23
-# Behind the lowest and the highest int8: 2**8 times 2**shift are still such terms.
+# Up to this shift, larger products are clamped anyway: 2**8 * 2**15 = _TERMS.
 _SAFE_SHIFT = 15
-# A product of constants: four times the distance from the zero point, times 1/4.
+# The multiplier of channels that have one value: 4 * (value - zero point) * 1/4.
 _QUARTER = 0.25
-# Constants of seven digits at most, as TVM's C has no more of them. With this added a float32 is
-# rounded to an integer, ties to even, up to more than _FAR.
+# Adding this rounds a float32 up to _FAR to an integer, ties to even. TVM prints float constants
+# with seven digits, so a constant must not have more.
 _ROUNDS = 12_000_000
 _FAR = float(1 << 20)
 _MULTIPLIER, _SHIFT = 1, 3
@@ -36,43 +37,43 @@ _MULTIPLIER, _SHIFT = 1, 3
 
 @dataclass(frozen=True)
 class FloatForm(Form):
-    """Parameters of this rounding.
+    """A layout of channel parameters for rounding in float32.
 
-    Where a micro-kernel is told the zero point they are bias and the multiplier's bits, else bias,
-    m, what is added before the shift, shift.
+    Two words are the bias and the bits of the float32 multiplier. Four are bias, m, offset and
+    shift, where the multiplier is m / 2**(31 + shift) and the offset is added before the shift.
     """
 
     @property
     def whole(self) -> bool:
-        """Whether the multiplier is one word."""
+        """Whether the multiplier is stored as one float32."""
         return self.compact or self.lanes > 1
 
     @property
     def words(self) -> int:
-        """Of a channel."""
+        """The number of int32 words per channel."""
         return 2 if self.whole else 4
 
     @property
     def suffix(self) -> str:
-        """Of the names of micro-kernels."""
+        """The suffix of the names of micro-kernels that take this layout."""
         return "_float32"
 
     def _bias(self, first: Expr) -> Expr:
         return first
 
     def scaled(self, total: Expr, params: Any, channel: Expr) -> Expr:
-        """The rounded product."""
+        """The product of a sum with the multiplier, rounded to an integer."""
         m, shift = self._parts(params, channel)
-        # All of it is exact in float32.
+        # The factor is exact in float32: m has 24 significant bits.
         factor = tirx.Cast("float32", m) / (_power(i32(31)) * _power(shift))
         product = tirx.Cast("float32", total) * factor
-        # Between product and sum, so that no compiler may take them for one operation.
+        # A clamp between product and sum, so that no compiler may fuse them into one rounding.
         near = tirx.max(tirx.min(product, _float(_FAR)), _float(-_FAR))
-        # What is added is taken away as an integer: TVM would cancel it.
+        # The constant is subtracted as an integer, since TVM would cancel a float.
         return tirx.Cast("int32", near + _float(_ROUNDS)) - i32(_ROUNDS)
 
     def _parts(self, params: Any, channel: Expr) -> tuple[Expr, Expr]:
-        """m and the shift."""
+        """(m, shift) of a channel, where the multiplier is m / 2**(31 + shift)."""
         word = self._get(params, channel, _MULTIPLIER)
         if not self.whole:
             return word, self._get(params, channel, _SHIFT)
@@ -82,7 +83,7 @@ class FloatForm(Form):
     def settled(
         self, value: Expr, params: Any, channel: Expr, zero_point: int, clamp: tuple[int, int]
     ) -> Expr:
-        """The zero point and the clamp."""
+        """The second half of requantizing: add the zero point, clamp."""
         low, high = clamp
         result = value + i32(zero_point)
         return tirx.max(tirx.min(result, i32(high)), i32(low)).astype("int8")
@@ -105,9 +106,9 @@ IN_FLOAT32 = {
 
 @dataclass(frozen=True)
 class FloatChannel:
-    """How a channel's sums become int8.
+    """The requantization of one channel by a float32 multiplier.
 
-    sums: the least and the largest sum there can be, the bias included. zero_point, clamp: of the
+    sums: the least and the largest possible sum, bias included. zero_point, clamp: those of the
     output.
     """
 
@@ -118,30 +119,31 @@ class FloatChannel:
 
     @property
     def parts(self) -> tuple[int, int]:
-        """(m, shift): the multiplier is m / 2**(31 + shift), m in [2**30, 2**31)."""
+        """(m, shift), where the multiplier is m / 2**(31 + shift), m in [2**30, 2**31)."""
         bits = int(np.float32(self.multiplier).view(np.int32))
         return ((bits & (1 << 23) - 1) | 1 << 23) << 7, 126 - (bits >> 23)
 
     def exact(self, value: int) -> int:
-        """The output of a sum."""
+        """The output for a sum."""
         low, high = self.clamp
         rounded = float(np.rint(np.float32(value) * self.multiplier))
         return int(max(low, min(high, rounded + self.zero_point)))
 
     @property
     def constant(self) -> int | None:
-        """The one value there is, if there is but one."""
+        """The output, if it is the same for all possible sums; else None."""
         first, last = map(self.exact, self.sums)
         return first if first == last else None
 
     def row(self, start: int, form: Form) -> tuple[int, ...] | None:
-        """The parameters in a form, of sums that begin with `start`; None where integers fail.
+        """The parameters of a channel, or None where integer arithmetic is not exact.
 
-        Those of a channel of one value are for weights of zero.
+        start: the value with which sums start. If the output is constant, the parameters are right
+        for weights of zero.
         """
         channel, value = self, self.constant
         if value is not None:
-            # The result grows with the sum, so it is the same for all of them.
+            # Weights become zero, so that the sum is `start` and gives the constant value.
             start = round((value - self.zero_point) / _QUARTER)
             sums = start, start
             channel = FloatChannel(np.float32(_QUARTER), sums, self.zero_point, self.clamp)
@@ -158,9 +160,9 @@ class FloatChannel:
         return (1 << (shift - 1)) + (self.zero_point << shift)
 
     def fits(self) -> bool:
-        """Whether integers give the same for all sums, and nothing on the way leaves int32."""
+        """Whether integer arithmetic is exact for all sums, and stays within int32."""
         m, shift = self.parts
-        # Zero, negative and infinite multipliers have exponents or signs outside of these.
+        # Zero and infinite multipliers have exponents outside of this range.
         if not 1 <= shift <= 30 or self.multiplier < 0:
             return False
         terms = [(value * m + (1 << 30)) >> 31 for value in self.sums]

@@ -1,4 +1,4 @@
-"""Sizes of a convolution, and how it is divided into tiles."""
+"""The sizes of a convolution, and its division into tiles."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ Sizes = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sizes of a convolution; a fully connected layer is one of one column and no window.
+    """The sizes of a convolution and its tiles.
 
-    x: [H, W, C] of its input, out: [OH, OW, O].
+    A fully connected layer is a 1x1 convolution of one column. x: [H, W, C] of the input. out:
+    [OH, OW, O]. before: padding at top and left. weights: the layout of the filters. zero_point,
+    clamp: those of the output.
     """
 
     isa: Isa
@@ -35,37 +37,37 @@ class Geometry:
 
     @property
     def size(self) -> int:
-        """Elements under one window."""
+        """The number of elements under one window."""
         return math.prod(self.kernel) * self.x[2]
 
     @property
     def direct(self) -> bool:
-        """Whether products are taken of pixels of the input, without gathering it."""
+        """Whether a 1x1 convolution multiplies pixels of the input without gathering."""
         return self.kernel == (1, 1) and not self.isa.gathers_pointwise
 
     @property
     def in_place(self) -> bool:
-        """The same of windows of any size, by a micro-kernel that computes whole rows."""
+        """Whether a micro-kernel computes whole rows from input that is not gathered."""
         return self.choice.chunk == 0
 
     @property
     def pixels(self) -> int:
-        """Pixels of a tile."""
+        """The number of pixels of a tile."""
         return min(self.choice.pixels, self.out[1])
 
     @property
     def filters(self) -> int:
-        """Filters of a tile."""
+        """The number of filters of a tile."""
         return self.choice.filters
 
     @property
     def tiles(self) -> int:
-        """Whole tiles of a row."""
+        """The number of whole tiles in a row."""
         return self.out[1] // self.pixels
 
     @property
     def chunk(self) -> int:
-        """Tiles that are gathered at once."""
+        """The number of tiles that are gathered together."""
         return min(self.choice.chunk, self.tiles)
 
     @property
@@ -75,13 +77,13 @@ class Geometry:
 
     @property
     def columns(self) -> tuple[int, ...]:
-        """Of scratch memory: gathered tiles, and behind them widened filters."""
+        """The shape of scratch memory: gathered tiles, then a block of widened filters."""
         blocks = max(self.chunk, 1) + (1 if self.wide else 0)
         return (blocks, *self.isa.columns(self.pixels, self.size))
 
 
 def geometry(call: Call) -> Geometry:
-    """Of a `packed.qconv2d` or `packed.qdense`."""
+    """The geometry of a `packed.qconv2d` or `packed.qdense`."""
     attrs = call.attrs
     isa = isa_of(attrs)
     x, out = _sizes(call)
@@ -100,7 +102,7 @@ def geometry(call: Call) -> Geometry:
 
 
 def _sizes(call: Call) -> tuple[Sizes, Sizes]:
-    """[H, W, C] of input and output."""
+    """The shapes [H, W, C] of input and output."""
     if call.op.name == "tvm_tiny.packed.qdense":
         *lead, size = shape_of(call.args[0])
         return (math.prod(lead), 1, size), (math.prod(lead), 1, shape_of(call)[-1])
@@ -114,6 +116,6 @@ def _pair(values: Sequence[int]) -> tuple[int, int]:
 
 
 def scratch(call: Call) -> Spec | None:
-    """(shape, dtype) of the memory for gathered input."""
+    """(shape, dtype) of the scratch memory for gathered input, or None."""
     g = geometry(call)
     return None if g.direct or g.in_place else (g.columns, g.isa.dtype)

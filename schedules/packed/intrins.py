@@ -1,7 +1,7 @@
 """Micro-kernels as TensorIntrins.
 
-A micro-kernel is a C function of runtime_c/include/tvm_tiny/<isa>.h. Its meaning is a TIR block;
-`Schedule.tensorize` puts the call in place of the block.
+A micro-kernel is a C function declared in runtime_c/include/tvm_tiny/<isa>.h. A TensorIntrin has a
+TIR block of the same meaning, and `Schedule.tensorize` replaces such a block by the call.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .script import call, everything
 
 @dataclass(frozen=True)
 class _Operand:
-    """A buffer that an intrinsic is given; use: r, w or rw."""
+    """A buffer parameter of an intrinsic; use: r, w or rw."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -34,7 +34,11 @@ Body = Callable[..., None]
 
 
 def _register(name: str, operands: Sequence[_Operand], meaning: Body, micro_kernel: Body) -> str:
-    """meaning, micro_kernel: add their statements; they are called with the operands' buffers."""
+    """Register a TensorIntrin, and return its name.
+
+    meaning, micro_kernel: functions of the operands' buffers that add the statements of the TIR
+    block and of the call.
+    """
     sides = (_side(operands, body) for body in (meaning, micro_kernel))
     TensorIntrin.register(name, *sides, override=True)
     return name
@@ -62,10 +66,12 @@ def _matched(handle: tirx.Var, operand: _Operand) -> tirx.Var:
 def register_dot(
     isa: Isa, tile: tuple[int, int], size: int, stride: int | None, weights: Filters
 ) -> str:
-    """The TensorIntrin that adds up products: acc[p, f] += sum over k of x[p, k] * w[f, k].
+    """The TensorIntrin that multiplies and accumulates.
 
-    stride: of a tensor read in place, the columns between two pixels; None for gathered input.
-    weights: how the filters lie.
+    acc[p, f] += sum over k of x[p, k] * w[f, k]
+
+    stride: for a tensor read in place, the columns from one pixel to the next; None for gathered
+    input. weights: the layout of the filters.
     """
     pixels, filters = tile
     step = 1 if stride is None else stride
@@ -90,15 +96,16 @@ def register_dot(
 
     name = f"tvm_tiny.{isa.name}.dot_{pixels}x{filters}_{size}_{stride}_{weights.suffix}"
     dot = f"tvm_tiny_{isa.name}_{isa.dot(pixels, filters)}{weights.suffix}"
-    # TVM lists what a block adds to before what it adds.
+    # In the order in which TVM lists the reads of a block: accumulators first.
     return _register(name, (acc, x, w), meaning, micro_kernel)
 
 
 @dataclass(frozen=True)
 class Requantize:
-    """What the TensorIntrin of requantizing is made for: `channels` of a tile's `filters`.
+    """The parameters of a requantizing TensorIntrin.
 
-    pitch: int8 from one pixel to the next. zero_point, clamp: of the output.
+    channels: how many of a tile's `filters` are channels of the output. pitch: int8 elements from
+    one pixel to the next. zero_point, clamp: those of the output.
     """
 
     pixels: int
@@ -110,7 +117,7 @@ class Requantize:
 
 
 def register_requantize(isa: Isa, how: Requantize) -> str:
-    """The TensorIntrin that takes sums to int8: out[p, f] = acc[p, f] * multiplier[f] ..."""
+    """The TensorIntrin that requantizes sums: out[p, f] = acc[p, f] * multiplier[f] ..."""
     pixels, channels, form = how.pixels, how.channels, isa.form
     operands = (
         _Operand((pixels, channels), "int32", "rw", (how.filters, 1)),

@@ -1,4 +1,4 @@
-"""Instruction sets: how each wants its operands packed, and which tiles it computes."""
+"""Instruction sets: the layouts of their operands, and the tiles that they compute."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from .float32 import IN_FLOAT32
 
 Index = tuple[Expr | int, ...]
 
-# Filter 1's share of a sum of paired filters: what 255, the largest input less its zero point,
-# times its weights may come to, as 8 of a word's 32 bits are filter 0's.
+# Two paired filters share a 32-bit sum, of which filter 0 has 8 bits. So the sum of filter 1, at
+# most 255 (the largest input minus zero point) times the sum of its |weights|, has to fit 24 bits.
 _PAIRED_SUM = 1 << 23
 
 
 @dataclass(frozen=True)
 class Filters:
-    """How a block of filters lies.
+    """The layout of a block of filters.
 
-    shape: of a block of so many filters of so many elements. index: of element k of filter f.
-    value: the weight of filter f in what is there, as int32. suffix: of the micro-kernels.
+    shape: function of (filters, elements of each) to the block's shape. index: function of
+    (filter f, element k, elements) to an index. value: function of (word at that index, f) to the
+    weight as int32. suffix: of the names of micro-kernels for this layout.
     """
 
     dtype: str
@@ -39,20 +40,24 @@ class Filters:
 
 @dataclass(frozen=True)
 class Isa:
-    """A family of micro-kernels.
+    """An instruction set, as a family of micro-kernels.
 
-    choice: how products are computed where nothing else is asked for; dense: the same of a fully
-    connected layer, which has one pixel. frugal: how with less and less memory, of each what can be
-    tried, the best first; depthwise_in_place: where there is a depthwise convolution without
-    scratch, the widest outputs of (size of the window, stride) for which it is the fastest too, as
-    measured; otherwise None. tiles: pixels and filters that `dot` can do. widens: the tile for
-    which it takes filters of 16 bits too, if there is one.
+    choice: the default tiling of convolutions. dense: that of fully connected layers, which have
+    one pixel. frugal: for each scratch level from 1 on, the tilings to try, best first.
+    depthwise_in_place: {(size of the window, stride): widest output for which it is the fastest}
+    of the depthwise micro-kernel without scratch, as measured; None without such a micro-kernel.
+    tiles: sizes (pixels, filters) for which there is a `dot`. widens: the tile whose `dot` takes
+    filters of 16 bits, too, or None.
 
-    weights: how filters lie. paired: how two filters lie in words of 16 bits, where that is faster.
-    dtype: of gathered input, `columns`. subtracts: whether gathering takes the input's zero point
-    off; else it is folded into the biases and padding is the zero point. gathers_pointwise:
-    whether 1x1 convolutions gather too. form: of the parameters of channels. fused: whether one
-    micro-kernel computes all channels of a tile's pixels. slides: whether one moves rows.
+    weights: the layout of filters. paired: the layout of two filters in words of 16 bits, where
+    that is faster, or None. dtype: element type of gathered input. columns: function of (pixels,
+    elements) to the shape of gathered input. column: function of (pixel, element, elements) to an
+    index into it. subtracts: whether gathering subtracts the input's zero point; if not, it is
+    folded into the biases, and padding has the value of the zero point. gathers_pointwise: whether
+    1x1 convolutions gather, too. form: the layout of the channels' parameters. fused: whether one
+    micro-kernel computes all channels of a tile's pixels. dot: function of (pixels, filters) to the
+    name of the micro-kernel. dot_arguments: function of (pointers, bytes between pixels, pixels,
+    elements) to its arguments. slides: whether there is a micro-kernel that moves rows.
     """
 
     name: str
@@ -76,11 +81,11 @@ class Isa:
     slides: bool = False
 
     def rounding(self, how: str) -> Isa:
-        """The same for sums that are rounded so: "tflite" or "float32"."""
+        """The instruction set for sums rounded as `how` says: "tflite" or "float32"."""
         return replace(self, form=IN_FLOAT32[self.form]) if how == "float32" else self
 
     def pack(self, weights: np.ndarray, choice: Choice) -> np.ndarray:
-        """Filters [O, K] int8 in the order in which `dot` takes them: [blocks of them, ...]."""
+        """Filters [O, K] int8 as blocks [blocks, ...] in the layout that `dot` takes."""
         count, size = weights.shape
         missing = np.zeros((-count % choice.filters, size), "int8")
         blocks = np.concatenate([weights, missing]).reshape(-1, choice.filters, size)
@@ -90,16 +95,16 @@ class Isa:
 
     @property
     def widened(self) -> Filters:
-        """How filters lie after they were widened: like gathered input."""
+        """The layout of widened filters, which is that of gathered input."""
         return Filters(self.dtype, self.columns, self.column, suffix="w")
 
     def filters(self, dtype: str) -> Filters:
-        """How filters of this type lie."""
+        """The layout of filters of this element type."""
         return self.weights if self.paired is None or dtype == "int8" else self.paired
 
 
 def _placed(blocks: np.ndarray, filters: Filters) -> np.ndarray:
-    """[blocks, filters, K] as they lie."""
+    """Blocks [blocks, filters, K] in a layout."""
     count, *sizes = blocks.shape
     packed = np.zeros((count, *filters.shape(*sizes)), filters.dtype)
     f, k = np.indices(sizes)
@@ -109,7 +114,7 @@ def _placed(blocks: np.ndarray, filters: Filters) -> np.ndarray:
 
 
 def _pair(blocks: np.ndarray) -> bool:
-    """Whether all pairs of filters [blocks, 2, K] fit: the words, and the second one's sums."""
+    """Whether all pairs of filters [blocks, 2, K] fit their words and sums, see `_PAIRED_SUM`."""
     first, second = blocks[:, 0].astype("int64"), blocks[:, 1].astype("int64")
     fit = not np.any((second == -128) & (first < 0))
     return fit and 255 * int(np.abs(second).sum(axis=1).max(initial=0)) < _PAIRED_SUM
@@ -120,7 +125,7 @@ def _quads(size: int) -> int:
 
 
 def _div(k: Any, by: int, size: int) -> Any:
-    """k // by of an index below `size`, as TVM simplifies it."""
+    """The quotient k // by of an index below `size`, as TVM simplifies it."""
     return k // by if size > by else k * 0
 
 
@@ -129,22 +134,25 @@ def _mod(k: Any, by: int, size: int) -> Any:
 
 
 def _half(k: Any, size: int) -> Any:
-    """Which pair of its four k is in the second of."""
+    """The pair, 0 or 1, that element k is in among its four."""
     return _div(_mod(k, 4, size), 2, size)
 
 
 def _of_pair(word: Expr, f: Expr) -> Expr:
-    """The weight of a filter in a word of filter 0 + 256 * filter 1."""
+    """The weight of filter f in a word of two paired filters.
+
+    The word is filter 0 + 256 * filter 1, so filter 0 is its signed low byte.
+    """
     low = ((word & i32(255)) ^ i32(128)) - i32(128)
     return tirx.Select(f == 0, low, (word + i32(128)) >> i32(8))
 
 
-# Within four elements, in the order in which SXTB16 and SXTB16 with a rotation take bytes apart.
+# Four elements are in the order 0, 2, 1, 3, in which SXTB16 and SXTB16 with a rotation unpack them.
 DSP = Isa(
     name="dsp",
     choice=Choice(2, 2),
     dense=Choice(1, 4),
-    # One pixel at a time: its input may lie closer behind the output than that of two.
+    # With one pixel at a time the output can lie closer before the input than with two.
     frugal=((Choice(2, 2, 0), Choice(1, 2)), (Choice(1, 2, 0), Choice(1, 2))),
     depthwise_in_place={(3, 1): 8, (3, 2): 24},
     tiles=((2, 2), (1, 2), (1, 4)),
@@ -179,7 +187,7 @@ def _of_bytes(
     weights: Filters,
     form: Form,
 ) -> Isa:
-    """Those that take bytes as they come."""
+    """An instruction set whose micro-kernels take input as int8 in its own order."""
     return Isa(
         name=name,
         choice=Choice(2, filters),
@@ -231,5 +239,5 @@ ISAS: Mapping[str, Isa] = {isa.name: isa for isa in (DSP, MVE, PLAIN)}
 
 
 def isa_of(attrs: Any) -> Isa:
-    """Of a packed operator, by its attributes."""
+    """The instruction set of a packed operator with these attributes."""
     return ISAS[str(attrs["isa"])].rounding(str(attrs["rounding"]))

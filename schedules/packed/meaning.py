@@ -1,6 +1,6 @@
-"""What micro-kernels compute: the loops of a row kernel that a `TensorIntrin` stands for.
+"""The loops that micro-kernels replace, for row kernels and for descriptions of TensorIntrins.
 
-The kernel and the intrinsic's description are made by the same function, so that they are equal.
+Each function here builds both, so that they are equal and the intrinsic matches.
 """
 
 from __future__ import annotations
@@ -14,28 +14,31 @@ from tvm.script.ir_builder import tirx as T
 from .channels import Form
 from .script import loops, remap, spatial
 
-# From two indices to an element of a buffer.
+# Function of two indices to an element of a buffer.
 Element = Callable[[Expr | int, Expr | int], TensorLoad]
 
 
 def elements(buffer: tirx.Var, index: Callable[[Expr, Expr], Sequence[Expr | int]]) -> Element:
-    """Of a buffer, whose index follows from the two."""
+    """The elements of a buffer; index: function of the two indices to the buffer's own."""
     return lambda first, second: buffer[tuple(index(first, second))]
 
 
 def only(index: Expr, extent: int) -> Expr | int:
-    """An index, as TVM simplifies it where there is only one."""
+    """An index, which TVM simplifies to 0 where the extent is 1."""
     return index if extent > 1 else 0
 
 
 def _pair(count: int, filters: int, e: tirx.Var) -> tuple[Expr, Expr]:
-    """Pixel and filter of the e-th sum: one loop, as TVM drops loops of one iteration."""
+    """The pixel and the filter of the e-th sum.
+
+    One loop runs over both, as TVM would drop a loop of one iteration.
+    """
     vp = spatial("vp", count, e // filters)
     return vp, spatial("vf", filters, e % filters)
 
 
 def started(pixels: int, filters: int, acc: tirx.Var, bias: Callable[[Expr], Expr]) -> None:
-    """acc[p, f] = bias(f). Unrolled, so that C compilers keep the sums in registers."""
+    """acc[p, f] = bias(f), unrolled so that C compilers keep the sums in registers."""
     with T.unroll(pixels * filters) as e, T.sblock("bias"):
         vp, vf = _pair(pixels, filters, e)
         T.buffer_store(acc, bias(vf), [vp, vf])
@@ -72,10 +75,10 @@ def results(
     form: Form,
     limits: tuple[int, tuple[int, int]],
 ) -> None:
-    """out(p, f) = acc[p, f], rescaled by the parameters of channel(f), to int8.
+    """out(p, f) = acc[p, f] rescaled to int8 by the parameters of channel(f).
 
-    limits: the output's zero point, and its clamp. The sums are spoilt: a matched block may have
-    no buffer of its own.
+    limits: the output's zero point, and its clamp. The sums are overwritten, since a block that a
+    TensorIntrin matches cannot have a buffer of its own.
     """
     zero_point, clamp = limits
     with loops(e=pixels * channels) as e, T.sblock("result"):

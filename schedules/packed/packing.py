@@ -1,4 +1,4 @@
-"""Constants of operators as the micro-kernels take them."""
+"""Packs the constants of operators into the layouts that micro-kernels take."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .channels import Form
 from .float32 import FloatChannel, FloatForm
 
 _INT32 = range(-(1 << 31), 1 << 31)
-# Sums must be in here: the micro-kernels double them.
+# The range of sums, which micro-kernels double.
 _SUMS = range(-(1 << 30), 1 << 30)
-# Of compact parameters.
+# The range of biases in compact parameters.
 _BIASES = range(-(1 << 23), 1 << 23)
-# What always gives one value: no product, half of twice the value and a bit more, as micro-kernels
-# may take one off where a sum is negative.
+# A constant value v is stored as multiplier 0, offset 2 * v + 1 and shift 1: (2 * v + 1) >> 1 = v,
+# and also (2 * v) >> 1 = v, as micro-kernels may subtract 1 for a negative sum.
 _CONSTANT_SHIFT = 1
 
 
 @dataclass(frozen=True)
 class Channel:
-    """How a channel's sums become int8: (sum * multiplier / 2**31, rounded) / 2**shift, rounded.
+    """The requantization of one channel by TFLite's fixed-point arithmetic.
 
-    shift: to the right. sums: the least and the largest sum there can be, the bias included.
-    zero_point, clamp: of the output.
+    round(round(sum * multiplier / 2**31) / 2**shift) + zero_point, clamped. sums: the least and
+    the largest possible sum, bias included. zero_point, clamp: those of the output.
     """
 
     multiplier: int
@@ -39,7 +39,7 @@ class Channel:
         return (value * self.multiplier + (1 << 30)) >> 31
 
     def exact(self, value: int) -> int:
-        """TFLite's MultiplyByQuantizedMultiplier, the zero point and the clamp."""
+        """The output for a sum: MultiplyByQuantizedMultiplier, zero point and clamp."""
         product = self.scaled(value)
         half = (1 << self.shift) >> 1
         rounded = (product + half - (product < 0 < self.shift)) >> self.shift
@@ -48,15 +48,15 @@ class Channel:
 
     @property
     def constant(self) -> int | None:
-        """The one value there is, if there is but one."""
+        """The output, if it is the same for all possible sums; else None."""
         first, last = map(self.exact, self.sums)
         return first if first == last else None
 
     def row(self, start: int, form: Form) -> tuple[int, ...] | None:
-        """The parameters in a form, of sums that begin with `start`; None where it does not fit.
+        """The parameters of a channel, or None where the arithmetic would not be exact.
 
-        Where the multiplier is 0 sums begin with 0: micro-kernels double them even then, and a
-        bias of such a channel may be too large for that.
+        start: the value with which sums start. With multiplier 0 the bias is stored as 0, since
+        micro-kernels double sums even then, which could overflow.
         """
         if form.compact:
             return self.compact(start)
@@ -64,27 +64,28 @@ class Channel:
         return None if found is None else (start if found[0] else 0, *found)
 
     def compact(self, start: int) -> tuple[int, int] | None:
-        """(bias * 256 + shift - 1, multiplier) of `Form`, or None where it would not be exact.
+        """The compact parameters, or None where the arithmetic would not be exact.
 
-        start: the bias. See `parameters`; what is constant needs weights of zero.
+        start: the bias. They are (bias * 256 + shift - 1, multiplier). If the output is constant,
+        they are right for weights of zero.
         """
         if self.constant is not None:
-            # Halves of four times the distance are twice the distance, which the shift halves.
+            # 4 * (value - zero point) times 1/2, then shifted by 1, is value - zero point.
             return 4 * (self.constant - self.zero_point) * 256, 1 << 30
         found = self.parameters()
         fits = found is not None and self.shift > 0 and start in _BIASES
         return (start * 256 + self.shift - 1, self.multiplier) if fits else None
 
     def parameters(self) -> tuple[int, int, int] | None:
-        """(multiplier, offset, shift) of `Form`, or None where it would not be exact."""
+        """(multiplier, offset, shift), or None where the arithmetic would not be exact."""
         first = self.constant
         if first is not None:
-            # The result grows with the sum, so it is the same for all of them.
+            # The output is monotonic in the sum, so it is the same for all sums in between.
             return 0, (first << _CONSTANT_SHIFT) + 1, _CONSTANT_SHIFT
         half = (1 << self.shift) >> 1
         offset = half + (self.zero_point << self.shift)
         lowest, highest = map(self.scaled, self.sums)
-        # Without a shift nothing is rounded, but what is negative becomes one less.
+        # Micro-kernels subtract 1 from negative products, which must not matter with shift 0.
         harmless = self.shift > 0 or self.sums[0] >= 0 or self.clamp[0] >= self.zero_point
         exact = (
             harmless
@@ -104,11 +105,11 @@ def pack_channels(
     folds: bool,
     form: Form,
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Filters [O, K] and their parameters in a form.
+    """The filters [O, K] to pack, and their parameters in a layout.
 
-    multiplier: int32, or float32 where the form is of those. shift: [O] or [1], to the left.
-    attrs: x_zp, y_zp, act_min, act_max. folds: take the input's zero point into the bias. Filters
-    of channels of one value become zero. None where a channel's arithmetic does not fit.
+    multiplier: int32 [O], float32 [O] for a `FloatForm`. shift: [O] or [1], to the left. attrs:
+    x_zp, y_zp, act_min, act_max. folds: fold the input's zero point into the bias. Filters of
+    channels with a constant output become zero. None where a channel's arithmetic does not fit.
     """
     shifts = np.broadcast_to(shift, multiplier.shape)
     if int(shifts.max(initial=0)) > 0:
@@ -134,7 +135,7 @@ def pack_channels(
 
 
 def padded(params: np.ndarray, filters: int, form: Form) -> np.ndarray:
-    """With channels of zeros behind, up to a multiple of `filters`."""
+    """The parameters, padded by channels of zeros to a multiple of `filters`."""
     if form.lanes > 1:
         return params
     missing = -len(params) % filters
@@ -142,5 +143,5 @@ def padded(params: np.ndarray, filters: int, form: Form) -> np.ndarray:
 
 
 def as_ints(attrs: dict[str, object], names: Sequence[str]) -> dict[str, int]:
-    """Integer attributes of a call."""
+    """The attributes `names` of a call as integers."""
     return {name: int(str(attrs[name])) for name in names}

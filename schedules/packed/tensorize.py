@@ -1,4 +1,4 @@
-"""Putting micro-kernels in the place of blocks, and scratch memory among the parameters."""
+"""Replaces blocks by micro-kernels, and makes scratch memory a parameter."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tvm import s_tir, tirx
 from tvm.ir import Expr, IRModule, Range, TensorLoad, TensorRegion
 from tvm.s_tir import Schedule
 
-# Names of the buffers in a row kernel that are memory of the planner's: gathered input, and
-# widened filters, which have the place behind its last tile.
+# Names of the buffers in a row kernel for which the planner finds memory: gathered input, and
+# widened filters, which follow its last tile.
 SCRATCH, BEHIND = "cols", "wide"
 
 
@@ -19,9 +19,9 @@ def tensorized(
 ) -> tirx.PrimFunc:
     """`func` with its blocks replaced by TensorIntrins, and its scratch as a parameter.
 
-    intrins: name of a block, as the kernel's source has it -> name of the TensorIntrin.
+    intrins: name of a block in the kernel's source -> name of the TensorIntrin.
     """
-    # TVM simplifies what a TensorIntrin stands for before it compares.
+    # TVM simplifies the description of a TensorIntrin before it compares.
     simplified = tirx.transform.StmtSimplify()(IRModule({"main": func}))
     schedule = Schedule(simplified)
     for name in _blocks(func):
@@ -32,7 +32,7 @@ def tensorized(
 
 
 def _source_name(name: str, intrins: Mapping[str, str]) -> str:
-    """Of a block: where a source has one several times, they are numbered."""
+    """The name of a block in the source, without the number of a repeated one."""
     if name in intrins:
         return name
     stem, _, number = name.rpartition("_")
@@ -46,9 +46,9 @@ def _blocks(func: tirx.PrimFunc) -> list[str]:
 
 
 def with_scratch(func: tirx.PrimFunc, *, wanted: bool = True) -> tirx.PrimFunc:
-    """`func` with its scratch, if it has any, as its last parameter but the row.
+    """`func` with its scratch, if it has any, as its last parameter before the row.
 
-    wanted: else nothing uses it, and it goes.
+    wanted: False drops the scratch, where nothing uses it.
     """
     found: dict[str, tirx.Var] = {}
 
@@ -71,7 +71,7 @@ def with_scratch(func: tirx.PrimFunc, *, wanted: bool = True) -> tirx.PrimFunc:
 
 
 def _behind(body: tirx.Stmt, buffer: tirx.Var, room: tirx.Var) -> tirx.Stmt:
-    """`body` with the last part of `room` in place of a buffer."""
+    """`body` with accesses to `buffer` moved to the last part of `room`."""
     last = tirx.const(int(room.shape[0]) - 1, "int32")
 
     def at(indices: Sequence[Expr]) -> list[Expr]:

@@ -1,6 +1,6 @@
-"""Row kernels in portable TIR: what runs on every core and what every schedule must equal.
+"""Row kernels in portable TIR, which run on every core and define all results.
 
-Importing this package registers all of them.
+Every other schedule must equal them. Importing this package registers all of them.
 """
 
 from . import (

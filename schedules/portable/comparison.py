@@ -1,4 +1,4 @@
-"""Comparisons, and the choice between two tensors by a tensor of bool."""
+"""Row kernels of comparisons, and of the choice between two tensors by one of bool."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _RELATIONS: dict[str, Callable[[Expr, Expr], Expr]] = {
 
 @row_kernel("tvm_tiny.compare", streams=same_rows, tiles=True)
 def compare(call: Call, rings: Rings) -> RowKernel:
-    """`relation` of a and b int8, or of what two tables [256] int16 have for their values."""
+    """The relation of int8 a and b, or of their ranks.
+
+    ranks: two further operands, tables int16 [256] of the rank of each value of a and b.
+    """
     relation = _RELATIONS[str(call.attrs["relation"])]
 
     def value(buffers: Buffers, index: Index) -> Expr:
@@ -45,7 +48,7 @@ def compare(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.select", streams=same_rows, tiles=True)
 def select(call: Call, rings: Rings) -> RowKernel:
-    """The element of the second operand where the first is true, else that of the third."""
+    """The element of the second operand if the first is true, else of the third."""
 
     def value(buffers: Buffers, index: Index) -> Expr:
         condition, yes, no = (

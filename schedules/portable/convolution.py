@@ -1,7 +1,7 @@
-"""Convolution, depthwise and transposed convolution, one output row at a time.
+"""Row kernels of convolution, depthwise and transposed convolution.
 
-Layouts: data NHWC, kernels OHWI. Taps outside the input are skipped: they stand for the real
-value 0, which the input's zero point would contribute as 0 too.
+Layouts: data NHWC, kernels OHWI. Taps outside the input are skipped: their value is the real 0,
+stored as the zero point, which adds 0 to the sum.
 """
 
 # No postponed annotations here: TVMScript reads the buffer shapes from them.
@@ -17,16 +17,20 @@ CONVOLUTION_SCALARS = ("x_zp", "y_zp", "act_min", "act_max")
 
 
 def reached(position: Expr, stride: int, extent: int) -> Expr:
-    """Whether an input of `extent` has an element `position` / stride of a spread-out axis."""
+    """Whether position / stride is the index of an element of an axis of `extent`.
+
+    So an output at `position` of a transposed convolution reads that element.
+    """
     return T.And(inside(position, extent * stride), T.truncmod(position, stride) == 0)
 
 
 @row_kernel("tvm_tiny.qconv2d", scalars=CONVOLUTION_SCALARS, streams=first_operand, tiles=True)
 def qconv2d(call: Call, rings: Rings) -> RowKernel:
-    """int8 convolution of any kernel, stride, dilation, groups and padding.
+    """An int8 convolution of any kernel, stride, dilation, groups and padding.
 
-    Operands: x [N,H,W,C] int8, w [O,KH,KW,C/groups] int8 or, where they had a zero point, int16,
-    bias, multiplier, shift [O] int32.
+    Operands: x int8 [N,H,W,C]; w [O,KH,KW,C/groups], int8, or int16 where the model's weights have
+    a zero point; bias, multiplier int32 [O] (multiplier float32 with rounding "float32"); shift
+    int32 [O] or [1].
     """
     attrs = call.attrs
     N, H, W, C = shape_of(call.args[0])
@@ -94,9 +98,9 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
     "tvm_tiny.qconv2d_transpose", scalars=CONVOLUTION_SCALARS, streams=first_operand, tiles=True
 )
 def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
-    """int8 transposed convolution, gathered: each output reads the inputs that reach it.
+    """An int8 transposed convolution; each output gathers the inputs that contribute to it.
 
-    Operands: as those of `qconv2d`.
+    Operands: those of `qconv2d`.
     """
     attrs = call.attrs
     N, H, W, C = shape_of(call.args[0])

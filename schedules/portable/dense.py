@@ -1,4 +1,4 @@
-"""Fully connected layers and batched matrix products, one output row at a time."""
+"""Row kernels of fully connected layers and batched matrix products."""
 
 import math
 from collections.abc import Callable
@@ -14,9 +14,10 @@ from ..shapes import batch_and_row, shape_of, spec
 
 @row_kernel("tvm_tiny.qdense", scalars=("x_zp", "y_zp", "act_min", "act_max"))
 def qdense(call: Call, rings: Rings) -> RowKernel:
-    """int8 fully connected layer: x [..., I], w [O, I], bias, multiplier, shift [O] int32.
+    """An int8 fully connected layer of x [..., I] and w [O, I].
 
-    w: int8 or, where they had a zero point, int16.
+    Operands: x int8; w int8, or int16 where the model's weights have a zero point; bias,
+    multiplier, shift as those of `qconv2d`.
     """
     *lead, I = shape_of(call.args[0])  # noqa: E741
     (O, _), weights = spec(call.args[1])  # noqa: E741
@@ -51,7 +52,10 @@ def qdense(call: Call, rings: Rings) -> RowKernel:
 
 
 def _batch(shape: tuple[int, ...], out: tuple[int, ...]) -> Callable[[Expr], Expr | int]:
-    """From the number of an output matrix to that of an operand whose batch is broadcast."""
+    """A function from the number of an output matrix to that of an operand's matrix.
+
+    shape, out: batch dimensions of the operand, which is broadcast, and of the output.
+    """
     padded = (1,) * (len(out) - len(shape)) + shape
     if math.prod(padded) == 1:
         return lambda number: 0
@@ -74,9 +78,10 @@ def _batch(shape: tuple[int, ...], out: tuple[int, ...]) -> Callable[[Expr], Exp
     scalars=("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift"),
 )
 def qbatch_matmul(call: Call, rings: Rings) -> RowKernel:
-    """int8 batched product of two activations: a [..., M, K], b [..., K, N]; one scale.
+    """An int8 batched matrix product of two activations, with one multiplier.
 
-    Batches are broadcast as NumPy does. The bias is int32 [N], or [1] for all columns.
+    Operands: a [..., M, K], b [..., K, N], whose batches broadcast as in NumPy; bias int32 [N], or
+    [1] for all columns.
     """
     a_shape, b_shape, out_shape = shape_of(call.args[0]), shape_of(call.args[1]), shape_of(call)
     M, K = a_shape[-2:]

@@ -1,4 +1,4 @@
-"""The quotient of two int8 tensors, exactly rounded, without a division on the device."""
+"""The row kernel of division, exactly rounded, without a division on the device."""
 
 from tvm.ir import Call, Expr
 
@@ -17,9 +17,10 @@ from .elementwise import Buffers, broadcast_operand
     tiles=True,
 )
 def qdivide(call: Call, rings: Rings) -> RowKernel:
-    """a / b; multipliers and shifts int32 [256] of scale / b, from the lowest value of b on.
+    """The quotient a / b of int8 tensors, rounded once with ties away from zero.
 
-    The product is rounded once, ties away from zero.
+    Operands: a, b, and two tables int32 [256]: multiplier and shift of the reciprocal of each value
+    of b, -128 first.
     """
     steps = Steps()
 
@@ -29,7 +30,7 @@ def qdivide(call: Call, rings: Rings) -> RowKernel:
         difference = broadcast_operand(call, 0, buffers, index) - q[0]
         product = steps.keep(i64(difference) * i64(buffers[2][divisor]))
         half = i64(1) << i64(buffers[3][divisor] - i32(1))
-        # The arithmetic shift of the sign is -1 below zero: halves go down there.
+        # product >> 63 is -1 for negative products, so that their halves round down.
         rounded = steps.keep(product + half + (product >> i64(63)))
         quotient = steps.keep((rounded >> i64(buffers[3][divisor])).astype("int32"))
         return clamp_int8(quotient + q[1], q[2], q[3])

@@ -1,4 +1,4 @@
-"""Operators whose output element depends on the input elements of the same index."""
+"""Row kernels of elementwise operators."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Buffers = Sequence[tirx.Var]
 
 
 def broadcast(shape: Sequence[int], index: Index) -> list[Expr]:
-    """The index into a tensor of `shape` that NumPy's broadcasting gives for an output index."""
+    """The index into a broadcast tensor of `shape` for an output index."""
     tail = index[len(index) - len(shape) :]
     return [tirx.const(0, "int32") if d == 1 else i for d, i in zip(shape, tail, strict=True)]
 
 
 def broadcast_operand(call: Call, which: int, buffers: Buffers, index: Index) -> Expr:
-    """Element of operand `which` at an output index, as int32."""
+    """The element of operand `which` at an output index, as int32."""
     return i32(buffers[which][broadcast(shape_of(call.args[which]), index)])
 
 
 @row_kernel("tvm_tiny.lut", streams=same_rows, tiles=True)
 def lut(call: Call, rings: Rings) -> RowKernel:
-    """Any function of one 8-bit value as its table of 256, from the lowest value on.
+    """A function of one 8-bit value, by a table.
 
-    x int8 or uint8, table [256] of the result's type.
+    Operands: x int8 or uint8; table [256] of the result's type, lowest value of x first.
     """
     lowest = -128 if spec(call.args[0])[1] == "int8" else 0
 
@@ -43,24 +43,25 @@ def lut(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.copy", "tvm_tiny.push", streams=same_rows, tiles=True)
 def copy(call: Call, rings: Rings) -> RowKernel:
-    """The input, in memory of its own. `push` is the row that a caller hands over."""
+    """A copy of the input; `push` copies a row of input that the caller passes."""
     return pointwise_kernel(call, rings, lambda buffers, index: buffers[0][index])
 
 
 def _requantized(steps: Steps, value: Expr, multiplier: Expr, shift: Expr, known: int) -> Expr:
-    """MultiplyByQuantizedMultiplier; `known` is the value that `shift` is loaded with."""
+    """MultiplyByQuantizedMultiplier; known: the value of `shift`, known to the compiler."""
     product = steps.keep(scale_up(value, multiplier, shift, may_shift_left=known > 0))
     return steps.keep(scale_down(product, shift, may_shift_left=known > 0))
 
 
-# The integer attributes of a sum, in the order in which kernels take them.
+# Integer attributes of sums and differences, in the order in which kernels take them.
 SUM = (
     *("a_zp", "b_zp", "y_zp", "act_min", "act_max"),
     *("a_multiplier", "b_multiplier", "y_multiplier", "a_shift", "b_shift", "y_shift"),
 )
 
 
-# Bits to the left of the operands before they are rescaled; a square has room for 7 only.
+# Operands are shifted to the left by so many bits, by default 20, before they are rescaled; a
+# square has room for 7.
 _HEADROOM = {"tvm_tiny.qsquared_difference": 7}
 _DIFFERENCES = ("tvm_tiny.qsubtract", "tvm_tiny.qsquared_difference")
 
@@ -72,7 +73,10 @@ _DIFFERENCES = ("tvm_tiny.qsubtract", "tvm_tiny.qsquared_difference")
     tiles=True,
 )
 def qadd(call: Call, rings: Rings) -> RowKernel:
-    """a + b, a - b or (a - b)^2: both rescaled to twice the larger scale with headroom."""
+    """The sum, the difference or the squared difference of int8 tensors.
+
+    Both operands are rescaled to twice the larger scale, with `_HEADROOM` bits of fraction.
+    """
     name = call.op.name
     unit = 1 << _HEADROOM.get(name, 20)
     known = [int(call.attrs[name]) for name in ("a_shift", "b_shift", "y_shift")]
@@ -82,7 +86,7 @@ def qadd(call: Call, rings: Rings) -> RowKernel:
         q = buffers[-1]
 
         def scaled(which: int) -> Expr:
-            # Kept, or TVM computes it in 64 bits.
+            # Kept, since TVM would compute it in 64 bits inside of a larger expression.
             difference = broadcast_operand(call, which, buffers, index) - q[which]
             centred = steps.keep(difference * i32(unit))
             return _requantized(steps, centred, q[5 + which], q[8 + which], known[which])
@@ -102,9 +106,9 @@ _SUM_OF_MANY = ("y_zp", "act_min", "act_max", "y_multiplier", "y_shift")
 
 @row_kernel("tvm_tiny.qadd_n", scalars=_SUM_OF_MANY, streams=same_rows, tiles=True)
 def qadd_n(call: Call, rings: Rings) -> RowKernel:
-    """The sum of n tensors, each rescaled as in `qadd`.
+    """The sum of n int8 tensors, each rescaled as in `qadd`.
 
-    Their zero points, multipliers and shifts (at most 0) are the last operand, int32 [3 * n].
+    The last operand, int32 [3 * n], has zero point, multiplier and shift (at most 0) of each.
     """
     count = len(call.args) - 1
     known = int(call.attrs["y_shift"])
@@ -128,7 +132,7 @@ _PRODUCT = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
 
 @row_kernel("tvm_tiny.qmultiply", scalars=_PRODUCT, streams=same_rows, tiles=True)
 def qmultiply(call: Call, rings: Rings) -> RowKernel:
-    """a * b, rescaled once."""
+    """The product a * b of int8 tensors, rescaled once."""
     known = int(call.attrs["shift"])
     steps = Steps()
 
@@ -148,7 +152,7 @@ _CLAMP = ("act_min", "act_max")
 
 @row_kernel("tvm_tiny.qmaximum", "tvm_tiny.qminimum", scalars=_CLAMP, streams=same_rows, tiles=True)
 def qmaximum(call: Call, rings: Rings) -> RowKernel:
-    """The larger or smaller of two int8 tensors of one scale, clamped."""
+    """The larger or smaller element of two int8 tensors of one scale, clamped."""
     pick = tirx.max if call.op.name == "tvm_tiny.qmaximum" else tirx.min
 
     def value(buffers: Buffers, index: Index) -> Expr:
@@ -163,7 +167,10 @@ _PRELU = ("x_zp", "alpha_zp", "y_zp", "multiplier", "shift", "alpha_multiplier",
 
 @row_kernel("tvm_tiny.qprelu", scalars=_PRELU, streams=same_rows, tiles=True)
 def qprelu(call: Call, rings: Rings) -> RowKernel:
-    """x where x >= 0, else x * alpha, each with its own multiplier; alpha is broadcast."""
+    """A PReLU of int8 tensors: x where x >= 0, else x * alpha.
+
+    Each case has its own multiplier; alpha broadcasts.
+    """
     known = max(int(call.attrs["shift"]), int(call.attrs["alpha_shift"]))
     steps = Steps()
 
@@ -182,10 +189,10 @@ def qprelu(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.quantize", streams=same_rows, tiles=True)
 def quantize(call: Call, rings: Rings) -> RowKernel:
-    """float32 -> int8: x / scale rounded, plus the zero point.
+    """A quantize from float32 to int8: x / scale, rounded, plus the zero point.
 
-    Halves go away from zero, or with rounding "float32" to even. The quotient is limited before
-    it becomes an integer, so that no float converts out of range; NaN is the lowest value.
+    Halves round away from zero, or with rounding "float32" to even. The quotient is limited before
+    its conversion, as C leaves conversions out of range undefined; NaN becomes the lowest value.
     """
     scale = tirx.const(float(call.attrs["scale"]), "float32")
     zero_point = i32(int(call.attrs["zero_point"]))
@@ -202,15 +209,16 @@ def quantize(call: Call, rings: Rings) -> RowKernel:
 
 
 def _to_even(steps: Steps, value: Expr) -> Expr:
-    """A small float32 to the nearest int32, halves to even."""
+    """A small float32 rounded to int32, halves to even."""
     magic = tirx.const(ROUND_TO_EVEN, "float32")
     return (steps.keep(value + magic) - magic).astype("int32")
 
 
 def _away_from_zero(steps: Steps, value: Expr) -> Expr:
-    """A small float32 to the nearest int32, halves away from zero.
+    """A small float32 rounded to int32, halves away from zero.
 
-    `value + 0.5` may round up just below a half; the distance to the truncated value is exact.
+    Just below a half `value + 0.5` would be rounded up; the distance to the truncated value is
+    exact.
     """
     whole = steps.keep(value.astype("int32"))
     rest = steps.keep(value - whole.astype("float32"))
@@ -221,7 +229,7 @@ def _away_from_zero(steps: Steps, value: Expr) -> Expr:
 
 @row_kernel("tvm_tiny.dequantize", streams=same_rows, tiles=True)
 def dequantize(call: Call, rings: Rings) -> RowKernel:
-    """int8 -> float32: scale * (q - zero point)."""
+    """A dequantize from int8 to float32: scale * (q - zero point)."""
     scale = tirx.const(float(call.attrs["scale"]), "float32")
     zero_point = i32(int(call.attrs["zero_point"]))
 

@@ -1,4 +1,4 @@
-"""int8 L2 normalization over the last axis, bit for bit TFLite's."""
+"""The row kernel of L2 normalization over the last axis, bit for bit TFLite's."""
 
 import math
 
@@ -14,15 +14,16 @@ from ..shapes import shape_of
 
 
 def _mul(a: Expr, b: Expr) -> Expr:
-    """Fixed-point product of two numbers that are not negative."""
+    """The fixed-point product of two nonnegative numbers."""
     return ((i64(a) * i64(b) + i64(1 << 30)) >> i64(31)).astype("int32")
 
 
 @row_kernel("tvm_tiny.ql2_normalize", scalars=("x_zp",))
 def ql2_normalize(call: Call, rings: Rings) -> RowKernel:
-    """x [..., C] over the root of its sum of squares, in steps of 1/128.
+    """Each row of int8 x [..., C] divided by its Euclidean norm.
 
-    `tvm_tiny.reference.fixed_point.inverse_sqrt` is the root, once a row.
+    The result is in steps of 1/128.
+    The inverse root is computed once per row, as `tvm_tiny.reference.fixed_point.inverse_sqrt`.
     """
     *lead, C = shape_of(call.args[0])
     M = math.prod(lead)
@@ -44,7 +45,7 @@ def ql2_normalize(call: Call, rings: Rings) -> RowKernel:
             for c in range(C):
                 value[0] = T.Cast("int32", x[y, c]) - q[0]
                 total[0] += value[0] * value[0]
-            # To [2^27, 2^29) by an even shift; 0 is taken for 1.
+            # The sum, at least 1, is shifted by an even number of bits to [2^27, 2^29).
             half[0] = T.max(total[0], 1)
             shift[0] = -11
             while half[0] < 1 << 27:

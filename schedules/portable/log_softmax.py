@@ -1,4 +1,4 @@
-"""int8 log-softmax over the last axis, in fixed point, bit for bit TFLite's."""
+"""The row kernel of log-softmax over the last axis, bit for bit TFLite's."""
 
 import math
 
@@ -30,7 +30,7 @@ def _half_sum(r: Expr) -> Expr:
 
 
 def _shifted(value: Expr, bits: Expr) -> Expr:
-    """value * 2^bits, saturated; the value is not negative."""
+    """The product value * 2^bits, saturated to int32; value: not negative."""
     wide = i64(value) << i64(bits)
     return tirx.min(wide, i64((1 << 31) - 1)).astype("int32")
 
@@ -41,10 +41,11 @@ def _half_of_one_more(denominator: Expr) -> Expr:
 
 @row_kernel("tvm_tiny.qlog_softmax", scalars=("radius", "multiplier", "shift"))
 def qlog_softmax(call: Call, rings: Rings) -> RowKernel:
-    """x [..., C] int8; tables [256] int32 of exponentials, Q0, and of differences, Q5.
+    """Log-softmax of rows of int8 x [..., C], in fixed point.
 
-    Both are indexed by largest - x. multiplier, shift: from Q5 back to steps of x.
-    `tvm_tiny.reference.log_softmax` has the arithmetic.
+    Operands: x; tables int32 [256] of exponentials, Q0, and of differences, Q5, both indexed by
+    largest - x. multiplier, shift: rescale from Q5 to steps of x. `tvm_tiny.reference.log_softmax`
+    explains the arithmetic.
     """
     *lead, C = shape_of(call.args[0])
     M = math.prod(lead)
@@ -77,7 +78,7 @@ def qlog_softmax(call: Call, rings: Rings) -> RowKernel:
             for c in range(C):
                 value[0] = exponentials[best[0] - T.Cast("int32", x[y, c])]
                 total[0] += rounding_shift_right(value[0], i32(12))
-            # Leading zeros of the sum, and of the sum over the root of two.
+            # Leading zeros of the sum, and of the sum divided by the root of two.
             zeros[0] = 0
             while T.Cast("uint32", total[0]) << T.Cast("uint32", zeros[0]) < T.uint32(1 << 31):
                 zeros[0] += 1
@@ -105,8 +106,9 @@ def qlog_softmax(call: Call, rings: Rings) -> RowKernel:
             above[0] = rounding_shift_right(above[0], i32(6))
             log[0] = product(above[0], saturating_double(guess[0]))
             log[0] = (log[0] + product(power[0], i32(LOG_2))) * 2
-            # Smaller inputs give the smallest output; their difference would leave 32 bits. The
-            # choice is one of values, so that which elements are read depends on no data.
+            # Inputs far below the largest give the smallest output, as their difference would
+            # overflow. A select of values, not a branch: the access analysis needs reads that do
+            # not depend on data.
             least[0] = scale_up(
                 log[0] + i32(-(1 << 31)), q[1], q[2], may_shift_left=False
             )

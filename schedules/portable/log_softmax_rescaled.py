@@ -1,4 +1,4 @@
-"""int8 log-softmax over the last axis with any output scale; tables hold what scales decide."""
+"""The row kernel of log-softmax over the last axis with any output scale."""
 
 import math
 
@@ -15,7 +15,11 @@ from ..shapes import shape_of
 
 @row_kernel("tvm_tiny.qlog_softmax_rescaled", scalars=("y_zp",))
 def qlog_softmax_rescaled(call: Call, rings: Rings) -> RowKernel:
-    """x [..., C] int8; four tables int32, see `tvm_tiny.reference.log_softmax_rescaled`."""
+    """Log-softmax of rows of int8 x [..., C], by tables that depend on the scales.
+
+    Operands: x, and the four int32 tables of `tvm_tiny.reference.log_softmax_rescaled`, which
+    explains the arithmetic.
+    """
     *lead, C = shape_of(call.args[0])
     M = math.prod(lead)
     (POWERS,), (POINTS,) = (shape_of(arg) for arg in call.args[3:5])
@@ -46,7 +50,7 @@ def qlog_softmax_rescaled(call: Call, rings: Rings) -> RowKernel:
             total[0] = 0
             for c in range(C):
                 total[0] += exponentials[best[0] - T.Cast("int32", x[y, c])]
-            # The largest element alone makes the sum 1.
+            # The sum is at least 1, the exponential of the largest element, so the loop ends.
             power[0] = 0
             while total[0] < 1 << 30:
                 total[0] = total[0] * 2

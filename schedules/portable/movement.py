@@ -1,4 +1,4 @@
-"""Operators that move elements without changing them, and resizing."""
+"""Row kernels of operators that move elements, and of resizing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Buffers = Sequence[tirx.Var]
 
 @row_kernel("tvm_tiny.pad", streams=first_operand, tiles=True)
 def pad(call: Call, rings: Rings) -> RowKernel:
-    """Constant padding of any rank; the value is a quantized one."""
+    """Constant padding of a tensor of any rank, by a quantized value."""
     before = [int(v) for v in call.attrs["before"]]
     fill = tirx.const(int(call.attrs["value"]), "int8")
     shape = shape_of(call.args[0])
@@ -38,7 +38,7 @@ def pad(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.transpose")
 def transpose(call: Call, rings: Rings) -> RowKernel:
-    """Axes permuted: output axis k is input axis axes[k]."""
+    """A transpose: output axis k is input axis axes[k]."""
     axes = [int(a) for a in call.attrs["axes"]]
 
     def value(buffers: Buffers, index: Index) -> Expr:
@@ -52,7 +52,10 @@ def transpose(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.strided_slice", streams=first_operand, tiles=True)
 def strided_slice(call: Call, rings: Rings) -> RowKernel:
-    """Every strides[k]-th element from begin[k] on, strides of either sign."""
+    """A strided slice: every strides[k]-th element of axis k, from begin[k] on.
+
+    Strides may be negative.
+    """
     begin = [int(v) for v in call.attrs["begin"]]
     strides = [int(v) for v in call.attrs["strides"]]
 
@@ -63,7 +66,10 @@ def strided_slice(call: Call, rings: Rings) -> RowKernel:
 
 
 def _gathered(call: Call, rings: Rings, at: Callable[[Expr], Expr]) -> RowKernel:
-    """Slices of x along an axis: those that `at` makes of the elements of the second operand."""
+    """A gather of slices of the first operand along an axis.
+
+    at: function of an element of the second operand to the index of a slice.
+    """
     axis = int(call.attrs["axis"])
     rank = len(shape_of(call.args[1]))
 
@@ -76,15 +82,15 @@ def _gathered(call: Call, rings: Rings, at: Callable[[Expr], Expr]) -> RowKernel
 
 @row_kernel("tvm_tiny.gather_fixed", streams=first_operand, tables=(1,))
 def gather_fixed(call: Call, rings: Rings) -> RowKernel:
-    """x and constant int32 indices along `axis`, all of them inside x."""
+    """A gather at constant int32 indices, all of them in range."""
     return _gathered(call, rings, lambda which: which)
 
 
 @row_kernel("tvm_tiny.gather")
 def gather(call: Call, rings: Rings) -> RowKernel:
-    """x and int32 or int64 indices that data decides; what is outside of x becomes the nearest.
+    """A gather at int32 or int64 indices from another tensor, clipped to the range.
 
-    Where `from_end` is set, indices below 0 count from the end.
+    With `from_end` negative indices count from the end.
     """
     size = shape_of(call.args[0])[int(call.attrs["axis"])]
     dtype = spec(call.args[1])[1]
@@ -100,7 +106,7 @@ def gather(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.broadcast_to", streams=same_rows, tiles=True)
 def broadcast_to(call: Call, rings: Rings) -> RowKernel:
-    """Axes of extent 1 repeated, by NumPy's rules of broadcasting."""
+    """A tensor broadcast to a shape by NumPy's rules."""
     shape = shape_of(call.args[0])
 
     def value(buffers: Buffers, index: Index) -> Expr:
@@ -111,7 +117,7 @@ def broadcast_to(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.concat", streams=lambda call: tuple(range(len(call.args))), tiles=True)
 def concat(call: Call, rings: Rings) -> RowKernel:
-    """Tensors of one scale joined along an axis."""
+    """The concatenation of tensors of one scale along an axis."""
     axis = int(call.attrs["axis"])
     extents = [shape_of(arg)[axis] for arg in call.args]
 
@@ -135,7 +141,10 @@ def concat(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.resize_nearest", streams=first_operand, tables=(1, 2), tiles=True)
 def resize_nearest(call: Call, rings: Rings) -> RowKernel:
-    """x [N,H,W,C], rows [OH] and columns [OW] int32: the input line and column of each output."""
+    """A resize of x [N,H,W,C] by nearest neighbours.
+
+    Operands: x; int32 tables [OH] and [OW] of the input row and column of each output.
+    """
 
     def value(buffers: Buffers, index: Index) -> Expr:
         n, y, x, c = index
@@ -146,10 +155,11 @@ def resize_nearest(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.resize_bilinear", streams=first_operand, tables=(1, 2), tiles=True)
 def resize_bilinear(call: Call, rings: Rings) -> RowKernel:
-    """x [N,H,W,C]; rows [OH,4] and columns [OW,4] int32: two source indices, two 10-bit weights.
+    """A bilinear resize of x [N,H,W,C].
 
-    A weight is at most 1536 in size and the two of an axis add up to 1024, so that all sums stay
-    below 2**30.
+    Operands: x; int32 tables [OH,4] and [OW,4], for each output row and column two source indices
+    and two weights. The weights add up to 1024, and none exceeds 1536 in magnitude, so that all
+    sums stay below 2**30.
     """
     steps = Steps()
 

@@ -1,7 +1,7 @@
-"""int8 layer, RMS, group and instance normalization, in integers.
+"""The row kernel of layer, RMS, group and instance normalization, in integers.
 
-docs/numerics.md derives the arithmetic; `tvm_tiny.reference.norms` is the same in NumPy. A row
-costs one integer division and one reciprocal square root, an element two products.
+docs/numerics.md derives the arithmetic, and `tvm_tiny.reference.norms` has it in NumPy. A row takes
+one integer division and one reciprocal square root, an element two products.
 """
 
 import math
@@ -23,19 +23,22 @@ def _u64(value: Expr | int) -> Expr:
 
 
 def _guess(u: Expr) -> Expr:
-    """The first guess of 2^46 / sqrt(u), within 8.6 %."""
+    """The first approximation of 2^46 / sqrt(u), within 8.6 %."""
     slope = (_u64(SLOPE) * _u64(u)) >> _u64(32)
     return (_u64(GUESS) - slope).astype("uint32")
 
 
 def _newton(x: Expr, square: Expr) -> Expr:
-    """x * (3 - u * x^2) / 2; `square`: u * x^2 in Q28."""
+    """A Newton step for the inverse root: x * (3 - square) / 2.
+
+    square: u * x^2 in Q28.
+    """
     rest = tirx.const(3 << 28, "uint32") - square
     return ((_u64(x) * _u64(rest)) >> _u64(29)).astype("uint32")
 
 
 def _square(u: Expr, x: Expr) -> Expr:
-    """u * x^2 in Q28."""
+    """The term u * x^2 of a Newton step, in Q28."""
     return ((_u64(u) * ((_u64(x) * _u64(x)) >> _u64(32))) >> _u64(32)).astype("uint32")
 
 
@@ -47,10 +50,11 @@ _NUMBERS = (
 
 @row_kernel("tvm_tiny.qnormalize", scalars=_NUMBERS)
 def qnormalize(call: Call, rings: Rings) -> RowKernel:
-    """x [R, Q, I] int8, normalized over [Q, I]; gains and offsets int32 [P * Q].
+    """The normalization of each row [Q, I] of int8 x [R, Q, I].
 
-    Row r takes the gains from r % P * Q on. The numbers are those of `reference.norms.Norm`;
-    epsilon is 2^31 * epsilon_high + epsilon_low, shift is gain_bits - 32 - bits.
+    Q, I and P are the attributes outer, inner and period. Operands: x; gains and offsets int32
+    [P * Q], of which row r takes those from r % P * Q on. Scalars are those of `reference.norms.Norm`, with epsilon = 2^31 * epsilon_high +
+    epsilon_low and shift = gain_bits - 32 - bits.
     """
     attrs = call.attrs
     Q, I, P = (int(attrs[name]) for name in ("outer", "inner", "period"))  # noqa: E741
@@ -98,7 +102,7 @@ def qnormalize(call: Call, rings: Rings) -> RowKernel:
                     sums[2] = T.Cast("int32", x[y, c, i]) - origin(q[0])
                     sums[0] += sums[2]
                     sums[1] += sums[2] * sums[2]
-            # n^2 times the variance and epsilon, to [2^60, 2^62) by an even shift.
+            # n^2 * (variance + epsilon), shifted by an even number of bits to [2^60, 2^62).
             long[0] = T.max(spread(sums[0], sums[1]), T.int64(floor)) << i64(q[5])
             long[0] = long[0] + (i64(q[3]) * T.int64(1 << 31) + i64(q[4]))
             exponent[0] = 0
@@ -110,7 +114,7 @@ def qnormalize(call: Call, rings: Rings) -> RowKernel:
             for _ in range(NEWTON_STEPS):
                 root[2] = _square(root[0], root[1])
                 root[1] = _newton(root[1], root[2])
-            # The row as a line: slope and offset with `bits` bits behind the point.
+            # The normalization as slope * x + offset, with bits[0] bits of fraction.
             bits[0] = T.max(i32(least), q[6] - exponent[0])
             bits[1] = 61 - T.shift_right(q[5], 1) - exponent[0] - bits[0]
             bits[2] = T.min(bits[0] + q[7], 31)

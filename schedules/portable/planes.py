@@ -1,5 +1,7 @@
-"""Depthwise convolution channel by channel, which may write over its input (MCUNet's in-place
-depthwise: Lin et al., MCUNet, NeurIPS 2020, section 3.2)."""
+"""Depthwise convolution channel by channel, which may write over its input.
+
+After MCUNet's in-place depthwise convolution (Lin et al., NeurIPS 2020, section 3.2).
+"""
 
 # No postponed annotations here: TVMScript reads the buffer shapes from them.
 from tvm import tirx
@@ -11,10 +13,10 @@ from ..shapes import dilation_of, inside, shape_of, spec
 
 
 def depthwise_planes(call: Call) -> tirx.PrimFunc:
-    """The whole operator: x, w, bias, multiplier, shift, integers, out, plane (scratch).
+    """The function (x, w, bias, multiplier, shift, integers, out, plane) of a whole operator.
 
-    call: a depthwise `qconv2d` whose output has its input's shape. Of each channel the plane is
-    copied first, so that out may be the memory of x. plane: [H, W] int8.
+    call: a depthwise `qconv2d` whose output has its input's shape. For each channel its input is
+    first copied to the scratch buffer `plane`, int8 [H, W], so that out may be the memory of x.
     """
     attrs = call.attrs
     _, H, W, C = shape_of(call.args[0])

@@ -1,4 +1,4 @@
-"""Average and max pooling, one output row at a time; taps outside the input do not count."""
+"""Row kernels of average and max pooling; taps outside the input do not count."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,10 @@ from ..shapes import batch_and_row, dilation_of, inside, shape_of
 
 
 def _mean_ratio(call: Call) -> Callable[[Expr], Expr]:
-    """From the number of values in a sum to its multiplier; a constant where none is cut off."""
+    """The multiplier of a sum as a function of its number of values.
+
+    It is a constant without padding, where all windows have the same number.
+    """
     x_scale, y_scale = (float(call.attrs.get(name, 1.0)) for name in ("x_scale", "y_scale"))
     taps = math.prod(int(v) for v in call.attrs["pool_size"])
     fixed = tirx.const(float(mean_ratio(x_scale, y_scale, taps)), "float32")
@@ -38,10 +41,10 @@ def _mean_ratio(call: Call) -> Callable[[Expr], Expr]:
     tiles=True,
 )
 def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
-    """Average of the taps inside the input: x [N,H,W,C] int8.
+    """Average pooling of int8 x [N,H,W,C] over the taps inside the input.
 
-    In the input's quantization halves go away from zero. `qavg_pool2d_rescaled` takes the sum to
-    any, rounded once, as onnxruntime does.
+    `qavg_pool2d` keeps the quantization and rounds halves away from zero; `qavg_pool2d_rescaled`
+    gives any quantization, with one rounding as in onnxruntime.
     """
     attrs = call.attrs
     rescales = call.op.name == "tvm_tiny.qavg_pool2d_rescaled"
@@ -106,7 +109,7 @@ def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
     "tvm_tiny.qmax_pool2d", scalars=("act_min", "act_max"), streams=first_operand, tiles=True
 )
 def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
-    """Maximum of the taps inside the input: x [N,H,W,C] int8."""
+    """Max pooling of int8 x [N,H,W,C] over the taps inside the input."""
     attrs = call.attrs
     N, H, W, C = shape_of(call.args[0])
     _, OH, OW, _ = shape_of(call)

@@ -1,7 +1,7 @@
-"""Sums and means, largest and smallest elements, and argmax over any axes.
+"""Row kernels of sums, means, extremes and argmax over adjacent axes.
 
-The tensor is seen as [rows, reduced, kept]: the lowering pass transposes where the reduced
-axes are not adjacent.
+The tensor is seen as [rows, reduced, kept]; LowerQDQ transposes it where the reduced axes are not
+adjacent.
 """
 
 import math
@@ -18,7 +18,7 @@ from ..shapes import shape_of
 
 
 def outer_reduced_inner(shape: tuple[int, ...], axes: list[int]) -> tuple[int, int, int]:
-    """Extents before, in and after a run of adjacent reduced axes."""
+    """The products of extents before, in and after a run of adjacent reduced axes."""
     first, last = axes[0], axes[-1]
     return (
         math.prod(shape[:first]),
@@ -29,9 +29,9 @@ def outer_reduced_inner(shape: tuple[int, ...], axes: list[int]) -> tuple[int, i
 
 @row_kernel("tvm_tiny.qmean", scalars=("x_zp", "y_zp", "multiplier", "shift"))
 def qmean(call: Call, rings: Rings) -> RowKernel:
-    """int8 mean or sum: the sum without its zero points, times a multiplier.
+    """A mean or sum of int8 values, by one multiplier.
 
-    The multiplier of a mean holds 1 / count.
+    The multiplier of a mean includes 1 / count.
     """
     attrs = call.attrs
     O, R, I = outer_reduced_inner(  # noqa: E741
@@ -63,9 +63,9 @@ def qmean(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.row_sums", streams=first_operand)
 def row_sums(call: Call, rings: Rings) -> RowKernel:
-    """Sums over lines and columns, int32 [1,1,1,C], of x [1,H,W,C] int8.
+    """Sums of int8 x [1,H,W,C] over height and width, as int32 [1,1,1,C].
 
-    An accumulator: each event adds one line of x, so that x need never be whole.
+    The kernel is an accumulator: each event adds one row of x, so that x may stream.
     """
     _, H, W, C = shape_of(call.args[0])
 
@@ -93,7 +93,7 @@ def row_sums(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.qmean_of_sums", scalars=("x_zp", "y_zp", "multiplier", "shift"))
 def qmean_of_sums(call: Call, rings: Rings) -> RowKernel:
-    """`qmean` from `row_sums`: sums [1,1,1,C] int32 of `count` elements each."""
+    """The result of `qmean` from `row_sums`, int32 [1,1,1,C], of `count` elements each."""
     C = shape_of(call.args[0])[-1]
     count = int(call.attrs["count"])
     rescale, multiplier = tensor_rescale(call)
@@ -119,7 +119,7 @@ def qmean_of_sums(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.qavg_of_sums", scalars=("act_min", "act_max"))
 def qavg_of_sums(call: Call, rings: Rings) -> RowKernel:
-    """`qavg_pool2d` of one window over everything from `row_sums` of `count` elements each."""
+    """The result of a global `qavg_pool2d` from `row_sums` of `count` elements each."""
     C = shape_of(call.args[0])[-1]
     count = int(call.attrs["count"])
     half = count // 2
@@ -143,7 +143,7 @@ def qavg_of_sums(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.qreduce_max", "tvm_tiny.qreduce_min")
 def qreduce_max(call: Call, rings: Rings) -> RowKernel:
-    """The largest or smallest raw value over adjacent axes."""
+    """The largest or smallest int8 value over adjacent axes."""
     pick = tirx.max if call.op.name == "tvm_tiny.qreduce_max" else tirx.min
     O, R, I = outer_reduced_inner(  # noqa: E741
         shape_of(call.args[0]), sorted(int(a) for a in call.attrs["axes"])
@@ -165,7 +165,7 @@ def qreduce_max(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.argmax", "tvm_tiny.argmin")
 def argmax(call: Call, rings: Rings) -> RowKernel:
-    """Index of the first largest or smallest element along one axis, as int32 or int64."""
+    """The index of the first extreme element along one axis, as int32 or int64."""
     dtype = str(call.attrs["dtype"])
     beats = operator.gt if call.op.name == "tvm_tiny.argmax" else operator.lt
     O, R, I = outer_reduced_inner(  # noqa: E741

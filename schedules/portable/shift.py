@@ -10,42 +10,49 @@ from tvm.script import tirx as T
 
 from ..kernel import apart
 
-# Bytes that micro-kernels move at once; the largest of what `block_bytes` can be.
+# Bytes that micro-kernels move at once: the largest result of `block_bytes`.
 SLIDE_BLOCK = 32
-# Of the kernel's buffers, larger than any: one kernel serves rings of all sizes.
+# Declared elements of the kernel's buffers, more than any line buffer has: one kernel serves all.
 _MOST = 1 << 28
 
 
 def word_bytes(row_bytes: int) -> int:
-    """Of the largest integers that rows of so many bytes, all aligned to 8, are made of."""
+    """Bytes of the largest integer type that divides rows, which are aligned to 8 bytes."""
     return next(size for size in (8, 4, 2, 1) if row_bytes % size == 0)
 
 
 def block_bytes(row_bytes: int) -> int:
-    """What one turn of the kernel's loop moves: few words, as the loop takes as long as one."""
+    """Bytes that one iteration of the kernel moves: up to four words.
+
+    A loop's own instructions take as long as moving a word.
+    """
     word = word_bytes(row_bytes)
     return next(some * word for some in (4, 2, 1) if row_bytes % (some * word) == 0)
 
 
 def slide_table(rows: int, row_bytes: int, first: Sequence[int]) -> np.ndarray:
-    """What the kernel reads, in blocks: of a row, of all rows but one, and before each first row.
+    """The table that the kernel reads, int32 [2 + events].
 
-    rows: that the ring has memory for; first: for each event, the first place that is moved to.
-    Shape [2 + events], int32.
+    It holds numbers of blocks: of one row, of all rows but one, and for each event those before
+    the first row to overwrite. rows: the capacity of the line buffer. first: for each event the
+    first place that a row is moved to.
     """
     size = row_bytes // block_bytes(row_bytes)
     return np.array([size * count for count in (1, rows - 1, *first)], dtype="int32")
 
 
 def slide_kernel(row_bytes: int) -> tirx.PrimFunc:
-    """Moves the rows of a ring down by one, from a place on that its table has for each event."""
+    """The kernel that moves the rows of a line buffer down by one place.
+
+    Its table says, for each event, from which place on.
+    """
     word = word_bytes(row_bytes)
     return _kernel(f"int{8 * word}", block_bytes(row_bytes) // word)
 
 
 @functools.cache
 def _kernel(dtype: str, some: int) -> tirx.PrimFunc:
-    """Of rings of such words, so many in a block."""
+    """The kernel for words of type `dtype`, `some` of them in a block."""
 
     def make() -> tirx.PrimFunc:
         @T.prim_func(private=True, s_tir=True)
@@ -65,7 +72,7 @@ def _kernel(dtype: str, some: int) -> tirx.PrimFunc:
 
 
 def slide_micro_kernel(isa: str) -> tirx.PrimFunc:
-    """The same, of blocks of SLIDE_BLOCK, as one call of an instruction set's micro-kernel."""
+    """The kernel for blocks of 32 bytes as one call of a micro-kernel."""
     table = tirx.decl_buffer((_MOST,), "int32", "table")
     ring = tirx.decl_buffer((_MOST,), "int64", "ring")
     event = tirx.Var("event", "int32")

@@ -1,7 +1,7 @@
-"""int8 softmax over the last axis, in fixed point: TFLite's, and one into any output scale.
+"""Row kernels of softmax over the last axis: TFLite's, and one with any output scale.
 
-The exponential depends only on the difference to the largest input, one of 256 values, so it is
-a table the compiler fills; what is left for the device is the sum and one reciprocal.
+The exponential depends only on the difference to the largest input, one of 256 values, so the
+compiler makes a table of it. The device computes the sum and one reciprocal.
 """
 
 import math
@@ -21,17 +21,20 @@ FIRST_SLOPE = -1010580540
 
 
 def product(a: Expr, b: Expr) -> Expr:
-    """Fixed-point product of two Q0.31-style numbers of either sign, rounded half up."""
+    """The fixed-point product a * b / 2^31, rounded half up, of any signs."""
     return ((i64(a) * i64(b) + i64(1 << 30)) >> i64(31)).astype("int32")
 
 
 def saturating_double(x: Expr) -> Expr:
-    """2 * x limited to int32; x is not negative."""
+    """The product 2 * x, saturated to int32; x: not negative."""
     return tirx.Select(x > i32((1 << 30) - 1), i32((1 << 31) - 1), x * i32(2))
 
 
 def newton_step(x: Expr, half_divisor: Expr) -> Expr:
-    """x + x * (1 - half_divisor * x), x in Q2.29; the last product saturates into Q2.29."""
+    """A Newton step for the reciprocal x, in Q2.29: x + x * (1 - half_divisor * x).
+
+    The last product saturates into Q2.29.
+    """
     error = i32(1 << 29) - product(half_divisor, x)
     wide = i64(product(x, error)) * i64(4)
     limited = tirx.max(tirx.min(wide, i64((1 << 31) - 1)), i64(-(1 << 31))).astype("int32")
@@ -40,7 +43,7 @@ def newton_step(x: Expr, half_divisor: Expr) -> Expr:
 
 @T.inline
 def find_largest(best, x, y, C):
-    """best = the largest of row y of x."""
+    """best = the largest element of row y of x."""
     best[0] = -128
     for c in range(C):
         best[0] = T.max(best[0], T.Cast("int32", x[y, c]))
@@ -48,8 +51,11 @@ def find_largest(best, x, y, C):
 
 @T.inline
 def find_reciprocal(total, zeros, half, guess):
-    """2^31 / (total * 2^zeros) in Q2.29, of a positive Q12.19 that `zeros` brings to [1/2, 1)."""
-    # Normalise the sum to [1/2, 1) * 2**32 and remember the shift.
+    """guess = the reciprocal of a positive sum, 2^31 / (total * 2^zeros), in Q2.29.
+
+    total: Q12.19. zeros: is set to the number of leading zeros of the sum.
+    """
+    # Normalize the sum to [1/2, 1) * 2**32.
     zeros[0] = 0
     while T.Cast("uint32", total[0]) << T.Cast("uint32", zeros[0]) < T.uint32(1 << 31):
         zeros[0] += 1
@@ -67,7 +73,10 @@ def find_reciprocal(total, zeros, half, guess):
 
 @row_kernel("tvm_tiny.qsoftmax")
 def qsoftmax(call: Call, rings: Rings) -> RowKernel:
-    """x [..., C] int8, exp_table [256] int32 in Q0.31, indexed by largest - x."""
+    """Softmax of rows of int8 x [..., C], as in TFLite.
+
+    Operands: x; table of exponentials int32 [256] in Q0.31, indexed by largest - x.
+    """
     *lead, C = shape_of(call.args[0])
     M = math.prod(lead)
 
@@ -91,11 +100,11 @@ def qsoftmax(call: Call, rings: Rings) -> RowKernel:
             for c in range(C):
                 total[0] += rounding_shift_right(table[best[0] - T.Cast("int32", x[y, c])], i32(12))
             find_reciprocal(total, zeros, half, guess)
-            # A sum of 512 and more makes every probability less than half a step.
+            # With a sum of 512 or more every probability is less than half a step.
             guess[0] = guess[0] * T.Cast("int32", zeros[0] >= 4)
             zeros[0] = T.max(zeros[0], 4)
             for c in range(C):
-                # Kept in memory before the clamp: TVM 0.27 bounds a shift by a variable too
+                # In a buffer before the clamp, since TVM 0.27 bounds a shift by a variable too
                 # tightly and would drop the upper limit.
                 value[0] = product(
                     saturating_double(guess[0]),
@@ -109,10 +118,11 @@ def qsoftmax(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.qsoftmax_rescaled", scalars=("multiplier", "exponent", "y_zp"))
 def qsoftmax_rescaled(call: Call, rings: Rings) -> RowKernel:
-    """Softmax rescaled by multiplier * 2^(exponent - 31), which is 1 / the output's scale.
+    """Softmax of rows of int8 x [..., C] with any output scale.
 
-    The factor goes into the row's reciprocal, so that an element is rounded once and costs no
-    more. The sum has 64 bits, so that not each of its terms is rounded.
+    Operands: those of `qsoftmax`. multiplier * 2^(exponent - 31) is 1 / the output's scale. The
+    reciprocal of the sum is multiplied by that, so that each element is rounded once at no further
+    cost. The sum has 64 bits, so that its terms are not rounded.
     """
     *lead, C = shape_of(call.args[0])
     M = math.prod(lead)
@@ -143,11 +153,11 @@ def qsoftmax_rescaled(call: Call, rings: Rings) -> RowKernel:
             find_reciprocal(total, zeros, half, guess)
             guess[0] = product(saturating_double(guess[0]), q[0])
             right[0] = 43 - zeros[0] - q[1]
-            # Shifted by more than 31 bits every probability is less than half a step.
+            # With a shift of more than 31 bits every probability is less than half a step.
             guess[0] = guess[0] * T.Cast("int32", right[0] <= 31)
             right[0] = T.min(right[0], 31)
             for c in range(C):
-                # Kept in memory before the clamp, as in qsoftmax.
+                # In a buffer before the clamp, as in qsoftmax.
                 value[0] = product(guess[0], table[best[0] - T.Cast("int32", x[y, c])])
                 value[0] = rounding_shift_right(value[0], right[0])
                 out[y, c] = clamp_int8(value[0] + q[2], -128, 127)
