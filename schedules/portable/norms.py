@@ -53,8 +53,9 @@ def qnormalize(call: Call, rings: Rings) -> RowKernel:
     """The normalization of each row [Q, I] of int8 x [R, Q, I].
 
     Q, I and P are the attributes outer, inner and period. Operands: x; gains and offsets int32
-    [P * Q], of which row r takes those from r % P * Q on. Scalars are those of `reference.norms.Norm`, with epsilon = 2^31 * epsilon_high +
-    epsilon_low and shift = gain_bits - 32 - bits.
+    [P * Q], of which row r takes those from r % P * Q on. Scalars are those of
+    `reference.norms.Norm`, with epsilon = 2^31 * epsilon_high + epsilon_low and shift = gain_bits -
+    32 - bits.
     """
     attrs = call.attrs
     Q, I, P = (int(attrs[name]) for name in ("outer", "inner", "period"))  # noqa: E741
