@@ -63,6 +63,13 @@ def scale_down(value: Expr, shift: Expr, *, may_shift_left: bool) -> Expr:
     return rounding_shift_right(value, tirx.max(-shift, i32(0)) if may_shift_left else -shift)
 
 
+def shift_right_to_even(value: Expr, exponent: Expr) -> Expr:
+    """The quotient value / 2**exponent, halves to even; exponent 1..31, |value| at most 2**30."""
+    one = tirx.const(1, "uint32")
+    below_half = (one << (exponent - i32(1)).astype("uint32")).astype("int32") - i32(1)
+    return (value + below_half + ((value >> exponent) & i32(1))) >> exponent
+
+
 # Adding 1.5 * 2**23 to a small float32 rounds it to an integer, ties to even, as a float32 of that
 # size has no fraction bits; subtracting it again leaves that integer. This needs no libm.
 ROUND_TO_EVEN = 1.5 * (1 << 23)
@@ -74,10 +81,12 @@ class Rescale:
     """The requantization of int32 sums to the output's scale, by `up` and then `down`.
 
     float32: as in onnxruntime, by one product in float32, rounded with ties to even; multipliers
-    are float32 and shifts unused. Otherwise by TFLite's MultiplyByQuantizedMultiplier.
+    are float32 and shifts unused. to_even: the same in integers, for sums with headroom and shifts
+    below 0. Otherwise by TFLite's MultiplyByQuantizedMultiplier.
     """
 
-    float32: bool
+    float32: bool = False
+    to_even: bool = False
     may_shift_left: bool = False
 
     @property
@@ -99,6 +108,8 @@ class Rescale:
 
     def down(self, value: Expr, shift: Expr) -> Expr:
         """The second half, see `scale_down`: the int32 result, without the zero point."""
+        if self.to_even:
+            return shift_right_to_even(value, -shift)
         if not self.float32:
             return scale_down(value, shift, may_shift_left=self.may_shift_left)
         return (value - tirx.const(ROUND_TO_EVEN, "float32")).astype("int32")
@@ -119,7 +130,8 @@ def tensor_rescale(call: Call) -> tuple[Rescale, Callable[[Expr], Expr]]:
     if str(call.attrs["rounding"]) == "float32":
         ratio = tirx.const(float(call.attrs["ratio"]), "float32")
         return Rescale(float32=True), lambda parameter: ratio
-    rescale = Rescale(float32=False, may_shift_left=int(call.attrs["shift"]) > 0)
+    to_even = str(call.attrs["rounding"]) == "to_even"
+    rescale = Rescale(to_even=to_even, may_shift_left=int(call.attrs["shift"]) > 0)
     return rescale, lambda parameter: parameter
 
 

@@ -19,6 +19,8 @@ PAIR = {"a_zp": 1, "b_zp": 2, "y_zp": 3}
 LIMITS = {"act_min": -128, "act_max": 127}
 CHANNELS = {"shifts_left": 0, "rounding": "tflite"} | ZERO_POINTS | LIMITS
 TENSOR = {"multiplier": 1 << 30, "shift": -8, "rounding": "tflite"}
+TO_EVEN = {"headroom": 14, "rounding": "to_even"}
+FLOAT32 = {"ratio": 0.01, "rounding": "float32"}
 RESCALE = (("multiplier", 1 << 30), ("shift", -3))
 SUM = {f"{tensor}_{k}": n for tensor in "aby" for k, n in RESCALE}
 PRELU = {f"{tensor}{k}": n for tensor in ("", "alpha_") for k, n in RESCALE} | {"alpha_zp": 1}
@@ -110,7 +112,9 @@ def pairs(draw):
         st.sampled_from(
             [
                 ("qadd", PAIR | LIMITS | SUM),
-                ("qmultiply", PAIR | LIMITS | TENSOR),
+                ("qmultiply", PAIR | LIMITS | TENSOR | {"headroom": 0}),
+                ("qmultiply", PAIR | LIMITS | TENSOR | TO_EVEN),
+                ("qmultiply", PAIR | LIMITS | TENSOR | FLOAT32 | {"headroom": 0}),
                 ("qmaximum", LIMITS),
             ]
         )
@@ -211,7 +215,10 @@ def argmaxes(draw):
 def parametric_relus(draw):
     shape = draw(SHAPE)
     alpha = tensor(*(draw(st.sampled_from([1, d])) for d in shape))
-    return call("qprelu", tensor(*shape), alpha, **ZERO_POINTS, **PRELU)
+    if draw(st.booleans()):
+        return call("qprelu", tensor(*shape), alpha, **ZERO_POINTS, **PRELU)
+    slopes = const([int(d) for d in alpha.ty.shape], "float32")
+    return call("qprelu_float32", tensor(*shape), slopes, **ZERO_POINTS, x_scale=0.5, y_scale=0.25)
 
 
 EXACT = {

@@ -137,6 +137,7 @@ _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "qmultiply": (_broadcast, "int8"),
     "qnormalize": (_same, "int8"),
     "qprelu": (_same, "int8"),
+    "qprelu_float32": (_same, "int8"),
     "qreduce_max": (_declared, "int8"),
     "qreduce_min": (_declared, "int8"),
     "qsoftmax": (_same, "int8"),

@@ -1,4 +1,4 @@
-"""Rules for sums and products of two tensors, and for PReLU."""
+"""The rule for sums, differences, products and quotients of two tensors."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 from tvm import relax
 
 from tvm_tiny import ops
-from tvm_tiny.reference import activation, elementwise
-from tvm_tiny.reference.arithmetic import quantize_multiplier
+from tvm_tiny.reference import elementwise
 
 from .expression import single
 from .island import Island
+from .products import product
 from .quantized import Quantized, constant
-from .tables import clamped, of_one_tensor
+from .tables import of_one_tensor
 
 _REFERENCE: dict[str, Callable[..., np.ndarray]] = {
     "add": elementwise.add,
@@ -38,7 +38,8 @@ def binary(island: Island) -> relax.Expr | None:
         return None
     name = call.op.name.removeprefix("relax.")
     quants = a.quant, b.quant, island.quant
-    table = of_one_tensor(island, [a, b], lambda x, y: _REFERENCE[name](x, y, *quants))
+    options = {"rounding": island.reference_rounding} if name == "multiply" else {}
+    table = of_one_tensor(island, [a, b], lambda x, y: _REFERENCE[name](x, y, *quants, **options))
     return _two_tensors(name, a, b, island) if table is None else table
 
 
@@ -48,8 +49,7 @@ def _has_number(*operands: Quantized) -> bool:
 
 def _two_tensors(name: str, a: Quantized, b: Quantized, island: Island) -> relax.Expr:
     if name == "multiply":
-        attrs = {"a_zp": a.zp, "b_zp": b.zp, "y_zp": island.zp, **_product(a, b, island)}
-        return ops.call("qmultiply", [a.expr, b.expr], **attrs, **island.clamp())
+        return product(a, b, island)
     if name == "divide":
         reciprocals = elementwise.reciprocals(b.quant, a.real_scale, island.scale)
         attrs = {"a_zp": a.zp, "y_zp": island.zp, **island.clamp()}
@@ -69,60 +69,3 @@ def sum_attributes(
     for operand, (multiplier, shift) in zip("aby", factors, strict=True):
         attrs |= {f"{operand}_multiplier": multiplier, f"{operand}_shift": shift}
     return attrs
-
-
-def _product(a: Quantized, b: Quantized, island: Island) -> dict[str, int]:
-    multiplier, shift = quantize_multiplier(a.real_scale * b.real_scale / island.scale)
-    return {"multiplier": multiplier, "shift": shift}
-
-
-def prelu(island: Island) -> relax.Expr | None:
-    """quantize(prelu(x, alpha)) -> qprelu, or a table where all slopes are equal.
-
-    The model may have it as relu(x) + alpha * min(x, 0), too.
-    """
-    found = _prelu_operands(island)
-    if found is None:
-        return None
-    x, alpha, slopes = found
-    distinct = np.unique(alpha.array) if alpha.array is not None else np.zeros(0)
-    if distinct.size == 1:
-        quants = x.quant, alpha.quant, island.quant
-        return of_one_tensor(island, [x], lambda v: activation.prelu(v, distinct, *quants))
-    multiplier, shift = quantize_multiplier(x.real_scale / island.scale)
-    product = x.real_scale * alpha.real_scale / island.scale
-    alpha_multiplier, alpha_shift = quantize_multiplier(product)
-    result = ops.call(
-        "qprelu",
-        [x.expr, slopes],
-        x_zp=x.zp,
-        alpha_zp=alpha.zp,
-        y_zp=island.zp,
-        multiplier=multiplier,
-        shift=shift,
-        alpha_multiplier=alpha_multiplier,
-        alpha_shift=alpha_shift,
-    )
-    return clamped(island, result)
-
-
-def _prelu_operands(island: Island) -> tuple[Quantized, Quantized, relax.Expr] | None:
-    """The operands (x, alpha, alpha reshaped to broadcast to x) of a PReLU, or None."""
-    call = island.match(island.core, "nn.prelu")
-    if call is not None:
-        x, alpha = (island.activation(arg) for arg in call.args)
-        if x is None or alpha is None or alpha.array is None:
-            return None
-        after = len(x.shape) - 1 - int(call.attrs.axis) % len(x.shape)
-        return x, alpha, constant(alpha.array.reshape(-1, *[1] * after), "int8")
-    total = island.match(island.core, "add")
-    positive = island.match(total.args[0], "nn.relu") if total is not None else None
-    scaled = island.match(total.args[1], "multiply") if total is not None else None
-    negative = island.match(scaled.args[1], "minimum") if scaled is not None else None
-    if positive is None or scaled is None or negative is None:
-        return None
-    x, below = island.activation(positive.args[0]), island.activation(negative.args[0])
-    alpha = island.activation(scaled.args[0])
-    if x is None or below is None or alpha is None or island.scalar(negative.args[1]) != 0.0:
-        return None
-    return (x, alpha, alpha.expr) if x.expr.same_as(below.expr) else None

@@ -10,7 +10,7 @@ from tvm.ir import Call, Expr
 from ..addressing import Rings
 from ..kernel import RowKernel, row_kernel, same_rows
 from ..pointwise import Steps, pointwise_kernel
-from ..requantize import ROUND_TO_EVEN, clamp_int8, i32, scale_down, scale_up
+from ..requantize import ROUND_TO_EVEN, Rescale, clamp_int8, i32, tensor_rescale
 from ..shapes import Index, shape_of, spec
 
 Buffers = Sequence[tirx.Var]
@@ -49,8 +49,13 @@ def copy(call: Call, rings: Rings) -> RowKernel:
 
 def _requantized(steps: Steps, value: Expr, multiplier: Expr, shift: Expr, known: int) -> Expr:
     """MultiplyByQuantizedMultiplier; known: the value of `shift`, known to the compiler."""
-    product = steps.keep(scale_up(value, multiplier, shift, may_shift_left=known > 0))
-    return steps.keep(scale_down(product, shift, may_shift_left=known > 0))
+    rescale = Rescale(may_shift_left=known > 0)
+    return _rescaled(steps, rescale, value, multiplier, shift)
+
+
+def _rescaled(steps: Steps, rescale: Rescale, value: Expr, multiplier: Expr, shift: Expr) -> Expr:
+    scaled = steps.keep(rescale.up(value, multiplier, shift))
+    return steps.keep(rescale.down(scaled, shift))
 
 
 # Integer attributes of sums and differences, in the order in which kernels take them.
@@ -132,8 +137,9 @@ _PRODUCT = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
 
 @row_kernel("tvm_tiny.qmultiply", scalars=_PRODUCT, streams=same_rows, tiles=True)
 def qmultiply(call: Call, rings: Rings) -> RowKernel:
-    """The product a * b of int8 tensors, rescaled once."""
-    known = int(call.attrs["shift"])
+    """The product a * b of int8 tensors, rescaled once; headroom: by how many bits to the left."""
+    rescale, multiplier = tensor_rescale(call)
+    headroom = int(call.attrs["headroom"])
     steps = Steps()
 
     def value(buffers: Buffers, index: Index) -> Expr:
@@ -141,7 +147,9 @@ def qmultiply(call: Call, rings: Rings) -> RowKernel:
         product = (broadcast_operand(call, 0, buffers, index) - q[0]) * (
             broadcast_operand(call, 1, buffers, index) - q[1]
         )
-        result = _requantized(steps, product, q[5], q[6], known)
+        if headroom:  # Kept, or TVM computes it in 64 bits.
+            product = steps.keep(product * i32(1 << headroom))
+        result = _rescaled(steps, rescale, product, multiplier(q[5]), q[6])
         return clamp_int8(result + q[2], q[3], q[4])
 
     return pointwise_kernel(call, rings, value, steps=steps)
@@ -187,6 +195,24 @@ def qprelu(call: Call, rings: Rings) -> RowKernel:
     return pointwise_kernel(call, rings, value, steps=steps)
 
 
+@row_kernel("tvm_tiny.qprelu_float32", scalars=("x_zp", "y_zp"), streams=same_rows, tiles=True)
+def qprelu_float32(call: Call, rings: Rings) -> RowKernel:
+    """A PReLU in float32: x where x >= 0, else x * slope; the slopes are float32 and broadcast."""
+    x_scale, y_scale = (tirx.const(float(call.attrs[k]), "float32") for k in ("x_scale", "y_scale"))
+    steps = Steps()
+
+    def value(buffers: Buffers, index: Index) -> Expr:
+        q = buffers[-1]
+        centred = broadcast_operand(call, 0, buffers, index) - q[0]
+        x = steps.keep(centred.astype("float32") * x_scale)
+        slope = buffers[1][broadcast(shape_of(call.args[1]), index)]
+        result = tirx.Select(x >= tirx.const(0.0, "float32"), x, x * slope)
+        whole = _to_even(steps, _near(steps, result / y_scale))
+        return clamp_int8(whole + q[1], -128, 127)
+
+    return pointwise_kernel(call, rings, value, steps=steps)
+
+
 @row_kernel("tvm_tiny.quantize", streams=same_rows, tiles=True)
 def quantize(call: Call, rings: Rings) -> RowKernel:
     """A quantize from float32 to int8: x / scale, rounded, plus the zero point.
@@ -200,12 +226,17 @@ def quantize(call: Call, rings: Rings) -> RowKernel:
     steps = Steps()
 
     def value(buffers: Buffers, index: Index) -> Expr:
-        far = tirx.const(512.0, "float32")
-        near = steps.keep(tirx.min(tirx.max(buffers[0][index] / scale, -far), far))
+        near = _near(steps, buffers[0][index] / scale)
         whole = _to_even(steps, near) if to_even else _away_from_zero(steps, near)
         return clamp_int8(whole + zero_point, -128, 127)
 
     return pointwise_kernel(call, rings, value, steps=steps)
+
+
+def _near(steps: Steps, value: Expr) -> Expr:
+    """A float32 limited to what `_to_even` and `_away_from_zero` take; NaN becomes the lowest."""
+    far = tirx.const(512.0, "float32")
+    return steps.keep(tirx.min(tirx.max(value, -far), far))
 
 
 def _to_even(steps: Steps, value: Expr) -> Expr:

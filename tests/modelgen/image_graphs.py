@@ -19,7 +19,7 @@ CHANNELS = {"x_zp": 5, "y_zp": -2, "shifts_left": 0, "rounding": "tflite"} | LIM
 PAIR = {"a_zp": 1, "b_zp": -7, "y_zp": 3, "rounding": "tflite"} | LIMITS
 RESCALE = (("multiplier", 1 << 30), ("shift", -2))
 SUM = PAIR | {f"{tensor}_{name}": value for tensor in "aby" for name, value in RESCALE}
-PRODUCT = PAIR | {"multiplier": 1 << 30, "shift": -6}
+PRODUCT = PAIR | {"multiplier": 1 << 30, "shift": -6, "headroom": 0, "rounding": "tflite"}
 
 
 class ImageGraph:

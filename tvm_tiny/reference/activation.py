@@ -24,7 +24,16 @@ from .arithmetic import (
     saturating_rounding_doubling_high_mul,
     truncating_shift,
 )
-from .quantization import Quant, Rounding, activation_limits, requantize, rescale, to_output
+from .quantization import (
+    Quant,
+    Rounding,
+    activation_limits,
+    dequantize,
+    quantize,
+    requantize,
+    rescale,
+    to_output,
+)
 
 # The only output quantizations these kernels produce; others are reached by a requantize.
 SOFTMAX_OUTPUT = Quant(1.0 / 256.0, -128)
@@ -228,6 +237,16 @@ def prelu(
     return to_output(
         np.where(np.broadcast_to(centered >= 0, below.shape), above, below), y_quant, None
     )
+
+
+def prelu_float32(
+    x: npt.NDArray[Any], slopes: npt.NDArray[Any], x_quant: Quant, y_quant: Quant
+) -> Int8Array:
+    """x for x >= 0, else slope * x with real slopes that broadcast, in float32 as onnxruntime."""
+    real = dequantize(x, x_quant)
+    with np.errstate(over="ignore", invalid="ignore"):
+        below = real * slopes.astype(np.float32)
+    return quantize(np.where(real >= 0, real, below), y_quant, rounding=Rounding.FLOAT32)
 
 
 def argmax(x: npt.NDArray[Any], axis: int, *, keepdims: bool = False) -> npt.NDArray[np.int64]:

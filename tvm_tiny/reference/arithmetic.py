@@ -119,6 +119,13 @@ def multiply_by_quantized_multiplier(
     return rounding_divide_by_pot(high, left - exponent)
 
 
+def rescale_to_even(values: IntArray, multiplier: int, shift: int) -> IntArray:
+    """values * multiplier * 2**(shift - 31) with a second rounding to even; shift < 0."""
+    high = saturating_rounding_doubling_high_mul(values, multiplier)
+    odd = (high >> -shift) & 1
+    return (high + (1 << (-shift - 1)) - 1 + odd) >> -shift
+
+
 def clamp_to_int8(values: IntArray, limits: tuple[int, int] = (INT8_MIN, INT8_MAX)) -> Int8Array:
     """Clip to `limits` (inclusive, within int8) and narrow."""
     clipped: Int8Array = np.clip(values, *limits).astype(np.int8)

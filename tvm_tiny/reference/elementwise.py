@@ -17,7 +17,15 @@ from .arithmetic import (
     multiply_by_quantized_multiplier,
     quantize_multiplier,
 )
-from .quantization import Quant, requantize, rescale, to_output
+from .convolution import float32_ratio
+from .quantization import (
+    Quant,
+    Rounding,
+    requantize,
+    rescale,
+    rescale_float32,
+    to_output,
+)
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
@@ -131,11 +139,15 @@ def mul(
     y_quant: Quant,
     *,
     limits: Pair | None = None,
+    rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
-    """a * b; the factor a_scale * b_scale / y_scale is in double."""
+    """a * b; the factor a_scale * b_scale / y_scale is in double, or in float32 step by step."""
     product = (a.astype(np.int64) - a_quant.zero_point) * (b.astype(np.int64) - b_quant.zero_point)
-    ratio = float(a_quant.scale) * float(b_quant.scale) / float(y_quant.scale)
-    return to_output(rescale(product, ratio), y_quant, limits)
+    if rounding is Rounding.FLOAT32:
+        ratio = float32_ratio(a_quant.scale, b_quant.scale, y_quant.scale)
+        return to_output(rescale_float32(product, ratio), y_quant, limits)
+    factor = float(a_quant.scale) * float(b_quant.scale) / float(y_quant.scale)
+    return to_output(rescale(product, factor), y_quant, limits)
 
 
 def reciprocals(b: Quant, a_scale: float, y_scale: float) -> tuple[IntArray, IntArray]:

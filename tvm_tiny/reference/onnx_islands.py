@@ -160,6 +160,10 @@ def _binary(kernel: Callable[..., Array]) -> Kernel:
     return run
 
 
+def _mul(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
+    return _binary(functools.partial(elementwise.mul, rounding=rounding))(node, args, y, rounding)
+
+
 def _affine(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
     x, x_quant = _activation(args)
     _, gain, offset = node.attributes["line"](x.ndim)
@@ -294,7 +298,10 @@ def _softmax_axis(node: Node, x: Array) -> tuple[Array, int]:
 
 
 def _prelu(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-    (x, x_quant), (alpha, alpha_quant) = _activation(args, 0), _activation(args, 1)
+    x, x_quant = _activation(args)
+    if rounding is Rounding.FLOAT32:
+        return activation.prelu_float32(x, _real(args[1]), x_quant, y)
+    alpha, alpha_quant = _activation(args, 1)
     return activation.prelu(x, alpha, x_quant, alpha_quant, y)
 
 
@@ -396,7 +403,7 @@ ISLANDS: dict[str, Kernel] = {
     "Max": _extreme(elementwise.maximum),
     "Mean": _mean,
     "Min": _extreme(elementwise.minimum),
-    "Mul": _binary(elementwise.mul),
+    "Mul": _mul,
     "PRelu": _prelu,
     "Pad": _pad,
     "RMSNormalization": onnx_norms.trailing_norm,

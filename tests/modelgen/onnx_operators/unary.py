@@ -37,9 +37,13 @@ def qlinear_leaky_relu(graph: Graph, x: Value) -> list[Value]:
 
 @rule("PRelu", (4,))
 def prelu(graph: Graph, x: Value) -> list[Value]:
-    slope = graph.dequantized_constant(
-        "slope", graph.draw.integers((x.shape[1], 1, 1), -127, 127, "int8"), np.float32(0.003)
-    )
+    """With quantized slopes or real ones, of each channel or one for all."""
+    shape = (graph.draw.choice((1, x.shape[1])), 1, 1)
+    codes = graph.draw.integers(shape, -127, 127, "int8")
+    if graph.draw.chance(0.5):
+        slope = graph.dequantized_constant("slope", codes, np.float32(0.003))
+    else:
+        slope = graph.constant("slope", (codes / 256).astype(np.float32))
     return simple(graph, "PRelu", x, graph.quant_near(x.quant.scale), extra=[slope])
 
 

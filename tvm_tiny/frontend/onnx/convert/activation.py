@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from ..graph import Node, QParams
+from ..graph import Node
 from .context import Context, dims
 from .tail import convert_by_tvm
 
@@ -126,27 +126,21 @@ def leaky_relu(do: Do, x: Any, alpha: float) -> Any:
 
 
 def prelu(context: Context, node: Node) -> list[Any]:
-    """PRelu with one slope, or one for each channel (axis 1)."""
-    data = context.value(node.inputs[0])
-    channels = dims(data)[1] if len(dims(data)) > 1 else 0
-    known = context.dequantized_constant(node.inputs[1])
-    raw = context.graph.constants.get(node.inputs[1]) if known is None else known[0]
-    if raw is None or raw.size not in (1, channels):
+    """PRelu with one slope, or with one for each element of an axis."""
+    data, slopes = context.value(node.inputs[0]), context.graph.real(node.inputs[1])
+    if slopes is not None and slopes.size == 1:
+        return [leaky_relu(steps(context), data, float(slopes.reshape(-1)[0]))]
+    axis = None if slopes is None else _axis_of(slopes, dims(data))
+    if slopes is None or axis is None:
         return convert_by_tvm(context, node)
-    per_channel = raw.size == 1 or raw.reshape(-1, *raw.shape[1 - raw.ndim :]).ndim > 0
-    padded = (1,) * (len(dims(data)) - raw.ndim) + raw.shape
-    if not per_channel or (raw.size > 1 and padded[1] != channels):
-        return convert_by_tvm(context, node)
-    if known is None and raw.size == 1:
-        return [leaky_relu(steps(context), data, float(raw.reshape(-1)[0]))]
-    slopes = np.ascontiguousarray(np.broadcast_to(raw.reshape(-1), (channels,)))
-    if known is None:
-        alpha = relax.const(slopes)
-    else:
-        scale, zero_point = known[1].scale, known[1].zero_point
-        axis = -1 if known[1].per_tensor else 0
-        alpha = context.dequantize(relax.const(slopes), QParams(scale, zero_point, axis))
-    return [context.emit(op.nn.prelu(data, alpha, axis=1))]
+    return [context.emit(op.nn.prelu(data, relax.const(slopes.reshape(-1)), axis=axis))]
+
+
+def _axis_of(values: Any, shape: tuple[int, ...]) -> int | None:
+    """The axis of a tensor of `shape` along which `values` broadcast; None if there are several."""
+    extents = (1,) * (len(shape) - values.ndim) + values.shape
+    axes = (k for k, extent in enumerate(extents) if extent == shape[k] == values.size)
+    return next(axes, None)
 
 
 _SOFTMAX = {"LogSoftmax": op.nn.log_softmax, "Softmax": op.nn.softmax}
