@@ -31,7 +31,7 @@ def saturating_double(x: Expr) -> Expr:
 
 
 def newton_step(x: Expr, half_divisor: Expr) -> Expr:
-    """A Newton step for a reciprocal in Q2.29: x + x * (1 - half_divisor * x).
+    """A Newton step x + x * (1 - half_divisor * x) for a Q2.29 reciprocal.
 
     The last product saturates.
     """
