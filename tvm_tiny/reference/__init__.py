@@ -1,4 +1,4 @@
-"""Integer reference in NumPy: what every compiled model must reproduce byte for byte.
+"""Integer reference in NumPy, which every compiled model must reproduce byte for byte.
 
 It shares no code with the compiler and does not import TVM. The kernels are pure functions
 (`arithmetic`, `fixed_point`, `quantization`, `convolution`, `dense`, `pooling`, `elementwise`,
@@ -26,10 +26,8 @@ def load_reference(
 ) -> TFLiteReference | ONNXReference:
     """Open a model file by its content: TFLite's identifier, or the suffix .onnx.
 
-    `rounding` applies to ONNX models; TFLite models define their own.
-
-    Raises ModelError for another format or a damaged file, UnsupportedError for operators
-    without a reference.
+    `rounding` applies to ONNX models; TFLite models define their own. Raises ModelError for another
+    format or a damaged file, UnsupportedError for operators without a reference.
     """
     path = Path(path)
     data = read_model_file(path)

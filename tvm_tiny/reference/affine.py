@@ -1,7 +1,7 @@
 """A gain and an offset for each channel, as a depthwise 1x1 convolution.
 
-Batch normalization on its own, and products and sums with constant vectors, are this: one int8
-weight a channel, whose scale takes in the gain, and an int32 bias.
+Batch normalization on its own, and products and sums with constant vectors, have this form: one
+int8 weight a channel, whose scale contains the gain, and an int32 bias.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from .quantization import Quant, Rounding
 
 Array = npt.NDArray[Any]
 
-# Weights that are tried, so that the offset is nearest to a multiple of x_scale * weight scale.
+# Weights to choose from: the best brings the offset nearest to a multiple of x_scale * its scale.
 _WEIGHTS = np.arange(64, 128)
 # Largest bias: its sum with 255 * 127 is still exact in float32.
 _LARGEST_BIAS = 1 << 23
-# Weight, bias and factors are 13 bytes of flash a channel.
+# Weight, bias and factors take 13 bytes of flash a channel; more channels would take too much.
 MOST_CHANNELS = 4096
 
 
 class Channels(NamedTuple):
-    """How a tensor is seen: its axes in an order that ends with the channels; their constants."""
+    """A view of a tensor whose last axes are channels, and their constants.
+
+    order: the tensor's axes, permuted. gains, offsets: one for each channel.
+    """
 
     order: list[int]
     gains: Array
@@ -45,10 +48,10 @@ class ChannelAffine(NamedTuple):
 
 
 def quantize_affine(gains: Array, offsets: Array, x_scale: float) -> ChannelAffine:
-    """Weights and biases of y = gain * x + offset, gains and offsets [C] real.
+    """Integer weights and biases for real gains and offsets [C].
 
-    Where an offset is so large that its bias would not be exact in float32, the weight gets fewer
-    bits; what is lost is below 2^-16 of the offset.
+    An offset may be so large that its bias would not be exact in float32. Its weight then gets
+    fewer bits; the loss is below 2^-16 of the offset.
     """
     gains, offsets = np.asarray(gains, "float64"), np.asarray(offsets, "float64")
     coarsest = np.abs(offsets) / (float(x_scale) * _LARGEST_BIAS)
@@ -74,7 +77,10 @@ def channel_affine(
     y_quant: Quant,
     rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
-    """gain * x + offset along the last axis of int8 x."""
+    """gain * x + offset for int8 x, along the last axis.
+
+    gains, offsets: one for each index of that axis.
+    """
     made = quantize_affine(gains, offsets, x_quant.scale)
     channels = x.shape[-1]
     result = depthwise_conv2d(
@@ -85,7 +91,10 @@ def channel_affine(
 
 
 def split_constant(values: Array) -> list[tuple[Array, Quant]]:
-    """A float constant as two int8 terms, the second what the first leaves: 15 bits together."""
+    """A float constant as the sum of two int8 terms.
+
+    The second term holds the first one's rounding error; both together have 15 bits.
+    """
     terms = []
     for _ in range(2):
         largest = float(np.abs(values).max(initial=0.0))
@@ -97,10 +106,10 @@ def split_constant(values: Array) -> list[tuple[Array, Quant]]:
 
 
 def as_channels(gain: Array, offset: Array, shape: Sequence[int]) -> Channels | None:
-    """Constants that broadcast to `shape` as vectors; None for single numbers or too many.
+    """Constants that broadcast to `shape`, as vectors over channels.
 
-    Constants along one axis make it the last; along several, all axes from the first of them on
-    are the channels.
+    Constants along one axis make that axis the last. For constants along several, all axes from the
+    first of them on are the channels. None for single numbers and for more than MOST_CHANNELS.
     """
     rank = len(shape)
     gain, offset = (part.reshape((1,) * (rank - part.ndim) + part.shape) for part in (gain, offset))
@@ -128,9 +137,10 @@ def affine(
     y_quant: Quant,
     rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array | None:
-    """gain * x + offset with constants that broadcast to x; None where no kernel computes it.
+    """gain * x + offset, with constants that broadcast to x.
 
-    Without a gain, and an offset of several axes, it is the sum of three tensors.
+    Without a gain, and with an offset along several axes, it is computed as the sum of three
+    tensors. None where no kernel computes it.
     """
     if is_sum(gain, offset):
         terms = [(x, x_quant), *split_constant(offset)]
@@ -147,6 +157,6 @@ def affine(
 
 
 def is_sum(gain: Array, offset: Array) -> bool:
-    """Whether there is no gain, and the offset changes along several axes."""
+    """Whether there is no gain, and the offset varies along several axes."""
     wide = [extent for extent in offset.shape if extent > 1]
     return gain.size == 1 and bool((gain == 1).all()) and len(wide) > 1

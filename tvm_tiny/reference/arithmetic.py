@@ -1,14 +1,13 @@
-"""Scalar integer arithmetic shared by every int8 operator: scaling by multiplier and shift.
+"""Integer arithmetic shared by all int8 operators: scaling by multiplier and shift.
 
 A real factor m > 0 is stored as a 31-bit fraction and a power of two, m = M * 2**(e - 31) with
 2**30 <= M < 2**31. Applying it to an int32 takes two roundings: a doubling high multiply (to
-nearest, ties away from zero for positive and towards zero for negative products), then a
-rounding right shift (ties away from zero). This is the arithmetic of gemmlowp's fixedpoint
-library (VQRDMULH and rounding shift) and of the TFLite reference kernels without the
-single-rounding option.
+nearest, ties away from zero for positive and towards zero for negative products), then a rounding
+right shift (ties away from zero). This is the arithmetic of gemmlowp's fixedpoint library (VQRDMULH
+and rounding shift) and of the TFLite reference kernels without the single-rounding option.
 
-All functions take integer arrays or ints and compute in int64; results fit int32. Values that
-leave the int32 range wrap around, as they do on the device.
+All functions take integer arrays or ints and compute in int64; results fit int32. Values that leave
+the int32 range wrap around, as they do on the device.
 """
 
 from __future__ import annotations
@@ -75,7 +74,10 @@ def quantize_multipliers(scales: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
 
 
 def saturating_rounding_doubling_high_mul(a: IntLike, b: IntLike, bits: int = 32) -> IntArray:
-    """(2 * a * b) / 2**bits to nearest, for `bits` = 16 or 32; -1 * -1 saturates."""
+    """2 * a * b / 2**bits to nearest, for `bits` = 16 or 32.
+
+    The product of -1 and -1 saturates.
+    """
     product = np.asarray(a, dtype=np.int64) * np.asarray(b, dtype=np.int64)
     half = 1 << (bits - 2)
     nudged = product + np.where(product >= 0, half, 1 - half)
@@ -107,10 +109,10 @@ def rounding_divide_by_pot(values: IntLike, exponent: IntLike) -> IntArray:
 def multiply_by_quantized_multiplier(
     values: IntLike, multiplier: IntLike, shift: IntLike
 ) -> IntArray:
-    """values * multiplier * 2**(shift - 31) with the two roundings described above.
+    """values * multiplier * 2**(shift - 31), with two roundings.
 
-    `multiplier` and `shift` are ints or arrays that broadcast against `values` (one per
-    channel). A positive shift is applied before the multiply, a negative one after it.
+    `multiplier` and `shift` are ints or arrays that broadcast against `values` (one per channel). A
+    positive shift is applied before the multiply, a negative one after it.
     """
     exponent = np.asarray(shift, dtype=np.int64)
     left = np.maximum(exponent, 0)

@@ -13,7 +13,7 @@ from .quantization import Quant, Rounding, dequantize
 
 Relation = Callable[[Any, Any], npt.NDArray[np.bool_]]
 
-# By Relax's names.
+# Relation by Relax's name of the operator.
 RELATIONS: dict[str, Relation] = {
     "equal": np.equal,
     "greater": np.greater,
@@ -26,7 +26,10 @@ SHIFT = 8  # fraction bits of the values that TFLite compares
 
 
 def comparable(x: Int8Array, quant: Quant, rounding: Rounding) -> npt.NDArray[Any]:
-    """The value of `x` in a comparison: TFLite rounds to 1/256, onnxruntime uses float32."""
+    """The values that a comparison compares.
+
+    TFLite rounds them to multiples of 1/256; onnxruntime compares float32 values.
+    """
     if rounding is Rounding.FLOAT32:
         return dequantize(x, quant)
     centred = (x.astype(np.int64) - quant.zero_point) << SHIFT
@@ -41,6 +44,6 @@ def compare(
     b_quant: Quant,
     rounding: Rounding = Rounding.TFLITE,
 ) -> npt.NDArray[np.bool_]:
-    """`relation`, a key of RELATIONS, of two tensors that broadcast."""
+    """Compare two tensors that broadcast; `relation` is a key of RELATIONS."""
     left, right = comparable(a, a_quant, rounding), comparable(b, b_quant, rounding)
     return RELATIONS[relation](left, right)

@@ -1,8 +1,8 @@
 """Convolution, depthwise and transposed convolution on NHWC int8 tensors.
 
-acc = bias + sum (x - x_zero) * w over the window (positions outside the image count as the
-zero point), then y = clip(acc * m[o] + y_zero) with m[o] = x_scale * w_scale[o] / y_scale
-computed in double.
+acc = bias + sum (x - x_zero) * w over the window, where positions outside the image count as the
+zero point. Then y = clip(acc * m[o] + y_zero) with m[o] = x_scale * w_scale[o] / y_scale computed
+in double.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from .quantization import Quant, Rounding, rescale_float32, to_output
 
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
-# Two float32 products of the same scales differ by their rounding only.
+# Relative difference of two float32 products of the same scales, from rounding alone.
 SAME_SCALE = 1e-6
 
 
 def exact_matmul(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> IntArray:
     """Integer matrix product [.., M, K] x [.., K, N], exact for |sums| below 2**53.
 
-    Runs in floating point, which is exact while every partial sum fits the significand: in
+    It runs in floating point, which is exact while every partial sum fits the significand: in
     float32 below 2**24, else in float64. Integer matmul in NumPy is far slower.
     """
     if a.size == 0 or b.size == 0:
@@ -46,7 +46,7 @@ def exact_matmul(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> IntArray:
 
 
 def same_pads(size: int, kernel: int, stride: int, dilation: int = 1) -> Pair:
-    """Padding (before, after) of TFLite's SAME along one axis; the odd one goes after."""
+    """Padding (before, after) of TFLite's SAME along one axis; an odd one is larger after."""
     output = -(-size // stride)
     span = (kernel - 1) * dilation + 1
     total = max((output - 1) * stride + span - size, 0)
@@ -81,11 +81,11 @@ def pad_image(x: npt.NDArray[Any], pads: Pads, value: int = 0) -> npt.NDArray[An
 
 
 def safe_bias(bias: npt.NDArray[Any], weights: npt.NDArray[Any], x_zero_point: int) -> IntArray:
-    """Bias moved just far enough from the int32 limits that no accumulator can overflow.
+    """The bias, moved away from the int32 limits so that no accumulator can overflow.
 
-    `weights` is [O, ...]. Only a channel whose weights are almost all zero has such a bias:
-    its weight scale is tiny, so exporters saturate the bias. For every other channel, and so
-    for every sound model, this changes nothing.
+    `weights` is [O, ...]. The bias changes only where it is that large: in channels whose weights
+    are almost all zero, so that the weight scale is tiny and exporters saturate the bias. In every
+    sound model it stays.
     """
     rows = weights.reshape(weights.shape[0], -1)
     return _within_reach(bias, np.abs(rows.astype(np.int64)).sum(axis=1) * _widest(x_zero_point))
@@ -94,7 +94,7 @@ def safe_bias(bias: npt.NDArray[Any], weights: npt.NDArray[Any], x_zero_point: i
 def safe_bias_of_product(
     bias: npt.NDArray[Any], depth: int, a_zero_point: int, b_zero_point: int
 ) -> IntArray:
-    """The bias that `safe_bias` gives, for two run-time operands and sums of `depth` products."""
+    """The counterpart of `safe_bias` for two run-time operands and sums of `depth` products."""
     reach = depth * _widest(a_zero_point) * _widest(b_zero_point)
     return _within_reach(bias, np.asarray(reach, dtype=np.int64))
 
@@ -112,7 +112,7 @@ def _within_reach(bias: npt.NDArray[Any], reach: IntArray) -> IntArray:
 def channel_multipliers(
     x_scale: float, w_scales: npt.ArrayLike, y_scale: float, channels: int
 ) -> tuple[IntArray, IntArray]:
-    """Multiplier and shift per output channel; one weight scale serves all channels."""
+    """Multiplier and shift for each output channel; one weight scale serves all channels."""
     scales = np.broadcast_to(np.asarray(w_scales, dtype=np.float64).reshape(-1), channels)
     return quantize_multipliers(float(x_scale) * scales / float(y_scale))
 
@@ -120,9 +120,9 @@ def channel_multipliers(
 def bias_steps(
     values: npt.NDArray[Any], own: npt.ArrayLike | None, x_scale: float, w_scales: npt.ArrayLike
 ) -> npt.NDArray[np.float64]:
-    """A bias as whole steps of the accumulator, float32(x_scale * w_scale); not yet limited.
+    """A bias in whole steps of the accumulator, float32(x_scale * w_scale), without int32 limits.
 
-    `values` are reals, or integers in steps of `own`; those stay where the steps are the same.
+    `values` are reals, or integers in steps of `own`. Integers are kept if both steps are equal.
     """
     steps = np.float32(x_scale) * np.asarray(w_scales, dtype=np.float32).reshape(-1)
     wide: npt.NDArray[np.float64] = values.reshape(-1).astype(np.float64)
@@ -177,11 +177,11 @@ def conv2d(
     limits: Pair | None = None,
     rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
-    """Convolution of x [N, H, W, I] with weights [O, KH, KW, I / groups]; bias int32 [O].
+    """Convolution of x [N, H, W, I] with weights [O, KH, KW, I / groups].
 
-    `pads` is (top, left, bottom, right); `w_scales` has one or O elements; `limits` is the
-    int8 range of a fused activation. Weights are symmetric (zero point 0); subtract another
-    zero point before the call.
+    bias: int32 [O], or None. pads: (top, left, bottom, right). w_scales: one element or O. limits:
+    int8 range of a fused activation. Weights are symmetric (zero point 0); subtract another zero
+    point before the call.
     """
     outputs, kh, kw, per_group = weights.shape
     centered = pad_image(x.astype(np.int32) - x_quant.zero_point, pads)
@@ -203,7 +203,10 @@ def conv2d(
 def _depthwise(
     x: npt.NDArray[Any], weights: npt.NDArray[Any], strides: Pair, dilations: Pair
 ) -> IntArray:
-    """Sums of a depthwise convolution; x int32 padded, weights [C * multiplier, KH, KW, 1]."""
+    """Sums of a depthwise convolution.
+
+    x: int32, padded. weights: [C * multiplier, KH, KW, 1].
+    """
     outputs, kh, kw, _ = weights.shape
     n, h, w, channels = x.shape
     rows = output_size(h, kh, strides[0], dilations[0], (0, 0))
@@ -268,10 +271,11 @@ def conv2d_transpose(
     limits: Pair | None = None,
     rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
-    """Transposed convolution of x [N, H, W, I] with weights [O, KH, KW, I / groups].
+    """Transposed convolution of NHWC data.
 
-    Input pixel (y, x) adds to output (y * stride + k * dilation - pad); what falls outside
-    `output_shape` (height, width) is dropped. `pads` is (top, left).
+    x is [N, H, W, I], weights are [O, KH, KW, I / groups]. Input pixel (y, x) adds to output (y *
+    stride + k * dilation - pad); sums outside of `output_shape` (height, width) are dropped. `pads`
+    is (top, left).
     """
     outputs, kh, kw, per_group = weights.shape
     n, h, w, _ = x.shape

@@ -1,8 +1,8 @@
-"""Fully connected and batch matrix product.
+"""Fully connected layer and batch matrix product.
 
-With one weight scale the factor is float32(x_scale * w_scale) / y_scale: the product of the
-two input scales is rounded to float32 before the division in double. With one weight scale
-per output channel everything is in double, as in convolution.
+With one weight scale the factor is float32(x_scale * w_scale) / y_scale: the product of the two
+input scales is rounded to float32 before the division in double. With one weight scale per output
+channel everything is in double, as in convolution.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def fully_connected(
     limits: tuple[int, int] | None = None,
     rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
-    """x [.., I] times weights [O, I] (symmetric) plus bias int32 [O] -> int8 [.., O]."""
+    """A fully connected layer of int8 tensors.
+
+    x [.., I] times symmetric weights [O, I] plus bias int32 [O] is int8 [.., O].
+    """
     accumulator = exact_matmul(x.astype(np.int32) - x_quant.zero_point, weights.T.astype(np.int32))
     if bias is not None:
         accumulator = accumulator + safe_bias(bias, weights, x_quant.zero_point)
@@ -77,9 +80,10 @@ def batch_matmul(
     limits: tuple[int, int] | None = None,
     rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
-    """a [.., M, K] times b [.., K, N] plus bias int32 [N]; batch axes are broadcast.
+    """A product of two int8 matrices, or of batches of matrices.
 
-    Both operands may have a zero point.
+    a [.., M, K] times b [.., K, N] plus bias int32 [N] is int8 [.., M, N]. Batch axes are
+    broadcast. Both operands may have a zero point.
     """
     accumulator = exact_matmul(
         a.astype(np.int32) - a_quant.zero_point, b.astype(np.int32) - b_quant.zero_point

@@ -121,10 +121,10 @@ def reciprocal(values: IntLike, integer_bits: int) -> tuple[IntArray, IntArray]:
 
 
 def inverse_sqrt(values: IntLike) -> tuple[IntArray, IntArray]:
-    """Multiplier M and exponent e with 1 / sqrt(n) ~= M * 2**(e - 31), for integers 1 <= n < 2**29.
+    """Multiplier M and exponent e with 1 / sqrt(n) ~= M * 2**(e - 31).
 
-    Five Newton-Raphson steps for 1 / sqrt(a) from 1, with a = n * 4**k in [1/2, 2) as Q3; the
-    factor sqrt(1/2) takes back that Q3 stands for eight halves.
+    n: integers, 1 <= n < 2**29. With a = n * 4**k * 2**-29 in [1/4, 1) as Q3, five Newton-Raphson
+    steps from 1 give 1 / sqrt(a); then 1 / sqrt(n) = 2**(k - 14) * sqrt(1/2) / sqrt(a).
     """
     n = np.asarray(values, dtype=np.int64)
     bits = np.frexp(n.astype(np.float64))[1]

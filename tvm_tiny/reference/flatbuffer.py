@@ -1,4 +1,4 @@
-"""TFLite flatbuffers as plain dataclasses."""
+"""Reads TFLite flatbuffers into plain dataclasses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _names(enum: type) -> dict[int, str]:
 _OPERATORS, _OPTIONS, _TYPES = map(
     _names, (tflite.BuiltinOperator, tflite.BuiltinOptions, tflite.TensorType)
 )
-# What damaged offsets, lengths and enums make the flatbuffer and NumPy readers raise.
+# Exceptions that flatbuffers and NumPy raise for damaged offsets, lengths and enums.
 DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, KeyError)
 
 
@@ -62,7 +62,7 @@ class Tensor:
 
     @property
     def quant(self) -> Quant:
-        """Quantization of a tensor with one scale; raises UnsupportedError for another number."""
+        """The quantization of a tensor with one scale; UnsupportedError for any other number."""
         if self.scales.size != 1:
             has = f"{self.scales.size} scales" if self.quantized else "no scale and zero point"
             raise UnsupportedError(f"tensor '{self.name}': {self.dtype} has {has}; expected one")
@@ -81,14 +81,14 @@ class Operator:
 
     @property
     def label(self) -> str:
-        """How messages name the operator."""
+        """The operator's name in messages."""
         return f"{self.name} (tensor '{self.outputs[0].name if self.outputs else '?'}')"
 
     @cached_property
     def options(self) -> Any:
-        """The options table, None where there is none; raises ModelError for a damaged one.
+        """The options table, or None where there is none; ModelError for a damaged one.
 
-        It is read on demand, since most operators have no options that matter.
+        It is read on demand, since the options of most operators have no influence.
         """
         try:
             kind = _OPTIONS.get(self.table.BuiltinOptionsType(), "NONE")
@@ -104,7 +104,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Graph:
-    """The model's only subgraph, operators in execution order."""
+    """The model's only subgraph, with operators in execution order."""
 
     operators: tuple[Operator, ...]
     inputs: tuple[Tensor, ...]
@@ -123,7 +123,7 @@ def needed(graph: Graph) -> Graph:
 
 
 def read_graph(data: bytes) -> Graph:
-    """Parse a TFLite model; raises ModelError for what is not one or is damaged."""
+    """Parse a TFLite model; ModelError where it is none or is damaged."""
     if len(data) < 8 or data[4:8] != MAGIC:
         raise ModelError("not a TFLite model: identifier 'TFL3' not found; pass a .tflite file")
     try:
@@ -168,7 +168,7 @@ def _operator(model: Any, op: Any, index: int, tensors: list[Tensor]) -> Operato
 
 
 def _unpacked(raw: npt.NDArray[Any], count: int) -> npt.NDArray[np.int8]:
-    """int4 values, the lower half of each byte first, as int8."""
+    """int4 values as int8, the low half of each byte first."""
     signed = raw.astype(np.int8)
     return np.stack([np.left_shift(signed, 4) >> 4, signed >> 4], axis=-1).reshape(-1)[:count]
 
@@ -176,14 +176,14 @@ def _unpacked(raw: npt.NDArray[Any], count: int) -> npt.NDArray[np.int8]:
 def _tensor(model: Any, tensor: Any, index: int) -> Tensor:
     name = (tensor.Name() or b"").decode("utf-8", "replace") or f"tensor_{index}"
     shape = tuple(tensor.Shape(i) for i in range(tensor.ShapeLength()))
-    # A type that no kernel takes keeps the schema's name: only operators that read it object.
+    # A type that no kernel takes keeps the schema's name, so that only its readers are refused.
     dtype = DTYPES.get(tensor.Type()) or _TYPES[tensor.Type()]
     scales, zero_points = _quantization(tensor.Quantization(), dtype)
     return Tensor(name, shape, dtype, scales, zero_points, _data(model, tensor, shape))
 
 
 def _data(model: Any, tensor: Any, shape: tuple[int, ...]) -> npt.NDArray[Any] | None:
-    # Buffer 0 stands for no data, whatever it holds (schema.fbs, `buffers`).
+    # Buffer 0 means no data, whatever it holds (schema.fbs, `buffers`).
     if not tensor.Buffer() or tensor.Type() not in DTYPES:
         return None
     buffer = model.Buffers(tensor.Buffer())
@@ -196,13 +196,13 @@ def _data(model: Any, tensor: Any, shape: tuple[int, ...]) -> npt.NDArray[Any] |
 
 
 def _quantization(record: Any, dtype: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Scales and zero points; none of types that kernels read as they are."""
+    """Scales and zero points; empty for types whose quantization kernels do not read."""
     if record is None or not record.ScaleLength() or dtype not in QUANTIZED:
         return np.zeros(0, np.float32), np.zeros(0, np.int64)
     scales = np.array(record.ScaleAsNumpy(), dtype=np.float32)
     zero_points = np.zeros(scales.size, dtype=np.int64)
     if record.ZeroPointLength():
         given = record.ZeroPointAsNumpy()
-        # Some converters write another number of them, all the same.
+        # Some converters write too many or too few zero points, all of one value.
         zero_points[:] = given if given.size == scales.size else given[0]
     return scales, zero_points

@@ -1,8 +1,8 @@
 """TFLite operators without an integer kernel, in float32 between dequantize and quantize.
 
-They also serve float tensors at a model's edges. A function of one int8 tensor is compiled to a
-table of the values here. The others depend on the platform's math library, so a compiled model
-may differ by one step where a value falls near a tie.
+They also serve float tensors at a model's inputs and outputs. A function of one int8 tensor is
+compiled to a table of the values computed here. The others depend on the platform's math library,
+so a compiled model may differ by one step where a value falls near a tie.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ def _reals(op: Operator, inputs: Inputs) -> Arrays:
 
 
 def _result(op: Operator, values: Array) -> Array:
-    """The result in its own type; quantized as tables are where one operand is no number."""
+    """The result in its own type.
+
+    A function of one tensor and single numbers is quantized like the tables of activations.
+    """
     target = op.outputs[0]
     if target.dtype != "int8":
         return values
@@ -35,7 +38,7 @@ def _result(op: Operator, values: Array) -> Array:
 
 
 def _elementwise(name: str) -> Handler:
-    """An operator that is one of `real.FUNCTIONS`."""
+    """A handler for an operator that is one of `real.FUNCTIONS`."""
     return lambda op, inputs: [_result(op, FUNCTIONS[name](*_reals(op, inputs)))]
 
 
@@ -50,7 +53,7 @@ def _elu(op: Operator, inputs: Inputs) -> Arrays:
 
 
 def _softmax(op: Operator, inputs: Inputs) -> Arrays:
-    """Only float32 tensors come here; int8 ones have a kernel."""
+    """Softmax of float32 tensors; int8 tensors have a kernel."""
     x = array(inputs, 0)
     powers = np.exp((x - x.max(axis=-1, keepdims=True)) * np.float32(op.options.Beta()))
     return [powers / powers.sum(axis=-1, keepdims=True)]

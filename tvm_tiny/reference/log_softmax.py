@@ -28,7 +28,7 @@ from .arithmetic import saturating_rounding_doubling_high_mul as fixed_mul
 from .fixed_point import saturating_shift_left
 from .quantization import Quant, requantize
 
-# The only output quantization of the kernel.
+# The only output quantization that the kernel computes; others are reached by a requantize.
 LOG_SOFTMAX_OUTPUT = Quant(16.0 / 256.0, 127)
 
 # In Q0: log 2, 2^(-1/4), 2^(-1/2), and the coefficients of a rational approximation of log around
@@ -45,7 +45,7 @@ def _leading_zeros(values: IntArray) -> IntArray:
 
 
 def logarithm(sums: IntArray) -> IntArray:
-    """log of Q12 numbers from 1 on, as Q5.
+    """log of Q12 numbers >= 1, as Q5.
 
     The number is 2^p * r with r near 2^(-1/4), the nearer of two choices half a power apart.
     """
@@ -71,7 +71,10 @@ def reverse_factor(x_scale: float) -> tuple[int, int]:
 
 
 def difference_table(x_scale: float) -> tuple[IntArray, int]:
-    """-d steps of the input as Q5 for d = 0 .. 255, 0 beyond the radius; the radius."""
+    """(table, radius): -d steps of the input as Q5, for d = 0 .. 255.
+
+    Entries beyond the radius are 0; their exponentials are left out of the sum.
+    """
     multiplier, shift = softmax_multiplier(x_scale, 1.0)
     radius = input_radius(SOFTMAX_INPUT_BITS, shift)
     steps = -np.arange(256)

@@ -1,9 +1,10 @@
-"""Log-softmax of int8 tensors whose output has any scale, in fixed point, for ONNX models.
+"""Log-softmax of ONNX models in fixed point, with an int8 output of any scale.
 
     y = z_y + round((x - largest) * s_x / s_y - log(sum of exponentials) / s_y)
 
-Tables hold all that depends on scales, so the device adds and looks up. The sum of exponentials
-is a power of two times a number from 1 to 2, whose logarithm is interpolated between 129 points.
+Everything that depends on scales is in tables, so the device only adds and looks up. The sum of
+exponentials is a power of two times a number from 1 to 2, whose logarithm is interpolated between
+129 points.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ from .quantization import Quant
 
 SUM_BITS = 19  # fraction bits of exponentials: 4095 of them fit in 31 bits
 STEP_BITS = 20  # fraction bits of output steps
-POINT_BITS = 7  # of a number from 1 to 2, those that choose the nearest point below
-BETWEEN_BITS = 15  # and those that say how far it is to the next
-# No sum of three entries leaves 32 bits; 512 steps below the largest output all is -128.
+POINT_BITS = 7  # bits of a number from 1 to 2 that choose the nearest point below
+BETWEEN_BITS = 15  # the bits after them: the distance from that point to the next
+# Keeps sums of three entries within 32 bits; 512 steps below the largest output, all is -128.
 LIMIT = 512 << STEP_BITS
 
 
 @dataclass(frozen=True)
 class LogTables:
-    """exponentials, differences: for largest - x = 0 .. 255; powers, points: of the logarithm."""
+    """The tables of a log-softmax.
+
+    exponentials, differences: by largest - x = 0 .. 255. powers, points: of the logarithm.
+    """
 
     exponentials: IntArray
     differences: IntArray
@@ -36,7 +40,11 @@ class LogTables:
 
 
 def log_tables(x_scale: float, y_scale: float) -> LogTables:
-    """exp as a fraction of SUM_BITS; the others in output steps with STEP_BITS fraction bits."""
+    """The tables for an input scale and an output scale.
+
+    `exponentials` have SUM_BITS fraction bits; the others are output steps with STEP_BITS fraction
+    bits.
+    """
     below = np.arange(256) * x_scale
     powers = np.arange(32 - SUM_BITS) * np.log(2.0)
     points = np.log1p(np.arange((1 << POINT_BITS) + 1) / (1 << POINT_BITS))
@@ -51,7 +59,10 @@ def _steps(values: npt.NDArray[Any], y_scale: float) -> IntArray:
 
 
 def logarithm(sums: IntArray, tables: LogTables) -> IntArray:
-    """log of sums, in output steps; sums have SUM_BITS fraction bits and are at least 1."""
+    """The logarithm of `sums` in output steps.
+
+    sums: SUM_BITS fraction bits, at least 1.
+    """
     power = np.frexp(sums.astype(np.float64))[1] - 1  # the position of the highest bit
     mantissa = sums << (31 - power)
     point = (mantissa >> (31 - POINT_BITS)) - (1 << POINT_BITS)

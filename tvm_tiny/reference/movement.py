@@ -24,14 +24,14 @@ RESIZE_BITS = 10  # fraction bits of a bilinear source position
 
 
 def pad(x: npt.NDArray[Any], pad_width: Sequence[Sequence[int]], value: int) -> npt.NDArray[Any]:
-    """Surround `x` with the quantized `value` (the zero point stands for real 0)."""
+    """Surround `x` with the quantized `value` (the zero point for a real 0)."""
     return np.pad(x, [tuple(pair) for pair in pad_width], constant_values=value)
 
 
 def space_to_batch(
     x: npt.NDArray[Any], blocks: Sequence[int], pad_width: Sequence[Sequence[int]]
 ) -> npt.NDArray[Any]:
-    """Every blocks[k]-th element of axis 1 + k, from each start on, as a batch of its own.
+    """Make a batch of every blocks[k]-th element of axis 1 + k, for each start.
 
     TFLM pads with the integer 0, whatever the zero point.
     """
@@ -43,7 +43,7 @@ def space_to_batch(
 def batch_to_space(
     x: npt.NDArray[Any], blocks: Sequence[int], crops: Sequence[Sequence[int]]
 ) -> npt.NDArray[Any]:
-    """The reverse of `space_to_batch`: batches between each other's rows, then cropped."""
+    """Interleave the rows of batches, then crop: the reverse of `space_to_batch`."""
     sizes = [n * b for n, b in zip(x.shape[1:], blocks, strict=False)]
     parts = np.split(x, math.prod(blocks))
     whole = np.empty((len(parts[0]), *sizes, *x.shape[1 + len(blocks) :]), x.dtype)
@@ -55,7 +55,7 @@ def batch_to_space(
 
 
 def _steps(blocks: Sequence[int]) -> Iterator[tuple[slice, ...]]:
-    """Every blocks[k]-th element of axis 1 + k, from each combination of starts on."""
+    """Index tuples with steps of blocks[k] along axis 1 + k, one for each start."""
     for starts in itertools.product(*map(range, blocks)):
         steps = [slice(start, None, block) for start, block in zip(starts, blocks, strict=True)]
         yield (slice(None), *steps)
@@ -88,9 +88,10 @@ def strided_slice(
     shrink_axis_mask: int = 0,
     end_is_offset: bool = False,
 ) -> npt.NDArray[Any]:
-    """TFLite's STRIDED_SLICE: bit i of a mask frees the bound of entry i, or drops its axis.
+    """TFLite's STRIDED_SLICE.
 
-    An entry may also stand for a new axis, or for all axes that no other entry names.
+    Bit i of `begin_mask` or `end_mask` lifts the bound of entry i; bit i of `shrink_axis_mask`
+    drops its axis. An entry may also mean a new axis, or all axes that no other entry names.
     """
     index: list[Any] = []
     axis = -1
@@ -116,13 +117,16 @@ def strided_slice(
         stop = min(max(last + size if last < 0 else last, low), high)
         if end_mask >> k & 1:
             stop = size if stride > 0 else -1
-        # -1 would mean the last element to Python: None runs past the first one.
+        # Python takes -1 for the last element; None is the bound before the first one.
         index.append(slice(start, None if stop < 0 else stop, stride))
     return np.asarray(x[tuple(index)])
 
 
 def depth_to_space(x: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
-    """[N, H, W, block * block * C] -> [N, H * block, W * block, C]."""
+    """Move channels into blocks of height and width.
+
+    [N, H, W, block * block * C] -> [N, H * block, W * block, C].
+    """
     n, height, width, channels = x.shape
     parts = x.reshape(n, height, width, block, block, -1).transpose(0, 1, 3, 2, 4, 5)
     return np.asarray(parts.reshape(n, height * block, width * block, channels // block**2))
@@ -155,7 +159,7 @@ def resize_nearest(
     align_corners: bool = False,
     half_pixel: bool = False,
 ) -> npt.NDArray[Any]:
-    """[N, H, W, C] -> [N, *output, C], each pixel a copy of its nearest source pixel."""
+    """Resize an image by nearest neighbour: [N, H, W, C] -> [N, *output, C]."""
     rows, columns = (
         nearest_positions(size, out, align_corners=align_corners, half_pixel=half_pixel)
         for size, out in zip(x.shape[1:3], output, strict=True)
@@ -163,7 +167,7 @@ def resize_nearest(
     return x[:, rows][:, :, columns]
 
 
-# Of each output position: lower index, upper index, weight of the upper in 1/1024.
+# For each output position: lower index, upper index, weight of the upper in 1/1024.
 LinearPositions = tuple[IntArray, IntArray, IntArray]
 
 
@@ -185,7 +189,10 @@ def bilinear_positions(
 
 
 def real_positions(mode: str, size: int, output: int) -> npt.NDArray[np.float64] | None:
-    """Position in the source of each output position, by ONNX's name of the way it is computed."""
+    """The position in the source of each output position; None for an unknown mode.
+
+    mode: ONNX's `coordinate_transformation_mode`.
+    """
     target, factor = np.arange(output, dtype=np.float64), output / size
     return {
         "asymmetric": target / factor,
@@ -196,7 +203,7 @@ def real_positions(mode: str, size: int, output: int) -> npt.NDArray[np.float64]
 
 
 def linear_positions(mode: str, size: int, output: int) -> LinearPositions:
-    """Bilinear positions from `real_positions`: only the weight is rounded, not the step."""
+    """Bilinear positions from `real_positions`, in which only the weight is rounded."""
     real = real_positions(mode, size, output)
     assert real is not None, mode
     inside = np.clip(real, 0, size - 1)
@@ -212,7 +219,10 @@ def resize_bilinear(
     align_corners: bool = False,
     half_pixel: bool = False,
 ) -> Int8Array:
-    """[N, H, W, C] -> [N, *output, C], as TFLite does it; positions have 10 fraction bits."""
+    """Resize an image as TFLite does: [N, H, W, C] -> [N, *output, C].
+
+    Positions have 10 fraction bits.
+    """
     rows, columns = (
         bilinear_positions(size, out, align_corners=align_corners, half_pixel=half_pixel)
         for size, out in zip(x.shape[1:3], output, strict=True)
@@ -221,7 +231,7 @@ def resize_bilinear(
 
 
 def interpolate(x: npt.NDArray[Any], rows: LinearPositions, columns: LinearPositions) -> Int8Array:
-    """Raw int8 values of [N, H, W, C] between rows and columns, in fixed point.
+    """Interpolate raw int8 values [N, H, W, C] between rows and columns, in fixed point.
 
     Products have 20 fraction bits; the result is rounded to nearest, ties away from zero.
     """

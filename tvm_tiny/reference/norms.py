@@ -1,8 +1,8 @@
 """Layer, RMS, group and instance normalization of int8 tensors, in integers.
 
 y = (x - mean) / sqrt(variance + epsilon) * gain + offset over rows of n elements. With the exact
-integer sums S1 of q and S2 of q^2 the mean is S1 / n, the variance (n * S2 - S1^2) / n^2, and one
-reciprocal square root a row is left. docs/numerics.md states the error.
+integer sums S1 of q and S2 of q^2 the mean is S1 / n and the variance (n * S2 - S1^2) / n^2; one
+reciprocal square root a row remains. docs/numerics.md states the error.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from .quantization import Quant, requantize
 # Longer rows would overflow the int32 sum of squares.
 LONGEST_ROW = 1 << 16
 LONGEST_ROW_OF_ROOT_MEAN_SQUARE = 1 << 14
-# The same of L2 normalization, whose root takes sums below 2^29.
+# Limit for L2 normalization, whose square root takes sums below 2^29.
 LONGEST_ROW_OF_L2 = 1 << 13
 # The only output quantization of TFLite's L2 normalization.
 L2_OUTPUT = Quant(1.0 / 128.0, 0)
-# Fewer fraction bits of the output than this would show; no network comes near.
+# Fraction bits of the output: fewer would be visible in results; no network needs so few.
 _FEWEST_BITS, _MOST_BITS = 8, 16
 _LARGEST = 1 << 30
 
-# First guess of 1 / sqrt(u) on [1/4, 1]: 1.75 b - b u has the least relative error, 8.6 %.
+# First guess of 1 / sqrt(u) on [1/4, 1]: 1.75 b - b u, with the b of least relative error, 8.6 %.
 GUESS, SLOPE = round(1.75 * 1.21869 * 2**30), round(1.21869 * 2**30)
 NEWTON_STEPS = 3
 
@@ -45,10 +45,8 @@ NEWTON_STEPS = 3
 class Norm:
     """A normalization's constants as integers.
 
-    gains, offsets: int32, times 2^-gain_bits and 2^-bits; offsets hold the output's zero point and
-    1/2. epsilon: n^2 * epsilon / s_x^2 times 2^fraction. least: bits behind the point of
-    normalized values in rows of the least variance; most: the same for others, less the
-    logarithm of their deviation.
+    gains, offsets: int32 with `gain_bits` and `bits` fraction bits; offsets include the output's
+    zero point and 1/2. epsilon: n^2 * epsilon / s_x^2 with `fraction` fraction bits.
     """
 
     n: int
@@ -62,12 +60,18 @@ class Norm:
 
     @property
     def least(self) -> int:
-        """Normalized values are below 3/2 * sqrt(n): so many bits behind the point fit."""
+        """Fraction bits of normalized values in rows of the least variance.
+
+        Normalized values are below 3/2 * sqrt(n), which leaves room for this many bits.
+        """
         return 29 - ((self.n - 1).bit_length() + 1) // 2
 
     @property
     def most(self) -> int:
-        """Bits behind the point are this less the row's exponent: the slope has 23 bits."""
+        """Fraction bits of normalized values in other rows, before their exponent is subtracted.
+
+        The slope has 23 bits.
+        """
         return 53 - (self.n - 1).bit_length() - self.fraction // 2
 
     @property
@@ -86,9 +90,9 @@ def norm_of(
     *,
     centred: bool,
 ) -> Norm | None:
-    """Integer constants of a normalization over n elements; None where they have no room.
+    """Integer constants of a normalization over n elements; None where they do not fit.
 
-    gains, offsets: real, of the same shape.
+    gains, offsets: real, of one shape.
     """
     if n > (LONGEST_ROW if centred else LONGEST_ROW_OF_ROOT_MEAN_SQUARE):
         return None
@@ -119,7 +123,10 @@ def norm_of(
 
 
 def inverse_root(u: IntArray) -> IntArray:
-    """2^46 / sqrt(u) for 2^30 <= u < 2^32: 1 / sqrt of the Q32 number u, as Q30."""
+    """1 / sqrt(u) of Q32 numbers u, as Q30.
+
+    As integers: 2^46 / sqrt(u) for 2^30 <= u < 2^32.
+    """
     x = GUESS - ((SLOPE * u) >> 32)
     for _ in range(NEWTON_STEPS):
         square = (u * ((x * x) >> 32)) >> 32
@@ -133,7 +140,10 @@ def normalize(
     x_zero_point: int,
     limits: tuple[int, int] = (INT8_MIN, INT8_MAX),
 ) -> Int8Array:
-    """Rows [R, n] of int8; `norm.gains` and offsets broadcast to them from [n] or [R, n]."""
+    """Normalize rows [R, n] of int8.
+
+    `norm.gains` and `norm.offsets` are [n] or [R, n].
+    """
     q = rows.astype(np.int64)
     if norm.centred:
         total = q.sum(axis=-1, keepdims=True)
@@ -145,7 +155,7 @@ def normalize(
         spread = norm.n * ((q - centre) ** 2).sum(axis=-1, keepdims=True)
     wide = (np.maximum(spread, norm.floor) << norm.fraction) + norm.epsilon
     _, length = np.frexp(wide.astype(np.float64))
-    # An even shift to [2^60, 2^62).
+    # An even shift brings `wide` to [2^60, 2^62).
     exponent = (62 - _bit_length(wide, length)) // 2
     root = inverse_root((wide << (2 * exponent)) >> 30)
     bits = np.maximum(norm.least, norm.most - exponent)
@@ -164,7 +174,10 @@ def l2_normalize(
     *,
     limits: tuple[int, int] = (INT8_MIN, INT8_MAX),
 ) -> Int8Array:
-    """TFLite's x / sqrt(sum x^2) over the last axis; rows of zeros stay zeros."""
+    """TFLite's L2 normalization over the last axis: x / sqrt(sum x^2).
+
+    Rows of zeros stay zero.
+    """
     centred = x.astype(np.int64) - x_quant.zero_point
     squares = (centred * centred).sum(axis=-1, keepdims=True)
     root, exponent = inverse_sqrt(np.maximum(squares, 1))
@@ -174,6 +187,9 @@ def l2_normalize(
 
 
 def _bit_length(values: IntArray, guess: npt.NDArray[Any]) -> IntArray:
-    """Bits of positive integers; `guess` may be one too many, where float64 rounded up."""
+    """The bit lengths of positive integers.
+
+    `guess` may be one too large, where float64 rounded up.
+    """
     bits = guess.astype(np.int64)
     return np.where(values < (np.int64(1) << (bits - 1)), bits - 1, bits)

@@ -1,8 +1,8 @@
-"""Runs an int8 ONNX graph (QDQ or QLinear operators) on the TFLite integer arithmetic.
+"""Runs an int8 ONNX graph (QDQ or QLinear operators) on the integer kernels.
 
 An island DequantizeLinear -> one float operator [-> Relu / Clip] -> QuantizeLinear becomes one
-integer kernel. Operators that only move values run on the integers. Whatever has no integer
-form runs in float32 through onnx's own reference evaluator.
+integer kernel. Operators that only move values run on the integers. Operators without an integer
+form run in float32 through onnx's own reference evaluator.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ Array = npt.NDArray[Any]
 
 
 class ONNXReference:
-    """An ONNX model as the reference kernels compute it.
+    """An ONNX model, computed with the reference kernels.
 
-    Raises ModelError for a file that is not a readable model and UnsupportedError, listing
-    every reason, for what the reference cannot run. `rounding` selects the arithmetic of
+    Raises ModelError for a file that is not a readable model and UnsupportedError, listing every
+    reason, for content that the reference cannot run. `rounding` selects the arithmetic of
     convolutions, products, means and of the input's quantization.
     """
 
@@ -63,10 +63,11 @@ class ONNXReference:
         return self._graph.outputs
 
     def run(self, inputs: Inputs) -> dict[str, Array]:
-        """Inputs, every quantized tensor (int8, the model's layout) and outputs, by name.
+        """One inference: inputs, every quantized tensor and outputs, by name.
 
-        Quantized tensors are named as the output of their QuantizeLinear or QLinear operator;
-        uint8 ones are moved down by 128. Graph inputs and outputs keep the model's dtype.
+        Quantized tensors are int8 in the model's layout, named as the output of their
+        QuantizeLinear or QLinear operator; uint8 ones are moved down by 128. Graph inputs and
+        outputs keep the model's dtype.
         """
         given = bind_inputs(self.inputs, inputs)
         evaluation = _Evaluation(self._graph, given, self._rounding)
@@ -81,7 +82,7 @@ class ONNXReference:
 
 
 class _Evaluation:
-    """One inference: the value behind each name, and the quantized tensors seen so far."""
+    """One inference: the value of each tensor name, and the quantized tensors so far."""
 
     def __init__(self, graph: Graph, inputs: dict[str, Array], rounding: Rounding) -> None:
         self._graph = graph
@@ -178,7 +179,11 @@ class _Evaluation:
         self._set_raw(node.outputs[0], data, call.unsigned)
 
     def _bounds(self, node: Node) -> bool:
-        """Relu or Clip: bounds of the island before it, or an island of its own."""
+        """Record a Relu or Clip as bounds of an island.
+
+        That is the island before it, or a new one where a dequantized tensor is clipped. Returns
+        False for any other operator or operand.
+        """
         if node.op not in ("Relu", "Clip"):
             return False
         value = self._value(node.inputs[0])
@@ -198,7 +203,7 @@ class _Evaluation:
         return bounds[0], bounds[1]
 
     def _moves(self, node: Node) -> bool:
-        """Movement on integers; false if the operator or its operand is something else."""
+        """Evaluate movement on integers; returns False for any other operator or operand."""
         value = self._value(node.inputs[0]) if node.inputs else None
         if not isinstance(value, (Raw, Dequantized)):
             return False
@@ -234,7 +239,10 @@ class _Evaluation:
         return np.asarray(np.argmax(data, axis=axis, keepdims=keepdims), dtype=np.int64)
 
     def _waits(self, node: Node) -> bool:
-        """Whether the operator became an island that waits for its QuantizeLinear."""
+        """Turn the operator into an island that waits for its QuantizeLinear.
+
+        Returns whether it has an integer form as an island.
+        """
         if node.op not in ISLANDS or len(node.outputs) != 1:
             return False
         operands = self._operands(node)
@@ -252,7 +260,7 @@ class _Evaluation:
         return True
 
     def _adds_bias(self, node: Node, operands: list[Value | None]) -> bool:
-        """A constant vector added to a matrix product: the product's bias."""
+        """Take a constant vector that is added to a matrix product as the product's bias."""
         for product, bias in (operands, operands[::-1]):
             if (
                 isinstance(product, Island)
@@ -268,7 +276,7 @@ class _Evaluation:
         return False
 
     def _floats(self, node: Node) -> None:
-        """Any other operator, in float32."""
+        """Evaluate any other operator, in float32."""
         own = evaluate(node, [self._plain(self._value(n)) if n else None for n in node.inputs])
         result = self._reference(node, {}) if own is None else own
         many = len(node.outputs) > 1
@@ -279,7 +287,7 @@ class _Evaluation:
                     self._constants.add(name)
 
     def _operator_in_float(self, node: Node, given: list[Array | None]) -> Array:
-        """The operator of an island on float32 operands."""
+        """Evaluate the operator of an island on float32 operands."""
         own = evaluate(node, given)
         if own is not None:
             return own
@@ -290,20 +298,20 @@ class _Evaluation:
         return np.asarray(self._reference(node, dict(zip(names, known, strict=False))))
 
     def _reference(self, node: Node, replaced: dict[str, Array]) -> Any:
-        """Result of one ONNX operator by onnx's evaluator, operands in plain form."""
+        """Evaluate one ONNX operator with onnx's evaluator, operands in the model's types."""
         feeds = {
             name: replaced[name] if name in replaced else self._plain(self._value(name))
             for name in node.inputs
             if name
         }
-        if node.op == "Mean":  # onnx adds in place, to the first operand's shape
+        if node.op == "Mean":  # onnx adds in place, into the first operand's shape
             feeds = dict(zip(feeds, np.broadcast_arrays(*feeds.values()), strict=True))
         evaluator = ReferenceEvaluator(node.proto, opsets={"": self._graph.opset})
         results = evaluator.run(None, feeds)
         return results if len(node.outputs) > 1 else results[0]
 
     def _plain(self, value: Value) -> Array:
-        """A value as the ONNX operator would see it."""
+        """A value as the ONNX operator sees it."""
         return value.in_model_dtype() if isinstance(value, Raw) else self._real(value)
 
     def _real(self, value: Value) -> Array:

@@ -1,4 +1,7 @@
-"""Reading an ONNX file: weights in files beside it, and a batch whose size is open."""
+"""Reads an ONNX file.
+
+Weights may be in files beside it, and the batch size may be dynamic.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from tvm_tiny.model_file import LFS_POINTER, MAX_BYTES, read_model_file, suspici
 
 
 def parse_model(source: bytes | Path) -> Any:
-    """The `onnx.ModelProto` of a file or of its content, weights from files beside it included.
+    """The `onnx.ModelProto` in a file or its content, with weights from files beside it.
 
-    Raises ModelError where that is not what the file holds, or a file of weights does not fit.
+    Raises ModelError where the content is no ONNX model, or a file of weights does not fit.
     """
     path = None if isinstance(source, bytes) else Path(source)
     label = "the ONNX model" if path is None else f"'{path}'"
@@ -41,7 +44,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def embed_external_data(model: Any, path: Path | None) -> None:
-    """Put weights that lie in files beside the model at `path` into `model`.
+    """Move weights in files beside the model at `path` into `model`.
 
     Raises ModelError for files that are missing, elsewhere, or of another size than the tensors.
     """
@@ -64,7 +67,7 @@ def _tensors(graph: Any) -> Iterator[Any]:
 
 
 def _read(tensor: Any, path: Path | None, budget: int) -> bytes:
-    """The bytes of one tensor; the file's entries are trusted in nothing."""
+    """The bytes of one tensor, from its file; none of the file's entries is trusted."""
     fields = {entry.key: entry.value for entry in tensor.external_data}
     where, size = f"tensor '{tensor.name}'", _size(tensor)
     if path is None:
@@ -99,7 +102,7 @@ def _is_pointer(file: Path) -> bool:
 
 
 def _beside(path: Path, location: str, where: str) -> Path:
-    """The file `location` in the folder of the model, nowhere else."""
+    """The file `location` in the model's folder; ModelError for a path that leads elsewhere."""
     parts = {*PurePosixPath(location).parts, *PureWindowsPath(location).parts}
     absolute = PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor
     file = path.parent / location
@@ -121,7 +124,10 @@ def _number(text: str, where: str) -> int:
 
 
 def _size(tensor: Any) -> int:
-    """Bytes of a tensor's data as ONNX stores it; two elements of four bits share one."""
+    """Bytes of a tensor's data as ONNX stores it.
+
+    Two elements of four bits share a byte.
+    """
     try:
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     except (KeyError, ValueError, TypeError):
@@ -134,7 +140,10 @@ def _size(tensor: Any) -> int:
 
 
 def pin_batch(model: Any) -> list[str]:
-    """Make 1 of an open first dimension of inputs, wherever its name stands; the inputs' names."""
+    """Set the dynamic first dimension of inputs to 1; returns the names of these inputs.
+
+    Where the dimension has a name, every dimension of that name becomes 1.
+    """
     known = {tensor.name for tensor in model.graph.initializer}
     pinned, symbols = [], set()
     for value in model.graph.input:
@@ -152,5 +161,5 @@ def pin_batch(model: Any) -> list[str]:
 
 
 def is_open(dim: Any) -> bool:
-    """Whether a dimension is no positive number."""
+    """Whether a dimension is dynamic: anything but a positive number."""
     return bool(dim.WhichOneof("value") != "dim_value" or dim.dim_value <= 0)

@@ -1,7 +1,7 @@
-"""Operators that ONNX models spell out in floats, as the one operator that they are.
+"""Recognizes operators that ONNX models spell out in several float operators.
 
-`find` looks at a chain's last operator. It serves the frontend's graphs and the reference's alike,
-whose nodes have the same names.
+`find` looks at a chain's last operator. It serves the frontend's graphs and the reference's, whose
+nodes have the same attributes.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-# A node with `op`, `domain`, `inputs`, `outputs`, and `attributes` or `attrs`.
+# A node of the frontend or of the reference: it has `op`, `domain`, `inputs`, `outputs`, and
+# `attributes` or `attrs`.
 AnyNode = Any
 
 
 @dataclass(frozen=True)
 class Fused:
-    """The one operator: its name, its inputs and its attributes."""
+    """The operator that a chain is equal to: its name, its inputs and its attributes."""
 
     op: str
     inputs: tuple[str, ...]
@@ -30,13 +31,13 @@ class Fused:
 
 
 def attributes_of(node: AnyNode) -> dict[str, Any]:
-    """The attributes of a node of either kind."""
+    """The attributes of a node of the frontend or of the reference."""
     found: dict[str, Any] = node.attributes if hasattr(node, "attributes") else node.attrs
     return found
 
 
 class Chain:
-    """A graph's nodes by the tensors that they make, and how often each tensor is read."""
+    """A graph's nodes by the tensors that they make, with the number of readers."""
 
     def __init__(self, nodes: Sequence[AnyNode], constants: Mapping[str, Array]) -> None:
         self.constants = constants
@@ -45,7 +46,7 @@ class Chain:
         self._users = {name: node for node in nodes for name in node.inputs}
 
     def made_by(self, name: str, *ops: str) -> AnyNode | None:
-        """The operator that makes the tensor, if it is one of `ops`."""
+        """The operator that makes the tensor; None if it is not one of `ops`."""
         node = self._makers.get(name)
         return node if node is not None and not node.domain and node.op in ops else None
 
@@ -56,24 +57,24 @@ class Chain:
         return user if self._reads[name] == 1 and user is not None and user.op in ops else None
 
     def is_quantized(self, node: AnyNode) -> bool:
-        """Whether only a QuantizeLinear reads the result, bounded or not."""
+        """Whether only a QuantizeLinear reads the result, possibly after Relu or Clip."""
         user = self.reader(node, "QuantizeLinear", "Relu", "Clip")
         return user is not None and (user.op == "QuantizeLinear" or self.is_quantized(user))
 
     def same(self, left: str, right: str) -> bool:
-        """Whether two tensors are one, or dequantize one."""
+        """Whether two names are one tensor, or dequantize one tensor in the same way."""
         first, second = (self.made_by(name, "DequantizeLinear") for name in (left, right))
         return left == right or (
             first is not None and second is not None and first.inputs == second.inputs
         )
 
     def is_constant(self, name: str) -> bool:
-        """Whether the tensor is a constant or a dequantized one."""
+        """Whether the tensor is a constant, dequantized or not."""
         source = self.made_by(name, "DequantizeLinear")
         return name in self.constants or (source is not None and source.inputs[0] in self.constants)
 
     def real(self, name: str) -> Array | None:
-        """Values of a float constant, or of a dequantized one."""
+        """The values of a constant, dequantized if need be; None for any other tensor."""
         source = self.made_by(name, "DequantizeLinear")
         if source is None:
             return self.constants.get(name)
@@ -88,17 +89,20 @@ class Chain:
         return np.asarray((raw.astype("int64") - level) * scale.astype("float64").reshape(shape))
 
     def is_table(self, name: str) -> bool:
-        """Whether an operand leaves a function of one tensor: a number or a float constant."""
+        """Whether the operand is a number or a float constant.
+
+        An operator on another tensor and such an operand is a function of one tensor, a table.
+        """
         value = self.real(name) if self.is_constant(name) else None
         return name in self.constants or (value is not None and value.size == 1)
 
     def scalar(self, name: str) -> float | None:
-        """The value of a constant of one element."""
+        """The value of a constant of one element; None for any other tensor."""
         value = self.constants.get(name)
         return float(value.reshape(-1)[0]) if value is not None and value.size == 1 else None
 
     def split(self, node: AnyNode | None) -> tuple[str, str] | None:
-        """(the other operand, the constant one) of a commutative operator."""
+        """(non-constant operand, constant operand) of a commutative operator, else None."""
         if node is None or len(node.inputs) != 2:
             return None
         a, b = node.inputs
@@ -108,7 +112,7 @@ class Chain:
 
 
 def squared_difference(chain: Chain, node: AnyNode) -> Fused | None:
-    """Mul(d, d) or Pow(d, 2) with d = Sub(a, b)."""
+    """Mul(d, d) or Pow(d, 2) with d = Sub(a, b), as SquaredDifference(a, b)."""
     squared = _squared(chain, node)
     difference = chain.made_by(squared, "Sub") if squared is not None else None
     if difference is None or any(chain.is_table(name) for name in difference.inputs):
@@ -117,7 +121,7 @@ def squared_difference(chain: Chain, node: AnyNode) -> Fused | None:
 
 
 def _squared(chain: Chain, node: AnyNode | None) -> str | None:
-    """The tensor that the node squares."""
+    """The tensor that the node squares; None if it is no square."""
     if node is None or node.op not in ("Mul", "Pow") or len(node.inputs) != 2:
         return None
     first, second = node.inputs
@@ -126,11 +130,11 @@ def _squared(chain: Chain, node: AnyNode | None) -> str | None:
 
 
 def layer_norm(chain: Chain, node: AnyNode) -> Fused | None:
-    """(x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * gain + offset; without means too.
+    """Layer or RMS normalization, spelled out; the node is the last of the chain.
 
-    The node is the last of these operators; gain and offset may be left out. Without the
-    subtraction it is RMSNormalization, which has no offset. The attribute `axes` says which axes
-    are normalized.
+    (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * gain + offset, where gain and offset may be
+    left out. Without the subtractions it is RMSNormalization, which has no offset. The attribute
+    `axes` says which axes are normalized.
     """
     offset = chain.split(node) if node.op == "Add" else None
     scaled = chain.made_by(offset[0], "Mul") if offset is not None else node
@@ -155,7 +159,7 @@ def _goes_on(
     offset: tuple[str, str] | None,
     op: str,
 ) -> bool:
-    """Whether a gain or an offset follows, so that the node is not the last of its operator."""
+    """Whether a gain or an offset follows: the node is not the chain's last then."""
     if gain is None and chain.split(chain.reader(node, "Mul")) is not None:
         return True
     takes = gain is not None and offset is None and op == "LayerNormalization"
@@ -189,7 +193,7 @@ def _normalized(chain: Chain, name: str) -> Fused | None:
 
 
 def _centred(chain: Chain, name: str, axes: tuple[int, ...]) -> str | None:
-    """x where the tensor is x - mean(x) over the same axes."""
+    """x where the tensor is x - mean(x) over the same axes, else None."""
     difference = chain.made_by(name, "Sub")
     mean = chain.made_by(difference.inputs[1], "ReduceMean") if difference is not None else None
     if difference is None or mean is None or _axes(chain, mean) != axes:
@@ -199,7 +203,10 @@ def _centred(chain: Chain, name: str, axes: tuple[int, ...]) -> str | None:
 
 
 def _axes(chain: Chain, mean: AnyNode) -> tuple[int, ...] | None:
-    """Axes of a ReduceMean that keeps them; None where it does not or they are not known."""
+    """The axes of a ReduceMean that keeps them, else None.
+
+    None also where the axes are not constant.
+    """
     attributes = attributes_of(mean)
     axes = attributes.get("axes")
     if len(mean.inputs) > 1 and mean.inputs[1] in chain.constants:
@@ -210,9 +217,10 @@ def _axes(chain: Chain, mean: AnyNode) -> tuple[int, ...] | None:
 
 
 def affine(chain: Chain, node: AnyNode) -> Fused | None:
-    """Products, sums and batch normalization of one tensor with constants of several elements.
+    """Products, sums and batch normalization of one tensor with constant tensors.
 
-    Attribute `line`: from the tensor's rank to (its name, gain, offset).
+    A chain whose constants are all single numbers is no such operator. Attribute `line`: a function
+    from the tensor's rank to (its name, gain, offset).
     """
     operands = [name for name in node.inputs if chain.made_by(name, "DequantizeLinear")]
     line = _line(chain, node.outputs[0], 4) if len(operands) < 2 else None
@@ -225,7 +233,7 @@ Line = tuple[str, Array, Array]
 
 
 def _line(chain: Chain, name: str, rank: int) -> Line | None:
-    """(x, gain, offset) of a tensor that is gain * x + offset of a dequantized x."""
+    """(x, gain, offset) of a tensor gain * x + offset, with x dequantized."""
     if chain.made_by(name, "DequantizeLinear"):
         return None if chain.is_constant(name) else (name, np.ones(()), np.zeros(()))
     node = chain.made_by(name, "Add", "Sub", "Mul", "Div", "BatchNormalization")
@@ -275,7 +283,7 @@ FUSIONS: tuple[Callable[[Chain, AnyNode], Fused | None], ...] = (
 
 
 def find(chain: Chain, node: AnyNode) -> Fused | None:
-    """The operator that ends with this node, if it is a known one."""
+    """The operator that a chain ending with this node equals, if it is known."""
     if node.domain:
         return None
     found = (fusion(chain, node) for fusion in FUSIONS)

@@ -1,4 +1,4 @@
-"""Reading an ONNX model: nodes, constants, inputs and outputs as plain Python values."""
+"""Reads an ONNX model: nodes, constants, inputs and outputs as plain Python values."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Array = npt.NDArray[Any]
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 ONNX_DOMAINS = ("", "ai.onnx")
 MICROSOFT = ("QuantizeLinear", "DequantizeLinear", *MICROSOFT_ACTIVATIONS)
-# From this version Softmax works along one axis; before, it flattened the axes behind it.
+# From this opset on Softmax works along one axis; before, it joined all axes from `axis` on.
 SOFTMAX_AXIS_OPSET = 13
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A model's main graph, nodes in execution order."""
+    """A model's main graph, with nodes in execution order."""
 
     nodes: tuple[Node, ...]
     constants: dict[str, Array]
@@ -44,8 +44,8 @@ class Graph:
 def read_graph(source: bytes | Path) -> Graph:
     """Parse an ONNX model.
 
-    Raises ModelError for what is not a readable model, UnsupportedError for operators of
-    unknown domains, control flow and dynamic shapes, all in one list.
+    Raises ModelError where it is not a readable model, and UnsupportedError, with all reasons in
+    one list, for operators of unknown domains, control flow and dynamic shapes.
     """
     model = _load(source)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
@@ -66,7 +66,10 @@ def read_graph(source: bytes | Path) -> Graph:
 
 
 def _fused(nodes: Sequence[Node], constants: dict[str, Array]) -> tuple[Node, ...]:
-    """The nodes; of operators spelled out between quantizations the last is the operator."""
+    """The nodes, with chains that `find` knows as one operator.
+
+    The chain's last node becomes the fused operator. Only chains between quantizations are fused.
+    """
     chain = Chain(nodes, constants)
 
     def one(node: Node) -> Node:
@@ -146,7 +149,10 @@ def _info(value: Any, nodes: tuple[Node, ...], constants: dict[str, Array]) -> T
 def _quantization(
     name: str, nodes: tuple[Node, ...], constants: dict[str, Array]
 ) -> tuple[float | None, int | None]:
-    """Scale and zero point of an integer graph input or output, from the node beside it."""
+    """Scale and zero point of an integer graph input or output.
+
+    They are those of the first node that quantizes or dequantizes it.
+    """
     for node in nodes:
         pair = _pair_for(name, node)
         if pair is not None and pair[0] in constants:
@@ -157,17 +163,17 @@ def _quantization(
 
 
 def _pair_for(name: str, node: Node) -> tuple[str, str] | None:
-    """Names of scale and zero point that `node` applies to tensor `name`."""
+    """Names of the scale and zero point that `node` applies to tensor `name`."""
     given = (*node.inputs, "")
     if node.op == "DequantizeLinear" and given[0] == name:
         return given[1], given[2]
     if node.op == "QuantizeLinear" and name in node.outputs:
         return given[1], given[2]
     if node.op in QLINEAR:
-        form = QLINEAR[node.op]
+        signature = QLINEAR[node.op]
         if name in node.outputs:
-            return given[form.output], given[form.output + 1]
-        starts = form.operands or tuple(range(2, len(node.inputs), 3))
+            return given[signature.output], given[signature.output + 1]
+        starts = signature.operands or tuple(range(2, len(node.inputs), 3))
         for start in starts:
             if given[start] == name:
                 return given[start + 1], given[start + 2]

@@ -1,4 +1,4 @@
-"""ONNX operators that only move values: they run on the integers, whatever their scale."""
+"""ONNX operators that only move values; they run on the integers, whatever their scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .quantization import Quant
 
 Array = npt.NDArray[Any]
 
-# Their ONNX definition holds for any element type.
+# Operators whose ONNX definition holds for any element type: onnx's own evaluator runs them.
 GENERIC = {
     "DepthToSpace",
     "Expand",
@@ -36,7 +36,10 @@ GENERIC = {
 
 
 def gather(node: Node, operands: list[Any], quant: Quant | None) -> Array:
-    """Gather; indices below 0 count from the end, what is still outside becomes the nearest."""
+    """Gather; indices below 0 count from the end.
+
+    An index outside of the axis becomes the nearest inside.
+    """
     x, indices = operands[:2]
     axis = node.attributes.get("axis", 0)
     counted = np.where(indices < 0, indices + x.shape[axis], indices)
@@ -66,7 +69,10 @@ def global_max_pool(node: Node, operands: list[Any], quant: Quant | None) -> Arr
 
 
 def pad(node: Node, operands: list[Any], quant: Quant | None) -> Array:
-    """Pad by zero or by the data itself; any other value waits for the result's quantization."""
+    """Pad with zero or with the data itself.
+
+    Any other value raises NoIntegerForm: it has to be quantized like the result.
+    """
     x = operands[0]
     fill = operands[2] if len(operands) > 2 and operands[2] is not None else 0.0
     value = np.reshape(node.attributes.get("value", fill), -1)

@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 
 def trailing_norm(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-    """LayerNormalization, RMSNormalization: over the axes from `axis` on, or over `axes`."""
+    """LayerNormalization and RMSNormalization, over the axes from `axis` on, or over `axes`."""
     x, x_quant = per_tensor(args)
     first = node.attributes.get("axis", -1) % x.ndim
     axes = [a % x.ndim for a in node.attributes.get("axes", range(first, x.ndim))]
@@ -35,7 +35,7 @@ def trailing_norm(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rou
 
 
 def lp_norm(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-    """LpNormalization, p = 2: x over the root of its mean square, times 1 / sqrt(n)."""
+    """LpNormalization with p = 2, as an RMS normalization with gains 1 / sqrt(n)."""
     if node.attributes.get("p", 2) != 2:
         raise NoIntegerForm
     x, x_quant = per_tensor(args)
@@ -48,7 +48,7 @@ def lp_norm(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding)
 
 
 def group_norm(node: Node, args: tuple[Operand, ...], y: Quant, rounding: Rounding) -> Array:
-    """GroupNormalization, InstanceNormalization: a row is a group of channels of an image."""
+    """GroupNormalization and InstanceNormalization; a row is a group of channels of an image."""
     x, x_quant = per_tensor(args)
     batch, channels = x.shape[:2]
     groups: int = node.attributes.get("num_groups") or channels
@@ -78,7 +78,7 @@ def _run(rows: Array, norm: Norm | None, quant: Quant) -> Array:
 
 
 def _real(args: tuple[Operand, ...], position: int) -> Array:
-    """A constant operand's real values."""
+    """The real values of a constant operand."""
     value = args[position]
     if isinstance(value, Dequantized):
         return value.real().astype(np.float64)
@@ -94,7 +94,10 @@ def _spread(
     axes: list[int],
     absent: float,
 ) -> Array:
-    """A gain or an offset for each element of a row; `absent` where it is left out."""
+    """A gain or an offset for each element of a row.
+
+    absent: the value where the operand is left out.
+    """
     extents = [shape[a] for a in axes]
     if position >= len(args) or args[position] is None:
         return np.full(math.prod(extents), absent)

@@ -1,4 +1,4 @@
-"""Operands of an ONNX operator as its integer kernel takes them."""
+"""Operands of an ONNX operator in the forms that integer kernels take."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Operand = Dequantized | Array | None
 
 
 class NoIntegerForm(Exception):  # noqa: N818 -- a signal, not an error of the user's
-    """The operator has no integer form with these operands."""
+    """A signal that an operator has no integer form with these operands."""
 
 
 def quantized(args: tuple[Operand, ...], position: int) -> Dequantized:
-    """Operand `position`, which has to be dequantized."""
+    """Operand `position`, which must be dequantized."""
     value = args[position] if position < len(args) else None
     if not isinstance(value, Dequantized):
         raise NoIntegerForm
@@ -26,7 +26,7 @@ def quantized(args: tuple[Operand, ...], position: int) -> Dequantized:
 
 
 def per_tensor(args: tuple[Operand, ...], position: int = 0) -> tuple[Array, Quant]:
-    """Values and quantization of an operand with one scale."""
+    """Values and quantization of operand `position`, which must have one scale."""
     value = quantized(args, position)
     if value.scales.size != 1:
         raise NoIntegerForm

@@ -1,4 +1,4 @@
-"""QLinear* operators (ONNX and com.microsoft): the same islands with operands spelled out."""
+"""QLinear* operators (ONNX and com.microsoft) as islands."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Form:
-    """Where an operator keeps what: float operator, operand triples, extras, output pair."""
+class QLinearSignature:
+    """The positions of a QLinear operator's operands.
+
+    island: the float operator that it computes. operands: positions of the triples (tensor, scale,
+    zero point). output: position of the result's pair (scale, zero point).
+    """
 
     island: str
     operands: tuple[int, ...]  # positions of (tensor, scale, zero point) triples
@@ -27,19 +31,19 @@ class Form:
     bias: int | None = None
 
 
-QLINEAR: dict[str, Form] = {
-    "QGemm": Form("Gemm", (0, 3), 7, bias=6),
-    "QLinearAdd": Form("Add", (0, 3), 6),
-    "QLinearAveragePool": Form("AveragePool", (0,), 3),
-    "QLinearConcat": Form("Concat", (), 0),
-    "QLinearConv": Form("Conv", (0, 3), 6, bias=8),
-    "QLinearGlobalAveragePool": Form("GlobalAveragePool", (0,), 3),
-    "QLinearLeakyRelu": Form("LeakyRelu", (0,), 3),
-    "QLinearMatMul": Form("MatMul", (0, 3), 6),
-    "QLinearMul": Form("Mul", (0, 3), 6),
-    "QLinearReduceMean": Form("ReduceMean", (0,), 3),
-    "QLinearSigmoid": Form("Sigmoid", (0,), 3),
-    "QLinearSoftmax": Form("Softmax", (0,), 3),
+QLINEAR: dict[str, QLinearSignature] = {
+    "QGemm": QLinearSignature("Gemm", (0, 3), 7, bias=6),
+    "QLinearAdd": QLinearSignature("Add", (0, 3), 6),
+    "QLinearAveragePool": QLinearSignature("AveragePool", (0,), 3),
+    "QLinearConcat": QLinearSignature("Concat", (), 0),
+    "QLinearConv": QLinearSignature("Conv", (0, 3), 6, bias=8),
+    "QLinearGlobalAveragePool": QLinearSignature("GlobalAveragePool", (0,), 3),
+    "QLinearLeakyRelu": QLinearSignature("LeakyRelu", (0,), 3),
+    "QLinearMatMul": QLinearSignature("MatMul", (0, 3), 6),
+    "QLinearMul": QLinearSignature("Mul", (0, 3), 6),
+    "QLinearReduceMean": QLinearSignature("ReduceMean", (0,), 3),
+    "QLinearSigmoid": QLinearSignature("Sigmoid", (0,), 3),
+    "QLinearSoftmax": QLinearSignature("Softmax", (0,), 3),
 }
 
 
@@ -54,21 +58,24 @@ class QLinearCall:
 
 
 def read_call(node: Node, values: list[Value | None], constants: list[bool]) -> QLinearCall:
-    """Split the operands of a QLinear operator; raises UnsupportedError if they do not fit."""
-    form = QLINEAR[node.op]
-    starts = form.operands if form.operands else tuple(range(2, len(values), 3))
-    # Weights of a matrix product have one scale per column.
-    axis = {"Conv": 0, "Gemm": 0 if node.attributes.get("transB", 0) else 1}.get(form.island, -1)
+    """Split the operands of a QLinear operator; UnsupportedError if they do not fit."""
+    signature = QLINEAR[node.op]
+    starts = signature.operands if signature.operands else tuple(range(2, len(values), 3))
+    # Weights of a matrix product may have one scale per column.
+    axis = {"Conv": 0, "Gemm": 0 if node.attributes.get("transB", 0) else 1}.get(
+        signature.island, -1
+    )
     args: list[Operand] = [_operand(node, values, constants, k, axis) for k in starts]
-    if form.bias is not None and form.bias < len(values) and values[form.bias] is not None:
-        args.append(_bias(node, args, values[form.bias]))
+    bias = signature.bias
+    if bias is not None and bias < len(values) and values[bias] is not None:
+        args.append(_bias(node, args, values[bias]))
     if node.attributes.get("channels_last", 0):
         raise UnsupportedError(f"{node.where}: channels_last is not supported")
-    scale, zero = _array(node, values, form.output), _array(node, values, form.output + 1)
+    scale, zero = _array(node, values, signature.output), _array(node, values, signature.output + 1)
     unsigned = zero.dtype == np.uint8
     level = int(zero.reshape(-1)[0]) - (UINT8_SHIFT if unsigned else 0)
     quant = Quant(float(scale.reshape(-1)[0]), level)
-    return QLinearCall(replace(node, op=form.island), tuple(args), quant, unsigned)
+    return QLinearCall(replace(node, op=signature.island), tuple(args), quant, unsigned)
 
 
 def _array(node: Node, values: list[Value | None], position: int) -> Array:
@@ -91,7 +98,7 @@ def _operand(
 
 
 def _bias(node: Node, args: list[Operand], value: Value | None) -> Operand:
-    """An int32 bias; its scale is x_scale * w_scale by definition."""
+    """An int32 bias, whose scale is x_scale * w_scale by definition."""
     x, w = args[0], args[1]
     if not (isinstance(value, np.ndarray) and isinstance(x, Dequantized)):
         raise UnsupportedError(f"{node.where}: the bias must be a constant")

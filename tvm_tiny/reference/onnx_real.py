@@ -1,4 +1,7 @@
-"""ONNX's elementwise operators on float32 arrays, in the steps in which they are compiled."""
+"""ONNX's elementwise operators on float32 arrays.
+
+They are computed in the steps of the compiled code.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,20 @@ ONE = np.float32(1)
 
 
 def _plain(name: str) -> Evaluate:
-    """An operator that is one function of all its operands."""
+    """An operator that applies one function to all its operands."""
     return lambda attributes, args: F[name](*args)
 
 
 def _chain(name: str) -> Evaluate:
-    """A function of two operands over any number of them."""
+    """An operator that applies a function of two operands along all of them."""
     return lambda attributes, args: reduce(F[name], [a for a in args if a is not None])
 
 
 def _of(function: Callable[..., Array], **defaults: float) -> Evaluate:
-    """A function of one operand and of attributes with these defaults, as float32."""
+    """An operator that applies a function to one operand and to float32 attributes.
+
+    defaults: the attributes' names and default values.
+    """
 
     def evaluate(attributes: dict[str, Any], args: list[Array | None]) -> Array:
         given = {key: np.float32(attributes.get(key, value)) for key, value in defaults.items()}
@@ -97,7 +103,7 @@ def _gelu(attributes: dict[str, Any], args: list[Array | None]) -> Array:
     return F["gelu_tanh" if approximate else "gelu"](args[0])
 
 
-#: Operators of com.microsoft among them.
+#: The operators of `OPERATORS` that belong to com.microsoft.
 MICROSOFT = ("FastGelu", "Gelu", "QuickGelu")
 OPERATORS: dict[str, Evaluate] = {
     **{name: _plain(name.lower()) for name in ("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan")},

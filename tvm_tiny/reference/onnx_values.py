@@ -1,4 +1,4 @@
-"""What the name of an ONNX tensor can stand for while an int8 graph is evaluated.
+"""Values of ONNX tensors while an int8 graph is evaluated.
 
 Quantized data is always int8: uint8 values and zero points are moved down by 128.
 """
@@ -33,19 +33,22 @@ class Node:
 
     @property
     def where(self) -> str:
-        """How messages name this operator."""
+        """The operator's name in messages."""
         return f"{self.op} (tensor '{self.outputs[0] if self.outputs else '?'}')"
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Quantized integers before their scale is known; `unsigned` if the model says uint8."""
+    """Quantized integers before their scale is known.
+
+    unsigned: the model's type is uint8.
+    """
 
     data: Array
     unsigned: bool
 
     def in_model_dtype(self) -> Array:
-        """The values as the model has them, uint8 or int8."""
+        """The values in the model's type, uint8 or int8."""
         if not self.unsigned:
             return self.data
         return (self.data.astype(np.int16) + UINT8_SHIFT).astype(np.uint8)
@@ -53,7 +56,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class Dequantized:
-    """Output of a DequantizeLinear: integers that stand for scale * (q - zero_point)."""
+    """The output of a DequantizeLinear: integers that stand for scale * (q - zero_point)."""
 
     data: Array  # int8 activations and weights, int32 biases
     scales: npt.NDArray[np.float32]  # 1-D, one element or one per index of `axis`
@@ -63,7 +66,7 @@ class Dequantized:
 
     @property
     def quant(self) -> Quant:
-        """Quantization of a tensor with one scale."""
+        """The quantization of a tensor with one scale."""
         if self.scales.size != 1:
             raise UnsupportedError("an activation has one scale per channel; use one per tensor")
         return Quant(float(self.scales[0]), int(self.zero_points[0]))
@@ -78,11 +81,11 @@ class Dequantized:
         return np.asarray(real, dtype=np.float64).astype(np.float32)
 
     def with_data(self, data: Array) -> Dequantized:
-        """Other integers in the same (per-tensor) quantization."""
+        """Other integers in the same per-tensor quantization."""
         return replace(self, data=data)
 
     def _spread(self, values: Array) -> Array:
-        """One value per channel, shaped to broadcast along `axis`."""
+        """One value per channel, in the shape that broadcasts along `axis`."""
         if values.size == 1:
             return values.reshape(())
         shape = [1] * self.data.ndim
@@ -94,7 +97,7 @@ class Dequantized:
 class Island:
     """A float operator on dequantized operands that waits for its QuantizeLinear.
 
-    `low` and `high` bound the result (Relu and Clip behind the operator); None is unbounded.
+    `low` and `high` bound the result (from Relu and Clip after the operator); None is unbounded.
     """
 
     node: Node
@@ -103,7 +106,7 @@ class Island:
     high: float | None = None
 
     def clipped(self, low: float | None, high: float | None) -> Island:
-        """The island with one more Relu or Clip behind it."""
+        """The island followed by one more Relu or Clip."""
         lows = [bound for bound in (self.low, low) if bound is not None]
         highs = [bound for bound in (self.high, high) if bound is not None]
         return replace(self, low=max(lows) if lows else None, high=min(highs) if highs else None)
@@ -113,7 +116,7 @@ Value = Raw | Dequantized | Island | Array
 
 
 def to_raw(array: Array) -> Raw:
-    """A uint8 or int8 array of the model."""
+    """A uint8 or int8 array of the model as `Raw`."""
     if array.dtype == np.uint8:
         return Raw((array.astype(np.int16) - UINT8_SHIFT).astype(np.int8), unsigned=True)
     return Raw(array, unsigned=False)
@@ -122,7 +125,7 @@ def to_raw(array: Array) -> Raw:
 def dequantized(
     value: Value, scale: Array, zero_point: Array | None, axis: int, constant: bool
 ) -> Dequantized:
-    """View integers (uint8, int8 or int32) through the operands of a DequantizeLinear."""
+    """Integers (uint8, int8 or int32) with the scale and zero point of a DequantizeLinear."""
     if isinstance(value, (Dequantized, Island)):
         raise UnsupportedError("DequantizeLinear of a float tensor")
     raw = value if isinstance(value, Raw) else to_raw(value)

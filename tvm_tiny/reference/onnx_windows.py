@@ -1,4 +1,4 @@
-"""Window attributes of ONNX convolutions and poolings, and their NCHW layout."""
+"""Windows of ONNX convolutions and poolings, and conversions of their NCHW layout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 
 class Window(NamedTuple):
-    """Window of a 2-D operator; `pads` is (top, left, bottom, right)."""
+    """The window of a 2-D operator; `pads` is (top, left, bottom, right)."""
 
     kernel: Pair
     strides: Pair
@@ -27,14 +27,17 @@ class Window(NamedTuple):
 
 
 def to_nhwc(x: Array) -> Array:
-    """[N, C, H, W] or [N, C, W] as [N, H, W, C], with height 1 for the latter."""
+    """Transpose [N, C, H, W] or [N, C, W] to [N, H, W, C].
+
+    For the latter the height is 1.
+    """
     if x.ndim == 3:
         x = x[:, :, None, :]
     return np.transpose(x, (0, 2, 3, 1))
 
 
 def from_nhwc(x: Array, rank: int) -> Array:
-    """Inverse of `to_nhwc` for a model tensor of `rank`."""
+    """The inverse of `to_nhwc` for a model tensor of `rank`."""
     nchw = np.transpose(x, (0, 3, 1, 2))
     return nchw[:, :, 0, :] if rank == 3 else nchw
 
@@ -44,7 +47,7 @@ def _two(values: list[int], fill: int) -> Pair:
 
 
 def window(node: Node, shape: tuple[int, ...], kernel: list[int]) -> Window:
-    """Window of `node` on a tensor of NCHW (or NCW) `shape`, all padding explicit.
+    """The window of `node` on a tensor of NCHW (or NCW) `shape`, with explicit padding.
 
     `ceil_mode` becomes padding after the image.
     """
@@ -79,7 +82,10 @@ def _ceil_padding(padded: int, kernel: int, stride: int, dilation: int, after: i
 
 
 def transposed_window(node: Node, shape: tuple[int, ...], kernel: list[int]) -> tuple[Window, Pair]:
-    """Window of a ConvTranspose on a tensor of NCHW (or NCW) `shape`, and its output's extents."""
+    """The window of a ConvTranspose, and the extents of its output.
+
+    shape: the data's, NCHW or NCW.
+    """
     rank = len(shape) - 2
     attributes = node.attributes
     plain: dict[str, Any] = {

@@ -31,10 +31,10 @@ def average_pool2d(
     dilations: Pair = (1, 1),
     limits: Pair = FULL_RANGE,
 ) -> Int8Array:
-    """Mean of the window's pixels inside the image, in the input's quantization.
+    """The mean of the window's pixels inside the image, in the input's quantization.
 
-    The sum of the raw int8 values is divided by their count, to nearest, ties away from zero
-    (of the raw value).
+    The sum of the raw int8 values is divided by their count, to nearest, ties away from zero (of
+    the raw value).
     """
     total, count = _sums(x, kernel, strides, pads, dilations)
     half = count // 2
@@ -53,7 +53,10 @@ def average_pool2d_rescaled(
     dilations: Pair = (1, 1),
     limits: Pair | None = None,
 ) -> Int8Array:
-    """Mean of the window's pixels inside the image, rounded once in float32 as onnxruntime does."""
+    """The mean of the window's pixels inside the image, at the output's quantization.
+
+    It is rounded once, in float32, as in onnxruntime.
+    """
     total, count = _sums(x, kernel, strides, pads, dilations)
     ratio = mean_ratio(x_quant.scale, y_quant.scale, count)
     centered = wrap_int32(total - x_quant.zero_point * count)
@@ -63,7 +66,7 @@ def average_pool2d_rescaled(
 def _sums(
     x: npt.NDArray[Any], kernel: Pair, strides: Pair, pads: Pads, dilations: Pair
 ) -> tuple[IntArray, IntArray]:
-    """Sums of the raw values of each window inside the image, and how many they are."""
+    """The sum and the number of raw values of each window, inside the image."""
     view = windows(pad_image(x.astype(np.int32), pads), kernel, strides, dilations)
     inside = pad_image(np.ones((1, *x.shape[1:3], 1), dtype=np.int32), pads)
     count = windows(inside, kernel, strides, dilations).sum(axis=(3, 4), dtype=np.int64)
@@ -79,6 +82,6 @@ def max_pool2d(
     dilations: Pair = (1, 1),
     limits: Pair = FULL_RANGE,
 ) -> Int8Array:
-    """Largest pixel of the window inside the image; quantization is unchanged."""
+    """The largest pixel of the window inside the image; quantization is unchanged."""
     view = windows(pad_image(x.astype(np.int64), pads, INT8_MIN), kernel, strides, dilations)
     return clamp_to_int8(view.max(axis=(3, 4)), limits)

@@ -1,4 +1,4 @@
-"""Affine quantization: real = scale * (q - zero_point), and what follows directly from it."""
+"""Affine quantization, real = scale * (q - zero_point), and operations on it."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from .arithmetic import (
 
 
 class Quant(NamedTuple):
-    """Quantization of a whole tensor: float32 `scale` and int8 `zero_point`."""
+    """The quantization of a whole tensor: float32 `scale` and int8 `zero_point`."""
 
     scale: float
     zero_point: int
 
 
 class Rounding(Enum):
-    """How the int32 sums of convolutions, products and means come to the output's scale."""
+    """The arithmetic that rescales int32 sums of convolutions, products and means."""
 
     TFLITE = "tflite"  # multiplier and shift, two roundings: the microcontroller kernels
     FLOAT32 = "float32"  # one float32 product, ties to even: onnxruntime's kernels
 
 
-# Steps beyond any integer range.
+# A number of steps beyond any integer range.
 FAR = 2.0**31
 
-# Real bounds of the activations an operator can carry; None is unbounded.
+# Real bounds of the activations that can be fused into an operator; None is unbounded.
 ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {
     "none": (None, None),
     "relu": (0.0, None),
@@ -49,11 +49,11 @@ ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {
 
 
 def quantize_value(value: float, quant: Quant, rounding: Rounding = Rounding.TFLITE) -> int:
-    """`value` on the grid of `quant`, not clipped; the division is in float32.
+    """`value` in steps of `quant`, rounded but not clipped; the division is in float32.
 
     Ties go away from zero, with `Rounding.FLOAT32` to even.
     """
-    with np.errstate(over="ignore"):  # a bound that is none, divided by a small scale
+    with np.errstate(over="ignore"):  # an infinite bound, divided by a small scale
         ratio = float(np.float32(value) / np.float32(quant.scale))
     ratio = min(max(ratio, -FAR), FAR)
     steps = round(ratio) if rounding is Rounding.FLOAT32 else round_half_away(ratio)
@@ -66,14 +66,14 @@ def clip_limits(
     quant: Quant,
     rounding: Rounding = Rounding.TFLITE,
 ) -> tuple[int, int]:
-    """int8 limits of a clip to the real interval [low, high]."""
+    """The int8 limits of a clip to the real interval [low, high]."""
     lower = INT8_MIN if low is None else max(INT8_MIN, quantize_value(low, quant, rounding))
     upper = INT8_MAX if high is None else min(INT8_MAX, quantize_value(high, quant, rounding))
     return lower, upper
 
 
 def activation_limits(name: str, quant: Quant) -> tuple[int, int]:
-    """int8 limits of a fused activation, one of `ACTIVATIONS`, at the output's quantization."""
+    """The int8 limits of a fused activation, one of `ACTIVATIONS`, at the output's quantization."""
     return clip_limits(*ACTIVATIONS[name], quant)
 
 
@@ -83,7 +83,7 @@ def quantize(
     dtype: Any = np.int8,
     rounding: Rounding = Rounding.TFLITE,
 ) -> npt.NDArray[Any]:
-    """float32 -> `dtype` (int8 or uint8): round(x / scale) + zero_point, clipped.
+    """Quantize float32 values to int8 or uint8: round(x / scale) + zero_point, clipped.
 
     Ties go away from zero, with `Rounding.FLOAT32` to even. NaN becomes the lowest value.
     """
@@ -97,19 +97,22 @@ def quantize(
 
 
 def without_nan(ratio: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """`ratio` with NaN as minus infinity, as TFLite's and onnxruntime's kernels take it."""
+    """`ratio` with NaN as minus infinity, as in TFLite's and onnxruntime's kernels."""
     return np.where(np.isnan(ratio), -np.inf, ratio)
 
 
 def dequantize(values: npt.NDArray[Any], quant: Quant) -> npt.NDArray[np.float32]:
-    """Integers -> float32; the product is in double and rounded once."""
+    """The float32 values of integers; the product is in double and rounded once."""
     real = float(quant.scale) * (values.astype(np.int64) - quant.zero_point)
     narrow: npt.NDArray[np.float32] = np.asarray(real, dtype=np.float64).astype(np.float32)
     return narrow
 
 
 def rescale_float32(sums: IntArray, ratio: npt.NDArray[np.float32] | np.float32) -> IntArray:
-    """int32 sums times a float32 ratio, product and sums rounded to float32, ties to even."""
+    """int32 sums times a float32 ratio, rounded to nearest, ties to even.
+
+    Sums and product are rounded to float32 first.
+    """
     product = sums.astype(np.float32) * ratio
     return np.asarray(np.rint(product), dtype=np.int64)
 
@@ -126,9 +129,10 @@ def requantize(
     dtype: Any = np.int8,
     rounding: Rounding = Rounding.TFLITE,
 ) -> npt.NDArray[Any]:
-    """Move int8 or uint8 values from one quantization to another; equal ones change nothing.
+    """Convert int8 or uint8 values from one quantization to another.
 
-    With `Rounding.FLOAT32` as onnxruntime does: to the float32 value, and from there.
+    With `Rounding.FLOAT32` each value goes through its float32 value, as in onnxruntime. Equal
+    quantizations change nothing.
     """
     if rounding is Rounding.FLOAT32:
         return quantize(dequantize(values, source), target, dtype, rounding)

@@ -1,9 +1,9 @@
-"""Elementwise functions of real numbers as float32 arrays; the tables of activations hold them.
+"""Elementwise functions of real numbers as float32 arrays, for the tables of activations.
 
-Sums, products, quotients and square roots are IEEE float32 operations, and so the same on every
-host. Every other function is computed in double and rounded to float32 once. Math libraries differ
-in the last bits of a double, so two hosts give different float32 values only where the exact one
-lies within 2^-52 of its size from the middle between two float32 numbers: one value in about 2^28.
+Sums, products, quotients and square roots are IEEE float32 operations, and so equal on every host.
+Every other function is computed in double and rounded to float32 once. Math libraries differ in the
+last bits of a double, so two hosts give different float32 values only where the exact one lies
+within 2^-52 of its size from the middle between two float32 numbers: one value in about 2^28.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Function = Callable[..., Array]
 
 
 def _single(function: Callable[..., Any]) -> Function:
-    """A function of float32 operations; conditions stay bool."""
+    """A function computed with float32 operations; bool conditions stay bool."""
 
     def evaluate(*args: Any) -> Array:
         with np.errstate(all="ignore"):  # infinities and NaN are values like any other
@@ -128,7 +128,7 @@ FUNCTIONS: dict[str, Function] = {
 
 
 def quantized(values: Array, quant: Quant, rounding: Rounding) -> Int8Array:
-    """float32 values on the grid of `quant`, rounded as the runtime's own tables are.
+    """float32 values in steps of `quant`, rounded as in the runtime's own tables.
 
     TFLite multiplies by the float32 inverse of the scale, ties go away from zero; onnxruntime
     divides, ties go to even. NaN becomes the lowest value.

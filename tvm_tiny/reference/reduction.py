@@ -20,8 +20,8 @@ from .quantization import Quant, Rounding, requantize, rescale_float32, to_outpu
 def mean_multiplier(x_scale: float, y_scale: float, count: int) -> tuple[int, int]:
     """Multiplier and shift of x_scale / y_scale / count.
 
-    The multiplier of the scales is divided by `count` as an integer, towards zero, after
-    moving it up by floor(log2(count)) bits (at most 32, and not past a right shift of 31).
+    The multiplier of the scales is first moved up by floor(log2(count)) bits (at most 32, and not
+    past a right shift of 31), then divided by `count` as an integer, towards zero.
     """
     multiplier, shift = quantize_multiplier(float(x_scale) / float(y_scale))
     up = min(count.bit_length() - 1, 32, 31 + shift)
@@ -29,7 +29,7 @@ def mean_multiplier(x_scale: float, y_scale: float, count: int) -> tuple[int, in
 
 
 def _total(divided: bool) -> Callable[..., Int8Array]:
-    """A sum over axes, divided by the number of its terms or not."""
+    """A kernel for the sum over axes or, if `divided`, for the mean."""
 
     def reduce(
         x: npt.NDArray[Any],
@@ -54,7 +54,7 @@ def _total(divided: bool) -> Callable[..., Int8Array]:
 def _centred_sum(
     x: npt.NDArray[Any], axes: Sequence[int], quant: Quant, keepdims: bool
 ) -> tuple[npt.NDArray[np.int64], int]:
-    """The int32 sum of x less its zero point, and the number of its terms."""
+    """The int32 sum of x minus its zero point, and the number of its terms."""
     resolved = tuple(sorted({axis % x.ndim for axis in axes}))
     count = int(np.prod([x.shape[axis] for axis in resolved], dtype=np.int64))
     total = x.sum(axis=resolved, keepdims=keepdims, dtype=np.int64)
@@ -70,7 +70,7 @@ def mean_ratio(
 
 
 def _extreme(function: Callable[..., Any]) -> Callable[..., Int8Array]:
-    """An element that `function` picks over axes, requantized."""
+    """A kernel for the element that `function` picks over axes, requantized."""
 
     def reduce(
         x: npt.NDArray[Any],

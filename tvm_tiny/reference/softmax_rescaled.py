@@ -1,6 +1,6 @@
-"""Softmax of int8 tensors whose output has any scale, in fixed point, for ONNX models.
+"""Softmax of ONNX models in fixed point, with an int8 output of any scale.
 
-TFLite's, which has one output quantization, is in `activation`.
+TFLite's softmax, which has one output quantization, is in `activation`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def exponentials(x_scale: float, beta: float = 1.0) -> IntArray:
 
 
 def output_factor(y_scale: float) -> tuple[int, int]:
-    """Multiplier and exponent from probabilities to steps of the output."""
+    """Multiplier and exponent from probabilities to output steps."""
     return quantize_multiplier(1.0 / float(y_scale))
 
 
 def reaches(y_scale: float) -> bool:
-    """True where results in steps of that scale fit 32 bits."""
+    """Whether results in steps of this scale fit 32 bits."""
     return output_factor(y_scale)[1] <= LARGEST_EXPONENT
 
 

@@ -1,4 +1,4 @@
-"""What a reference model says of its inputs and outputs, and how it takes inputs."""
+"""Inputs and outputs of a reference model: their description, names and checks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Inputs = Mapping[str, npt.NDArray[Any]] | Sequence[npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """A model input or output.
+    """The description of a model input or output.
 
-    `dtype` is NumPy's name ("int8", "uint8", "float32", ...). `scale` and `zero_point` are
-    those of a quantized tensor, in its own dtype, else None.
+    `dtype` is NumPy's name ("int8", "uint8", "float32", ...). `scale` and `zero_point` are those of
+    a quantized tensor, in its own dtype, else None.
     """
 
     name: str
@@ -32,7 +32,7 @@ class TensorInfo:
 def unique_names(names: Sequence[str], first: Sequence[int] = ()) -> list[str]:
     """Names made distinct: the second tensor called `a` becomes `a_2`.
 
-    Tensors are named in their order, but for those at the positions `first`, which come before.
+    Tensors at the positions `first` are named before all others, which follow in order.
     """
     result = [""] * len(names)
     taken = set(names)
@@ -45,7 +45,7 @@ def unique_names(names: Sequence[str], first: Sequence[int] = ()) -> list[str]:
 
 
 def _numbered(name: str, seen: dict[str, int], taken: set[str]) -> str:
-    """`name` with the first free number from its count on."""
+    """`name` with the first free number, counting from the number of its uses so far."""
     while f"{name}_{seen[name]}" in taken:
         seen[name] += 1
     taken.add(f"{name}_{seen[name]}")
@@ -53,7 +53,7 @@ def _numbered(name: str, seen: dict[str, int], taken: set[str]) -> str:
 
 
 def bind_inputs(expected: Sequence[TensorInfo], given: Inputs) -> dict[str, npt.NDArray[Any]]:
-    """Inputs by name, checked against the model; raises DataError.
+    """Inputs by name, checked against the model; DataError where they do not fit.
 
     Extra or missing axes of length 1 are accepted, as sample archives often lack the batch.
     """

@@ -1,4 +1,4 @@
-"""Runs a full-integer TFLite model tensor by tensor on the integer kernels."""
+"""Runs a full-integer TFLite model, operator by operator, on the integer kernels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .tflite_kernels import evaluate, objections
 
 
 class TFLiteReference:
-    """A TFLite model as the reference kernels compute it.
+    """A TFLite model, computed with the reference kernels.
 
-    Raises ModelError for a file that is not a readable model and UnsupportedError, listing
-    every reason, for operators the reference does not know.
+    Raises ModelError for a file that is not a readable model and UnsupportedError, listing every
+    reason, for operators that the reference does not know.
     """
 
     def __init__(self, model: bytes | Path) -> None:
@@ -41,10 +41,10 @@ class TFLiteReference:
         return tuple(_info(tensor) for tensor in self._graph.outputs)
 
     def run(self, inputs: Inputs) -> dict[str, npt.NDArray[Any]]:
-        """Every tensor an operator or the caller provides, by name, for one inference.
+        """One inference: every tensor that an operator or the caller provides, by name.
 
-        `inputs` is {name: array} or a sequence in the model's order, in the model's shapes
-        and dtypes; raises DataError where they differ.
+        `inputs` is {name: array} or a sequence in the model's order, in the model's shapes and
+        dtypes; raises DataError where they differ.
         """
         values = bind_inputs(self.inputs, inputs)
         for op in self._graph.operators:

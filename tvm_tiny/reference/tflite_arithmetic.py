@@ -27,7 +27,10 @@ from .tflite_operands import (
 
 
 def _fully_connected(op: Operator, inputs: Inputs) -> Arrays:
-    """Weights with a zero point, or made at run time, are an operand like the data."""
+    """FULLY_CONNECTED.
+
+    Weights that have a zero point or are computed at run time are treated as a second operand.
+    """
     refuse(op, op.options.WeightsFormat(), "shuffled weights")
     weights, w = array(inputs, 1), given(op, 1)
     x, bias = array(inputs, 0).reshape(-1, weights.shape[1]), optional(inputs, 2)
@@ -59,7 +62,7 @@ def _binary(kernel: Callable[..., Array], fused: bool = True) -> Handler:
 
 
 def _extremum(choose: Callable[[Array, Array], Array]) -> Handler:
-    """The kernels compare and copy the integers, whatever the tensors' quantization."""
+    """MAXIMUM and MINIMUM: the kernels compare and copy integers, whatever their quantization."""
     return lambda op, inputs: [choose(array(inputs, 0), array(inputs, 1))]
 
 
@@ -105,11 +108,11 @@ def _prelu(op: Operator, inputs: Inputs) -> Arrays:
 
 
 def _relu6(op: Operator, inputs: Inputs) -> Arrays:
-    """Limits at the input's quantization; the clipped integers are copied."""
+    """RELU6: integers are clipped at the input's quantization, then copied."""
     return [np.clip(array(inputs, 0), *activation_limits("relu6", given(op, 0).quant))]
 
 
-#: Operators on int8 values, whatever the shape.
+#: Operators on int8 values of any shape.
 ARITHMETIC: dict[str, Handler] = {
     "ABS": _unary(activation.absolute),
     "ADD": _binary(elementwise.add),

@@ -1,4 +1,4 @@
-"""TFLite operators whose operands are all constants, evaluated once and for all."""
+"""Evaluates TFLite operators whose operands are all constants."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from .tflite_plain import SHAPES
 
 Array = npt.NDArray[Any]
 
-#: Elements that folding one operator, and a whole model, may touch. A small file can ask for any.
+#: Limits on the elements that folding one operator, and a whole model, may touch. A small file can
+#: ask for any number.
 LIMIT, TOTAL = 1 << 26, 1 << 28
 
 _COUNTS = (np.dtype("int32"), np.dtype("int64"))
 _MOST_COUNTS = 16  # the pads of a tensor of rank 8
 
-# Results hold no more elements than the operands, whatever the values of these are.
+# Operators whose results have no more elements than their operands, whatever the operands' values.
 _REARRANGED = frozenset(
     {
         *("CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "PACK", "RESHAPE", "REVERSE_V2"),
@@ -47,14 +48,14 @@ _WINDOW_OPTIONS = (
 
 
 def constant_results(data: bytes) -> dict[int, list[Array]]:
-    """Results, by the operator's index, of operators that depend on constants only.
+    """Results of operators that depend on constants only, by the operator's index.
 
-    Operators without a reference, and ones that would touch more than LIMIT elements, are left
-    out. Raises ModelError for operands that do not fit together.
+    Operators without a reference, and ones that would touch more than LIMIT elements, are left out.
+    Raises ModelError for operands that do not fit together.
     """
     try:
         graph = read_graph(data)
-    except (ModelError, UnsupportedError):  # for the caller's own reader to say
+    except (ModelError, UnsupportedError):  # the caller's own reader reports it
         return {}
     known: dict[str, Array] = {}
     found: dict[int, list[Array]] = {}
@@ -94,13 +95,13 @@ def _evaluated(op: Operator, known: Mapping[str, Array]) -> list[Array] | None:
 
 
 def _unread(op: Operator) -> dict[str, Array]:
-    """Stand-ins for operands of which only the shape counts."""
+    """Stand-ins for operands of which only the shape matters."""
     tensors = [t for t in op.inputs if t is not None] if op.name in SHAPES else []
     return {t.name: np.zeros(0, np.int8) for t in tensors}
 
 
 def _work(op: Operator, known: Mapping[str, Array]) -> int:
-    """An upper bound of the elements that the operator touches, its results included."""
+    """An upper bound of the number of elements that the operator touches, results included."""
     operands = [t.data if t.data is not None else known.get(t.name) for t in op.inputs if t]
     arrays = [array for array in operands if array is not None]
     sizes = [max(array.size, 1) for array in arrays]
@@ -114,7 +115,7 @@ def _work(op: Operator, known: Mapping[str, Array]) -> int:
     if op.name in _WINDOWS:
         options = (getattr(op.options, name, int)() for name in _WINDOW_OPTIONS)
         return math.prod(sizes[:2]) * math.prod(max(int(n), 1) for n in options)
-    # Integer operands may be pads, repeats or sizes: how much larger the result is.
+    # Integer operands may be pads, repeats or sizes, which multiply the size of the result.
     growth = (_growth(a) if a.dtype in _COUNTS else a.size for a in arrays[:3])
     return math.prod(max(n, 1) for n in growth)
 

@@ -1,4 +1,4 @@
-"""Chooses the reference kernel of a TFLite operator, or says why there is none."""
+"""Chooses the reference kernel of a TFLite operator, or explains why there is none."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Values = Mapping[str, npt.NDArray[Any]]
 
 _OF_ANY_TYPE: dict[str, Handler] = {**MOVEMENT, **CONVERSIONS, **SHAPES}
 _INTEGER: dict[str, Handler] = {**ARITHMETIC, **WINDOWS}
-# Operator -> operands (first, behind the last) that must have the result's zero point, and its
-# scale but for this difference.
+# Operator -> (first, end, tolerance): operands from `first` to before `end` (None: all) must have
+# the result's zero point, and its scale within the tolerance.
 _EQUAL: dict[str, tuple[int, int | None, float]] = {
     "AVERAGE_POOL_2D": (0, 1, 1e-6),
     "CONCATENATION": (0, None, 0.0),
@@ -33,7 +33,7 @@ _EQUAL: dict[str, tuple[int, int | None, float]] = {
 
 
 def objections(op: Operator) -> list[str]:
-    """Why the reference cannot compute an operator; [] where it can."""
+    """Reasons why the reference cannot compute an operator; empty if it can."""
     try:
         _check_types(op)
         _check_quantization(op)

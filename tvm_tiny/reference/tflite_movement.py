@@ -1,4 +1,4 @@
-"""TFLite operators that copy elements, of any type, to other places."""
+"""TFLite operators that copy elements of any type to other places."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .tflite_operands import (
 
 
 def _pad(op: Operator, inputs: Inputs) -> Arrays:
-    """PAD writes the integer that stands for a real 0, PADV2 its third operand."""
+    """PAD writes the integer of the real value 0, PADV2 its third operand."""
     fill = optional(inputs, 2)
     zero = op.outputs[0].quant.zero_point if op.outputs[0].quantized else 0
     value = zero if fill is None else fill.reshape(-1)[0]
@@ -94,7 +94,10 @@ def _unpack(op: Operator, inputs: Inputs) -> Arrays:
 
 
 def _gather(op: Operator, inputs: Inputs) -> Arrays:
-    """Indices outside of the axis become the nearest inside; TFLM reads what is there."""
+    """GATHER; an index outside of the axis becomes the nearest inside.
+
+    TFLM reads whatever memory is there.
+    """
     refuse(op, op.options.BatchDims(), "batch dimensions")
     return [np.take(array(inputs, 0), array(inputs, 1), axis=op.options.Axis(), mode="clip")]
 
@@ -119,7 +122,7 @@ def _reverse(op: Operator, inputs: Inputs) -> Arrays:
     return [np.flip(array(inputs, 0), tuple(integers(inputs, 1)))]
 
 
-#: Operators on tensors of any element type; quantization has no part in them.
+#: Operators on tensors of any element type; quantization has no influence on them.
 MOVEMENT: dict[str, Handler] = {
     "BATCH_TO_SPACE_ND": _batch_to_space,
     "BROADCAST_TO": _broadcast_to,

@@ -1,4 +1,4 @@
-"""Operands and fused activations of TFLite operators, for the handlers that compute them."""
+"""Operands and fused activations of TFLite operators, for their handlers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .quantization import Quant, activation_limits
 Array = npt.NDArray[Any]
 Arrays = list[Array]
 Inputs = list[Array | None]
-#: An operator and the values of its inputs (None for an absent one), to those of its outputs.
+#: A function from an operator and its inputs' values (None if absent) to its outputs' values.
 Handler = Callable[[Operator, Inputs], Arrays]
 Pair = tuple[int, int]
 
@@ -29,7 +29,7 @@ FUSED = {
 
 
 def given(op: Operator, position: int) -> Tensor:
-    """The tensor of an input that must be there."""
+    """The tensor of an input that must be present."""
     tensor = op.inputs[position] if position < len(op.inputs) else None
     if tensor is None:
         raise UnsupportedError(f"{op.label}: input {position} is missing")
@@ -42,7 +42,7 @@ def quants(op: Operator, *positions: int) -> list[Quant]:
 
 
 def array(inputs: Inputs, position: int) -> Array:
-    """The values of an input that must be there."""
+    """The values of an input that must be present."""
     value = inputs[position]
     if value is None:
         raise ValueError(f"input {position} is missing")
@@ -60,18 +60,18 @@ def optional(inputs: Inputs, position: int) -> Array | None:
 
 
 def integers(inputs: Inputs, position: int) -> list[int]:
-    """Axes, sizes, bounds: an input of integers as a flat list."""
+    """An input of integers (axes, sizes, bounds) as a flat list."""
     return [int(value) for value in array(inputs, position).reshape(-1)]
 
 
 def pairs(inputs: Inputs, position: int) -> list[list[int]]:
-    """Paddings and crops: an input of integers as pairs (before, after)."""
+    """An input of integers (paddings, crops) as pairs (before, after)."""
     flat = integers(inputs, position)
     return [list(pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
 
 
 def fused(op: Operator) -> str:
-    """The operator's fused activation, by its name in `quantization.ACTIVATIONS`."""
+    """The operator's fused activation, named as in `quantization.ACTIVATIONS`."""
     code = op.options.FusedActivationFunction() if op.options is not None else 0
     if code not in FUSED:
         raise UnsupportedError(f"{op.label}: fused activation {code} has no int8 form")
@@ -79,11 +79,11 @@ def fused(op: Operator) -> str:
 
 
 def limits_of(op: Operator) -> Pair:
-    """int8 range of the fused activation at the output's quantization."""
+    """The int8 range of the fused activation at the output's quantization."""
     return activation_limits(fused(op), op.outputs[0].quant)
 
 
 def refuse(op: Operator, condition: object, reason: str) -> None:
-    """Raises UnsupportedError with the reason where the condition holds."""
+    """Raise UnsupportedError with the reason if the condition holds."""
     if condition:
         raise UnsupportedError(f"{op.label}: {reason}")

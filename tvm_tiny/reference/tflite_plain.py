@@ -1,4 +1,7 @@
-"""TFLite operators on tensors without quantization: int32 and int64 (shapes, indices), float32."""
+"""TFLite operators on tensors without quantization.
+
+Tensors are int32 and int64 (shapes, indices) or float32.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,17 @@ from .tflite_operands import Array, Arrays, Handler, Inputs, array, fused, given
 
 
 def _function(function: Callable[..., Any]) -> Handler:
-    """A NumPy function of all operands, in the result's type."""
+    """A handler that applies a NumPy function to all operands, in the result's type."""
 
     def run(op: Operator, inputs: Inputs) -> Arrays:
-        with np.errstate(all="ignore"):  # what overflows wraps; infinities stay
+        with np.errstate(all="ignore"):  # integers wrap on overflow; infinities stay
             return [np.asarray(function(*inputs)).astype(op.outputs[0].dtype)]
 
     return run
 
 
 def _arithmetic(function: Callable[..., Any]) -> Handler:
-    """A function of two operands, with the fused activation."""
+    """A handler for a function of two operands with a fused activation."""
     evaluate = _function(function)
 
     def run(op: Operator, inputs: Inputs) -> Arrays:
@@ -45,7 +48,7 @@ def _reduction(function: Callable[..., Any]) -> Handler:
 
 
 def _divide(a: Array, b: Array) -> Array:
-    """Integers are divided towards zero, as in C."""
+    """Divide; integers are rounded towards zero, as in C."""
     if a.dtype.kind == "f":
         return np.asarray(a / b)
     if not np.all(b):

@@ -40,7 +40,7 @@ def _window(
 
 
 def _scales(op: Operator) -> npt.NDArray[np.float32]:
-    """Scales of weights, which the kernels read as symmetric."""
+    """Scales of weights; the kernels need a zero point of 0."""
     weights = given(op, 1)
     refuse(op, weights.zero_points.any(), "weights with a zero point other than 0")
     return weights.scales
