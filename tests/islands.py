@@ -18,9 +18,7 @@ Build = Callable[..., relax.Expr | Sequence[relax.Expr]]
 
 def module(build: Build, *shapes: Shape, dtype: str = "int8") -> tvm.IRModule:
     """main(x0, x1, ...) of the given shapes; `build` gets the builder's emit and the variables."""
-    params = [
-        relax.Var(f"x{k}", relax.TensorType(shape, dtype)) for k, shape in enumerate(shapes)
-    ]
+    params = [relax.Var(f"x{k}", relax.TensorType(shape, dtype)) for k, shape in enumerate(shapes)]
     builder = relax.BlockBuilder()
     with builder.function("main", params):
         with builder.dataflow():
@@ -52,6 +50,22 @@ def weights(shape: Shape, axis: int = 0, dtype: str = "int8", seed: int = 0) -> 
     values = relax.const(rng.integers(-127, 128, shape).astype(dtype))
     zeros = relax.const(np.zeros(shape[axis], dtype))
     return relax.op.dequantize(values, relax.const(scales), zeros, axis=axis)
+
+
+def real_number(value: float) -> relax.Expr:
+    """A dequantized constant of one element, the integer part of `value`."""
+    return real(relax.const(np.full((1,), value, "int8")))
+
+
+def convolved(
+    x: relax.Expr, groups: int = 1, bias: bool = True, layout: str = "NHWC"
+) -> relax.Expr:
+    """A 3x3 float convolution of four channels to eight, with dequantized constants."""
+    kernel = weights((8, 3, 3, 4 // groups))
+    value = relax.op.nn.conv2d(
+        x, kernel, (2, 1), (1, 0, 1, 2), (1, 1), groups, layout, "OHWI", layout
+    )
+    return relax.op.add(value, weights((8,), dtype="int32")) if bias else value
 
 
 def island(

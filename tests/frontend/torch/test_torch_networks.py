@@ -22,8 +22,9 @@ from tvm_tiny.passes.lower_qdq import FloatFallbackWarning
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install 'tvm-tiny[torch]'")
 pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'tvm-tiny[torch]'")
 
-from torch_networks import NETWORKS, build  # noqa: E402
+from torch_networks import NETWORKS  # noqa: E402
 from torch_runs import compiled_for, on_board  # noqa: E402
+from torch_training import build  # noqa: E402
 
 EXPORTS = ("dynamo", "torchscript", "pt2")
 CALIBRATION_SAMPLES, AGREEMENT = 40, 0.95
