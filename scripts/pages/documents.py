@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from . import passes_reference, pipeline_picture, rooms_picture
+from . import one_convolution, passes_reference, pipeline_picture, rooms_picture
 
 ROOT = Path(__file__).resolve().parents[2]
 
 # Path in the repository -> what makes its text.
 DOCUMENTS: dict[str, Callable[[], str]] = {
+    "docs/one-convolution.md": one_convolution.page,
     "docs/passes.md": passes_reference.page,
     "docs/pipeline.svg": pipeline_picture.picture,
     "docs/rooms.svg": rooms_picture.picture,
