@@ -19,7 +19,7 @@ enum {
 uint32_t tvm_tiny_session_get(const uint8_t* bytes, uint32_t count);
 void tvm_tiny_session_put(uint8_t* bytes, uint32_t value);
 
-/* CRC-32 of ISO-HDLC (zlib's) of `bytes` bytes after those of which `crc` is the CRC; 0 at first. */
+/* CRC-32 of ISO-HDLC (zlib's) of `bytes` bytes after those whose CRC is `crc`; 0 at first. */
 uint32_t tvm_tiny_session_crc(uint32_t crc, const void* data, uint32_t bytes);
 
 /* Takes a byte of the line. Returns 1 when it ends a frame: then call `tvm_tiny_session_check`. */

@@ -1,4 +1,5 @@
-/* Requests and answers; docs/session.md lists them. */
+/* The device's side of a session: carries out requests and answers them. docs/session.md lists
+ * both. */
 #include "tvm_tiny/session.h"
 
 #include <string.h>
@@ -30,25 +31,37 @@ enum {
 
 enum { HAS_STACK = 1, HAS_RESET = 2 };
 
-/* Bytes of the fields of requests; WRITE is followed by data. */
-enum { HELLO_BYTES = 2, DESCRIBE_BYTES = 5, BEGIN_BYTES = 2, WRITE_BYTES = 5, READ_BYTES = 5 };
+/* Bytes of the fields of requests; in WRITE, data follow. */
+enum {
+  HELLO_BYTES = 2,
+  DESCRIBE_BYTES = 5,
+  BEGIN_BYTES = 2,
+  WRITE_BYTES = 5,
+  READ_BYTES = 5,
+  TIMES_BYTES = 4
+};
 
-/* A handler fills `result`, adds to `bytes` what it has filled, and returns the status. */
+/* Carries out one kind of request: fills `result`, adds the bytes filled to `bytes` and returns the
+ * status. A prefix keeps the names of handlers apart from those of POSIX. */
 typedef int32_t (*handler)(struct tvm_tiny_session* session, const struct request* request,
                            uint8_t* result, uint32_t* bytes);
 
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+/* Appends a little-endian word to the result. */
 static void add(uint8_t* result, uint32_t* bytes, uint32_t value) {
   tvm_tiny_session_put(&result[*bytes], value);
   *bytes += 4u;
 }
 
-/* Bytes from `offset` on that fit an answer. */
+/* Returns how many bytes from `offset` on fit an answer. */
 static uint32_t piece(uint32_t total, uint32_t offset) {
   const uint32_t rest = total - offset;
   return rest < TVM_TINY_SESSION_CHUNK ? rest : (uint32_t)TVM_TINY_SESSION_CHUNK;
 }
 
-/* Says whether the device still has the models that it had before a reset. */
+/* Returns a CRC of all descriptions, by which the host sees whether the device still has the models
+ * that it had before a reset. */
 static uint32_t catalog(const struct tvm_tiny_session* session) {
   uint32_t crc = 0;
   uint32_t index;
@@ -59,8 +72,10 @@ static uint32_t catalog(const struct tvm_tiny_session* session) {
   return crc;
 }
 
-static int32_t hello(struct tvm_tiny_session* session, const struct request* request,
-                     uint8_t* result, uint32_t* bytes) {
+/* Opens the session in the newest version that both sides speak; answers with what the device
+ * has. */
+static int32_t handle_hello(struct tvm_tiny_session* session, const struct request* request,
+                            uint8_t* result, uint32_t* bytes) {
   const struct tvm_tiny_session_port* port = session->port;
   const uint32_t least = request->data[0];
   const uint32_t most = request->data[1];
@@ -82,8 +97,9 @@ static int32_t hello(struct tvm_tiny_session* session, const struct request* req
   return TVM_TINY_ERROR_OK;
 }
 
-static int32_t describe(struct tvm_tiny_session* session, const struct request* request,
-                        uint8_t* result, uint32_t* bytes) {
+/* Answers with a piece of a model's description. */
+static int32_t handle_describe(struct tvm_tiny_session* session, const struct request* request,
+                               uint8_t* result, uint32_t* bytes) {
   const uint32_t index = request->data[0];
   const uint32_t offset = tvm_tiny_session_get(&request->data[1], 4);
   const struct tvm_tiny_session_model* model;
@@ -96,8 +112,9 @@ static int32_t describe(struct tvm_tiny_session* session, const struct request* 
   return TVM_TINY_ERROR_OK;
 }
 
-static int32_t begin(struct tvm_tiny_session* session, const struct request* request,
-                     uint8_t* result, uint32_t* bytes) {
+/* Begins an inference of a model. */
+static int32_t handle_begin(struct tvm_tiny_session* session, const struct request* request,
+                            uint8_t* result, uint32_t* bytes) {
   const uint32_t index = request->data[0];
   const struct tvm_tiny_session_model* model;
   (void)result;
@@ -128,7 +145,7 @@ static int32_t begin(struct tvm_tiny_session* session, const struct request* req
   return TVM_TINY_ERROR_OK;
 }
 
-/* What comes after the byte that completed an input, or a row of a streamed one. */
+/* Takes note of a complete input, or hands over a complete row of a streamed one. */
 static int32_t complete(struct tvm_tiny_session* session, const void* memory) {
   const struct tvm_tiny_session_model* model = session->model;
   int32_t status = TVM_TINY_ERROR_OK;
@@ -146,7 +163,7 @@ static int32_t complete(struct tvm_tiny_session* session, const void* memory) {
   return status;
 }
 
-/* Bytes come in order and each once, so a place that is not the next one is a mistake. */
+/* Returns whether the fields name the next byte of the inputs: bytes come in order, each once. */
 static int expected(const struct tvm_tiny_session* session, const uint8_t* fields) {
   const uint32_t offset = tvm_tiny_session_get(&fields[1], 4);
   uint32_t next = session->offset;
@@ -156,8 +173,9 @@ static int expected(const struct tvm_tiny_session* session, const uint8_t* field
   return fields[0] == session->input && offset == next;
 }
 
-static int32_t write(struct tvm_tiny_session* session, const struct request* request,
-                     uint8_t* result, uint32_t* bytes) {
+/* Copies data to the inputs; may complete several rows. */
+static int32_t handle_write(struct tvm_tiny_session* session, const struct request* request,
+                            uint8_t* result, uint32_t* bytes) {
   const uint8_t* data = &request->data[WRITE_BYTES];
   uint32_t left = request->bytes - WRITE_BYTES;
   int32_t status = TVM_TINY_ERROR_OK;
@@ -190,8 +208,9 @@ static int32_t write(struct tvm_tiny_session* session, const struct request* req
   return status;
 }
 
-static int32_t run(struct tvm_tiny_session* session, const struct request* request,
-                   uint8_t* result, uint32_t* bytes) {
+/* Runs the inference, unless the last row of a streamed input has done so. */
+static int32_t handle_run(struct tvm_tiny_session* session, const struct request* request,
+                          uint8_t* result, uint32_t* bytes) {
   int32_t status = TVM_TINY_ERROR_OK;
   (void)request;
   (void)result;
@@ -206,8 +225,9 @@ static int32_t run(struct tvm_tiny_session* session, const struct request* reque
   return status;
 }
 
-static int32_t read(struct tvm_tiny_session* session, const struct request* request,
-                    uint8_t* result, uint32_t* bytes) {
+/* Answers with a piece of an output. */
+static int32_t handle_read(struct tvm_tiny_session* session, const struct request* request,
+                           uint8_t* result, uint32_t* bytes) {
   const uint32_t index = request->data[0];
   const uint32_t offset = tvm_tiny_session_get(&request->data[1], 4);
   struct tvm_tiny_session_memory memory;
@@ -226,8 +246,9 @@ static int32_t read(struct tvm_tiny_session* session, const struct request* requ
   return TVM_TINY_ERROR_OK;
 }
 
-static int32_t times(struct tvm_tiny_session* session, const struct request* request,
-                     uint8_t* result, uint32_t* bytes) {
+/* Answers with the times of the steps, from the one that is asked for. */
+static int32_t handle_times(struct tvm_tiny_session* session, const struct request* request,
+                            uint8_t* result, uint32_t* bytes) {
   const struct tvm_tiny_session_model* model = session->model;
   uint32_t step = tvm_tiny_session_get(request->data, 4);
   if (session->phase != PHASE_DONE) {
@@ -239,8 +260,9 @@ static int32_t times(struct tvm_tiny_session* session, const struct request* req
   return TVM_TINY_ERROR_OK;
 }
 
-static int32_t marks(struct tvm_tiny_session* session, const struct request* request,
-                     uint8_t* result, uint32_t* bytes) {
+/* Answers with the time, the stack and the arena that the inference has taken. */
+static int32_t handle_marks(struct tvm_tiny_session* session, const struct request* request,
+                            uint8_t* result, uint32_t* bytes) {
   (void)request;
   if (session->phase != PHASE_DONE) {
     return TVM_TINY_SESSION_PHASE;
@@ -253,8 +275,9 @@ static int32_t marks(struct tvm_tiny_session* session, const struct request* req
   return TVM_TINY_ERROR_OK;
 }
 
-static int32_t counts(struct tvm_tiny_session* session, const struct request* request,
-                      uint8_t* result, uint32_t* bytes) {
+/* Answers with the counters of the session. */
+static int32_t handle_counts(struct tvm_tiny_session* session, const struct request* request,
+                             uint8_t* result, uint32_t* bytes) {
   (void)request;
   add(result, bytes, session->counts.frames);
   add(result, bytes, session->counts.damaged);
@@ -262,8 +285,9 @@ static int32_t counts(struct tvm_tiny_session* session, const struct request* re
   return TVM_TINY_ERROR_OK;
 }
 
-static int32_t reset(struct tvm_tiny_session* session, const struct request* request,
-                     uint8_t* result, uint32_t* bytes) {
+/* Ends the session; `answer` resets the device after its reply. */
+static int32_t handle_reset(struct tvm_tiny_session* session, const struct request* request,
+                            uint8_t* result, uint32_t* bytes) {
   (void)request;
   (void)result;
   (void)bytes;
@@ -272,35 +296,46 @@ static int32_t reset(struct tvm_tiny_session* session, const struct request* req
   return TVM_TINY_ERROR_OK;
 }
 
-/* A request of this session: once. Asked again for the same, what reads reads again, and what
- * changes something only says again how that went. */
-static int32_t carry_out(struct tvm_tiny_session* session, const struct request* request,
-                         int again, uint8_t* result, uint32_t* bytes) {
+/* ---- Frames ---------------------------------------------------------------------------------- */
+
+/* Carries out a request, once. A repeated one that only reads reads again; of one that changes the
+ * inference, the status is repeated. */
+static int32_t carry_out(struct tvm_tiny_session* session, const struct request* request, int again,
+                         uint8_t* result, uint32_t* bytes) {
   static const struct {
     handler function;
-    uint8_t bytes; /* at the least */
-    uint8_t changes;
-  } kinds[] = {{hello, HELLO_BYTES, 0}, {describe, DESCRIBE_BYTES, 0}, {begin, BEGIN_BYTES, 1},
-               {write, WRITE_BYTES, 1}, {run, 0, 1},                   {read, READ_BYTES, 0},
-               {times, 4, 0},           {marks, 0, 0},                 {counts, 0, 0},
-               {reset, 0, 0}};
-  const uint32_t index = (uint32_t)request->kind - KIND_HELLO;
-  if (index >= sizeof(kinds) / sizeof(kinds[0])) {
+    uint8_t bytes;   /* of the request, at least */
+    uint8_t changes; /* whether it changes the inference */
+  } kinds[] = {
+      [KIND_HELLO] = {.function = handle_hello, .bytes = HELLO_BYTES},
+      [KIND_DESCRIBE] = {.function = handle_describe, .bytes = DESCRIBE_BYTES},
+      [KIND_BEGIN] = {.function = handle_begin, .bytes = BEGIN_BYTES, .changes = 1},
+      [KIND_WRITE] = {.function = handle_write, .bytes = WRITE_BYTES, .changes = 1},
+      [KIND_RUN] = {.function = handle_run, .changes = 1},
+      [KIND_READ] = {.function = handle_read, .bytes = READ_BYTES},
+      [KIND_TIMES] = {.function = handle_times, .bytes = TIMES_BYTES},
+      [KIND_MARKS] = {.function = handle_marks},
+      [KIND_COUNTS] = {.function = handle_counts},
+      [KIND_RESET] = {.function = handle_reset},
+  };
+  const uint8_t kind = request->kind;
+  if (kind >= sizeof(kinds) / sizeof(kinds[0]) || kinds[kind].function == 0) {
     return TVM_TINY_SESSION_KIND;
   }
-  if (request->bytes < kinds[index].bytes) {
+  if (request->bytes < kinds[kind].bytes) {
     return TVM_TINY_SESSION_ARGUMENT;
   }
-  if (again && kinds[index].changes != 0u) {
+  if (again && kinds[kind].changes != 0u) {
     return session->status;
   }
-  session->status = kinds[index].function(session, request, result, bytes);
+  session->status = kinds[kind].function(session, request, result, bytes);
   return session->status;
 }
 
-/* Where the request stands in its session. HELLO makes a session, the one there was is over. */
-static int32_t place(struct tvm_tiny_session* session, uint32_t id, uint32_t sequence,
-                     uint8_t kind, int* again) {
+/* Checks the place of a request in its session. HELLO begins one and ends the one before. again:
+ * whether the last request has come once more. */
+static int32_t place(struct tvm_tiny_session* session, uint32_t id, uint32_t sequence, uint8_t kind,
+                     int* again) {
   const int opens = kind == KIND_HELLO && sequence == 0u && id != 0u && id != session->id;
   *again = 0;
   if (!opens && (id == 0u || id != session->id)) {
@@ -320,7 +355,7 @@ static int32_t place(struct tvm_tiny_session* session, uint32_t id, uint32_t seq
   return TVM_TINY_ERROR_OK;
 }
 
-/* The answer overwrites the request, which has been read by then. */
+/* Answers the request in the receiver's frame, which the answer overwrites. */
 static void answer(struct tvm_tiny_session* session, uint32_t length) {
   uint8_t* frame = session->receiver.frame;
   uint8_t* result = &frame[FRAME_RESULT];
@@ -336,8 +371,7 @@ static void answer(struct tvm_tiny_session* session, uint32_t length) {
   }
   session->counts.frames++;
   status = place(session, tvm_tiny_session_get(&frame[FRAME_SESSION], 4),
-                 tvm_tiny_session_get(&frame[FRAME_SEQUENCE], 4), request.kind,
-                 &again);
+                 tvm_tiny_session_get(&frame[FRAME_SEQUENCE], 4), request.kind, &again);
   if (status == TVM_TINY_ERROR_OK) {
     status = carry_out(session, &request, again, result, &bytes);
   }
@@ -349,6 +383,7 @@ static void answer(struct tvm_tiny_session* session, uint32_t length) {
   }
 }
 
+/* Starts to listen; see tvm_tiny/session.h. */
 void tvm_tiny_session_init(struct tvm_tiny_session* session,
                            const struct tvm_tiny_session_port* port,
                            const struct tvm_tiny_session_model* const* models, uint32_t count) {
@@ -358,13 +393,12 @@ void tvm_tiny_session_init(struct tvm_tiny_session* session,
   session->count = (uint8_t)count;
 }
 
-void tvm_tiny_session_feed(struct tvm_tiny_session* session, const uint8_t* data,
-                           uint32_t bytes) {
+/* Takes bytes of the line and answers whole requests. */
+void tvm_tiny_session_feed(struct tvm_tiny_session* session, const uint8_t* data, uint32_t bytes) {
   uint32_t i;
   for (i = 0; i < bytes; i++) {
     if (tvm_tiny_session_take(&session->receiver, data[i])) {
-      const uint32_t length =
-          tvm_tiny_session_check(&session->receiver, &session->counts.damaged);
+      const uint32_t length = tvm_tiny_session_check(&session->receiver, &session->counts.damaged);
       if (length > 0u) {
         answer(session, length);
       }
@@ -372,10 +406,10 @@ void tvm_tiny_session_feed(struct tvm_tiny_session* session, const uint8_t* data
   }
 }
 
+/* Takes what has arrived on the line. */
 int tvm_tiny_session_poll(struct tvm_tiny_session* session) {
   uint8_t data[32];
-  const uint32_t bytes =
-      session->port->read(session->port->context, data, (uint32_t)sizeof(data));
+  const uint32_t bytes = session->port->read(session->port->context, data, (uint32_t)sizeof(data));
   tvm_tiny_session_feed(session, data, bytes);
   return bytes > 0u;
 }

@@ -199,6 +199,17 @@ def test_a_session_adds_at_most_6_kib_of_flash_and_1_kib_of_ram(board, tmp_path)
     assert 0 < size.ram - arena <= 1024
 
 
+def test_an_options_header_may_declare_the_functions_of_posix(tmp_path):
+    require(toolchain.HOST_CC)
+    headers = ("fcntl.h", "sys/select.h", "sys/times.h", "unistd.h")
+    (tmp_path / "posix.h").write_text("".join(f"#include <{name}>\n" for name in headers))
+    flags = (f"-I{RUNTIME_C / 'include'}", f"-I{tmp_path}", '-DTVM_TINY_OPTIONS_FILE="posix.h"')
+    compiler = str(toolchain.find_compiler(toolchain.HOST_CC))
+    command = [compiler, *STRICT, "-std=gnu99", *flags, "-fsyntax-only", *map(str, SOURCES)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_line_works_without_faults(library):
     line = DeviceTransport(Device(library))
     with Session(line, clock=line.clock) as session:
