@@ -7,6 +7,8 @@
 
 #define END "\r\n"
 
+/* ---- Answers --------------------------------------------------------------------------------- */
+
 static void print(const struct tvm_tiny_mlperf* mlperf, const char* text) {
   tvm_tiny_mlperf_print(mlperf->port, text);
 }
@@ -15,15 +17,15 @@ static void print_number(const struct tvm_tiny_mlperf* mlperf, uint64_t number) 
   tvm_tiny_mlperf_print_number(mlperf->port, number);
 }
 
-static void print_three(const struct tvm_tiny_mlperf* mlperf, const char* before,
-                        const char* text, const char* after) {
+static void print_three(const struct tvm_tiny_mlperf* mlperf, const char* before, const char* text,
+                        const char* after) {
   print(mlperf, before);
   print(mlperf, text);
   print(mlperf, after);
 }
 
-static void print_counted(const struct tvm_tiny_mlperf* mlperf, const char* before,
-                          uint64_t number, const char* after) {
+static void print_counted(const struct tvm_tiny_mlperf* mlperf, const char* before, uint64_t number,
+                          const char* after) {
   print(mlperf, before);
   print_number(mlperf, number);
   print(mlperf, after);
@@ -32,6 +34,8 @@ static void print_counted(const struct tvm_tiny_mlperf* mlperf, const char* befo
 static void failed(const struct tvm_tiny_mlperf* mlperf, const char* text) {
   print_three(mlperf, "e-[", text, "]" END);
 }
+
+/* ---- Time ------------------------------------------------------------------------------------ */
 
 /* The counter has 32 bits: this must be called at least once in each of its turns. */
 static void keep_time(struct tvm_tiny_mlperf* mlperf) {
@@ -42,9 +46,11 @@ static void keep_time(struct tvm_tiny_mlperf* mlperf) {
 
 static void timestamp(struct tvm_tiny_mlperf* mlperf) {
   keep_time(mlperf);
-  print_counted(mlperf, "m-lap-us-",
-                mlperf->elapsed * 1000000u / mlperf->port->ticks_per_second, END);
+  print_counted(mlperf, "m-lap-us-", mlperf->elapsed * 1000000u / mlperf->port->ticks_per_second,
+                END);
 }
+
+/* ---- Inferences ------------------------------------------------------------------------------ */
 
 static uint32_t input_bytes(const struct tvm_tiny_mlperf_benchmark* benchmark) {
   return benchmark->input == TVM_TINY_MLPERF_FLOATS ? 4u * benchmark->elements
@@ -158,6 +164,8 @@ static void results(const struct tvm_tiny_mlperf* mlperf) {
   }
   print(mlperf, "]" END);
 }
+
+/* ---- Commands -------------------------------------------------------------------------------- */
 
 static void infer(struct tvm_tiny_mlperf* mlperf, int32_t times, int32_t warmups) {
   int32_t status;
@@ -309,8 +317,9 @@ static void take(struct tvm_tiny_mlperf* mlperf, char letter) {
   }
 }
 
-void tvm_tiny_mlperf_init(struct tvm_tiny_mlperf* mlperf,
-                          const struct tvm_tiny_session_port* port,
+/* ---- Interface ------------------------------------------------------------------------------- */
+
+void tvm_tiny_mlperf_init(struct tvm_tiny_mlperf* mlperf, const struct tvm_tiny_session_port* port,
                           const struct tvm_tiny_mlperf_benchmark* benchmark, uint8_t* buffer,
                           uint32_t bytes) {
   memset(mlperf, 0, sizeof(*mlperf));

@@ -38,7 +38,7 @@ enum tvm_tiny_mlperf_result {
 /* A model and how the benchmark uses it: one input and one output, both int8. */
 struct tvm_tiny_mlperf_benchmark {
   const char* vendor;
-  const char* name; /* of the benchmark, such as "kws01" */
+  const char* name;                                  /* of the benchmark, such as "kws01" */
   const struct tvm_tiny_session_model* const* entry; /* the model's, in tvm_tiny_models */
   enum tvm_tiny_mlperf_input input;
   enum tvm_tiny_mlperf_result result;
@@ -67,8 +67,7 @@ struct tvm_tiny_mlperf {
 
 /* Says that it is ready. The buffer takes an input as the runner sends it: four bytes an element
  * for TVM_TINY_MLPERF_FLOATS, else one. */
-void tvm_tiny_mlperf_init(struct tvm_tiny_mlperf* mlperf,
-                          const struct tvm_tiny_session_port* port,
+void tvm_tiny_mlperf_init(struct tvm_tiny_mlperf* mlperf, const struct tvm_tiny_session_port* port,
                           const struct tvm_tiny_mlperf_benchmark* benchmark, uint8_t* buffer,
                           uint32_t bytes);
 

@@ -81,6 +81,8 @@ static size_t context;
 static struct block* previous;
 static size_t previous_context;
 
+/* ---- Contexts of blocks ---------------------------------------------------------------------- */
+
 /* One more element at the end of an array. */
 static void* grow(void* array, size_t count, size_t size) {
   void* larger = realloc(array, (count + 1) * size);
@@ -180,6 +182,8 @@ static void block_runs(unsigned int vcpu, void* data) {
   previous_context = context;
 }
 
+/* ---- Translated code ------------------------------------------------------------------------- */
+
 static enum region region_of(uint64_t address) {
   size_t k;
   for (k = 0; k < plan.range_count; k++) {
@@ -214,6 +218,8 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb* tb) {
   qemu_plugin_register_vcpu_tb_exec_cb(tb, block_runs, QEMU_PLUGIN_CB_NO_REGS, block);
 }
 
+/* ---- Output ---------------------------------------------------------------------------------- */
+
 static void write_block(const struct block* block) {
   size_t k;
   fprintf(out, "block %" PRIx64 " %" PRIx64 "\n", block->first, block->last);
@@ -240,6 +246,8 @@ static void at_exit(qemu_plugin_id_t id, void* data) {
   fprintf(out, "done\n");
   fclose(out);
 }
+
+/* ---- The plan -------------------------------------------------------------------------------- */
 
 static void add_range(uint64_t first, uint64_t end, enum region region) {
   plan.ranges = grow(plan.ranges, plan.range_count, sizeof(*plan.ranges));

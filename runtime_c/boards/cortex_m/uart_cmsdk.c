@@ -14,9 +14,7 @@ void tvm_tiny_uart_init(void) {
   CTRL = CTRL_TX | CTRL_RX;
 }
 
-int tvm_tiny_uart_read(void) {
-  return (STATE & STATE_RX_FULL) != 0u ? (int)(DATA & 0xffu) : -1;
-}
+int tvm_tiny_uart_read(void) { return (STATE & STATE_RX_FULL) != 0u ? (int)(DATA & 0xffu) : -1; }
 
 void tvm_tiny_uart_write(uint8_t byte) {
   while ((STATE & STATE_TX_FULL) != 0u) {

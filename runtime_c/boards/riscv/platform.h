@@ -12,10 +12,10 @@
 #define TVM_TINY_HAS_STACK_PAINT 1
 
 /* The compiler's -march leaves out Zicsr, with which Debian's gcc links the 64-bit libgcc. */
-#define TVM_TINY_READ_CSR(name, value)                                                \
+#define TVM_TINY_READ_CSR(name, value)                                                        \
   __asm__ volatile(".option push\n\t.option arch, +zicsr\n\tcsrr %0, " name "\n\t.option pop" \
-                   : "=r"(value)                                                      \
-                   :                                                                  \
+                   : "=r"(value)                                                              \
+                   :                                                                          \
                    : "memory")
 
 struct tvm_tiny_counter {

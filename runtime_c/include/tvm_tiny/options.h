@@ -94,4 +94,8 @@
 #endif
 #endif
 
+/* Checks that assembler finds a member of a struct where it expects it. Needs <stddef.h>. */
+#define TVM_TINY_ASSERT_OFFSET(type, member, bytes) \
+  TVM_TINY_STATIC_ASSERT(offsetof(struct type, member) == (bytes), type##_at_##member)
+
 #endif /* TVM_TINY_OPTIONS_H */

@@ -1,6 +1,6 @@
 /*
- * Time of each step of a model: compile the model's sources with `-include tvm_tiny/session_trace.h`
- * (or name this header with -DTVM_TINY_OPTIONS_FILE).
+ * Takes the time of each step of a model. Compile the model's sources with
+ * `-include tvm_tiny/session_trace.h`, or name this header with -DTVM_TINY_OPTIONS_FILE.
  */
 #ifndef TVM_TINY_SESSION_TRACE_H
 #define TVM_TINY_SESSION_TRACE_H

@@ -51,7 +51,9 @@ static void print_output(struct tvm_tiny_session_memory output) {
   }
 }
 
-static void read_sensor(struct tvm_tiny_session_memory input) { memset(input.data, 0, input.bytes); }
+static void read_sensor(struct tvm_tiny_session_memory input) {
+  memset(input.data, 0, input.bytes);
+}
 
 static int32_t infer(const struct tvm_tiny_session_model* model) {
   int32_t status = model->begin == 0 ? TVM_TINY_ERROR_OK : model->begin();

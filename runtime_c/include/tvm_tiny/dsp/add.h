@@ -1,17 +1,17 @@
-/* Additions. */
+/* Addition of quantized tensors as TFLite rounds it. */
 #ifndef TVM_TINY_DSP_ADD_H
 #define TVM_TINY_DSP_ADD_H
 
 #include "tvm_tiny/dsp/requantize.h"
 
-/* value * multiplier / 2^31 / 2^shift, both steps rounded half away from zero as TFLite does. */
+/* Returns value * multiplier / 2^31 / 2^shift; TFLite's rounding is applied in both steps. */
 TVM_TINY_INLINE int32_t tvm_tiny_dsp_scaled(int32_t value, int32_t multiplier, int32_t shift) {
   const int32_t t = (int32_t)(((int64_t)value * multiplier + (1 << 30)) >> 31);
   const int32_t half = shift > 0 ? (int32_t)(1u << (shift - 1)) : 0;
   return (int32_t)(((int64_t)t + (shift > 0 ? t >> 31 : 0) + half) >> shift);
 }
 
-/* tvm_tiny_dsp_add for any q. */
+/* Adds quantized tensors like tvm_tiny_dsp_add, for any q. */
 TVM_TINY_INLINE void tvm_tiny_dsp_add_any(const int8_t* a, const int8_t* b, int8_t* out,
                                           int32_t count, const int32_t* q) {
   int32_t i;
@@ -25,8 +25,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_add_any(const int8_t* a, const int8_t* b, int8
 
 #if TVM_TINY_DSP
 
-/* What tvm_tiny_dsp_add needs of q: x is the operand of the larger scale, whose part of the sum is
- * (x - zero point) * 2^19 exactly; y the other. */
+/* Constants of an addition, derived from q. x is the operand of the larger scale, whose part of the
+ * sum is exactly (x - zero point) * 2^19; y is the other operand. */
 struct tvm_tiny_dsp_scales {
   int32_t x_zero;
   int32_t y_zero;
@@ -38,7 +38,8 @@ struct tvm_tiny_dsp_scales {
   int32_t offset;
 };
 
-/* Twice the sum of two elements, with a fraction of one bit. */
+/* Returns the sum of two elements as a fixed-point number with one fractional bit. equal: whether
+ * the operands have the same scale. */
 TVM_TINY_INLINE int32_t tvm_tiny_dsp_add_one(int32_t x, int32_t y,
                                              const struct tvm_tiny_dsp_scales* s, int equal) {
   int32_t sum = y * (1 << 20) - s->y_zero;
@@ -52,7 +53,8 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_add_one(int32_t x, int32_t y,
          s->shift;
 }
 
-/* `whole`: the limits are those of int8; `equal`: so are the scales. */
+/* Adds `count` elements. whole: whether the limits are those of int8. equal: whether the operands
+ * have the same scale. */
 TVM_TINY_INLINE void tvm_tiny_dsp_add_all(const int8_t* x, const int8_t* y, int8_t* out,
                                           int32_t count, const struct tvm_tiny_dsp_scales* s,
                                           const int32_t* q, int whole, int equal) {
@@ -73,8 +75,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_add_all(const int8_t* x, const int8_t* y, int8
   }
 }
 
-/* TFLite's quantized sum; q: zero points a b y, limits, multipliers a b y, shifts a b y (<= 0). The
- * operand of the larger scale, or both, have multiplier 2^30 and shift 0. */
+/* Adds quantized tensors: out[i] from a[i] and b[i], i < count. q: zero points of a, b and y,
+ * limits low and high, multipliers of a, b and y, shifts of a, b and y; no shift is positive. The
+ * operand of the larger scale, or both, should have multiplier 2^30 and shift 0: the others are
+ * slow. */
 TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t* out,
                                         int32_t count, const int32_t* q) {
   const int a_exact = q[8] == 0 && q[5] == 1 << 30;
@@ -110,7 +114,8 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t
 
 #else
 
-/* TFLite's quantized sum; q: zero points a b y, limits, multipliers a b y, shifts a b y (<= 0). */
+/* Adds quantized tensors: out[i] from a[i] and b[i], i < count. q: zero points of a, b and y,
+ * limits low and high, multipliers of a, b and y, shifts of a, b and y; no shift is positive. */
 TVM_TINY_INLINE void tvm_tiny_dsp_add(const int8_t* a, const int8_t* b, int8_t* out, int32_t count,
                                       const int32_t* q) {
   tvm_tiny_dsp_add_any(a, b, out, count, q);

@@ -1,12 +1,17 @@
-/* Depthwise. */
+/* Depthwise convolution of an output row, over a window of four channels in scratch. */
 #ifndef TVM_TINY_DSP_DEPTHWISE_H
 #define TVM_TINY_DSP_DEPTHWISE_H
+
+#include <stddef.h>
 
 #include "tvm_tiny/dsp/requantize.h"
 #include "tvm_tiny/dsp/depthwise_sums.h"
 #include "tvm_tiny/dsp/window.h"
 
-/* x less its zero point as scratch[c][ky][column] for channels c < block, 0 where there is no x. */
+/* ---- Portable C for any kernel --------------------------------------------------------------- */
+
+/* Writes x minus the zero point to scratch[c][ky][column] for channels c < block; 0 outside the
+ * input. */
 TVM_TINY_INLINE void tvm_tiny_dsp_window_any(const int8_t* x, const int32_t* lines,
                                              int16_t* scratch, int32_t zero_point, int32_t width,
                                              int32_t channels, int32_t block, int32_t kernel_h,
@@ -26,7 +31,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_window_any(const int8_t* x, const int32_t* lin
   }
 }
 
-/* Output pixel at `column` of the window of one channel. */
+/* Returns the sum of a channel's taps; `window` begins at the output's first column. */
 TVM_TINY_INLINE int32_t tvm_tiny_dsp_window_sum(const int16_t* window, const int8_t* w,
                                                 int32_t columns, int32_t kernel_h,
                                                 int32_t kernel_w) {
@@ -41,12 +46,14 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_window_sum(const int16_t* window, const int
   return sum;
 }
 
-/* tvm_tiny_dsp_depthwise for any kernel. */
-TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(
-    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int float32,
-    int8_t* out, int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low,
-    int32_t high, int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w,
-    int32_t stride_w, int32_t pad_left, int32_t out_width) {
+/* Computes an output row as tvm_tiny_dsp_depthwise, for any kernel. */
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(const int8_t* x, const int32_t* lines,
+                                                const int8_t* w, const int32_t* params, int float32,
+                                                int8_t* out, int16_t* scratch, int32_t x_zero_point,
+                                                int32_t y_zero_point, int32_t low, int32_t high,
+                                                int32_t width, int32_t channels, int32_t kernel_h,
+                                                int32_t kernel_w, int32_t stride_w,
+                                                int32_t pad_left, int32_t out_width) {
   const int32_t columns = (out_width - 1) * stride_w + kernel_w;
   const int32_t filter = kernel_h * kernel_w;
   int32_t c;
@@ -55,7 +62,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(
     const int16_t* window = scratch + c % 4 * kernel_h * columns;
     if (c % 4 == 0) {
       tvm_tiny_dsp_window_any(x + c, lines, scratch, x_zero_point, width, channels,
-                          channels - c < 4 ? channels - c : 4, kernel_h, pad_left, columns);
+                              channels - c < 4 ? channels - c : 4, kernel_h, pad_left, columns);
     }
     for (ox = 0; ox < out_width; ox++) {
       out[ox * channels + c] = tvm_tiny_dsp_rescale_any(
@@ -69,15 +76,23 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_any(
 
 #if TVM_TINY_DSP
 
-/* A channel of a depthwise convolution, in memory: registers are for the sums. */
+/* ---- Outputs of one channel ------------------------------------------------------------------ */
+
+/* Constants of a channel. They are in memory, as the sums need the registers. pitch: bytes between
+ * two outputs; pitch3: three times that. */
 struct tvm_tiny_dsp_channel {
   int32_t bias;
   struct tvm_tiny_dsp_scale scale;
   int32_t pitch;
   int32_t pitch3;
 };
+/* Assembler loads and stores neighbouring members as two words. */
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_dsp_channel, bias, 0);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_dsp_channel, scale, 4);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_dsp_channel, pitch, 16);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_dsp_channel, pitch3, 20);
 
-/* n sums of one channel. */
+/* Requantizes n sums of one channel with onnxruntime's rounding. */
 TVM_TINY_INLINE void tvm_tiny_dsp_outputs_float32(int32_t* acc,
                                                   const struct tvm_tiny_dsp_channel* channel,
                                                   int8_t* out, int32_t pitch, int32_t low,
@@ -98,7 +113,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_outputs_float32(int32_t* acc,
   }
 }
 
-/* n neighbouring outputs of one channel. */
+/* Computes n neighbouring outputs of one channel. */
 TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
                                           const tvm_tiny_dsp_word* row, const uint32_t* taps,
                                           const struct tvm_tiny_dsp_channel* channel, int float32,
@@ -124,12 +139,13 @@ TVM_TINY_INLINE void tvm_tiny_dsp_outputs(const tvm_tiny_dsp_word* window,
   }
 }
 
-/* tvm_tiny_dsp_outputs for 3x3 and stride 1, four outputs `count` times: the same in the order that
- * needs the fewest registers, pointers moved on by the loads. */
+/* Computes 4 * count outputs of a 3x3 kernel of stride 1. The results are those of
+ * tvm_tiny_dsp_outputs; this order of instructions needs the fewest registers. Loads advance the
+ * pointers. */
 TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word** windows,
                                             const tvm_tiny_dsp_word** rows, const uint32_t* taps,
-                                            const struct tvm_tiny_dsp_channel* channel,
-                                            int float32, int8_t** outs, int32_t low, int32_t high,
+                                            const struct tvm_tiny_dsp_channel* channel, int float32,
+                                            int8_t** outs, int32_t low, int32_t high,
                                             int32_t count) {
   const tvm_tiny_dsp_word* window = *windows;
   const tvm_tiny_dsp_word* row = *rows;
@@ -176,8 +192,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word** windows,
         "smlad %[s3], r10, r9, %[s3]"
         : [window] "+r"(window), [row] "+r"(row), [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2),
           [s3] "=&r"(s3), [x0] "=&r"(x0), [x1] "=&r"(x1), [t] "=&r"(t)
-        : [bias] "m"(channel->bias), [w01] "m"(*(const tvm_tiny_dsp_words*)taps),
-          [w2] "m"(taps[2]), [row01] "m"(*(const tvm_tiny_dsp_words*)(taps + 3))
+        : [bias] "m"(channel->bias), [w01] "m"(*(const tvm_tiny_dsp_words*)taps), [w2] "m"(taps[2]),
+          [row01] "m"(*(const tvm_tiny_dsp_words*)(taps + 3))
         : "r8", "r9", "r10", "memory");
     if (float32) {
       int32_t acc[4];
@@ -188,6 +204,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word** windows,
       tvm_tiny_dsp_outputs_float32(acc, channel, out, channel->pitch, low, high, 4);
       out += 4 * channel->pitch;
     } else if (low <= -128 && high >= 127) {
+      /* clang-format off */
 #define TVM_TINY_DSP_RESCALE(sum, place)   \
   "lsl %[t], " sum ", #1\n\t"              \
   "add " sum ", r10, " sum ", asr #31\n\t" \
@@ -210,6 +227,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word** windows,
             [offset] "m"(channel->scale.offset),
             [pitch] "m"(*(const tvm_tiny_dsp_words*)(const void*)&channel->pitch)
           : "r8", "r9", "r10", "memory");
+/* clang-format on */
 #undef TVM_TINY_DSP_RESCALE
     } else {
       const struct tvm_tiny_dsp_scale scale = channel->scale;
@@ -226,45 +244,48 @@ TVM_TINY_INLINE void tvm_tiny_dsp_fours_3x3(const tvm_tiny_dsp_word** windows,
   *outs = out;
 }
 
-/* Weights and parameters of one channel, for its whole row. */
+/* ---- Output rows ----------------------------------------------------------------------------- */
+
+/* Prepares the weights and constants of one channel for its row. */
 TVM_TINY_INLINE void tvm_tiny_dsp_prepare(const int8_t* w, const int32_t* params, int float32,
                                           const uint32_t* there, uint32_t* taps,
-                                          struct tvm_tiny_dsp_channel* channel,
-                                          int32_t zero_point, int32_t kernel_h, int32_t kernel_w) {
+                                          struct tvm_tiny_dsp_channel* channel, int32_t zero_point,
+                                          int32_t kernel_h, int32_t kernel_w) {
   if (kernel_h == 3 && kernel_w == 3) {
     uint32_t x0;
     uint32_t x1;
-    /* As below, in the order that needs the fewest registers. */
-#define TVM_TINY_DSP_PREPARE(parameters, given)                                                  \
-    __asm__ volatile(                                                                            \
-        "ldr r8, [%[w]]\n\t"                                                                     \
-        "ldr r9, [%[w], #3]\n\t"                                                                 \
-        "ldr r10, [%[w], #6]\n\t"                                                                \
-        "ldrd %[x0], %[x1], %[there01]\n\t"                                                      \
-        "and r8, r8, %[x0]\n\t"                                                                  \
-        "ldr %[x0], %[there2]\n\t"                                                               \
-        "and r9, r9, %[x1]\n\t"                                                                  \
-        "and r10, r10, %[x0]\n\t"                                                                \
-        "pkhbt %[x0], r8, r9, lsl #16\n\t"                                                       \
-        "pkhtb %[x1], r9, r8, asr #16\n\t"                                                       \
-        "sxtb16 r8, %[x0]\n\t"                                                                   \
-        "sxtb16 r9, %[x0], ror #8\n\t"                                                           \
-        "sxtb16 %[x1], %[x1]\n\t"                                                                \
-        "strd r8, r9, %[taps01]\n\t"                                                             \
-        "str %[x1], %[taps2]\n\t"                                                                \
-        "sxtb16 r8, r10\n\t"                                                                     \
-        "sxtb16 r9, r10, ror #8\n\t"                                                             \
-        "pkhbt %[x0], r8, r9, lsl #16\n\t"                                                       \
-        "lsl r9, r9, #16\n\t"                                                                    \
-        "pkhtb %[x1], r8, r9, asr #16\n\t"                                                       \
-        "strd %[x0], %[x1], %[taps34]\n\t"                                                       \
-        "ldrd r8, r9, [%[params]]\n\t" parameters                                                \
-        : [x0] "=&r"(x0), [x1] "=&r"(x1), [taps01] "=m"(*(tvm_tiny_dsp_words*)taps),             \
-          [taps2] "=m"(taps[2]), [taps34] "=m"(*(tvm_tiny_dsp_words*)(taps + 3)),                \
-          [bias] "=m"(*(tvm_tiny_dsp_words*)(void*)&channel->bias),                              \
-          [multiplier] "=m"(*(tvm_tiny_dsp_words*)(void*)&channel->scale.multiplier)             \
-        : [w] "r"(w), [params] "r"(params), [number] "r"(given),                                 \
-          [there01] "m"(*(const tvm_tiny_dsp_words*)there), [there2] "m"(there[2])               \
+    /* The results of the general case below, in the order that needs the fewest registers. */
+    /* clang-format off */
+#define TVM_TINY_DSP_PREPARE(parameters, given)                                      \
+    __asm__ volatile(                                                                \
+        "ldr r8, [%[w]]\n\t"                                                         \
+        "ldr r9, [%[w], #3]\n\t"                                                     \
+        "ldr r10, [%[w], #6]\n\t"                                                    \
+        "ldrd %[x0], %[x1], %[there01]\n\t"                                          \
+        "and r8, r8, %[x0]\n\t"                                                      \
+        "ldr %[x0], %[there2]\n\t"                                                   \
+        "and r9, r9, %[x1]\n\t"                                                      \
+        "and r10, r10, %[x0]\n\t"                                                    \
+        "pkhbt %[x0], r8, r9, lsl #16\n\t"                                           \
+        "pkhtb %[x1], r9, r8, asr #16\n\t"                                           \
+        "sxtb16 r8, %[x0]\n\t"                                                       \
+        "sxtb16 r9, %[x0], ror #8\n\t"                                               \
+        "sxtb16 %[x1], %[x1]\n\t"                                                    \
+        "strd r8, r9, %[taps01]\n\t"                                                 \
+        "str %[x1], %[taps2]\n\t"                                                    \
+        "sxtb16 r8, r10\n\t"                                                         \
+        "sxtb16 r9, r10, ror #8\n\t"                                                 \
+        "pkhbt %[x0], r8, r9, lsl #16\n\t"                                           \
+        "lsl r9, r9, #16\n\t"                                                        \
+        "pkhtb %[x1], r8, r9, asr #16\n\t"                                           \
+        "strd %[x0], %[x1], %[taps34]\n\t"                                           \
+        "ldrd r8, r9, [%[params]]\n\t" parameters                                    \
+        : [x0] "=&r"(x0), [x1] "=&r"(x1), [taps01] "=m"(*(tvm_tiny_dsp_words*)taps), \
+          [taps2] "=m"(taps[2]), [taps34] "=m"(*(tvm_tiny_dsp_words*)(taps + 3)),    \
+          [bias] "=m"(*(tvm_tiny_dsp_words*)(void*)&channel->bias),                  \
+          [multiplier] "=m"(*(tvm_tiny_dsp_words*)(void*)&channel->scale.multiplier) \
+        : [w] "r"(w), [params] "r"(params), [number] "r"(given),                     \
+          [there01] "m"(*(const tvm_tiny_dsp_words*)there), [there2] "m"(there[2])   \
         : "r8", "r9", "r10", "memory")
     if (float32) {
       TVM_TINY_DSP_PREPARE("strd r9, %[number], %[multiplier]\n\t"
@@ -275,6 +296,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_prepare(const int8_t* w, const int32_t* params
                            "strd r9, r10, %[multiplier]\n\t"
                            "strd %[x0], r8, %[bias]", 2 * zero_point + 1);
     }
+/* clang-format on */
 #undef TVM_TINY_DSP_PREPARE
   } else {
     const struct tvm_tiny_dsp_scale scale = tvm_tiny_dsp_scale(params, float32, zero_point);
@@ -285,7 +307,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_prepare(const int8_t* w, const int32_t* params
   }
 }
 
-/* One output row of one channel; `channel` and `taps` are work memory. */
+/* Computes one output row of one channel. `channel` and `taps` are working memory. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_channel(
     const tvm_tiny_dsp_word* window, const tvm_tiny_dsp_word* row, const int8_t* w,
     const int32_t* params, int float32, int8_t* out, const uint32_t* there, uint32_t* taps,
@@ -318,8 +340,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_channel(
 #undef TVM_TINY_DSP_OUTPUTS
 }
 
-/* tvm_tiny_dsp_depthwise of at least 4 channels; `there` and `taps` are work memory: a word a row
- * and a word of taps. */
+/* Computes an output row of at least 4 channels. Working memory: there, a word for each row, and
+ * taps, a word for each word of dsp/depthwise_sums.h. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_of(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int float32,
     int8_t* out, int16_t* scratch, uint32_t* there, uint32_t* taps, int32_t x_zero_point,
@@ -340,7 +362,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_of(
   tvm_tiny_dsp_open(&window, lines, all, x_zero_point, width, channels, kernel_h, pad_left,
                     columns);
   for (c = 0; c < channels; c += 4) {
-    /* The last four overlap those before where channels are not in fours. */
+    /* If channels is no multiple of 4, the last four overlap those before. */
     k = channels - c < 4 ? 4 - (channels - c) : 0;
     tvm_tiny_dsp_fill(&window, x + c - k, kernel_h);
     for (; k < 4; k++) {
@@ -353,19 +375,24 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_of(
   }
 }
 
-/* Functions of one kernel and stride for layers of all sizes; _clamped: limits unlike int8's. */
-#define TVM_TINY_DSP_DEPTHWISE(name, float32, kernel, taps_words, stride_w, low, high)            \
-  TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_##name(                                           \
-      const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out, \
-      int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t limits,               \
-      int32_t width, int32_t channels, int32_t pad_left, int32_t out_width) {                     \
-    uint32_t there[kernel];                                                                       \
-    uint32_t taps[taps_words];                                                                    \
-    (void)limits;                                                                                 \
-    tvm_tiny_dsp_depthwise_of(x, lines, w, params, float32, out, scratch, there, taps,            \
-                              x_zero_point, y_zero_point, low, high, width, channels, kernel,     \
-                              kernel, stride_w, pad_left, out_width);                             \
+/* ---- Functions for common kernels, and the general ones -------------------------------------- */
+
+/* Defines a function for one kernel and stride that layers of all sizes share. limits: high * 256 +
+ * (low & 255), used by functions named _clamped; the others have the limits of int8. */
+#define TVM_TINY_DSP_DEPTHWISE(name, float32, kernel, taps_words, stride_w, low, high)             \
+  TVM_TINY_DSP_ONCE void tvm_tiny_dsp_depthwise_##name(                                            \
+      const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,  \
+      int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t limits, int32_t width, \
+      int32_t channels, int32_t pad_left, int32_t out_width) {                                     \
+    uint32_t there[kernel];                                                                        \
+    uint32_t taps[taps_words];                                                                     \
+    (void)limits;                                                                                  \
+    tvm_tiny_dsp_depthwise_of(x, lines, w, params, float32, out, scratch, there, taps,             \
+                              x_zero_point, y_zero_point, low, high, width, channels, kernel,      \
+                              kernel, stride_w, pad_left, out_width);                              \
   }
+
+/* Defines the functions of one kernel and stride: both roundings, with and without limits. */
 #define TVM_TINY_DSP_DEPTHWISES(name, kernel, taps_words, stride_w)                               \
   TVM_TINY_DSP_DEPTHWISE(name, 0, kernel, taps_words, stride_w, -128, 127)                        \
   TVM_TINY_DSP_DEPTHWISE(name##_clamped, 0, kernel, taps_words, stride_w, (int8_t)(limits & 255), \
@@ -380,47 +407,53 @@ TVM_TINY_DSP_DEPTHWISES(5x5_2, 5, 15, 2)
 TVM_TINY_DSP_DEPTHWISES(7x7_1, 7, 28, 1)
 TVM_TINY_DSP_DEPTHWISES(7x7_2, 7, 28, 2)
 
-#define TVM_TINY_DSP_SHARED(name, kernel, stride)                                                \
-  if (channels >= 4 && kernel_h == (kernel) && kernel_w == (kernel) && stride_w == (stride)) {   \
-    if (low <= -128 && high >= 127) {                                                            \
-      tvm_tiny_dsp_depthwise_##name(x, lines, w, params, out, scratch, x_zero_point,             \
-                                    y_zero_point, 0, width, channels, pad_left, out_width);      \
-    } else {                                                                                     \
-      tvm_tiny_dsp_depthwise_##name##_clamped(x, lines, w, params, out, scratch, x_zero_point,   \
-                                              y_zero_point, limits, width, channels, pad_left,   \
-                                              out_width);                                        \
-    }                                                                                            \
-    return;                                                                                      \
+/* Calls a shared function if the layer has its kernel and stride. */
+#define TVM_TINY_DSP_SHARED(name, kernel, stride)                                                  \
+  if (channels >= 4 && kernel_h == (kernel) && kernel_w == (kernel) && stride_w == (stride)) {     \
+    if (low <= -128 && high >= 127) {                                                              \
+      tvm_tiny_dsp_depthwise_##name(x, lines, w, params, out, scratch, x_zero_point, y_zero_point, \
+                                    0, width, channels, pad_left, out_width);                      \
+    } else {                                                                                       \
+      tvm_tiny_dsp_depthwise_##name##_clamped(x, lines, w, params, out, scratch, x_zero_point,     \
+                                              y_zero_point, limits, width, channels, pad_left,     \
+                                              out_width);                                          \
+    }                                                                                              \
+    return;                                                                                        \
   }
 
-/* One output row of a depthwise convolution, NHWC: input rows lines[kernel_h] (< 0: no row), w
- * [channels][kernel_h][kernel_w] and 3 bytes more. scratch is 4 * kernel_h * 4 *
- * ceil(((out_width - 1) * stride_w + kernel_w) / 4) int16. Four channels are read before they are
- * written. */
-#define TVM_TINY_DSP_ROW(suffix, float32)                                                          \
-  TVM_TINY_INLINE void tvm_tiny_dsp_depthwise##suffix(                                             \
-      const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,  \
-      int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,     \
-      int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,       \
-      int32_t pad_left, int32_t out_width) {                                                       \
-    const int32_t limits = high * 256 + (low & 255);                                               \
-    TVM_TINY_DSP_SHARED(3x3_1##suffix, 3, 1)                                                       \
-    TVM_TINY_DSP_SHARED(3x3_2##suffix, 3, 2)                                                       \
-    TVM_TINY_DSP_SHARED(5x5_1##suffix, 5, 1)                                                       \
-    TVM_TINY_DSP_SHARED(5x5_2##suffix, 5, 2)                                                       \
-    TVM_TINY_DSP_SHARED(7x7_1##suffix, 7, 1)                                                       \
-    TVM_TINY_DSP_SHARED(7x7_2##suffix, 7, 2)                                                       \
-    if (channels >= 4 && kernel_h <= TVM_TINY_DSP_KERNEL && kernel_w <= TVM_TINY_DSP_KERNEL) {     \
-      uint32_t there[TVM_TINY_DSP_KERNEL];                                                         \
-      uint32_t taps[TVM_TINY_DSP_KERNEL * TVM_TINY_DSP_KERNEL / 2];                                \
-      tvm_tiny_dsp_depthwise_of(x, lines, w, params, float32, out, scratch, there, taps,           \
-                                x_zero_point, y_zero_point, low, high, width, channels, kernel_h,  \
-                                kernel_w, stride_w, pad_left, out_width);                          \
-    } else {                                                                                       \
-      tvm_tiny_dsp_depthwise_any(x, lines, w, params, float32, out, scratch, x_zero_point,         \
-                                 y_zero_point, low, high, width, channels, kernel_h, kernel_w,     \
-                                 stride_w, pad_left, out_width);                                   \
-    }                                                                                              \
+/*
+ * Defines tvm_tiny_dsp_depthwise and tvm_tiny_dsp_depthwise_float32, which compute one output row
+ * of a depthwise convolution: out[ox * channels + c].
+ *
+ * lines[kernel_h] are the input rows, NHWC, negative where there is none. w is int8
+ * [channels][kernel_h][kernel_w] and 3 readable bytes more. scratch has 4 * kernel_h * 4 *
+ * ceil(((out_width - 1) * stride_w + kernel_w) / 4) int16. All input of four channels is read
+ * before any of their output is written.
+ */
+#define TVM_TINY_DSP_ROW(suffix, float32)                                                         \
+  TVM_TINY_INLINE void tvm_tiny_dsp_depthwise##suffix(                                            \
+      const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out, \
+      int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,    \
+      int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,      \
+      int32_t pad_left, int32_t out_width) {                                                      \
+    const int32_t limits = high * 256 + (low & 255);                                              \
+    TVM_TINY_DSP_SHARED(3x3_1##suffix, 3, 1)                                                      \
+    TVM_TINY_DSP_SHARED(3x3_2##suffix, 3, 2)                                                      \
+    TVM_TINY_DSP_SHARED(5x5_1##suffix, 5, 1)                                                      \
+    TVM_TINY_DSP_SHARED(5x5_2##suffix, 5, 2)                                                      \
+    TVM_TINY_DSP_SHARED(7x7_1##suffix, 7, 1)                                                      \
+    TVM_TINY_DSP_SHARED(7x7_2##suffix, 7, 2)                                                      \
+    if (channels >= 4 && kernel_h <= TVM_TINY_DSP_KERNEL && kernel_w <= TVM_TINY_DSP_KERNEL) {    \
+      uint32_t there[TVM_TINY_DSP_KERNEL];                                                        \
+      uint32_t taps[TVM_TINY_DSP_KERNEL * TVM_TINY_DSP_KERNEL / 2];                               \
+      tvm_tiny_dsp_depthwise_of(x, lines, w, params, float32, out, scratch, there, taps,          \
+                                x_zero_point, y_zero_point, low, high, width, channels, kernel_h, \
+                                kernel_w, stride_w, pad_left, out_width);                         \
+    } else {                                                                                      \
+      tvm_tiny_dsp_depthwise_any(x, lines, w, params, float32, out, scratch, x_zero_point,        \
+                                 y_zero_point, low, high, width, channels, kernel_h, kernel_w,    \
+                                 stride_w, pad_left, out_width);                                  \
+    }                                                                                             \
   }
 TVM_TINY_DSP_ROW(, 0)
 TVM_TINY_DSP_ROW(_float32, 1)
@@ -429,20 +462,19 @@ TVM_TINY_DSP_ROW(_float32, 1)
 
 #else
 
-/* One output row of a depthwise convolution, NHWC: input rows lines[kernel_h] (< 0: no row), w
- * [channels][kernel_h][kernel_w] and 3 bytes more. scratch is 4 * kernel_h * 4 *
- * ceil(((out_width - 1) * stride_w + kernel_w) / 4) int16. Four channels are read before they are
- * written. */
-TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(
-    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
-    int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
-    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-    int32_t pad_left, int32_t out_width) {
+/* Computes one output row of a depthwise convolution with TFLite's rounding. */
+TVM_TINY_INLINE void tvm_tiny_dsp_depthwise(const int8_t* x, const int32_t* lines, const int8_t* w,
+                                            const int32_t* params, int8_t* out, int16_t* scratch,
+                                            int32_t x_zero_point, int32_t y_zero_point, int32_t low,
+                                            int32_t high, int32_t width, int32_t channels,
+                                            int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
+                                            int32_t pad_left, int32_t out_width) {
   tvm_tiny_dsp_depthwise_any(x, lines, w, params, 0, out, scratch, x_zero_point, y_zero_point, low,
                              high, width, channels, kernel_h, kernel_w, stride_w, pad_left,
                              out_width);
 }
 
+/* Computes one output row of a depthwise convolution with onnxruntime's rounding. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_float32(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
     int16_t* scratch, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,

@@ -1,4 +1,4 @@
-/* Sums of depthwise. */
+/* Sums of a depthwise convolution over the window of dsp/window.h, one channel at a time. */
 #ifndef TVM_TINY_DSP_DEPTHWISE_SUMS_H
 #define TVM_TINY_DSP_DEPTHWISE_SUMS_H
 
@@ -6,9 +6,13 @@
 
 #if TVM_TINY_DSP
 
-/* Words of weights of one channel: for each two rows, of a column's two; for a last odd row, of
- * elements k and k + 1, as far as both exist: what is loaded behind a row goes unused. there[r] is
- * all ones, or 0 where there is no row r. */
+/*
+ * Reads the weights w [kernel_h][kernel_w] of one channel as words of two taps.
+ *
+ * For each two rows these are the two weights of each column. For a last odd row they are elements
+ * k and k + 1, as far as both exist. Up to 3 bytes behind a row are loaded and not used. there[r]
+ * is all ones, or 0 for a missing row r.
+ */
 TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, const uint32_t* there,
                                             int32_t kernel_h, int32_t kernel_w) {
   uint32_t last = 0;
@@ -59,7 +63,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_read_taps(uint32_t* taps, const int8_t* w, con
   }
 }
 
-/* acc[j] += taps `first` to `last` of two rows, of the outputs at columns j * stride, j < n. */
+/* Adds taps first .. last - 1 of two rows to acc[j], the output at column j * stride, j < n. */
 TVM_TINY_INLINE void tvm_tiny_dsp_two_rows(const tvm_tiny_dsp_word* window, int32_t pitch,
                                            const tvm_tiny_dsp_word* taps, int32_t first,
                                            int32_t last, int32_t stride, int32_t n, int32_t* acc) {
@@ -91,7 +95,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_two_rows(const tvm_tiny_dsp_word* window, int3
   }
 }
 
-/* acc[j] += the taps of the last odd row; `row` has elements 2i and 2i + 1 at i * pitch. */
+/* Adds the taps of a last odd row to acc[j], j < n; row[i * pitch] has its elements 2i and 2i +
+ * 1. */
 TVM_TINY_INLINE void tvm_tiny_dsp_one_row(const tvm_tiny_dsp_word* row, int32_t pitch,
                                           const tvm_tiny_dsp_word* taps, int32_t kernel_w,
                                           int32_t stride, int32_t n, int32_t* acc) {
@@ -125,12 +130,12 @@ TVM_TINY_INLINE void tvm_tiny_dsp_one_row(const tvm_tiny_dsp_word* row, int32_t 
   }
 }
 
-/* acc[j] = bias + all taps of output j of n, which starts at column j * stride of the window. */
+/* Computes acc[j] = bias + all taps of the output at column j * stride of the window, j < n. */
 TVM_TINY_INLINE void tvm_tiny_dsp_sums(const tvm_tiny_dsp_word* window,
                                        const tvm_tiny_dsp_word* row, const tvm_tiny_dsp_word* taps,
                                        int32_t kernel_h, int32_t kernel_w, int32_t stride,
                                        int32_t n, int32_t bias, int32_t* acc) {
-  /* So many weights fit the registers beside four sums. */
+  /* This many weights fit the registers beside four sums. */
   const int32_t at_once = kernel_w <= 5 ? 5 : 4;
   int32_t r;
   int32_t k;
@@ -138,15 +143,15 @@ TVM_TINY_INLINE void tvm_tiny_dsp_sums(const tvm_tiny_dsp_word* window,
   for (r = 0; r < n; r++) {
     acc[r] = bias;
   }
-#define TVM_TINY_DSP_TWO(unroll)                                                                \
-  unroll for (r = 0; r + 1 < kernel_h; r += 2) {                                                \
-    TVM_TINY_DSP_UNROLL                                                                         \
-    for (k = 0; k < kernel_w; k += at_once) {                                                   \
-      tvm_tiny_dsp_two_rows(window, 4 * kernel_h, taps, k,                                      \
-                            k + at_once < kernel_w ? k + at_once : kernel_w, stride, n, acc);   \
-    }                                                                                           \
-    window += 8;                                                                                \
-    taps += kernel_w;                                                                           \
+#define TVM_TINY_DSP_TWO(unroll)                                                              \
+  unroll for (r = 0; r + 1 < kernel_h; r += 2) {                                              \
+    TVM_TINY_DSP_UNROLL                                                                       \
+    for (k = 0; k < kernel_w; k += at_once) {                                                 \
+      tvm_tiny_dsp_two_rows(window, 4 * kernel_h, taps, k,                                    \
+                            k + at_once < kernel_w ? k + at_once : kernel_w, stride, n, acc); \
+    }                                                                                         \
+    window += 8;                                                                              \
+    taps += kernel_w;                                                                         \
   }
   if (n == 1) {
     TVM_TINY_DSP_TWO(TVM_TINY_DSP_UNROLL)

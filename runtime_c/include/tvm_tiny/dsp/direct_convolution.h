@@ -1,4 +1,8 @@
-/* Convolution without im2col. */
+/*
+ * Convolution without im2col: input is widened as it is read.
+ *
+ * This takes no scratch, and 17 instructions for 16 products in place of 12.
+ */
 #ifndef TVM_TINY_DSP_DIRECT_CONVOLUTION_H
 #define TVM_TINY_DSP_DIRECT_CONVOLUTION_H
 
@@ -7,37 +11,37 @@
 
 #if TVM_TINY_DSP
 
-/*
- * A convolution of input that is read where it is: 17 instructions for 16 products in place of 12,
- * and no scratch.
- */
-#define TVM_TINY_DSP_QUAD_IN_PLACE_2X2        \
-  "ldr r9, [%[x], %[step]]\n\t"               \
-  "ldr r8, [%[x]], #4\n\t"                    \
-  "ldrd %[w0], %[w1], [%[w]], #8\n\t"         \
-  "sxtab16 r10, %[minus], r8\n\t"             \
-  "sxtab16 r11, %[minus], r9\n\t"             \
-  "sxtab16 r8, %[minus], r8, ror #8\n\t"      \
-  "sxtab16 r9, %[minus], r9, ror #8\n\t"      \
-  "smlad %[s01], %[w0], r10, %[s01]\n\t"      \
-  "smlad %[s11], %[w0], r11, %[s11]\n\t"      \
-  "sxtb16 %[w0], %[w0]\n\t"                   \
-  "smlad %[s00], %[w0], r10, %[s00]\n\t"      \
-  "smlad %[s10], %[w0], r11, %[s10]\n\t"      \
-  "smlad %[s01], %[w1], r8, %[s01]\n\t"       \
-  "smlad %[s11], %[w1], r9, %[s11]\n\t"       \
-  "sxtb16 %[w1], %[w1]\n\t"                   \
-  "smlad %[s00], %[w1], r8, %[s00]\n\t"       \
+/* Instructions for one quad of two pixels, `step` bytes apart, and two paired filters. */
+#define TVM_TINY_DSP_QUAD_IN_PLACE_2X2   \
+  "ldr r9, [%[x], %[step]]\n\t"          \
+  "ldr r8, [%[x]], #4\n\t"               \
+  "ldrd %[w0], %[w1], [%[w]], #8\n\t"    \
+  "sxtab16 r10, %[minus], r8\n\t"        \
+  "sxtab16 r11, %[minus], r9\n\t"        \
+  "sxtab16 r8, %[minus], r8, ror #8\n\t" \
+  "sxtab16 r9, %[minus], r9, ror #8\n\t" \
+  "smlad %[s01], %[w0], r10, %[s01]\n\t" \
+  "smlad %[s11], %[w0], r11, %[s11]\n\t" \
+  "sxtb16 %[w0], %[w0]\n\t"              \
+  "smlad %[s00], %[w0], r10, %[s00]\n\t" \
+  "smlad %[s10], %[w0], r11, %[s10]\n\t" \
+  "smlad %[s01], %[w1], r8, %[s01]\n\t"  \
+  "smlad %[s11], %[w1], r9, %[s11]\n\t"  \
+  "sxtb16 %[w1], %[w1]\n\t"              \
+  "smlad %[s00], %[w1], r8, %[s00]\n\t"  \
   "smlad %[s10], %[w1], r9, %[s10]\n\t"
-#define TVM_TINY_DSP_RUN_IN_PLACE_2X2(text)                                                     \
-  __asm__ volatile(text                                                                         \
-                   : [x] "+r"(from), [w] "+r"(row), [s00] "+r"(s00), [s01] "+r"(s01),           \
-                     [s10] "+r"(s10), [s11] "+r"(s11), [w0] "=&r"(w0), [w1] "=&r"(w1)           \
-                   : [minus] "r"(minus), [step] "i"(step)                                       \
+
+/* Runs such instructions; s<pixel><filter> are the sums. */
+#define TVM_TINY_DSP_RUN_IN_PLACE_2X2(text)                                           \
+  __asm__ volatile(text                                                               \
+                   : [x] "+r"(from), [w] "+r"(row), [s00] "+r"(s00), [s01] "+r"(s01), \
+                     [s10] "+r"(s10), [s11] "+r"(s11), [w0] "=&r"(w0), [w1] "=&r"(w1) \
+                   : [minus] "r"(minus), [step] "i"(step)                             \
                    : "r8", "r9", "r10", "r11", "memory")
 
-/* acc[p * 2 + f] += two filters' products with two pixels, `step` bytes apart, of kernel_h rows of
- * `quads` words; x: the first pixel's place in a row. w: paired filters, as for dot_2x2p. */
+/* Adds the products of two pixels, `step` bytes apart, and two paired filters to acc[p * 2 + f].
+ * kernel_h rows of `quads` words are read from x on, the first pixel's place in a row. w: paired
+ * filters, as for dot_2x2p. */
 TVM_TINY_INLINE void tvm_tiny_dsp_in_place_2x2(const int8_t* x, const int32_t* lines,
                                                const int16_t* w, int32_t* acc, uint32_t minus,
                                                int32_t row_bytes, int32_t kernel_h, int32_t quads,
@@ -64,26 +68,29 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_2x2(const int8_t* x, const int32_t* l
   acc[3] += tvm_tiny_dsp_second(s11, s10);
 }
 
-#define TVM_TINY_DSP_QUAD_IN_PLACE_1X2        \
-  "ldr r8, [%[x]], #4\n\t"                    \
-  "ldrd %[w0], %[w1], [%[w]], #8\n\t"         \
-  "sxtab16 r9, %[minus], r8\n\t"              \
-  "sxtab16 r8, %[minus], r8, ror #8\n\t"      \
-  "smlad %[s1], %[w0], r9, %[s1]\n\t"         \
-  "sxtb16 %[w0], %[w0]\n\t"                   \
-  "smlad %[s0], %[w0], r9, %[s0]\n\t"         \
-  "smlad %[s1], %[w1], r8, %[s1]\n\t"         \
-  "sxtb16 %[w1], %[w1]\n\t"                   \
+/* Instructions for one quad of one pixel and two paired filters. */
+#define TVM_TINY_DSP_QUAD_IN_PLACE_1X2   \
+  "ldr r8, [%[x]], #4\n\t"               \
+  "ldrd %[w0], %[w1], [%[w]], #8\n\t"    \
+  "sxtab16 r9, %[minus], r8\n\t"         \
+  "sxtab16 r8, %[minus], r8, ror #8\n\t" \
+  "smlad %[s1], %[w0], r9, %[s1]\n\t"    \
+  "sxtb16 %[w0], %[w0]\n\t"              \
+  "smlad %[s0], %[w0], r9, %[s0]\n\t"    \
+  "smlad %[s1], %[w1], r8, %[s1]\n\t"    \
+  "sxtb16 %[w1], %[w1]\n\t"              \
   "smlad %[s0], %[w1], r8, %[s0]\n\t"
-#define TVM_TINY_DSP_RUN_IN_PLACE_1X2(text)                                                     \
-  __asm__ volatile(text                                                                         \
-                   : [x] "+r"(from), [w] "+r"(row), [s0] "+r"(s0), [s1] "+r"(s1),               \
-                     [w0] "=&r"(w0), [w1] "=&r"(w1)                                             \
-                   : [minus] "r"(minus)                                                         \
+
+/* Runs such instructions; s<filter> are the sums. */
+#define TVM_TINY_DSP_RUN_IN_PLACE_1X2(text)                                                       \
+  __asm__ volatile(text                                                                           \
+                   : [x] "+r"(from), [w] "+r"(row), [s0] "+r"(s0), [s1] "+r"(s1), [w0] "=&r"(w0), \
+                     [w1] "=&r"(w1)                                                               \
+                   : [minus] "r"(minus)                                                           \
                    : "r8", "r9", "memory")
 
-/* The same for one pixel, of whose window the columns `first` to `end` are in x; `quads` words are
- * one column's. x: the place of the window's first column. */
+/* Adds the products of one pixel and two paired filters to acc[f]. Of its window, which begins at
+ * x, columns first .. end - 1 are in the input; each has `quads` words. */
 TVM_TINY_INLINE void tvm_tiny_dsp_in_place_1x2(const int8_t* x, const int32_t* lines,
                                                const int16_t* w, int32_t* acc, uint32_t minus,
                                                int32_t row_bytes, int32_t kernel_h,
@@ -103,8 +110,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_1x2(const int8_t* x, const int32_t* l
       const int16_t* row = w + (ky * kernel_w + first) * quads * 4;
       TVM_TINY_DSP_LOOP
       for (kx = first; kx < end; kx++) {
-        TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_IN_PLACE_1X2, TVM_TINY_DSP_QUAD_IN_PLACE_1X2,
-                               quads)
+        TVM_TINY_DSP_EACH_QUAD(TVM_TINY_DSP_RUN_IN_PLACE_1X2, TVM_TINY_DSP_QUAD_IN_PLACE_1X2, quads)
       }
     }
   }
@@ -112,7 +118,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_1x2(const int8_t* x, const int32_t* l
   acc[1] += tvm_tiny_dsp_second(s1, s0);
 }
 
-/* What the pixels of a row have in common. */
+/* Operands that all pixels of an output row share. */
 struct tvm_tiny_dsp_row {
   const int8_t* x;
   const int32_t* lines;
@@ -128,13 +134,13 @@ struct tvm_tiny_dsp_row {
   int32_t high;
 };
 
-/* out[p][f] for p < pixels <= 2, f < count <= 2, of windows from `column` on, `step` bytes apart.
- * step, float32: constants of the code, so no members of the row. */
-TVM_TINY_INLINE void tvm_tiny_dsp_in_place_tile(const struct tvm_tiny_dsp_row* row,
-                                                int32_t column, const int16_t* w,
-                                                const int32_t* params, int8_t* out,
-                                                int32_t pixels, int32_t count, int32_t step,
-                                                int float32) {
+/* Computes out[p * filters + f], p < pixels <= 2, f < count <= 2. Windows begin at `column` and
+ * are `step` bytes apart. step and float32 are constants of the instructions, and so no members of
+ * row. */
+TVM_TINY_INLINE void tvm_tiny_dsp_in_place_tile(const struct tvm_tiny_dsp_row* row, int32_t column,
+                                                const int16_t* w, const int32_t* params,
+                                                int8_t* out, int32_t pixels, int32_t count,
+                                                int32_t step, int float32) {
   const int32_t row_bytes = row->width * row->channels;
   const int32_t quads = row->channels / 4;
   const int8_t* const x = row->x + column * row->channels;
@@ -163,7 +169,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_tile(const struct tvm_tiny_dsp_row* r
   }
 }
 
-/* All filters of some pixels. */
+/* Computes all filters of one or two pixels. */
 TVM_TINY_INLINE void tvm_tiny_dsp_in_place_pixels(const struct tvm_tiny_dsp_row* row,
                                                   int32_t column, const int16_t* w,
                                                   const int32_t* params, int8_t* out,
@@ -172,21 +178,22 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_pixels(const struct tvm_tiny_dsp_row*
   int32_t f;
   TVM_TINY_DSP_LOOP
   for (f = 0; f + 1 < row->filters; f += 2) {
-    tvm_tiny_dsp_in_place_tile(row, column, w, params + 2 * f, out + f, pixels, 2, step,
-                               float32);
+    tvm_tiny_dsp_in_place_tile(row, column, w, params + 2 * f, out + f, pixels, 2, step, float32);
     w += block;
   }
   if ((row->filters & 1) != 0) {
-    tvm_tiny_dsp_in_place_tile(row, column, w, params + 2 * f, out + f, pixels, 1, step,
-                               float32);
+    tvm_tiny_dsp_in_place_tile(row, column, w, params + 2 * f, out + f, pixels, 1, step, float32);
   }
 }
 
-TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
-    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int float32,
-    int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
-    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-    int32_t pad_left, int32_t out_width, int32_t filters, int32_t pixels) {
+/* Computes an output row; see tvm_tiny_dsp_in_place below. */
+TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(const int8_t* x, const int32_t* lines,
+                                              const int16_t* w, const int32_t* params, int float32,
+                                              int8_t* out, int32_t x_zero_point,
+                                              int32_t y_zero_point, int32_t low, int32_t high,
+                                              int32_t width, int32_t channels, int32_t kernel_h,
+                                              int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+                                              int32_t out_width, int32_t filters, int32_t pixels) {
   struct tvm_tiny_dsp_row row;
   int32_t ox;
   row.x = x;
@@ -214,12 +221,12 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
 
 #else
 
-/* Filters 2 * pair and 2 * pair + 1 of a pixel whose window is at `column`, added to sums. */
+/* Adds the products of one pixel, whose window begins at `column`, and two paired filters to
+ * sums[f]. */
 TVM_TINY_INLINE void tvm_tiny_dsp_in_place_sums(const int8_t* x, const int32_t* lines,
                                                 const int16_t* w, int32_t* sums, int32_t column,
-                                                int32_t zero_point, int32_t width,
-                                                int32_t channels, int32_t kernel_h,
-                                                int32_t kernel_w) {
+                                                int32_t zero_point, int32_t width, int32_t channels,
+                                                int32_t kernel_h, int32_t kernel_w) {
   int32_t k;
   for (k = 0; k < kernel_h * kernel_w * channels; k++) {
     const int32_t line = lines[k / channels / kernel_w];
@@ -234,11 +241,14 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_sums(const int8_t* x, const int32_t* 
   }
 }
 
-TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
-    const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int float32,
-    int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
-    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-    int32_t pad_left, int32_t out_width, int32_t filters, int32_t pixels) {
+/* Computes an output row in portable C; see tvm_tiny_dsp_in_place below. */
+TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(const int8_t* x, const int32_t* lines,
+                                              const int16_t* w, const int32_t* params, int float32,
+                                              int8_t* out, int32_t x_zero_point,
+                                              int32_t y_zero_point, int32_t low, int32_t high,
+                                              int32_t width, int32_t channels, int32_t kernel_h,
+                                              int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+                                              int32_t out_width, int32_t filters, int32_t pixels) {
   int32_t ox;
   int32_t f;
   int32_t p;
@@ -251,8 +261,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
         acc[2 * p] = tvm_tiny_dsp_bias(params + 2 * f, float32);
         acc[2 * p + 1] = count > 1 ? tvm_tiny_dsp_bias(params + 2 * f + 2, float32) : 0;
         tvm_tiny_dsp_in_place_sums(x, lines, w + f / 2 * kernel_h * kernel_w * channels,
-                                   acc + 2 * p, (ox + p) * stride_w - pad_left, x_zero_point,
-                                   width, channels, kernel_h, kernel_w);
+                                   acc + 2 * p, (ox + p) * stride_w - pad_left, x_zero_point, width,
+                                   channels, kernel_h, kernel_w);
       }
       tvm_tiny_dsp_requantize_any(acc, 2, params + 2 * f, float32, out + ox * filters + f, there,
                                   count, filters, y_zero_point, low, high);
@@ -262,18 +272,23 @@ TVM_TINY_INLINE void tvm_tiny_dsp_in_place_of(
 
 #endif /* TVM_TINY_DSP */
 
-/* One output row of a convolution, `pixels` <= 2 after the other: out[out_width][filters]. w:
- * paired filters [filters / 2][kernel_h * kernel_w * channels] as for dot_2x2p; channels % 4 == 0,
- * and two pixels are less than 4096 bytes apart. lines: as for gather. */
-#define TVM_TINY_DSP_IN_PLACE(suffix, float32)                                                    \
-  TVM_TINY_INLINE void tvm_tiny_dsp_in_place##suffix(                                             \
-      const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params,             \
-      int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,         \
-      int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,      \
-      int32_t pad_left, int32_t out_width, int32_t filters, int32_t pixels) {                     \
-    tvm_tiny_dsp_in_place_of(x, lines, w, params, float32, out, x_zero_point, y_zero_point, low,  \
-                             high, width, channels, kernel_h, kernel_w, stride_w, pad_left,       \
-                             out_width, filters, pixels);                                         \
+/*
+ * Defines tvm_tiny_dsp_in_place and tvm_tiny_dsp_in_place_float32, which compute one output row of
+ * a convolution, out[out_width][filters], `pixels` (1 or 2) at a time.
+ *
+ * w has paired filters as for dot_2x2p, [ceil(filters / 2)][kernel_h * kernel_w * channels].
+ * channels is a multiple of 4, and two pixels are less than 4096 bytes apart. lines[kernel_h] are
+ * the input rows, negative where there is none.
+ */
+#define TVM_TINY_DSP_IN_PLACE(suffix, float32)                                                     \
+  TVM_TINY_INLINE void tvm_tiny_dsp_in_place##suffix(                                              \
+      const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int8_t* out, \
+      int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high, int32_t width,        \
+      int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,    \
+      int32_t out_width, int32_t filters, int32_t pixels) {                                        \
+    tvm_tiny_dsp_in_place_of(x, lines, w, params, float32, out, x_zero_point, y_zero_point, low,   \
+                             high, width, channels, kernel_h, kernel_w, stride_w, pad_left,        \
+                             out_width, filters, pixels);                                          \
   }
 TVM_TINY_DSP_IN_PLACE(, 0)
 TVM_TINY_DSP_IN_PLACE(_float32, 1)

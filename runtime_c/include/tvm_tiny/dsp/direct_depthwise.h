@@ -1,12 +1,13 @@
-/* Depthwise without scratch. */
+/* Depthwise convolution of an output row without scratch. */
 #ifndef TVM_TINY_DSP_DIRECT_DEPTHWISE_H
 #define TVM_TINY_DSP_DIRECT_DEPTHWISE_H
 
 #include "tvm_tiny/dsp/requantize.h"
 #include "tvm_tiny/dsp/direct_depthwise_pixel.h"
 
-/* Where weight (c, ky, kx) of a depthwise convolution in place lies: blocks of four channels, rows
- * of each, two taps of a channel beside each other; of an odd row's last tap the channels. */
+/* Returns the index of weight (c, ky, kx). Weights are in blocks of four channels, and in those in
+ * rows. Two neighbouring taps of a channel are beside each other; the last tap of an odd row has
+ * its channels in the order of tvm_tiny_dsp_slot. */
 TVM_TINY_INLINE int32_t tvm_tiny_dsp_tap_at(int32_t c, int32_t ky, int32_t kx, int32_t kernel_h,
                                             int32_t kernel_w) {
   const int32_t row = ((c >> 2) * kernel_h + ky) * kernel_w * 4;
@@ -14,7 +15,7 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_tap_at(int32_t c, int32_t ky, int32_t kx, i
   return row + 4 * (kx & ~1) + (last ? tvm_tiny_dsp_slot(c & 3) : 2 * (c & 3) + (kx & 1));
 }
 
-/* One element of tvm_tiny_dsp_depthwise_in_place, of channel c of the window at `column`. */
+/* Returns the output of channel c for the window that begins at `column`, in portable C. */
 TVM_TINY_INLINE int8_t tvm_tiny_dsp_depthwise_one(
     const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int float32,
     int32_t column, int32_t c, int32_t x_zero_point, int32_t y_zero_point, int32_t low,
@@ -36,20 +37,23 @@ TVM_TINY_INLINE int8_t tvm_tiny_dsp_depthwise_one(
 
 #if TVM_TINY_DSP
 
-/* What these can do, and is worth memory of the stack. */
+/* Largest kernel_w of the functions of dsp/direct_depthwise_pixel.h, and the largest kernel_h that
+ * is worth memory of the stack. */
 enum { TVM_TINY_DSP_PIXEL_ACROSS = 9, TVM_TINY_DSP_PIXEL_DOWN = 8 };
 
-/* All blocks of the pixels of a row, as tvm_tiny_dsp_depthwise_in_place. */
+/* Operands that the pixels of an output row share. from: the rows that exist, `count` of them.
+ * bytes: from the weights of such a row to those of the next, and from the last one's to the first
+ * one's. */
 struct tvm_tiny_dsp_sweep {
   struct tvm_tiny_dsp_pixel pixel;
   struct tvm_tiny_dsp_tapped rows[TVM_TINY_DSP_PIXEL_DOWN + 1];
   const int8_t* from[TVM_TINY_DSP_PIXEL_DOWN];
-  int32_t bytes[TVM_TINY_DSP_PIXEL_DOWN]; /* Of weights from the row's to those of the next. */
+  int32_t bytes[TVM_TINY_DSP_PIXEL_DOWN]; /* One for each row. */
   const int16_t* w;
   int32_t count;
 };
 
-/* Finds the rows that are there. */
+/* Finds the rows that exist and their weights. */
 TVM_TINY_INLINE void tvm_tiny_dsp_sweep_rows(struct tvm_tiny_dsp_sweep* s, const int8_t* x,
                                              const int32_t* lines, const int16_t* w,
                                              int32_t row_bytes, int32_t kernel_h,
@@ -75,7 +79,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_sweep_rows(struct tvm_tiny_dsp_sweep* s, const
   s->w = w + 4 * kernel_w * start;
 }
 
-/* One of two functions; without a unit for float32 nobody wants the second one. */
+/* Calls a function or its _float32 variant, which exists only with a floating-point unit. */
 #if TVM_TINY_DSP_FLOAT
 #define TVM_TINY_DSP_ROUNDED(function, float32, pixel) \
   do {                                                 \
@@ -93,8 +97,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_sweep_rows(struct tvm_tiny_dsp_sweep* s, const
   } while (0)
 #endif
 
-/* One pixel, of whose window at `column` the columns first .. end - 1 are there; or some, of `run`
- * that have all of them. Returns how many. */
+/* Computes one pixel, of whose window at `column` columns first .. end - 1 are in the input, or up
+ * to `run` pixels if all are. Returns the number of pixels. */
 TVM_TINY_INLINE int32_t tvm_tiny_dsp_sweep_pixels(struct tvm_tiny_dsp_sweep* s, int32_t column,
                                                   int32_t first, int32_t end, int32_t kernel_h,
                                                   int32_t kernel_w, int32_t run, int float32) {
@@ -131,9 +135,7 @@ TVM_TINY_INLINE int32_t tvm_tiny_dsp_sweep_pixels(struct tvm_tiny_dsp_sweep* s, 
   return 1;
 }
 
-/* One output row of a depthwise convolution, NHWC, without scratch: pixels in order, in each blocks
- * of four channels in order. w: twice the weights, see tvm_tiny_dsp_tap_at; those of the last block
- * are whole. lines: as for depthwise. */
+/* Computes an output row; see tvm_tiny_dsp_depthwise_in_place below. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place_of(
     const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int float32,
     int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
@@ -176,9 +178,9 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place_of(
         }
       }
       for (c = blocks; c < channels; c++) {
-        out[c] = tvm_tiny_dsp_depthwise_one(x, lines, w, params, float32,
-                                            ox * stride_w - pad_left, c, x_zero_point, y_zero_point,
-                                            low, high, width, channels, kernel_h, kernel_w);
+        out[c] = tvm_tiny_dsp_depthwise_one(x, lines, w, params, float32, ox * stride_w - pad_left,
+                                            c, x_zero_point, y_zero_point, low, high, width,
+                                            channels, kernel_h, kernel_w);
       }
       out += channels;
       ox++;
@@ -190,6 +192,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place_of(
 
 #else
 
+/* Computes an output row in portable C; see tvm_tiny_dsp_depthwise_in_place below. */
 TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place_of(
     const int8_t* x, const int32_t* lines, const int16_t* w, const int32_t* params, int float32,
     int8_t* out, int32_t x_zero_point, int32_t y_zero_point, int32_t low, int32_t high,
@@ -208,7 +211,14 @@ TVM_TINY_INLINE void tvm_tiny_dsp_depthwise_in_place_of(
 
 #define TVM_TINY_DSP_FUNCTION TVM_TINY_INLINE
 
-#endif /* TVM_TINY_DSP */
+#endif /*
+ * Defines tvm_tiny_dsp_depthwise_in_place and tvm_tiny_dsp_depthwise_in_place_float32, which
+ * compute one output row of a depthwise convolution: out[ox * channels + c].
+ *
+ * Pixels are computed in order, and in each of them blocks of four channels in order. w has twice
+ * the weights, where tvm_tiny_dsp_tap_at says; the last block is whole. lines[kernel_h] are the
+ * input rows, NHWC, negative where there is none.
+ */
 
 #define TVM_TINY_DSP_DEPTHWISE_IN_PLACE(suffix, float32)                                           \
   TVM_TINY_DSP_FUNCTION void tvm_tiny_dsp_depthwise_in_place##suffix(                              \

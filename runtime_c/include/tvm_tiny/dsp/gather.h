@@ -1,10 +1,17 @@
-/* im2col. */
+/*
+ * Columns of a convolution (im2col): the windows of output pixels as int16, minus the zero point.
+ *
+ * In all functions `minus` is the negated zero point in both halfwords, `step` the distance between
+ * the quads of a pixel, and lines[kernel_h] are the input rows, negative where there is none.
+ */
 #ifndef TVM_TINY_DSP_GATHER_H
 #define TVM_TINY_DSP_GATHER_H
 
 #include "tvm_tiny/dsp/common.h"
 
-/* One output pixel of any shape, element by element; its quads are `step` int16 apart. */
+/* ---- Portable C for one pixel ---------------------------------------------------------------- */
+
+/* Writes the column of one output pixel of any shape, element by element; step counts int16. */
 TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lines, int16_t* cols,
                                              int32_t step, int32_t column, int32_t zero_point,
                                              int32_t width, int32_t channels, int32_t kernel_h,
@@ -30,7 +37,9 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_any(const int8_t* x, const int32_t* lin
 
 #if TVM_TINY_DSP
 
-/* n quads of one pixel; its quads are `step` words apart. */
+/* ---- Bytes to quads -------------------------------------------------------------------------- */
+
+/* Writes n quads of one pixel; step counts words. */
 TVM_TINY_INLINE void tvm_tiny_dsp_expand(const int8_t* x, tvm_tiny_dsp_word* to, uint32_t minus,
                                          int32_t n, int32_t step) {
   for (; n > 0; n--) {
@@ -42,24 +51,30 @@ TVM_TINY_INLINE void tvm_tiny_dsp_expand(const int8_t* x, tvm_tiny_dsp_word* to,
   }
 }
 
-/* Two words from r9 and r11. */
-#define TVM_TINY_DSP_EXPAND               \
-  "sxtab16 r8, %[minus], r9\n\t"          \
-  "sxtab16 r9, %[minus], r9, ror #8\n\t"  \
-  "sxtab16 r10, %[minus], r11\n\t"        \
+/* Instructions that write two quads, from the bytes in r9 and r11. */
+#define TVM_TINY_DSP_EXPAND                \
+  "sxtab16 r8, %[minus], r9\n\t"           \
+  "sxtab16 r9, %[minus], r9, ror #8\n\t"   \
+  "sxtab16 r10, %[minus], r11\n\t"         \
   "sxtab16 r11, %[minus], r11, ror #8\n\t" \
   "stmia %[to]!, {r8, r9, r10, r11}\n\t"
+
+/* Instructions that write one quad of each of two pixels, d bytes apart. */
 #define TVM_TINY_DSP_ACROSS "ldr r11, [%[x], %[d]]\n\tldr r9, [%[x]], #4\n\t" TVM_TINY_DSP_EXPAND
+
+/* Instructions that write two quads of one pixel. */
 #define TVM_TINY_DSP_ALONG "ldr r9, [%[x]], #4\n\tldr r11, [%[x]], #4\n\t" TVM_TINY_DSP_EXPAND
-#define TVM_TINY_DSP_RUN(text)                                         \
-  __asm__ volatile(text                                                \
-                   : [x] "+r"(x), [to] "+r"(to)                        \
-                   : [minus] "r"(minus), [d] "r"(d)                    \
+
+/* Runs such instructions from x to `to`. */
+#define TVM_TINY_DSP_RUN(text)                      \
+  __asm__ volatile(text                             \
+                   : [x] "+r"(x), [to] "+r"(to)     \
+                   : [minus] "r"(minus), [d] "r"(d) \
                    : "r8", "r9", "r10", "r11", "memory")
-/* n quads of each of two pixels, d bytes apart. */
-TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_expand_two(const int8_t* x,
-                                                             tvm_tiny_dsp_word* to, uint32_t minus,
-                                                             int32_t n, int32_t d) {
+
+/* Writes n quads of each of two pixels, d bytes apart, and returns the end of what it wrote. */
+TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_expand_two(const int8_t* x, tvm_tiny_dsp_word* to,
+                                                             uint32_t minus, int32_t n, int32_t d) {
   int32_t i;
   for (i = n >> 2; i > 0; i--) {
     TVM_TINY_DSP_RUN(
@@ -71,10 +86,9 @@ TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_expand_two(const int8_t* x,
   return to;
 }
 
-/* n quads of one pixel. */
-TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_expand_one(const int8_t* x,
-                                                             tvm_tiny_dsp_word* to, uint32_t minus,
-                                                             int32_t n) {
+/* Writes n quads of one pixel, and returns the end of what it wrote. */
+TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_expand_one(const int8_t* x, tvm_tiny_dsp_word* to,
+                                                             uint32_t minus, int32_t n) {
   const int32_t d = 0;
   int32_t i;
   for (i = n >> 2; i > 0; i--) {
@@ -84,7 +98,10 @@ TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_expand_one(const int8_t* x,
   return to + 2 * (n & 3);
 }
 
-/* Four elements from k on of a row of a window that is partly outside; zeros is the zero point. */
+/* ---- Windows whose rows are whole quads ------------------------------------------------------ */
+
+/* Returns elements k .. k + 3 of a row of a window that is partly outside the input. There elements
+ * are the zero point, the low byte of `zeros`. */
 TVM_TINY_INLINE uint32_t tvm_tiny_dsp_edge(const int8_t* x, uint32_t zeros, int32_t column,
                                            int32_t width, int32_t channels, int32_t k) {
   uint32_t word = 0;
@@ -98,7 +115,7 @@ TVM_TINY_INLINE uint32_t tvm_tiny_dsp_edge(const int8_t* x, uint32_t zeros, int3
   return word;
 }
 
-/* A row of the window of one pixel that is partly outside; its columns are whole quads. */
+/* Writes a row of a window that is partly outside the input; its columns are whole quads. */
 TVM_TINY_DSP_ONCE void tvm_tiny_dsp_expand_columns(const int8_t* x, tvm_tiny_dsp_word* to,
                                                    uint32_t minus, int32_t column, int32_t width,
                                                    int32_t quads, int32_t kernel_w, int32_t step) {
@@ -119,7 +136,7 @@ TVM_TINY_DSP_ONCE void tvm_tiny_dsp_expand_columns(const int8_t* x, tvm_tiny_dsp
   }
 }
 
-/* The same of columns that are not. */
+/* Writes a row of a window that is partly outside the input; its columns are not whole quads. */
 TVM_TINY_INLINE void tvm_tiny_dsp_expand_edge(const int8_t* x, tvm_tiny_dsp_word* to,
                                               uint32_t minus, uint32_t zeros, int32_t column,
                                               int32_t width, int32_t channels, int32_t kernel_w,
@@ -132,7 +149,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_expand_edge(const int8_t* x, tvm_tiny_dsp_word
   }
 }
 
-/* n quads of 0. */
+/* Writes n quads of 0, and returns the end of what it wrote. */
 TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_blank(tvm_tiny_dsp_word* to, int32_t n) {
   for (; n > 0; n--) {
     *to++ = 0;
@@ -141,7 +158,7 @@ TVM_TINY_DSP_ONCE tvm_tiny_dsp_word* tvm_tiny_dsp_blank(tvm_tiny_dsp_word* to, i
   return to;
 }
 
-/* Rows of the window are whole quads. */
+/* Writes the columns of `pixels` output pixels; rows of the window are whole quads. */
 TVM_TINY_INLINE void tvm_tiny_dsp_gather_rows(const int8_t* x, const int32_t* lines,
                                               tvm_tiny_dsp_word* to, int32_t column,
                                               int32_t zero_point, int32_t pixels, int32_t width,
@@ -177,8 +194,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_rows(const int8_t* x, const int32_t* li
   }
 }
 
-/* Bytes k .. k + 3 of rows of `run` bytes, the zero point behind `size` of them: constants but x,
- * so that nothing is left but loads and shifts. */
+/* ---- Other windows --------------------------------------------------------------------------- */
+
+/* Returns bytes k .. k + 3 of rows of `run` bytes one after the other; the zero point from byte
+ * `size` on. All but the pointers are constants, so that only loads and shifts are left. */
 TVM_TINY_INLINE uint32_t tvm_tiny_dsp_bytes(const int8_t* const* rows, uint32_t zeros, int32_t run,
                                             int32_t size, int32_t k) {
   const int8_t* from = rows[k / run] + k % run;
@@ -203,14 +222,15 @@ TVM_TINY_INLINE uint32_t tvm_tiny_dsp_bytes(const int8_t* const* rows, uint32_t 
   return word | (k + left < size ? tvm_tiny_dsp_load(rows[k / run + 1]) : zeros) << (8 * left);
 }
 
-/* What is unrolled, and the longest row of a window of that kind. */
+/* Limits of tvm_tiny_dsp_gather_small: quads of a window, and bytes of a row. */
 enum { TVM_TINY_DSP_QUADS = 40, TVM_TINY_DSP_BLANK = 32 };
 
-/* Rows of the window are not whole quads; all its columns are there, and it is small. */
+/* Writes the column of one output pixel for a small window with all its columns in the input; rows
+ * are not whole quads. */
 TVM_TINY_INLINE void tvm_tiny_dsp_gather_small(const int8_t* x, const int32_t* lines,
                                                tvm_tiny_dsp_word* to, int32_t zero_point,
-                                               int32_t channels, int32_t kernel_h,
-                                               int32_t kernel_w, int32_t row_bytes, int32_t step) {
+                                               int32_t channels, int32_t kernel_h, int32_t kernel_w,
+                                               int32_t row_bytes, int32_t step) {
   const uint32_t zeros = (uint32_t)(zero_point & 255) * 0x01010101u;
   const uint32_t minus = (uint32_t)(-zero_point & 0xffff) * 0x10001u;
   const int32_t size = kernel_h * kernel_w * channels;
@@ -233,7 +253,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_small(const int8_t* x, const int32_t* l
   }
 }
 
-/* One output pixel that is partly outside, of any shape; its quads are `step` words apart. */
+/* Writes the column of one output pixel of any shape that may be partly outside the input; step
+ * counts words. */
 TVM_TINY_INLINE void tvm_tiny_dsp_gather_edge(const int8_t* x, const int32_t* lines,
                                               tvm_tiny_dsp_word* to, int32_t step, int32_t column,
                                               int32_t zero_point, int32_t width, int32_t channels,
@@ -249,7 +270,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_edge(const int8_t* x, const int32_t* li
   int32_t c;
   for (ky = 0; ky <= kernel_h; ky++) {
     for (at = column; at < column + kernel_w; at++) {
-      /* One row more, of nothing, fills the last quad. */
+      /* An additional row of the zero point fills the last quad. */
       const int inside = ky < kernel_h && lines[ky] >= 0 && at >= 0 && at < width;
       const int8_t* from = inside ? x + lines[ky] * row_bytes + at * channels : &blank;
       for (c = 0; c < channels; c++, from += inside) {
@@ -268,10 +289,15 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather_edge(const int8_t* x, const int32_t* li
   }
 }
 
-/* Columns of a convolution (im2col): `pixels` neighbouring output pixels, the first one's window
- * at `column`, of input rows lines[kernel_h] (< 0: no row). Element k = (ky * kernel_w + kx) *
- * channels + c of pixel p goes to cols[quad][p][4], less the zero point, 0 where there is no input
- * and behind the last. */
+/* ---- Windows of any kind --------------------------------------------------------------------- */
+
+/*
+ * Writes the columns of `pixels` neighbouring output pixels. The window of the first one begins at
+ * input column `column`, which may be outside [0, width).
+ *
+ * Element k = (ky * kernel_w + kx) * channels + c of pixel p goes to cols[k / 4][p][4] in the
+ * element order of dsp.h. It is 0 outside the input and behind the last element.
+ */
 TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
                                          int32_t column, int32_t zero_point, int32_t pixels,
                                          int32_t width, int32_t channels, int32_t kernel_h,
@@ -287,9 +313,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, 
   for (i = 0; i < pixels; i++) {
     const int32_t at = column + i * stride_w;
     if (small && at >= 0 && at + kernel_w <= width) {
-      tvm_tiny_dsp_gather_small(x + at * channels, lines,
-                                (tvm_tiny_dsp_word*)(void*)(cols + 4 * i), zero_point, channels,
-                                kernel_h, kernel_w, row_bytes, 2 * pixels);
+      tvm_tiny_dsp_gather_small(x + at * channels, lines, (tvm_tiny_dsp_word*)(void*)(cols + 4 * i),
+                                zero_point, channels, kernel_h, kernel_w, row_bytes, 2 * pixels);
     } else {
       tvm_tiny_dsp_gather_edge(x, lines, (tvm_tiny_dsp_word*)(void*)(cols + 4 * i), 2 * pixels, at,
                                zero_point, width, channels, kernel_h, kernel_w, row_bytes);
@@ -299,10 +324,7 @@ TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, 
 
 #else
 
-/* Columns of a convolution (im2col): `pixels` neighbouring output pixels, the first one's window
- * at `column`, of input rows lines[kernel_h] (< 0: no row). Element k = (ky * kernel_w + kx) *
- * channels + c of pixel p goes to cols[quad][p][4], less the zero point, 0 where there is no input
- * and behind the last. */
+/* Writes the columns of `pixels` neighbouring output pixels, one after the other. */
 TVM_TINY_INLINE void tvm_tiny_dsp_gather(const int8_t* x, const int32_t* lines, int16_t* cols,
                                          int32_t column, int32_t zero_point, int32_t pixels,
                                          int32_t width, int32_t channels, int32_t kernel_h,

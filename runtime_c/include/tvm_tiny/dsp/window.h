@@ -1,4 +1,15 @@
-/* Windows. */
+/*
+ * The window of an output row of a depthwise convolution: four channels of the input in scratch.
+ *
+ * For each two columns scratch holds
+ *
+ *     for each two rows   [4 channels][2 columns] words of a column's two elements
+ *     for a last odd row  [4 channels] words of the row's two elements
+ *
+ * SMLAD multiplies two taps at once, and a channel finds its words at constant distances. Columns
+ * outside the input are 0 from the start. Pairs of columns inside it are the middle; a pair of
+ * which only one column is inside is an edge.
+ */
 #ifndef TVM_TINY_DSP_WINDOW_H
 #define TVM_TINY_DSP_WINDOW_H
 
@@ -6,25 +17,21 @@
 
 #if TVM_TINY_DSP
 
-/*
- * The window of a whole output row, of four channels. In scratch it has for each two columns
- *
- *     for each two rows   [4 channels][2 columns] words of a column's two elements
- *     for a last odd row  [4 channels] words of the row's two elements
- *
- * so that SMLAD takes two taps at once and a channel reads its words at constant distances. Columns
- * beside x are 0 from the start; two of which one is in x are at an edge.
- */
+/* The column inside the input of an edge. x: its offset in a row, in bytes. to: its first word.
+ * last: its first halfword of a last odd row. */
 struct tvm_tiny_dsp_edge {
   int32_t x;
   tvm_tiny_dsp_word* to;
   tvm_tiny_dsp_half* last;
 };
 
+/* Where the window is read and written; the same for all channels. rows: offsets of the input rows,
+ * in bytes. channels: bytes between two columns. minus: the negated zero point in both halfwords.
+ * end: behind the edges. */
 struct tvm_tiny_dsp_window {
   int32_t rows[TVM_TINY_DSP_KERNEL];
-  /* Of the columns in the middle: the first's place in row 0, distances of rows 1 and 2 from there,
-   * the latter two columns on; their words. */
+  /* The middle: offset of its first column in row 0; the distance from there to row 1, and that
+   * from two columns on to row 2; its first word, its end and its number of words. */
   int32_t middle;
   int32_t row1;
   int32_t row2;
@@ -37,8 +44,7 @@ struct tvm_tiny_dsp_window {
   struct tvm_tiny_dsp_edge* end;
 };
 
-/* One column; `to` is the place of its first word, `half` that of its first half in the last odd
- * row's words. */
+/* Writes one column. to: its first word. half: its first halfword of a last odd row. */
 TVM_TINY_INLINE void tvm_tiny_dsp_column(const int8_t* x, const int32_t* rows,
                                          tvm_tiny_dsp_word* to, tvm_tiny_dsp_half* half,
                                          uint32_t minus, int32_t kernel_h) {
@@ -66,48 +72,51 @@ TVM_TINY_INLINE void tvm_tiny_dsp_column(const int8_t* x, const int32_t* rows,
   }
 }
 
-/* Two columns of two rows, d bytes apart; x moves on by both. */
-#define TVM_TINY_DSP_TWO_ROWS               \
-  "ldr r12, [%[x], %[d]]\n\t"               \
-  "ldr r8, [%[x]]\n\t"                      \
-  "add %[x], %[x], %[c]\n\t"                \
-  "ldr lr, [%[x], %[d]]\n\t"                \
-  "ldr r9, [%[x]]\n\t"                      \
-  "add %[x], %[x], %[c]\n\t"                \
-  "pkhbt r10, r8, r12, lsl #16\n\t"         \
-  "pkhbt r11, r9, lr, lsl #16\n\t"          \
-  "pkhtb r12, r12, r8, asr #16\n\t"         \
-  "pkhtb lr, lr, r9, asr #16\n\t"           \
-  "sxtab16 r8, %[minus], r10\n\t"           \
-  "sxtab16 r9, %[minus], r11\n\t"           \
-  "sxtab16 r10, %[minus], r10, ror #8\n\t"  \
-  "sxtab16 r11, %[minus], r11, ror #8\n\t"  \
-  "stmia %[to]!, {r8, r9, r10, r11}\n\t"    \
-  "sxtab16 r10, %[minus], r12\n\t"          \
-  "sxtab16 r11, %[minus], lr\n\t"           \
-  "sxtab16 r12, %[minus], r12, ror #8\n\t"  \
-  "sxtab16 lr, %[minus], lr, ror #8\n\t"    \
+/* Instructions that write two columns of two rows, d bytes apart; x advances by two columns. */
+#define TVM_TINY_DSP_TWO_ROWS              \
+  "ldr r12, [%[x], %[d]]\n\t"              \
+  "ldr r8, [%[x]]\n\t"                     \
+  "add %[x], %[x], %[c]\n\t"               \
+  "ldr lr, [%[x], %[d]]\n\t"               \
+  "ldr r9, [%[x]]\n\t"                     \
+  "add %[x], %[x], %[c]\n\t"               \
+  "pkhbt r10, r8, r12, lsl #16\n\t"        \
+  "pkhbt r11, r9, lr, lsl #16\n\t"         \
+  "pkhtb r12, r12, r8, asr #16\n\t"        \
+  "pkhtb lr, lr, r9, asr #16\n\t"          \
+  "sxtab16 r8, %[minus], r10\n\t"          \
+  "sxtab16 r9, %[minus], r11\n\t"          \
+  "sxtab16 r10, %[minus], r10, ror #8\n\t" \
+  "sxtab16 r11, %[minus], r11, ror #8\n\t" \
+  "stmia %[to]!, {r8, r9, r10, r11}\n\t"   \
+  "sxtab16 r10, %[minus], r12\n\t"         \
+  "sxtab16 r11, %[minus], lr\n\t"          \
+  "sxtab16 r12, %[minus], r12, ror #8\n\t" \
+  "sxtab16 lr, %[minus], lr, ror #8\n\t"   \
   "stmia %[to]!, {r10, r11, r12, lr}\n\t"
-/* Two columns of one row, from r8 and r9. */
-#define TVM_TINY_DSP_ONE_ROW                \
-  "pkhbt r10, r8, r9, lsl #16\n\t"          \
-  "pkhtb r11, r9, r8, asr #16\n\t"          \
-  "sxtab16 r8, %[minus], r10\n\t"           \
-  "sxtab16 r9, %[minus], r10, ror #8\n\t"   \
-  "sxtab16 r10, %[minus], r11\n\t"          \
-  "sxtab16 r11, %[minus], r11, ror #8\n\t"  \
+
+/* Instructions that write two columns of one row, which are in r8 and r9. */
+#define TVM_TINY_DSP_ONE_ROW               \
+  "pkhbt r10, r8, r9, lsl #16\n\t"         \
+  "pkhtb r11, r9, r8, asr #16\n\t"         \
+  "sxtab16 r8, %[minus], r10\n\t"          \
+  "sxtab16 r9, %[minus], r10, ror #8\n\t"  \
+  "sxtab16 r10, %[minus], r11\n\t"         \
+  "sxtab16 r11, %[minus], r11, ror #8\n\t" \
   "stmia %[to]!, {r8, r9, r10, r11}\n\t"
-#define TVM_TINY_DSP_COLUMNS(text, ...)                                                     \
-  __asm__ volatile("1:\n\t" text                                                            \
-                   "cmp %[to], %[end]\n\t"                                                  \
-                   "bne 1b"                                                                 \
-                   : [x] "+r"(x), [to] "+r"(to)                                             \
-                   : [minus] "r"(minus), [end] "r"(end), [c] "r"(channels), __VA_ARGS__     \
+
+/* Repeats such instructions until `to` is `end`. */
+#define TVM_TINY_DSP_COLUMNS(text, ...)                                                 \
+  __asm__ volatile("1:\n\t" text                                                        \
+                   "cmp %[to], %[end]\n\t"                                              \
+                   "bne 1b"                                                             \
+                   : [x] "+r"(x), [to] "+r"(to)                                         \
+                   : [minus] "r"(minus), [end] "r"(end), [c] "r"(channels), __VA_ARGS__ \
                    : "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory")
 
-/* The columns in the middle, two by two, where all is there. */
-TVM_TINY_INLINE void tvm_tiny_dsp_middle(const struct tvm_tiny_dsp_window* window,
-                                         const int8_t* x, int32_t kernel_h) {
+/* Writes the middle of the window. */
+TVM_TINY_INLINE void tvm_tiny_dsp_middle(const struct tvm_tiny_dsp_window* window, const int8_t* x,
+                                         int32_t kernel_h) {
   const int32_t channels = window->channels;
   const uint32_t minus = window->minus;
   const int32_t* rows = window->rows;
@@ -117,10 +126,10 @@ TVM_TINY_INLINE void tvm_tiny_dsp_middle(const struct tvm_tiny_dsp_window* windo
   int32_t r;
   x += window->middle;
   if (kernel_h == 3) {
-    TVM_TINY_DSP_COLUMNS(TVM_TINY_DSP_TWO_ROWS
-                         "add r9, %[x], %[e]\n\tldr r8, [r9]\n\tldr r9, [r9, %[c]]\n\t"
-                         TVM_TINY_DSP_ONE_ROW,
-                         [d] "r"(window->row1), [e] "r"(window->row2));
+    TVM_TINY_DSP_COLUMNS(
+        TVM_TINY_DSP_TWO_ROWS
+        "add r9, %[x], %[e]\n\tldr r8, [r9]\n\tldr r9, [r9, %[c]]\n\t" TVM_TINY_DSP_ONE_ROW,
+        [d] "r"(window->row1), [e] "r"(window->row2));
     return;
   }
   TVM_TINY_DSP_LOOP
@@ -135,14 +144,15 @@ TVM_TINY_INLINE void tvm_tiny_dsp_middle(const struct tvm_tiny_dsp_window* windo
     x = all + rows[r];
     to = window->to + 4 * r;
     end = to + window->words;
-    TVM_TINY_DSP_COLUMNS("ldr r8, [%[x]]\n\tldr r9, [%[x], %[c]]\n\t"
-                         "add %[x], %[x], %[c], lsl #1\n\t"
-                         TVM_TINY_DSP_ONE_ROW "add %[to], %[to], %[skip]\n\t",
-                         [skip] "i"(16 * kernel_h - 16));
+    TVM_TINY_DSP_COLUMNS(
+        "ldr r8, [%[x]]\n\tldr r9, [%[x], %[c]]\n\t"
+        "add %[x], %[x], %[c], lsl #1\n\t" TVM_TINY_DSP_ONE_ROW "add %[to], %[to], %[skip]\n\t",
+        [skip] "i"(16 * kernel_h - 16));
   }
 }
 
-/* Prepares the window of a row, and what does not change from channels to channels. */
+/* Prepares the window of an output row for all channels. lines: input rows, negative where there is
+ * none. columns: of the window. */
 TVM_TINY_INLINE void tvm_tiny_dsp_open(struct tvm_tiny_dsp_window* window, const int32_t* lines,
                                        tvm_tiny_dsp_word* to, int32_t zero_point, int32_t width,
                                        int32_t channels, int32_t kernel_h, int32_t pad_left,
@@ -160,7 +170,8 @@ TVM_TINY_INLINE void tvm_tiny_dsp_open(struct tvm_tiny_dsp_window* window, const
   }
   TVM_TINY_DSP_LOOP
   for (i = 0; i < kernel_h; i++) {
-    /* A missing row is any row that is there: its weights are 0. Row 0 need not be in memory. */
+    /* Any row that exists stands for a missing one, as its weights are 0. Row 0 need not be in
+     * memory. */
     window->rows[i] = (lines[i] < 0 ? some : lines[i]) * width * channels;
   }
   for (i = 0; i < 2 * kernel_h * first; i++) {
@@ -191,13 +202,13 @@ TVM_TINY_INLINE void tvm_tiny_dsp_open(struct tvm_tiny_dsp_window* window, const
   }
   window->end = edge;
   if (some < 0) {
-    /* Nothing to read: all weights are 0. */
+    /* Without any row there is nothing to read, and all weights are 0. */
     window->words = 0;
     window->end = window->edges;
   }
 }
 
-/* The window of the four channels from x on. */
+/* Writes the window of the four channels from x on. */
 TVM_TINY_INLINE void tvm_tiny_dsp_fill(const struct tvm_tiny_dsp_window* window, const int8_t* x,
                                        int32_t kernel_h) {
   const struct tvm_tiny_dsp_edge* edge;

@@ -1,10 +1,10 @@
-/* Additions. */
+/* Addition of quantized tensors as TFLite rounds it. */
 #ifndef TVM_TINY_MVE_ADD_H
 #define TVM_TINY_MVE_ADD_H
 
 #include "tvm_tiny/mve/common.h"
 
-/* value / 2^shift, halves away from zero; 0 <= shift <= 31. */
+/* Returns value / 2^shift, halves away from zero, 0 <= shift <= 31. */
 TVM_TINY_INLINE int32_t tvm_tiny_mve_shift(int32_t value, int32_t shift) {
   const int32_t half = (int32_t)((1u << shift) >> 1);
   const int32_t sign = shift > 0 ? value >> 31 : 0;
@@ -12,13 +12,13 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_shift(int32_t value, int32_t shift) {
 }
 
 #if TVM_TINY_MVE
-/* The same of four values, scaled first; `shift` is not positive. */
+/* Scales and shifts four values; shift <= 0. */
 TVM_TINY_INLINE int32x4_t tvm_tiny_mve_scaled(int32x4_t value, int32_t multiplier, int32_t shift) {
   const int32x4_t t = vqrdmulhq_n_s32(value, multiplier);
   return vrshlq_n_s32(vqdmlahq_n_s32(t, t, shift < 0), shift);
 }
 
-/* (a - zero point) * 2^20 of the even ones of eight, and of the odd ones. */
+/* Returns (a - zero point) * 2^20 of the even elements of eight, and of the odd ones. */
 TVM_TINY_INLINE int32x4x2_t tvm_tiny_mve_centred(const int8_t* a, int32_t zero_point) {
   const int16x8_t part = vmlasq_n_s16(vldrbq_s16(a), vdupq_n_s16(16), (int16_t)(-16 * zero_point));
   int32x4x2_t both;
@@ -27,12 +27,14 @@ TVM_TINY_INLINE int32x4x2_t tvm_tiny_mve_centred(const int8_t* a, int32_t zero_p
   return both;
 }
 
+/* Adds four pairs of elements, scaled. */
 TVM_TINY_INLINE int32x4_t tvm_tiny_mve_sum(int32x4_t a, int32x4_t b, const int32_t* q) {
   const int32x4_t sum =
       vaddq_s32(tvm_tiny_mve_scaled(a, q[5], q[8]), tvm_tiny_mve_scaled(b, q[6], q[9]));
   return tvm_tiny_mve_scaled(sum, q[7], q[10]);
 }
 
+/* Adds eight pairs of elements. */
 TVM_TINY_INLINE void tvm_tiny_mve_add_8(const int8_t* a, const int8_t* b, int8_t* out,
                                         const int32_t* q) {
   const int32x4x2_t first = tvm_tiny_mve_centred(a, q[0]);
@@ -46,10 +48,8 @@ TVM_TINY_INLINE void tvm_tiny_mve_add_8(const int8_t* a, const int8_t* b, int8_t
 }
 #endif
 
-/*
- * TFLite's addition of `count` elements, in order; q = {a_zp, b_zp, y_zp, act_min, act_max,
- * a_multiplier, b_multiplier, y_multiplier, a_shift, b_shift, y_shift}, no shift positive.
- */
+/* Adds quantized tensors in order: out[i] from a[i] and b[i], i < count. q: zero points of a, b and
+ * y, limits low and high, multipliers of a, b and y, shifts of a, b and y; no shift is positive. */
 TVM_TINY_INLINE void tvm_tiny_mve_add(const int8_t* a, const int8_t* b, int8_t* out, int32_t count,
                                       const int32_t* q) {
   int32_t i = 0;

@@ -1,6 +1,8 @@
-/* Convolution. */
+/* Convolution: all channels of one or two pixels from their columns. */
 #ifndef TVM_TINY_MVE_CONVOLUTION_H
 #define TVM_TINY_MVE_CONVOLUTION_H
+
+#include <stddef.h>
 
 #include "tvm_tiny/mve/requantize.h"
 
@@ -10,7 +12,11 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 
-/* 16 weights at r5 times x; y is the second pixel's. Sums: r0, r2, r4, r6; r8, r10, r12, lr. */
+/* ---- Instructions for 16 elements of each pixel ---------------------------------------------- */
+
+/* clang-format off */
+/* Multiply 16 weights at r5 by x, and by y of the second pixel, for each of four channels. The sums
+ * are r0, r2, r4, r6, and r8, r10, r12, lr of the second pixel. */
 #define TVM_TINY_MVE_FILTER_1(a, b, x, y) \
   "vldrb.u8 q0, [r5], #16\n\t"            \
   "vmladava.s8 " a ", " x ", q0\n\t"
@@ -23,7 +29,7 @@
   TVM_TINY_MVE_FILTER_##pixels("r4", "r12", x, y) \
   TVM_TINY_MVE_FILTER_##pixels("r6", "lr", x, y)
 
-/* 16 elements of every pixel; of the last ones as many as there are. */
+/* Load elements 16 * k .. 16 * k + 15 of each pixel; of the last ones as many as exist. */
 #define TVM_TINY_MVE_WHOLE_1(x, y, at) "vldrb.u8 " x ", [r1" at "\n\t"
 #define TVM_TINY_MVE_WHOLE_2(x, y, at) \
   TVM_TINY_MVE_WHOLE_1(x, y, at)       \
@@ -35,36 +41,43 @@
   "vpstt\n\t"                         \
   "vldrbt.u8 " x ", [r1" at "\n\t"    \
   "vldrbt.u8 " y ", [r3" at "\n\t"
-#define TVM_TINY_MVE_LOAD(pixels, x, y, k)                                     \
-  TVM_TINY_MVE_IF("%c[K] >= 16 * " k " + 16",                                  \
-                  TVM_TINY_MVE_WHOLE_##pixels(x, y, ", #16 * " k " - 112]"))   \
-  TVM_TINY_MVE_IF("%c[K] > 16 * " k " && %c[K] < 16 * " k " + 16",             \
+#define TVM_TINY_MVE_LOAD(pixels, x, y, k)                                   \
+  TVM_TINY_MVE_IF("%c[K] >= 16 * " k " + 16",                                \
+                  TVM_TINY_MVE_WHOLE_##pixels(x, y, ", #16 * " k " - 112]")) \
+  TVM_TINY_MVE_IF("%c[K] > 16 * " k " && %c[K] < 16 * " k " + 16",           \
                   TVM_TINY_MVE_SOME_##pixels(x, y, ", #16 * " k " - 112]"))
 
-/* Steps of 16 elements: loaded before the loop, loaded at an offset, loaded from a pointer. */
+/* Multiply 16 elements that were loaded before the loop (KEPT), that are loaded at an offset
+ * (STEP), or that are loaded from pointers that advance (NEXT, and REST for the last ones). */
 #define TVM_TINY_MVE_KEPT(pixels, x, y, k) \
   TVM_TINY_MVE_IF("%c[K] > 16 * " k, TVM_TINY_MVE_FILTERS(pixels, x, y))
-#define TVM_TINY_MVE_STEP(pixels, k)        \
-  TVM_TINY_MVE_LOAD(pixels, "q4", "q5", k)  \
+#define TVM_TINY_MVE_STEP(pixels, k)       \
+  TVM_TINY_MVE_LOAD(pixels, "q4", "q5", k) \
   TVM_TINY_MVE_KEPT(pixels, "q4", "q5", k)
-#define TVM_TINY_MVE_NEXT(pixels)                     \
-  TVM_TINY_MVE_WHOLE_##pixels("q4", "q5", "], #16")   \
+#define TVM_TINY_MVE_NEXT(pixels)                   \
+  TVM_TINY_MVE_WHOLE_##pixels("q4", "q5", "], #16") \
   TVM_TINY_MVE_FILTERS(pixels, "q4", "q5")
 #define TVM_TINY_MVE_REST(pixels)                             \
   TVM_TINY_MVE_IF("%c[K] & 15",                               \
                   TVM_TINY_MVE_SOME_##pixels("q4", "q5", "]") \
                   TVM_TINY_MVE_FILTERS(pixels, "q4", "q5"))
-#define TVM_TINY_MVE_STEPS(pixels)                                                          \
-  TVM_TINY_MVE_STEP(pixels, "6") TVM_TINY_MVE_STEP(pixels, "7") TVM_TINY_MVE_STEP(pixels, "8")    \
-  TVM_TINY_MVE_STEP(pixels, "9") TVM_TINY_MVE_STEP(pixels, "10") TVM_TINY_MVE_STEP(pixels, "11")  \
+
+/* Steps 6 to 14, which the loops over one and over two pixels have in common. */
+#define TVM_TINY_MVE_STEPS(pixels)                                                               \
+  TVM_TINY_MVE_STEP(pixels, "6") TVM_TINY_MVE_STEP(pixels, "7") TVM_TINY_MVE_STEP(pixels, "8")   \
+  TVM_TINY_MVE_STEP(pixels, "9") TVM_TINY_MVE_STEP(pixels, "10") TVM_TINY_MVE_STEP(pixels, "11") \
   TVM_TINY_MVE_STEP(pixels, "12") TVM_TINY_MVE_STEP(pixels, "13") TVM_TINY_MVE_STEP(pixels, "14")
-#define TVM_TINY_MVE_SOME(count)       \
-  TVM_TINY_MVE_IF(count,               \
+
+/* Sets the predicate for the last `count` elements. */
+#define TVM_TINY_MVE_SOME(count)           \
+  TVM_TINY_MVE_IF(count,                   \
                   "mov r2, #" count "\n\t" \
                   "vctp.8 r2\n\t")
 
-/* What the loops load r1, r3, r5, r7, r9, r11 with. `second`: x of the second pixel, or `out` if
- * there is only one. */
+/* ---- Loops over blocks of four channels ------------------------------------------------------ */
+
+/* Operands of the loops, which load them into r1, r3, r5, r7, r9 and r11. second: x of the second
+ * pixel, or `out` if there is only one. */
 struct tvm_tiny_mve_operands {
   uintptr_t x;
   uintptr_t second;
@@ -73,8 +86,15 @@ struct tvm_tiny_mve_operands {
   int8_t* out;
   int32_t blocks;
 };
+/* LDM loads the members. */
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_operands, x, 0);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_operands, second, 4);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_operands, w, 8);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_operands, params, 12);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_operands, out, 16);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_operands, blocks, 20);
 
-/* K <= 240: offsets reach all of x, from 112 on. */
+/* Computes two pixels, K <= 240. x points to element 112, so that offsets reach all elements. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv_2(const struct tvm_tiny_mve_operands* from, int32_t K,
                                          int32_t pitch, int32_t float32, int32_t y_zero,
                                          int32_t low, int32_t high) {
@@ -101,6 +121,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_2(const struct tvm_tiny_mve_operands* fro
       [K] "i"(K), [P] "i"(pitch), TVM_TINY_MVE_RESULT);
 }
 
+/* Computes one pixel, K <= 240. x points to element 112, so that offsets reach all elements. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv_1(const struct tvm_tiny_mve_operands* from, int32_t K,
                                          int32_t float32, int32_t y_zero, int32_t low,
                                          int32_t high) {
@@ -130,7 +151,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_1(const struct tvm_tiny_mve_operands* fro
       [K] "i"(K), TVM_TINY_MVE_RESULT);
 }
 
-/* K > 240: a loop over four steps. */
+/* Computes two pixels, K > 240, with a loop over four steps. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv_2_long(const struct tvm_tiny_mve_operands* from, int32_t K,
                                               int32_t pitch, int32_t float32, int32_t y_zero,
                                               int32_t low, int32_t high) {
@@ -165,6 +186,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_2_long(const struct tvm_tiny_mve_operands
       [K] "i"(K), [P] "i"(pitch), TVM_TINY_MVE_RESULT);
 }
 
+/* Computes one pixel, K > 240, with a loop over four steps. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv_1_long(const struct tvm_tiny_mve_operands* from, int32_t K,
                                               int32_t float32, int32_t y_zero, int32_t low,
                                               int32_t high) {
@@ -193,13 +215,15 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_1_long(const struct tvm_tiny_mve_operands
       TVM_TINY_MVE_AGAIN,
       [K] "i"(K), TVM_TINY_MVE_RESULT);
 }
+/* clang-format on */
 
+/* Computes whole blocks of four channels. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv_blocks(const int8_t* x, int32_t x_pitch, const int8_t* w,
-                                              const int32_t* params, int8_t* out,
-                                              int32_t out_pitch, int32_t pixels, int32_t K,
-                                              int32_t blocks, int32_t float32, int32_t y_zero,
-                                              int32_t low, int32_t high) {
-  /* Not a pointer: it may be outside of what x points into. */
+                                              const int32_t* params, int8_t* out, int32_t out_pitch,
+                                              int32_t pixels, int32_t K, int32_t blocks,
+                                              int32_t float32, int32_t y_zero, int32_t low,
+                                              int32_t high) {
+  /* An integer, since the address may be outside of what x points into. */
   const uintptr_t middle = (uintptr_t)x + (K > 240 ? 0 : 112);
   struct tvm_tiny_mve_operands all;
   all.x = middle;
@@ -219,6 +243,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_blocks(const int8_t* x, int32_t x_pitch, 
   }
 }
 
+/* Computes all channels; the last ones, if fewer than four, by way of a buffer. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv_vectors(const int8_t* x, int32_t x_pitch, const int8_t* w,
                                                const int32_t* params, int8_t* out,
                                                int32_t out_pitch, int32_t pixels, int32_t K,
@@ -248,7 +273,9 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_vectors(const int8_t* x, int32_t x_pitch,
 
 #endif /* TVM_TINY_MVE */
 
-/* tvm_tiny_mve_conv and _conv_float32. */
+/* ---- Functions for callers ------------------------------------------------------------------- */
+
+/* Computes tvm_tiny_mve_conv and tvm_tiny_mve_conv_float32. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv_any(const int8_t* x, int32_t x_pitch, const int8_t* w,
                                            const int32_t* params, int8_t* out, int32_t out_pitch,
                                            int32_t pixels, int32_t K, int32_t channels,
@@ -263,8 +290,8 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_any(const int8_t* x, int32_t x_pitch, con
     return;
   }
 #endif
-  /* Four channels of all pixels before any of them is written, as by vectors: the results may lie
-     over pixels that are still to be read. */
+  /* Like the loops with vectors, this reads four channels' input of all pixels before it writes:
+   * outputs may lie over pixels that are still to be read. */
   for (c = 0; c < channels; c += 4) {
     const int8_t* block = w + c / 4 * ((K + 15) / 16 * 64);
     const int32_t lanes = channels - c < 4 ? channels - c : 4;
@@ -290,10 +317,9 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv_any(const int8_t* x, int32_t x_pitch, con
   }
 }
 
-/*
- * All channels of one or two pixels: out[p * out_pitch + c] of the sum over k of
- * x[p * x_pitch + k] * w[c / 4][k / 16][c % 4][k % 16]. The last blocks of w and params are whole.
- */
+/* Computes all channels of one or two pixels with TFLite's rounding: out[p * out_pitch + c] from
+ * the sum over k of x[p * x_pitch + k] * w[c / 4][k / 16][c % 4][k % 16]. The last blocks of w and
+ * params are whole. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv(const int8_t* x, int32_t x_pitch, const int8_t* w,
                                        const int32_t* params, int8_t* out, int32_t out_pitch,
                                        int32_t pixels, int32_t K, int32_t channels, int32_t low,
@@ -302,6 +328,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_conv(const int8_t* x, int32_t x_pitch, const i
                         high);
 }
 
+/* Computes all channels of one or two pixels with onnxruntime's rounding. */
 TVM_TINY_INLINE void tvm_tiny_mve_conv_float32(const int8_t* x, int32_t x_pitch, const int8_t* w,
                                                const int32_t* params, int8_t* out,
                                                int32_t out_pitch, int32_t pixels, int32_t K,

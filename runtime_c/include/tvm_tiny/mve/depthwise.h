@@ -1,11 +1,16 @@
-/* Depthwise. */
+/* Depthwise convolution of an output row, with the columns of the window in scratch. */
 #ifndef TVM_TINY_MVE_DEPTHWISE_H
 #define TVM_TINY_MVE_DEPTHWISE_H
+
+#include <stddef.h>
 
 #include "tvm_tiny/mve/memory.h"
 #include "tvm_tiny/mve/requantize.h"
 
-/* Columns of scratch for two pixels: one vector of four more than the last pixel begins with. */
+/* ---- Instructions that write columns --------------------------------------------------------- */
+
+/* Returns the columns in scratch for two pixels: up to one vector of four more than the last pixel
+ * begins with. */
 TVM_TINY_INLINE int32_t tvm_tiny_mve_columns(int32_t kernel_h, int32_t kernel_w, int32_t stride_w) {
   const int32_t count = stride_w + (kernel_w + 3) / 4 * 4;
   return kernel_h > 4 || kernel_w > 4 ? (count + 3) & ~3 : count;
@@ -17,70 +22,91 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_columns(int32_t kernel_h, int32_t kernel_w,
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 
-/* Row k of four: of `lanes` channels, then to the next column. */
-#define TVM_TINY_MVE_ROW(k, a)                                                                 \
-  TVM_TINY_MVE_IF("%c[lanes] < 16 && %c[C] < 128",                                             \
-                  "vpst\n\tvldrbt.u8 q" k ", [" a "], #%c[C]\n\t")                             \
-  TVM_TINY_MVE_IF("%c[lanes] < 16 && %c[C] >= 128",                                            \
-                  "vpst\n\tvldrbt.u8 q" k ", [" a "]\n\tadd " a ", " a ", r12\n\t")            \
-  TVM_TINY_MVE_IF("%c[lanes] > 15 && %c[C] < 128", "vldrb.u8 q" k ", [" a "], #%c[C]\n\t")     \
-  TVM_TINY_MVE_IF("%c[lanes] > 15 && %c[C] >= 128",                                            \
+/* clang-format off */
+/* Loads `lanes` channels of row k of four from register `a`, which advances to the next column. */
+#define TVM_TINY_MVE_ROW(k, a)                                                             \
+  TVM_TINY_MVE_IF("%c[lanes] < 16 && %c[C] < 128",                                         \
+                  "vpst\n\tvldrbt.u8 q" k ", [" a "], #%c[C]\n\t")                         \
+  TVM_TINY_MVE_IF("%c[lanes] < 16 && %c[C] >= 128",                                        \
+                  "vpst\n\tvldrbt.u8 q" k ", [" a "]\n\tadd " a ", " a ", r12\n\t")        \
+  TVM_TINY_MVE_IF("%c[lanes] > 15 && %c[C] < 128", "vldrb.u8 q" k ", [" a "], #%c[C]\n\t") \
+  TVM_TINY_MVE_IF("%c[lanes] > 15 && %c[C] >= 128",                                        \
                   "vldrb.u8 q" k ", [" a "]\n\tadd " a ", " a ", r12\n\t")
-#define TVM_TINY_MVE_ROWS(n, each)          \
+
+/* Instructions for each of n rows, up to four. */
+#define TVM_TINY_MVE_ROWS(n, each)           \
   TVM_TINY_MVE_IF(n " > 0", each("0", "r0")) \
   TVM_TINY_MVE_IF(n " > 1", each("1", "r2")) \
   TVM_TINY_MVE_IF(n " > 2", each("2", "r4")) \
   TVM_TINY_MVE_IF(n " > 3", each("3", "r6"))
+
+/* Moves the pointer of a row to the first column. */
 #define TVM_TINY_MVE_FROM(k, a) "add " a ", " a ", r1\n\t"
+
+/* Sets a row to the zero point, and moves its pointer to the first column if the row exists. */
 #define TVM_TINY_MVE_MAYBE_FROM(k, a) \
   "vdup.8 q" k ", r10\n\tcbz " a ", 9f\n\tadd " a ", " a ", r1\n\t9:\n\t"
+
+/* Loads a row if it exists. */
 #define TVM_TINY_MVE_MAYBE_ROW(k, a) "cbz " a ", 9f\n\t" TVM_TINY_MVE_ROW(k, a) "9:\n\t"
-#define TVM_TINY_MVE_COLUMN                    \
-  "vst40.8 {q0, q1, q2, q3}, [r8]\n\t"         \
-  "vst41.8 {q0, q1, q2, q3}, [r8]\n\t"         \
-  "vst42.8 {q0, q1, q2, q3}, [r8]\n\t"         \
+
+/* Stores a column: a word of four rows for each channel. */
+#define TVM_TINY_MVE_COLUMN            \
+  "vst40.8 {q0, q1, q2, q3}, [r8]\n\t" \
+  "vst41.8 {q0, q1, q2, q3}, [r8]\n\t" \
+  "vst42.8 {q0, q1, q2, q3}, [r8]\n\t" \
   "vst43.8 {q0, q1, q2, q3}, [r8]!\n\t"
-/* Columns of n rows as words of the channels; the first way if all the rows are there. */
-#define TVM_TINY_MVE_COLUMNS(n)                                                      \
-  "cmp r10, #256\n\t"                                                                \
-  "blo 3f\n\t"                                                                       \
-  TVM_TINY_MVE_ROWS(n, TVM_TINY_MVE_FROM)                                            \
-  "wls lr, lr, 5f\n\t"                                                               \
-  "2:\n\t"                                                                           \
-  TVM_TINY_MVE_ROWS(n, TVM_TINY_MVE_ROW)                                             \
-  TVM_TINY_MVE_COLUMN                                                                \
-  "le lr, 2b\n\t"                                                                    \
-  "b 5f\n\t"                                                                         \
-  "3:\n\t"                                                                           \
-  TVM_TINY_MVE_ROWS(n, TVM_TINY_MVE_MAYBE_FROM)                                      \
-  "wls lr, lr, 5f\n\t"                                                               \
-  "4:\n\t"                                                                           \
-  TVM_TINY_MVE_ROWS(n, TVM_TINY_MVE_MAYBE_ROW)                                       \
-  TVM_TINY_MVE_COLUMN                                                                \
-  "le lr, 4b\n\t"                                                                    \
+
+/* Writes all columns of n rows. The first loop is for rows that all exist. */
+#define TVM_TINY_MVE_COLUMNS(n)                 \
+  "cmp r10, #256\n\t"                           \
+  "blo 3f\n\t"                                  \
+  TVM_TINY_MVE_ROWS(n, TVM_TINY_MVE_FROM)       \
+  "wls lr, lr, 5f\n\t"                          \
+  "2:\n\t"                                      \
+  TVM_TINY_MVE_ROWS(n, TVM_TINY_MVE_ROW)        \
+  TVM_TINY_MVE_COLUMN                           \
+  "le lr, 2b\n\t"                               \
+  "b 5f\n\t"                                    \
+  "3:\n\t"                                      \
+  TVM_TINY_MVE_ROWS(n, TVM_TINY_MVE_MAYBE_FROM) \
+  "wls lr, lr, 5f\n\t"                          \
+  "4:\n\t"                                      \
+  TVM_TINY_MVE_ROWS(n, TVM_TINY_MVE_MAYBE_ROW)  \
+  TVM_TINY_MVE_COLUMN                           \
+  "le lr, 4b\n\t"                               \
   "5:\n\t"
 
-/* Four words of a channel's columns for every pixel, by the vector of addresses `at`. */
-#define TVM_TINY_MVE_WORDS_1(at, a, b, offset) \
-  "vldrw.u32 q1, [" at ", #4 * (" offset ")]\n\t"    \
+/* ---- Instructions that multiply -------------------------------------------------------------- */
+
+/* Multiply 16 weights in q0 by four columns of each pixel, at the vector of addresses `at`. */
+#define TVM_TINY_MVE_WORDS_1(at, a, b, offset)    \
+  "vldrw.u32 q1, [" at ", #4 * (" offset ")]\n\t" \
   "vmladava.s8 " a ", q1, q0\n\t"
-#define TVM_TINY_MVE_WORDS_2(at, a, b, offset)              \
-  TVM_TINY_MVE_WORDS_1(at, a, b, offset)                    \
-  "vldrw.u32 q2, [" at ", #4 * (" offset ") + 64 * %c[SW]]\n\t"   \
+#define TVM_TINY_MVE_WORDS_2(at, a, b, offset)                  \
+  TVM_TINY_MVE_WORDS_1(at, a, b, offset)                        \
+  "vldrw.u32 q2, [" at ", #4 * (" offset ") + 64 * %c[SW]]\n\t" \
   "vmladava.s8 " b ", q2, q0\n\t"
+
+/* Multiplies the weights of one channel. */
 #define TVM_TINY_MVE_CHANNEL(pixels, at, a, b, offset) \
   "vldrb.u8 q0, [r5], #16\n\t" TVM_TINY_MVE_WORDS_##pixels(at, a, b, offset)
-#define TVM_TINY_MVE_CHANNELS(pixels, at, offset)                 \
-  TVM_TINY_MVE_CHANNEL(pixels, at, "r0", "r8", offset)            \
-  TVM_TINY_MVE_CHANNEL(pixels, at, "r2", "r10", offset " + 1")    \
-  TVM_TINY_MVE_CHANNEL(pixels, at, "r4", "r12", offset " + 2")    \
+
+/* Multiplies the weights of four channels. */
+#define TVM_TINY_MVE_CHANNELS(pixels, at, offset)              \
+  TVM_TINY_MVE_CHANNEL(pixels, at, "r0", "r8", offset)         \
+  TVM_TINY_MVE_CHANNEL(pixels, at, "r2", "r10", offset " + 1") \
+  TVM_TINY_MVE_CHANNEL(pixels, at, "r4", "r12", offset " + 2") \
   TVM_TINY_MVE_CHANNEL(pixels, at, "r6", "lr", offset " + 3")
-/* Vector k of a channel: other columns or other rows. */
-#define TVM_TINY_MVE_VECTOR(pixels, k, offset)                                          \
-  TVM_TINY_MVE_IF("%c[V] > " k,                                                         \
+
+/* Multiplies vector k of the weights, which is for other columns or other rows. */
+#define TVM_TINY_MVE_VECTOR(pixels, k, offset)                                            \
+  TVM_TINY_MVE_IF("%c[V] > " k,                                                           \
                   "vmov.i32 q3, #64 * (" k " / %c[KV] * %c[N] + " k " %% %c[KV] * 4)\n\t" \
-                  "vadd.i32 q3, q3, q6\n\t"                                       \
+                  "vadd.i32 q3, q3, q6\n\t"                                               \
                   TVM_TINY_MVE_CHANNELS(pixels, "q3", offset))
+
+/* Computes four channels, from `offset` of the block's 16 on. */
 #define TVM_TINY_MVE_GROUP(pixels, offset)                    \
   TVM_TINY_MVE_IF("%c[lanes] > " offset,                      \
                   TVM_TINY_MVE_BIAS_##pixels                  \
@@ -92,29 +118,38 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_columns(int32_t kernel_h, int32_t kernel_w,
                   TVM_TINY_MVE_VECTOR(pixels, "5", offset)    \
                   TVM_TINY_MVE_RESCALE_##pixels               \
                   TVM_TINY_MVE_STORE_##pixels)
+
+/* Store the outputs of four channels. */
 #define TVM_TINY_MVE_STORE_1 "vstrb.32 q4, [r3], #4\n\t"
 #define TVM_TINY_MVE_STORE_2 "vstrb.16 q4, [r3, q7]\n\tadd r3, r3, #4\n\t"
+
+/* Loads the k-th struct tvm_tiny_mve_rows of the table. */
 #define TVM_TINY_MVE_TABLE(k) \
   "add r0, r9, #32 * " k "\n\tldm r0, {r0, r2, r4, r6, r8, r10, lr}\n\t"
-#define TVM_TINY_MVE_DEPTHWISE(pixels)                                                     \
-  "vldrw.u32 q6, [r9, #96]\n\t"                                                            \
-  "vldrw.u32 q7, [r9, #112]\n\t"                                                           \
-  "1:\n\t"                                                                                 \
-  TVM_TINY_MVE_IF("%c[lanes] < 16", "mov r0, #%c[lanes]\n\tvctp.8 r0\n\t")                 \
-  TVM_TINY_MVE_IF("%c[C] >= 128", "movw r12, #%c[C]\n\t")                                  \
-  "ldm r9, {r0, r2, r4, r6, r8, r10, lr}\n\t"                                        \
-  TVM_TINY_MVE_COLUMNS("%c[KH]")                                                           \
+
+/* Computes one or two pixels, in blocks of 16 channels. */
+#define TVM_TINY_MVE_DEPTHWISE(pixels)                                                      \
+  "vldrw.u32 q6, [r9, #96]\n\t"                                                             \
+  "vldrw.u32 q7, [r9, #112]\n\t"                                                            \
+  "1:\n\t"                                                                                  \
+  TVM_TINY_MVE_IF("%c[lanes] < 16", "mov r0, #%c[lanes]\n\tvctp.8 r0\n\t")                  \
+  TVM_TINY_MVE_IF("%c[C] >= 128", "movw r12, #%c[C]\n\t")                                   \
+  "ldm r9, {r0, r2, r4, r6, r8, r10, lr}\n\t"                                               \
+  TVM_TINY_MVE_COLUMNS("%c[KH]")                                                            \
   TVM_TINY_MVE_IF("%c[KH] > 4", TVM_TINY_MVE_TABLE("1") TVM_TINY_MVE_COLUMNS("%c[KH] - 4")) \
   TVM_TINY_MVE_IF("%c[KH] > 8", TVM_TINY_MVE_TABLE("2") TVM_TINY_MVE_COLUMNS("%c[KH] - 8")) \
-  TVM_TINY_MVE_GROUP(pixels, "0")                                                          \
-  TVM_TINY_MVE_GROUP(pixels, "4")                                                          \
-  TVM_TINY_MVE_GROUP(pixels, "8")                                                          \
-  TVM_TINY_MVE_GROUP(pixels, "12")                                                         \
-  "add r1, r1, #16\n\t"                                                              \
+  TVM_TINY_MVE_GROUP(pixels, "0")                                                           \
+  TVM_TINY_MVE_GROUP(pixels, "4")                                                           \
+  TVM_TINY_MVE_GROUP(pixels, "8")                                                           \
+  TVM_TINY_MVE_GROUP(pixels, "12")                                                          \
+  "add r1, r1, #16\n\t"                                                                     \
   TVM_TINY_MVE_AGAIN
+/* clang-format on */
 
-/* Rows ky .. ky + 3 under the window, null where there is none; where their columns go; the zero
- * point as a byte, or 256 if all the rows are there; how many columns are there. */
+/* ---- Loops over blocks of channels ----------------------------------------------------------- */
+
+/* Four rows of the window: null for a missing row. to: where their columns go. none: the zero point
+ * as a byte, or 256 if all rows exist. columns: how many exist. */
 struct tvm_tiny_mve_rows {
   const int8_t* rows[4];
   int32_t* to;
@@ -122,15 +157,26 @@ struct tvm_tiny_mve_rows {
   int32_t columns;
   int32_t unused;
 };
+/* LDM loads the members. */
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_rows, rows, 0);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_rows, to, 16);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_rows, none, 20);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_rows, columns, 24);
+TVM_TINY_STATIC_ASSERT(sizeof(struct tvm_tiny_mve_rows) == 32, tvm_tiny_mve_rows_size);
 
-/* `words`: addresses of the first columns of channel 0; `offsets`: of outputs of two pixels. */
+/* Operands that all blocks share. words: addresses of the first columns of channel 0. offsets: of
+ * the outputs of two pixels. */
 struct tvm_tiny_mve_table {
   struct tvm_tiny_mve_rows rows[3];
   uint32x4_t words;
   uint16x8_t offsets;
 };
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_table, rows, 0);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_table, words, 96);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_table, offsets, 112);
 
-/* What the loop loads r1, r3, r5, r7, r9, r11 with. `at`: byte of rows where columns begin. */
+/* Operands of the loops, which load them into r1, r3, r5, r7, r9 and r11. at: offset in a row, in
+ * bytes, of the first column. */
 struct tvm_tiny_mve_blocks {
   int32_t at;
   int8_t* out;
@@ -139,29 +185,39 @@ struct tvm_tiny_mve_blocks {
   const struct tvm_tiny_mve_table* table;
   int32_t blocks;
 };
+/* LDM loads the members. */
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_blocks, at, 0);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_blocks, out, 4);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_blocks, w, 8);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_blocks, params, 12);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_blocks, table, 16);
+TVM_TINY_ASSERT_OFFSET(tvm_tiny_mve_blocks, blocks, 20);
 
-/* N: columns there is room for, of V vectors a channel, KV of them for the same four rows. */
-TVM_TINY_INLINE void tvm_tiny_mve_depthwise_2(const struct tvm_tiny_mve_blocks* from,
-                                              int32_t lanes, int32_t float32, int32_t y_zero,
-                                              int32_t low, int32_t high, int32_t C, int32_t KH,
-                                              int32_t KV, int32_t V, int32_t N, int32_t SW) {
+/* Computes two pixels. Scratch has N columns; a channel has V vectors of weights, KV of them for
+ * the same four rows. */
+TVM_TINY_INLINE void tvm_tiny_mve_depthwise_2(const struct tvm_tiny_mve_blocks* from, int32_t lanes,
+                                              int32_t float32, int32_t y_zero, int32_t low,
+                                              int32_t high, int32_t C, int32_t KH, int32_t KV,
+                                              int32_t V, int32_t N, int32_t SW) {
   register const struct tvm_tiny_mve_blocks* all __asm__("r0") = from;
   mve_pred16_t some;
-  TVM_TINY_MVE_ASM(TVM_TINY_MVE_DEPTHWISE(2), [lanes] "i"(lanes), TVM_TINY_MVE_RESULT,
-                   [C] "i"(C), [KH] "i"(KH), [KV] "i"(KV), [V] "i"(V), [N] "i"(N), [SW] "i"(SW));
+  TVM_TINY_MVE_ASM(TVM_TINY_MVE_DEPTHWISE(2), [lanes] "i"(lanes), TVM_TINY_MVE_RESULT, [C] "i"(C),
+                   [KH] "i"(KH), [KV] "i"(KV), [V] "i"(V), [N] "i"(N), [SW] "i"(SW));
 }
 
-TVM_TINY_INLINE void tvm_tiny_mve_depthwise_1(const struct tvm_tiny_mve_blocks* from,
-                                              int32_t lanes, int32_t float32, int32_t y_zero,
-                                              int32_t low, int32_t high, int32_t C, int32_t KH,
-                                              int32_t KV, int32_t V, int32_t N) {
+/* Computes one pixel. */
+TVM_TINY_INLINE void tvm_tiny_mve_depthwise_1(const struct tvm_tiny_mve_blocks* from, int32_t lanes,
+                                              int32_t float32, int32_t y_zero, int32_t low,
+                                              int32_t high, int32_t C, int32_t KH, int32_t KV,
+                                              int32_t V, int32_t N) {
   register const struct tvm_tiny_mve_blocks* all __asm__("r0") = from;
   mve_pred16_t some;
-  TVM_TINY_MVE_ASM(TVM_TINY_MVE_DEPTHWISE(1), [lanes] "i"(lanes), TVM_TINY_MVE_RESULT,
-                   [C] "i"(C), [KH] "i"(KH), [KV] "i"(KV), [V] "i"(V), [N] "i"(N));
+  TVM_TINY_MVE_ASM(
+      TVM_TINY_MVE_DEPTHWISE(1), [lanes] "i"(lanes),
+      TVM_TINY_MVE_RESULT, [C] "i"(C), [KH] "i"(KH), [KV] "i"(KV), [V] "i"(V), [N] "i"(N));
 }
 
-/* Columns that are not there. */
+/* Writes `count` columns outside the input. */
 TVM_TINY_INLINE void tvm_tiny_mve_no_columns(int32_t* to, int32_t count, int32_t zero_point) {
   const int8x16_t value = vdupq_n_s8((int8_t)zero_point);
   int8_t* bytes = (int8_t*)to;
@@ -174,11 +230,11 @@ TVM_TINY_INLINE void tvm_tiny_mve_no_columns(int32_t* to, int32_t count, int32_t
   }
 }
 
+/* Computes one or two pixels of some blocks. */
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_blocks(struct tvm_tiny_mve_blocks* all, int32_t pixels,
                                                    int32_t lanes, int32_t float32, int32_t y_zero,
-                                                   int32_t low, int32_t high, int32_t C,
-                                                   int32_t KH, int32_t KV, int32_t V, int32_t N,
-                                                   int32_t SW) {
+                                                   int32_t low, int32_t high, int32_t C, int32_t KH,
+                                                   int32_t KV, int32_t V, int32_t N, int32_t SW) {
   if (pixels == 2) {
     tvm_tiny_mve_depthwise_2(all, lanes, float32, y_zero, low, high, C, KH, KV, V, N, SW);
   } else {
@@ -186,12 +242,16 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_blocks(struct tvm_tiny_mve_blocks* a
   }
 }
 
-/* One or two pixels from window column `first` on. */
-TVM_TINY_INLINE void tvm_tiny_mve_depthwise_pixels(
-    struct tvm_tiny_mve_table* table, const int8_t* w, const int32_t* params, int8_t* out,
-    int32_t* scratch, int32_t first, int32_t zero_point, int32_t float32, int32_t y_zero,
-    int32_t low, int32_t high, int32_t width, int32_t C, int32_t KH, int32_t KW, int32_t SW,
-    int32_t pixels) {
+/* ---- Pixels and rows ------------------------------------------------------------------------- */
+
+/* Computes all channels of one or two pixels; the window begins at input column `first`. */
+TVM_TINY_INLINE void tvm_tiny_mve_depthwise_pixels(struct tvm_tiny_mve_table* table,
+                                                   const int8_t* w, const int32_t* params,
+                                                   int8_t* out, int32_t* scratch, int32_t first,
+                                                   int32_t zero_point, int32_t float32,
+                                                   int32_t y_zero, int32_t low, int32_t high,
+                                                   int32_t width, int32_t C, int32_t KH, int32_t KW,
+                                                   int32_t SW, int32_t pixels) {
   const int32_t used = (pixels - 1) * SW + KW;
   const int32_t KV = (KW + 3) / 4;
   const int32_t R = (KH + 3) / 4;
@@ -242,19 +302,20 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_pixels(
   }
 }
 
+/* Computes an output row with vectors; `first` is the first window's column. */
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_fast(const int8_t* x, const int32_t* lines,
                                                  const int8_t* w, const int32_t* params,
                                                  int8_t* out, int32_t* scratch, int32_t zero_point,
                                                  int32_t float32, int32_t y_zero, int32_t low,
-                                                 int32_t high, int32_t width, int32_t C,
-                                                 int32_t KH, int32_t KW, int32_t SW, int32_t first,
+                                                 int32_t high, int32_t width, int32_t C, int32_t KH,
+                                                 int32_t KW, int32_t SW, int32_t first,
                                                  int32_t out_width) {
   struct tvm_tiny_mve_table table;
   int32_t ox;
   int32_t ky;
   table.words = vmlaq_n_u32(vdupq_n_u32((uint32_t)(uintptr_t)scratch), vidupq_n_u32(0, 1), 64);
-  table.offsets = vreinterpretq_u16_u32(vmlaq_n_u32(vdupq_n_u32((uint32_t)((C + 3) & ~3) << 16),
-                                                    vidupq_n_u32(0, 1), 0x10001u));
+  table.offsets = vreinterpretq_u16_u32(
+      vmlaq_n_u32(vdupq_n_u32((uint32_t)((C + 3) & ~3) << 16), vidupq_n_u32(0, 1), 0x10001u));
   for (ky = 0; ky < KH; ky += 4) {
     table.rows[ky / 4].none = 256;
   }
@@ -278,7 +339,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_fast(const int8_t* x, const int32_t*
 
 #endif /* TVM_TINY_MVE */
 
-/* tvm_tiny_mve_depthwise and _depthwise_float32. */
+/* Computes tvm_tiny_mve_depthwise and tvm_tiny_mve_depthwise_float32. */
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_any(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
     int32_t* scratch, int32_t zero_point, int32_t float32, int32_t y_zero, int32_t low,
@@ -317,29 +378,31 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_any(
 }
 
 /*
- * One output row [out_width][channels] of a depthwise convolution; lines as for gather. No output
- * is written before its own window and those of all outputs before it have been read, so that
- * outputs may take the place of inputs that are done.
+ * Computes one output row of a depthwise convolution, out[out_width][channels], with TFLite's
+ * rounding.
  *
- * w[c / 4][ky / 4][kx / 4][c % 4][kx % 4][ky % 4], zeros where there is no tap or channel.
- *
- * scratch: 16 * ceil(kernel_h / 4) * tvm_tiny_mve_columns() words, and behind them 2 bytes for each
- * channel, channels rounded up to a multiple of 4.
+ * lines[kernel_h] are the input rows, NHWC, negative where there is none. An output is written only
+ * after its own window and those of all outputs before it have been read, so outputs may replace
+ * input that is no longer needed. w is int8 [c / 4][ky / 4][kx / 4][c % 4][kx % 4][ky % 4], 0 where
+ * there is no tap or channel. scratch has 16 * ceil(kernel_h / 4) * tvm_tiny_mve_columns() words
+ * and 2 bytes for each channel, channels rounded up to a multiple of 4.
  */
-TVM_TINY_INLINE void tvm_tiny_mve_depthwise(
-    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
-    int32_t* scratch, int32_t zero_point, int32_t low, int32_t high, int32_t width,
-    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
-    int32_t out_width) {
+TVM_TINY_INLINE void tvm_tiny_mve_depthwise(const int8_t* x, const int32_t* lines, const int8_t* w,
+                                            const int32_t* params, int8_t* out, int32_t* scratch,
+                                            int32_t zero_point, int32_t low, int32_t high,
+                                            int32_t width, int32_t channels, int32_t kernel_h,
+                                            int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+                                            int32_t out_width) {
   tvm_tiny_mve_depthwise_any(x, lines, w, params, out, scratch, zero_point, 0, 0, low, high, width,
                              channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
 }
 
+/* Computes one output row of a depthwise convolution with onnxruntime's rounding. */
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_float32(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
-    int32_t* scratch, int32_t zero_point, int32_t y_zero, int32_t low, int32_t high,
-    int32_t width, int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w,
-    int32_t pad_left, int32_t out_width) {
+    int32_t* scratch, int32_t zero_point, int32_t y_zero, int32_t low, int32_t high, int32_t width,
+    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+    int32_t out_width) {
   tvm_tiny_mve_depthwise_any(x, lines, w, params, out, scratch, zero_point, 1, y_zero, low, high,
                              width, channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
 }

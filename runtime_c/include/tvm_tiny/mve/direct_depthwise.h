@@ -1,15 +1,16 @@
-/* Depthwise without scratch. */
+/* Depthwise convolution of an output row without scratch: a vector is four channels of a tap. */
 #ifndef TVM_TINY_MVE_DIRECT_DEPTHWISE_H
 #define TVM_TINY_MVE_DIRECT_DEPTHWISE_H
 
 #include "tvm_tiny/mve/requantize.h"
 
-/* Rows of the highest window of depthwise_in_place with vectors. */
+/* Largest kernel_h for vectors. */
 #define TVM_TINY_MVE_ROWS_IN_PLACE 16
 
 #if TVM_TINY_MVE
 
-/* Some of a row's taps of up to four channels. */
+/* Adds `taps` neighbouring taps of up to four channels to `sum`. whole: whether they are four; else
+ * `some` is their predicate. */
 TVM_TINY_INLINE int32x4_t tvm_tiny_mve_taps(int32x4_t sum, const int8_t* x, const int8_t* w,
                                             int32_t taps, int32_t channels, int32_t whole,
                                             mve_pred16_t some) {
@@ -23,10 +24,10 @@ TVM_TINY_INLINE int32x4_t tvm_tiny_mve_taps(int32x4_t sum, const int8_t* x, cons
   return sum;
 }
 
-/* The same where the input's zero point is taken. */
+/* Adds taps outside the input to `sum`, where the input is its zero point. */
 TVM_TINY_INLINE int32x4_t tvm_tiny_mve_missing(int32x4_t sum, const int8_t* w, int32_t taps,
-                                               int32_t zero_point, int32_t channels,
-                                               int32_t whole, mve_pred16_t some) {
+                                               int32_t zero_point, int32_t channels, int32_t whole,
+                                               mve_pred16_t some) {
   for (; taps > 0; taps--) {
     const int32x4_t weights = whole ? vldrbq_s32(w) : vldrbq_z_s32(w, some);
     sum = vaddq_s32(sum, vmulq_n_s32(weights, zero_point));
@@ -35,8 +36,8 @@ TVM_TINY_INLINE int32x4_t tvm_tiny_mve_missing(int32x4_t sum, const int8_t* w, i
   return sum;
 }
 
-/* Up to four channels of a pixel, `whole`: four. Of each row that is there, from the window's
- * column 0 on, columns first .. end - 1 are; edge: whether not all of all rows are. */
+/* Adds all taps of up to four channels to `sum`. Of each existing row, from window column 0 at `at`
+ * on, columns first .. end - 1 are in the input. edge: whether some column or row is not. */
 TVM_TINY_INLINE int32x4_t tvm_tiny_mve_window(const int8_t* const* rows, int32_t at,
                                               const int8_t* w, int32x4_t sum, int32_t zero_point,
                                               int32_t channels, int32_t kernel_h, int32_t kernel_w,
@@ -60,14 +61,13 @@ TVM_TINY_INLINE int32x4_t tvm_tiny_mve_window(const int8_t* const* rows, int32_t
   return sum;
 }
 
-/* All channels of the pixel of the window at `column`. */
+/* Computes all channels of the pixel whose window begins at `column`. */
 TVM_TINY_INLINE void tvm_tiny_mve_in_place_pixel(const int8_t* const* rows, const int8_t* w,
                                                  const int32_t* params, int8_t* out,
                                                  int32_t zero_point, int32_t float32,
                                                  int32_t y_zero, int32_t low, int32_t high,
-                                                 int32_t width, int32_t channels,
-                                                 int32_t kernel_h, int32_t kernel_w,
-                                                 int32_t column, int32_t edge) {
+                                                 int32_t width, int32_t channels, int32_t kernel_h,
+                                                 int32_t kernel_w, int32_t column, int32_t edge) {
   const int32_t first = column < 0 ? -column : 0;
   const int32_t end = width - column < kernel_w ? width - column : kernel_w;
   const int32_t at = column * channels;
@@ -87,11 +87,12 @@ TVM_TINY_INLINE void tvm_tiny_mve_in_place_pixel(const int8_t* const* rows, cons
   }
 }
 
+/* Computes an output row with vectors. */
 TVM_TINY_INLINE void tvm_tiny_mve_in_place_fast(const int8_t* x, const int32_t* lines,
-                                                const int8_t* w, const int32_t* params,
-                                                int8_t* out, int32_t zero_point, int32_t float32,
-                                                int32_t y_zero, int32_t low, int32_t high,
-                                                int32_t width, int32_t channels, int32_t kernel_h,
+                                                const int8_t* w, const int32_t* params, int8_t* out,
+                                                int32_t zero_point, int32_t float32, int32_t y_zero,
+                                                int32_t low, int32_t high, int32_t width,
+                                                int32_t channels, int32_t kernel_h,
                                                 int32_t kernel_w, int32_t stride_w,
                                                 int32_t pad_left, int32_t out_width) {
   const int8_t* rows[TVM_TINY_MVE_ROWS_IN_PLACE];
@@ -117,7 +118,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_in_place_fast(const int8_t* x, const int32_t* 
 
 #endif /* TVM_TINY_MVE */
 
-/* tvm_tiny_mve_depthwise_in_place and _in_place_float32. */
+/* Computes tvm_tiny_mve_depthwise_in_place and tvm_tiny_mve_depthwise_in_place_float32. */
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_in_place_any(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
     int32_t zero_point, int32_t float32, int32_t y_zero, int32_t low, int32_t high, int32_t width,
@@ -140,16 +141,16 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_in_place_any(
         const int32_t line = lines[k / kernel_w];
         const int32_t from = ox * stride_w + k % kernel_w - pad_left;
         const int inside = line >= 0 && from >= 0 && from < width;
-        sum += w[k * channels + c] *
-               (inside ? x[(line * width + from) * channels + c] : zero_point);
+        sum +=
+            w[k * channels + c] * (inside ? x[(line * width + from) * channels + c] : zero_point);
       }
       out[ox * channels + c] = tvm_tiny_mve_output(sum, params, c, float32, y_zero, low, high);
     }
   }
 }
 
-/* The same as tvm_tiny_mve_depthwise without scratch, for two to three times the instructions: four
- * channels of a tap are a vector. w is [kernel_h * kernel_w][channels]. */
+/* Computes an output row like tvm_tiny_mve_depthwise, without scratch, in two to three times the
+ * instructions. w is int8 [kernel_h * kernel_w][channels]. */
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_in_place(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
     int32_t zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,
@@ -158,11 +159,11 @@ TVM_TINY_INLINE void tvm_tiny_mve_depthwise_in_place(
                                       channels, kernel_h, kernel_w, stride_w, pad_left, out_width);
 }
 
+/* Computes an output row without scratch with onnxruntime's rounding. */
 TVM_TINY_INLINE void tvm_tiny_mve_depthwise_in_place_float32(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
-    int32_t zero_point, int32_t y_zero, int32_t low, int32_t high, int32_t width,
-    int32_t channels, int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left,
-    int32_t out_width) {
+    int32_t zero_point, int32_t y_zero, int32_t low, int32_t high, int32_t width, int32_t channels,
+    int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left, int32_t out_width) {
   tvm_tiny_mve_depthwise_in_place_any(x, lines, w, params, out, zero_point, 1, y_zero, low, high,
                                       width, channels, kernel_h, kernel_w, stride_w, pad_left,
                                       out_width);

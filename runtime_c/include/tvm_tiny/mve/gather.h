@@ -1,10 +1,10 @@
-/* im2col. */
+/* Columns of a convolution (im2col): the windows of output pixels, as int8. */
 #ifndef TVM_TINY_MVE_GATHER_H
 #define TVM_TINY_MVE_GATHER_H
 
 #include "tvm_tiny/mve/memory.h"
 
-/* A row of a window that is inside its line: without a loop, but for long ones. */
+/* Copies a row of a window that lies inside the input. Up to 256 bytes take no loop. */
 TVM_TINY_INLINE void tvm_tiny_mve_gather_inside(int8_t* to, const int8_t* from, int32_t count) {
 #if TVM_TINY_MVE
   if (count <= 256) {
@@ -30,7 +30,8 @@ TVM_TINY_INLINE void tvm_tiny_mve_gather_inside(int8_t* to, const int8_t* from, 
   tvm_tiny_mve_copy(to, from, count);
 }
 
-/* One that is not: zero point to the left, what is there, zero point to the right. */
+/* Copies a row of a window that lies partly outside the input, or of a missing row: the zero point
+ * to the left and to the right of what exists. */
 TVM_TINY_INLINE void tvm_tiny_mve_gather_edge(int8_t* to, const int8_t* row, int32_t column,
                                               int32_t zero_point, int32_t width, int32_t channels,
                                               int32_t kernel_w) {
@@ -47,9 +48,11 @@ TVM_TINY_INLINE void tvm_tiny_mve_gather_edge(int8_t* to, const int8_t* row, int
 }
 
 /*
- * The windows of `pixels` outputs side by side, one after the other: cols[p][K],
- * K = kernel_h * kernel_w * channels. Window column 0 of the first is `column`, which may be
- * outside [0, width); lines[ky] is the row of x, negative where there is none.
+ * Writes the windows of `pixels` neighbouring outputs to cols [pixels][kernel_h * kernel_w *
+ * channels].
+ *
+ * The first window begins at input column `column`, which may be outside [0, width).
+ * lines[kernel_h] are the input rows, negative where there is none.
  */
 TVM_TINY_INLINE void tvm_tiny_mve_gather(const int8_t* x, const int32_t* lines, int8_t* cols,
                                          int32_t column, int32_t zero_point, int32_t pixels,
@@ -70,8 +73,8 @@ TVM_TINY_INLINE void tvm_tiny_mve_gather(const int8_t* x, const int32_t* lines, 
       }
     } else {
       for (p = 0; p < pixels; p++) {
-        tvm_tiny_mve_gather_edge(cols + p * kernel_h * span, row,
-                                 column + p * stride_w, zero_point, width, channels, kernel_w);
+        tvm_tiny_mve_gather_edge(cols + p * kernel_h * span, row, column + p * stride_w, zero_point,
+                                 width, channels, kernel_w);
       }
     }
     cols += span;

@@ -1,10 +1,10 @@
-/* Copies. */
+/* Copies of bytes in vectors. */
 #ifndef TVM_TINY_MVE_MEMORY_H
 #define TVM_TINY_MVE_MEMORY_H
 
 #include "tvm_tiny/mve/common.h"
 
-/* `count` bytes. */
+/* Copies `count` bytes. */
 TVM_TINY_INLINE void tvm_tiny_mve_copy(int8_t* to, const int8_t* from, int32_t count) {
 #if TVM_TINY_MVE
   __asm__ volatile(
@@ -25,6 +25,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_copy(int8_t* to, const int8_t* from, int32_t c
 #endif
 }
 
+/* Sets `count` bytes to `value`. */
 TVM_TINY_INLINE void tvm_tiny_mve_fill(int8_t* to, int32_t value, int32_t count) {
 #if TVM_TINY_MVE
   __asm__ volatile(
@@ -44,7 +45,7 @@ TVM_TINY_INLINE void tvm_tiny_mve_fill(int8_t* to, int32_t value, int32_t count)
 #endif
 }
 
-/* Moves `blocks` times 32 bytes down to `to`, from `by` bytes above, by >= 0. */
+/* Moves 32 * blocks bytes from to + by, by >= 0, down to `to`; this shifts a line buffer. */
 TVM_TINY_INLINE void tvm_tiny_mve_slide(void* to, int32_t by, int32_t blocks) {
   int8_t* y = (int8_t*)to;
   const int8_t* x = y + by;

@@ -1,15 +1,19 @@
-/* Sums to int8. */
+/* Requantization of int32 sums to int8 as mve.h defines it, and what loops in assembler share. */
 #ifndef TVM_TINY_MVE_REQUANTIZE_H
 #define TVM_TINY_MVE_REQUANTIZE_H
 
 #include "tvm_tiny/mve/common.h"
 
 /*
- * rint(f32(f32(sum) * multiplier)) by integers: sum * m / 2^31 is rounded, to t, and then t / 2^s.
- * The product's float32 may have been a tie only where t is one. There it is, if the remainder of
- * the first division is not more than half of the last place of a float32 of t's size.
+ * Computes rint(f32(f32(sum) * multiplier)) with integers; `bits` are those of the multiplier.
  *
- * |sum| < 2^30, and |t| < 2^23: always, if s <= 15 and only results of eight bits matter.
+ * With multiplier = m / 2^(31 + s), t is sum * m / 2^31 and y is t / 2^s, both rounded to nearest.
+ * The float32 product can be a tie between two integers only where t is one. There it is a tie if
+ * the remainder of the first division is at most half a unit in the last place of a float32 of t's
+ * size.
+ *
+ * Valid for |sum| < 2^30 and |t| < 2^23. The latter is no limit where s <= 15 and only results
+ * within int8 matter.
  */
 TVM_TINY_INLINE int32_t tvm_tiny_mve_rounded(int32_t sum, uint32_t bits) {
   const int32_t s = 126 - (int32_t)(bits >> 23);
@@ -24,20 +28,21 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_rounded(int32_t sum, uint32_t bits) {
     for (; size > 1; size >>= 1) {
       half_place *= 2;
     }
-    /* Of an odd y the even neighbour is below: what is a tie goes there. */
+    /* y has been rounded up. A tie belongs to the even neighbour: below an odd y. */
     return y - ((y & 1) != 0 ? rest <= half_place : rest < -half_place);
   }
   return y;
 }
 
-/* The parameters of channel c, those of its block 4 apart. float32, here and below: whether params
- * are those of such a function, everywhere a constant; y_zero, the zero point, is for those. */
+/* Returns the params of channel c, which lie 4 words apart. float32, a constant in every call here
+ * and below: whether params are those of a _float32 function. y_zero: the output's zero point, used
+ * only by those functions. */
 TVM_TINY_INLINE const int32_t* tvm_tiny_mve_channel(const int32_t* params, int32_t c,
                                                     int32_t float32) {
   return params + c / 4 * (float32 ? 8 : 16) + c % 4;
 }
 
-/* The output of channel c's sum, its bias included. */
+/* Requantizes the sum of channel c, its bias included, in portable C. */
 TVM_TINY_INLINE int8_t tvm_tiny_mve_output(int32_t sum, const int32_t* params, int32_t c,
                                            int32_t float32, int32_t y_zero, int32_t low,
                                            int32_t high) {
@@ -53,113 +58,129 @@ TVM_TINY_INLINE int8_t tvm_tiny_mve_output(int32_t sum, const int32_t* params, i
 #if TVM_TINY_MVE
 
 /*
- * The loops below are assembler: VMLADAVA adds into even registers alone, and eight sums take all
- * of them, which gcc does not find out. One operand comes in, r0: what to load the others from.
- * Shapes are constants of the text, and the assembler leaves out what they make needless.
+ * Loops over sums are written in assembler. VMLADAVA accumulates only in even registers, and eight
+ * sums take all of them; gcc does not find such an allocation.
+ *
+ * The one operand is r0, the address of a struct of the others. Shapes are constants in the text,
+ * and the assembler leaves out instructions that are not needed for them.
  */
+
+/* clang-format off */
+/* Instructions for which a condition on constants must hold. */
 #define TVM_TINY_MVE_IF(condition, text) ".if " condition "\n\t" text ".endif\n\t"
-#define TVM_TINY_MVE_CLOBBERS                                                                     \
-  "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "q0", "q1",    \
+
+/* Registers that the loops change. */
+#define TVM_TINY_MVE_CLOBBERS                                                            \
+  "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "q0", "q1", \
       "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory"
 
-/* Sums start as biases, at r7. */
+/* Load the biases at r7 as sums of one or two pixels: r0, r2, r4, r6 and r8, r10, r12, lr. */
 #define TVM_TINY_MVE_BIAS_1 "ldm r7!, {r0, r2, r4, r6}\n\t"
-#define TVM_TINY_MVE_BIAS_2         \
-  "ldm r7, {r0, r2, r4, r6}\n\t"    \
+#define TVM_TINY_MVE_BIAS_2      \
+  "ldm r7, {r0, r2, r4, r6}\n\t" \
   "ldm r7!, {r8, r10, r12, lr}\n\t"
 
-/* Sums to outputs: in the low bytes of words, of two pixels in those of halfwords in turns.
- * VQDMLAH by 1 adds t >> 31. */
-#define TVM_TINY_MVE_RESCALE_1                                    \
-  "vmov q4[2], q4[0], r0, r4\n\t"                                 \
-  "vmov q4[3], q4[1], r2, r6\n\t"                                 \
-  "vldrw.u32 q0, [r7], #16\n\t"                                   \
-  TVM_TINY_MVE_IF("%c[float32]",                                  \
-                  "vcvt.f32.s32 q4, q4\n\t"                       \
-                  "vmul.f32 q4, q4, q0\n\t"                       \
-                  "vcvtn.s32.f32 q4, q4\n\t"                      \
-                  TVM_TINY_MVE_IF("%c[zero]",                     \
-                                  "mov r0, #%c[zero]\n\t"         \
-                                  "vqadd.s32 q4, q4, r0\n\t"))    \
-  TVM_TINY_MVE_IF("!%c[float32]",                                 \
-                  "mov r0, #1\n\t"                                \
-                  "vqrdmulh.s32 q4, q4, q0\n\t"                   \
-                  "vldrw.u32 q0, [r7], #16\n\t"                   \
-                  "vqdmlah.s32 q4, q4, r0\n\t"                    \
-                  "vadd.i32 q4, q4, q0\n\t"                       \
-                  "vldrw.u32 q0, [r7], #16\n\t"                   \
-                  "vshl.s32 q4, q4, q0\n\t")                      \
-  "vqmovnb.s32 q4, q4\n\t"                                        \
+/* Requantize the sums of four channels. Outputs of one pixel are in the low bytes of the words of
+ * q4, those of two pixels in turns in the low bytes of its halfwords. VQDMLAH by 1 adds t >> 31. */
+#define TVM_TINY_MVE_RESCALE_1                                 \
+  "vmov q4[2], q4[0], r0, r4\n\t"                              \
+  "vmov q4[3], q4[1], r2, r6\n\t"                              \
+  "vldrw.u32 q0, [r7], #16\n\t"                                \
+  TVM_TINY_MVE_IF("%c[float32]",                               \
+                  "vcvt.f32.s32 q4, q4\n\t"                    \
+                  "vmul.f32 q4, q4, q0\n\t"                    \
+                  "vcvtn.s32.f32 q4, q4\n\t"                   \
+                  TVM_TINY_MVE_IF("%c[zero]",                  \
+                                  "mov r0, #%c[zero]\n\t"      \
+                                  "vqadd.s32 q4, q4, r0\n\t")) \
+  TVM_TINY_MVE_IF("!%c[float32]",                              \
+                  "mov r0, #1\n\t"                             \
+                  "vqrdmulh.s32 q4, q4, q0\n\t"                \
+                  "vldrw.u32 q0, [r7], #16\n\t"                \
+                  "vqdmlah.s32 q4, q4, r0\n\t"                 \
+                  "vadd.i32 q4, q4, q0\n\t"                    \
+                  "vldrw.u32 q0, [r7], #16\n\t"                \
+                  "vshl.s32 q4, q4, q0\n\t")                   \
+  "vqmovnb.s32 q4, q4\n\t"                                     \
   TVM_TINY_MVE_LIMITS
-#define TVM_TINY_MVE_RESCALE_2                                    \
-  "vmov q4[2], q4[0], r0, r4\n\t"                                 \
-  "vmov q4[3], q4[1], r2, r6\n\t"                                 \
-  "vmov q5[2], q5[0], r8, r12\n\t"                                \
-  "vmov q5[3], q5[1], r10, lr\n\t"                                \
-  "vldrw.u32 q0, [r7], #16\n\t"                                   \
-  TVM_TINY_MVE_IF("%c[float32]",                                  \
-                  "vcvt.f32.s32 q4, q4\n\t"                       \
-                  "vcvt.f32.s32 q5, q5\n\t"                       \
-                  "vmul.f32 q4, q4, q0\n\t"                       \
-                  "vmul.f32 q5, q5, q0\n\t"                       \
-                  "vcvtn.s32.f32 q4, q4\n\t"                      \
-                  "vcvtn.s32.f32 q5, q5\n\t"                      \
-                  TVM_TINY_MVE_IF("%c[zero]",                     \
-                                  "mov r0, #%c[zero]\n\t"         \
-                                  "vqadd.s32 q4, q4, r0\n\t"      \
-                                  "vqadd.s32 q5, q5, r0\n\t"))    \
-  TVM_TINY_MVE_IF("!%c[float32]",                                 \
-                  "mov r0, #1\n\t"                                \
-                  "vqrdmulh.s32 q4, q4, q0\n\t"                   \
-                  "vqrdmulh.s32 q5, q5, q0\n\t"                   \
-                  "vldrw.u32 q0, [r7], #16\n\t"                   \
-                  "vqdmlah.s32 q4, q4, r0\n\t"                    \
-                  "vqdmlah.s32 q5, q5, r0\n\t"                    \
-                  "vadd.i32 q4, q4, q0\n\t"                       \
-                  "vadd.i32 q5, q5, q0\n\t"                       \
-                  "vldrw.u32 q0, [r7], #16\n\t"                   \
-                  "vshl.s32 q4, q4, q0\n\t"                       \
-                  "vshl.s32 q5, q5, q0\n\t")                      \
-  "vqmovnb.s32 q4, q4\n\t"                                        \
-  "vqmovnt.s32 q4, q5\n\t"                                        \
+#define TVM_TINY_MVE_RESCALE_2                                 \
+  "vmov q4[2], q4[0], r0, r4\n\t"                              \
+  "vmov q4[3], q4[1], r2, r6\n\t"                              \
+  "vmov q5[2], q5[0], r8, r12\n\t"                             \
+  "vmov q5[3], q5[1], r10, lr\n\t"                             \
+  "vldrw.u32 q0, [r7], #16\n\t"                                \
+  TVM_TINY_MVE_IF("%c[float32]",                               \
+                  "vcvt.f32.s32 q4, q4\n\t"                    \
+                  "vcvt.f32.s32 q5, q5\n\t"                    \
+                  "vmul.f32 q4, q4, q0\n\t"                    \
+                  "vmul.f32 q5, q5, q0\n\t"                    \
+                  "vcvtn.s32.f32 q4, q4\n\t"                   \
+                  "vcvtn.s32.f32 q5, q5\n\t"                   \
+                  TVM_TINY_MVE_IF("%c[zero]",                  \
+                                  "mov r0, #%c[zero]\n\t"      \
+                                  "vqadd.s32 q4, q4, r0\n\t"   \
+                                  "vqadd.s32 q5, q5, r0\n\t")) \
+  TVM_TINY_MVE_IF("!%c[float32]",                              \
+                  "mov r0, #1\n\t"                             \
+                  "vqrdmulh.s32 q4, q4, q0\n\t"                \
+                  "vqrdmulh.s32 q5, q5, q0\n\t"                \
+                  "vldrw.u32 q0, [r7], #16\n\t"                \
+                  "vqdmlah.s32 q4, q4, r0\n\t"                 \
+                  "vqdmlah.s32 q5, q5, r0\n\t"                 \
+                  "vadd.i32 q4, q4, q0\n\t"                    \
+                  "vadd.i32 q5, q5, q0\n\t"                    \
+                  "vldrw.u32 q0, [r7], #16\n\t"                \
+                  "vshl.s32 q4, q4, q0\n\t"                    \
+                  "vshl.s32 q5, q5, q0\n\t")                   \
+  "vqmovnb.s32 q4, q4\n\t"                                     \
+  "vqmovnt.s32 q4, q5\n\t"                                     \
   TVM_TINY_MVE_LIMITS
-/* Operands of that. */
-#define TVM_TINY_MVE_RESULT                                       \
+
+/* Operands of the requantization. */
+#define TVM_TINY_MVE_RESULT \
   [float32] "i"(float32), [zero] "i"(y_zero), [low] "i"(low), [high] "i"(high)
-#define TVM_TINY_MVE_LIMITS                              \
-  TVM_TINY_MVE_IF("%c[low] > -128",                      \
-                  "movw r0, #%c[low] & 0xffff\n\t"       \
-                  "vdup.16 q0, r0\n\t"                   \
-                  "vmax.s16 q4, q4, q0\n\t")             \
-  TVM_TINY_MVE_IF("%c[high] < 127",                      \
-                  "movw r0, #%c[high] & 0xffff\n\t"      \
-                  "vdup.16 q0, r0\n\t"                   \
-                  "vmin.s16 q4, q4, q0\n\t")             \
+
+/* Limits the outputs to [low, high] and narrows them to bytes. */
+#define TVM_TINY_MVE_LIMITS                         \
+  TVM_TINY_MVE_IF("%c[low] > -128",                 \
+                  "movw r0, #%c[low] & 0xffff\n\t"  \
+                  "vdup.16 q0, r0\n\t"              \
+                  "vmax.s16 q4, q4, q0\n\t")        \
+  TVM_TINY_MVE_IF("%c[high] < 127",                 \
+                  "movw r0, #%c[high] & 0xffff\n\t" \
+                  "vdup.16 q0, r0\n\t"              \
+                  "vmin.s16 q4, q4, q0\n\t")        \
   "vqmovnb.s16 q4, q4\n\t"
 
-/* Outputs of two pixels go to byte offsets of r9, those of one to r3 (a low register). */
-#define TVM_TINY_MVE_OFFSETS_2  \
-  "adr r2, 7f\n\t"              \
-  "vldrw.u32 q7, [r2]\n\t"      \
-  "b 8f\n\t"                    \
-  ".balign 4\n"                 \
-  "7:\n\t"                      \
+/* Loads q7 with the offsets from r9 at which the outputs of two pixels, P bytes apart, are
+ * stored. */
+#define TVM_TINY_MVE_OFFSETS_2                                  \
+  "adr r2, 7f\n\t"                                              \
+  "vldrw.u32 q7, [r2]\n\t"                                      \
+  "b 8f\n\t"                                                    \
+  ".balign 4\n"                                                 \
+  "7:\n\t"                                                      \
   ".short 0, %c[P], 1, 1 + %c[P], 2, 2 + %c[P], 3, 3 + %c[P]\n" \
   "8:\n\t"
-#define TVM_TINY_MVE_AGAIN     \
-  "subs r11, r11, #1\n\t"      \
+
+/* Goes back to label 1 for the next of r11 blocks. */
+#define TVM_TINY_MVE_AGAIN \
+  "subs r11, r11, #1\n\t"  \
   "bne 1b\n\t"
 
-/* r7 may be the frame pointer, which gcc does not give away; `some` tells it of the predicates. */
-#define TVM_TINY_MVE_ASM(text, ...)                                \
-  __asm__ volatile("push {r7}\n\t"                                 \
-                   "ldm r0, {r1, r3, r5, r7, r9, r11}\n\t" text    \
-                   "pop {r7}\n\t"                                  \
-                   : "+r"(all), "=Up"(some)                        \
-                   : __VA_ARGS__                                   \
+/* Runs a text with the members of *all in r1, r3, r5, r7, r9 and r11. r7 may be gcc's frame
+ * pointer, which cannot be declared as changed, so it is saved here. The operand `some` tells gcc
+ * that the predicates change. */
+#define TVM_TINY_MVE_ASM(text, ...)                             \
+  __asm__ volatile("push {r7}\n\t"                              \
+                   "ldm r0, {r1, r3, r5, r7, r9, r11}\n\t" text \
+                   "pop {r7}\n\t"                               \
+                   : "+r"(all), "=Up"(some)                     \
+                   : __VA_ARGS__                                \
                    : TVM_TINY_MVE_CLOBBERS)
+/* clang-format on */
 
-/* The outputs of four channels' sums; params: of their block. */
+/* Requantizes the sums of four channels; params are those of their block. */
 TVM_TINY_INLINE int32x4_t tvm_tiny_mve_outputs(int32x4_t sum, const int32_t* params,
                                                int32_t float32, int32_t y_zero, int32_t low,
                                                int32_t high) {

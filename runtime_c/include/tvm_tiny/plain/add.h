@@ -1,10 +1,10 @@
-/* Additions. */
+/* Addition of quantized tensors as TFLite rounds it. */
 #ifndef TVM_TINY_PLAIN_ADD_H
 #define TVM_TINY_PLAIN_ADD_H
 
 #include "tvm_tiny/plain/common.h"
 
-/* (value * 2^20 * multiplier + 2^30) >> 31 for |value| < 256. */
+/* Returns (value * 2^20 * multiplier + 2^30) >> 31 for |value| < 256. */
 TVM_TINY_INLINE int32_t tvm_tiny_plain_scale_byte(int32_t value, int32_t multiplier) {
 #ifdef TVM_TINY_PLAIN_NO_LONG
   const int32_t low = (value * (uint16_t)multiplier + (1 << 10)) >> 11;
@@ -14,21 +14,19 @@ TVM_TINY_INLINE int32_t tvm_tiny_plain_scale_byte(int32_t value, int32_t multipl
 #endif
 }
 
-/* value / 2^shift, halves away from zero: less one half and a bit where `sign` meets a negative. */
+/* Returns value / 2^shift, halves away from zero if sign is -1; half is half of 2^shift. */
 TVM_TINY_INLINE int32_t tvm_tiny_plain_halve(int32_t value, int32_t shift, int32_t half,
                                              int32_t sign) {
   return (value + ((value >> 31) & sign) + half) >> shift;
 }
 
-/*
- * The addition below when the scale of x is the larger one: its multiplier is 1/2 and exact, which
- * leaves x * 2^19. `y_half` holds the output's zero point too, as 1 <= y_shift <= 22 allows.
- */
+/* Adds tensors of which x has the larger scale: its multiplier of 1/2 is exact and leaves x * 2^19.
+ * y_half also contains the output's zero point, as 1 <= y_shift <= 22 allows. */
 TVM_TINY_INLINE void tvm_tiny_plain_add_half(const int8_t* x, const int8_t* v, int8_t* out,
                                              int32_t count, int32_t x_zp, int32_t v_zp,
                                              int32_t v_multiplier, int32_t v_shift,
-                                             int32_t y_multiplier, int32_t y_shift,
-                                             int32_t y_half, int32_t low, int32_t high) {
+                                             int32_t y_multiplier, int32_t y_shift, int32_t y_half,
+                                             int32_t low, int32_t high) {
   const int32_t v_half = (int32_t)((1u << v_shift) >> 1);
   const int8_t* const end = x + count;
   while (x != end) {
@@ -40,10 +38,8 @@ TVM_TINY_INLINE void tvm_tiny_plain_add_half(const int8_t* x, const int8_t* v, i
   }
 }
 
-/*
- * TFLite's addition of `count` elements, in order; q = {a_zp, b_zp, y_zp, act_min, act_max,
- * a_multiplier, b_multiplier, y_multiplier, a_shift, b_shift, y_shift}, no shift positive.
- */
+/* Adds quantized tensors in order: out[i] from a[i] and b[i], i < count. q: zero points of a, b and
+ * y, limits low and high, multipliers of a, b and y, shifts of a, b and y; no shift is positive. */
 TVM_TINY_INLINE void tvm_tiny_plain_add(const int8_t* a, const int8_t* b, int8_t* out,
                                         int32_t count, const int32_t* q) {
   const int a_is_half = q[5] == 1 << 30 && q[8] == 0 && q[9] < 0;

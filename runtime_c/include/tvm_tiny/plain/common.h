@@ -1,18 +1,19 @@
-/* Compilers. */
+/* Compilers and cores, and arithmetic for all parts of plain.h. */
 #ifndef TVM_TINY_PLAIN_COMMON_H
 #define TVM_TINY_PLAIN_COMMON_H
 
 #include <stdint.h>
+
 #include "tvm_tiny/options.h"
 
-/* At -O2 gcc unrolls no loop that would grow. */
+/* Unrolls a loop. Without it gcc at -O2 unrolls only loops that do not grow. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define TVM_TINY_PLAIN_UNROLL _Pragma("GCC unroll 16")
 #else
 #define TVM_TINY_PLAIN_UNROLL
 #endif
 
-/* Of much code, which is rarely used; what is rare. */
+/* Declares a large function that is rarely called and not inlined. Marks an unlikely condition. */
 #if defined(__GNUC__)
 #define TVM_TINY_PLAIN_ONCE static __attribute__((noinline, unused))
 #define TVM_TINY_PLAIN_RARE(condition) __builtin_expect(condition, 0)
@@ -21,22 +22,22 @@
 #define TVM_TINY_PLAIN_RARE(condition) (condition)
 #endif
 
-/* Cores of 16-bit instructions multiply to 32 bits only. */
+/* Defined where the core has no multiplication to 64 bits. */
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
 #define TVM_TINY_PLAIN_NO_LONG
 #endif
 
-/* Keeps gcc from moving loads through this pointer ahead, where they would fill all registers. */
+/* Keeps gcc from moving loads through a pointer ahead, where they would take all registers. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define TVM_TINY_PLAIN_HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
 #else
 #define TVM_TINY_PLAIN_HIDE(pointer) ((void)0)
 #endif
 
-/* (a * multiplier + 2^30) >> 31 for |a| < 2^30 and multipliers that are not negative. */
+/* Returns (a * multiplier + 2^30) >> 31 for |a| < 2^30 and multiplier >= 0. */
 TVM_TINY_INLINE int32_t tvm_tiny_plain_scale(int32_t a, int32_t multiplier) {
 #ifdef TVM_TINY_PLAIN_NO_LONG
-  /* No multiplication to 64 bits. With a signed lower half the middle terms fit into 32 bits. */
+  /* With a signed lower half the middle terms fit 32 bits. */
   const int32_t low = (int16_t)a;
   const int32_t high = (a - low) >> 16;
   const int32_t m_low = (uint16_t)multiplier;
@@ -49,6 +50,7 @@ TVM_TINY_INLINE int32_t tvm_tiny_plain_scale(int32_t a, int32_t multiplier) {
 #endif
 }
 
+/* Limits a value to [low, high], which lies within int8. */
 TVM_TINY_INLINE int8_t tvm_tiny_plain_clamp(int32_t value, int32_t low, int32_t high) {
 #if defined(__ARM_FEATURE_SAT) && defined(__GNUC__)
   if (low == -128 && high == 127) {

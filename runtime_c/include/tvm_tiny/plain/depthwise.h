@@ -1,13 +1,13 @@
-/* Depthwise. */
+/* Depthwise convolution of an output row, without scratch. */
 #ifndef TVM_TINY_PLAIN_DEPTHWISE_H
 #define TVM_TINY_PLAIN_DEPTHWISE_H
 
 #include "tvm_tiny/plain/requantize.h"
 
-/* Rows of the highest window of tvm_tiny_plain_depthwise. */
+/* Largest kernel_h of tvm_tiny_plain_depthwise. */
 #define TVM_TINY_PLAIN_ROWS 32
 
-/* Adds the terms of one channel and one row of a window that lies inside the input. */
+/* Adds the taps of one channel and one row of a window that lies inside the input. */
 TVM_TINY_INLINE int32_t tvm_tiny_plain_taps(int32_t sum, const int8_t* x, const int8_t* w,
                                             int32_t kernel_w, int32_t channels) {
   int32_t kx;
@@ -18,10 +18,8 @@ TVM_TINY_INLINE int32_t tvm_tiny_plain_taps(int32_t sum, const int8_t* x, const 
   return sum;
 }
 
-/*
- * The same from window column 0 at `column`, when columns may be missing. Windows begin between
- * columns `first` and `last`: constants that save most questions.
- */
+/* Adds the taps of one channel and one row of a window at `column` that may lie partly outside. All
+ * windows begin in columns first .. last, constants that decide most conditions. */
 TVM_TINY_INLINE int32_t tvm_tiny_plain_edge_taps(int32_t sum, const int8_t* row, const int8_t* w,
                                                  int32_t zero_point, int32_t column, int32_t first,
                                                  int32_t last, int32_t width, int32_t kernel_w,
@@ -41,7 +39,7 @@ TVM_TINY_INLINE int32_t tvm_tiny_plain_edge_taps(int32_t sum, const int8_t* row,
   return sum;
 }
 
-/* The same when the whole row is missing. */
+/* Adds the taps of one channel and a missing row. */
 TVM_TINY_INLINE int32_t tvm_tiny_plain_missing_taps(int32_t sum, const int8_t* w,
                                                     int32_t zero_point, int32_t kernel_w,
                                                     int32_t channels) {
@@ -54,12 +52,12 @@ TVM_TINY_INLINE int32_t tvm_tiny_plain_missing_taps(int32_t sum, const int8_t* w
   return sum + zero_point * weights;
 }
 
-/* All channels of the output pixel whose window begins at `column`; `edge` is a constant. */
+/* Computes all channels of the output whose window begins at `column`. edge, a constant: whether
+ * the window may lie partly outside the input. */
 TVM_TINY_INLINE void tvm_tiny_plain_depthwise_pixel(
     const int8_t* const* rows, const int8_t* w, const int32_t* params, int float32, int8_t* out,
     int32_t zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,
-    int32_t kernel_h, int32_t kernel_w, int32_t edge, int32_t column, int32_t first,
-    int32_t last) {
+    int32_t kernel_h, int32_t kernel_w, int32_t edge, int32_t column, int32_t first, int32_t last) {
   int32_t c;
   for (c = 0; c < channels; c++) {
     const int32_t* const p = params + 4 * c;
@@ -69,8 +67,8 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise_pixel(
     TVM_TINY_PLAIN_UNROLL
     for (ky = 0; ky < kernel_h; ky++) {
       if (!edge) {
-        sum = tvm_tiny_plain_taps(sum, rows[ky] + column * channels + c, weights, kernel_w,
-                                  channels);
+        sum =
+            tvm_tiny_plain_taps(sum, rows[ky] + column * channels + c, weights, kernel_w, channels);
       } else if (rows[ky] != 0) {
         sum = tvm_tiny_plain_edge_taps(sum, rows[ky] + c, weights, zero_point, column, first, last,
                                        width, kernel_w, channels);
@@ -79,7 +77,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise_pixel(
       }
       weights += kernel_w * channels;
 #ifdef __riscv
-      /* Or gcc loads whole windows before it multiplies; Arm's compilers do not. */
+      /* Without this, gcc for RISC-V loads whole windows before it multiplies. */
       TVM_TINY_PLAIN_HIDE(weights);
 #endif
     }
@@ -87,7 +85,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise_pixel(
   }
 }
 
-/* tvm_tiny_plain_depthwise and _depthwise_float32. */
+/* Computes tvm_tiny_plain_depthwise and tvm_tiny_plain_depthwise_float32. */
 TVM_TINY_INLINE void tvm_tiny_plain_depthwise_any(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int float32,
     int8_t* out, int32_t zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,
@@ -116,19 +114,25 @@ TVM_TINY_INLINE void tvm_tiny_plain_depthwise_any(
 }
 
 /*
- * One output row [out_width][channels] of a depthwise convolution; w is [kernel_h * kernel_w]
- * [channels], lines as above, at most TVM_TINY_PLAIN_ROWS of them. An output is written when its
- * own window has been read, pixel by pixel and channel by channel, so that the output may take the
- * place of inputs that are done.
+ * Computes one output row of a depthwise convolution, out[out_width][channels], with TFLite's
+ * rounding.
+ *
+ * w is int8 [kernel_h * kernel_w][channels], kernel_h <= TVM_TINY_PLAIN_ROWS. lines[kernel_h] are
+ * the input rows, NHWC, negative where there is none. Outputs are written pixel by pixel and
+ * channel by channel, each after its own window has been read, so outputs may replace input that is
+ * no longer needed.
  */
-TVM_TINY_INLINE void tvm_tiny_plain_depthwise(
-    const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
-    int32_t zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,
-    int32_t kernel_h, int32_t kernel_w, int32_t stride_w, int32_t pad_left, int32_t out_width) {
+TVM_TINY_INLINE void tvm_tiny_plain_depthwise(const int8_t* x, const int32_t* lines,
+                                              const int8_t* w, const int32_t* params, int8_t* out,
+                                              int32_t zero_point, int32_t low, int32_t high,
+                                              int32_t width, int32_t channels, int32_t kernel_h,
+                                              int32_t kernel_w, int32_t stride_w, int32_t pad_left,
+                                              int32_t out_width) {
   tvm_tiny_plain_depthwise_any(x, lines, w, params, 0, out, zero_point, low, high, width, channels,
                                kernel_h, kernel_w, stride_w, pad_left, out_width);
 }
 
+/* Computes one output row of a depthwise convolution with onnxruntime's rounding. */
 TVM_TINY_INLINE void tvm_tiny_plain_depthwise_float32(
     const int8_t* x, const int32_t* lines, const int8_t* w, const int32_t* params, int8_t* out,
     int32_t zero_point, int32_t low, int32_t high, int32_t width, int32_t channels,

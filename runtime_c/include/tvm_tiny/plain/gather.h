@@ -1,10 +1,10 @@
-/* im2col. */
+/* Columns of a convolution (im2col): the windows of output pixels, as int8. */
 #ifndef TVM_TINY_PLAIN_GATHER_H
 #define TVM_TINY_PLAIN_GATHER_H
 
 #include "tvm_tiny/plain/common.h"
 
-/* Copies a constant number of bytes, by words where the core can and it pays. */
+/* Copies a constant number of bytes, in words where the core can do that and it is faster. */
 TVM_TINY_INLINE void tvm_tiny_plain_copy(const int8_t* from, int8_t* to, int32_t bytes) {
   int32_t k = 0;
 #if defined(__GNUC__)
@@ -19,8 +19,8 @@ TVM_TINY_INLINE void tvm_tiny_plain_copy(const int8_t* from, int8_t* to, int32_t
 #if defined(__ARM_FEATURE_UNALIGNED)
       __builtin_memcpy(to + k, from + k, 4);
 #else
-      __builtin_memcpy(__builtin_assume_aligned(to + k, 4),
-                       __builtin_assume_aligned(from + k, 4), 4);
+      __builtin_memcpy(__builtin_assume_aligned(to + k, 4), __builtin_assume_aligned(from + k, 4),
+                       4);
 #endif
     }
   }
@@ -32,15 +32,16 @@ TVM_TINY_INLINE void tvm_tiny_plain_copy(const int8_t* from, int8_t* to, int32_t
 }
 
 /*
- * The windows of `pixels` outputs side by side, one after the other: cols[p][K],
- * K = kernel_h * kernel_w * channels. Window column 0 of the first is `column`, which may be
- * outside [0, width); lines[ky] is the row of x, negative where there is none.
+ * Writes the windows of `pixels` neighbouring outputs to cols [pixels][kernel_h * kernel_w *
+ * channels].
+ *
+ * The first window begins at input column `column`, which may be outside [0, width).
+ * lines[kernel_h] are the input rows, negative where there is none.
  */
 TVM_TINY_INLINE void tvm_tiny_plain_gather(const int8_t* x, const int32_t* lines, int8_t* cols,
                                            int32_t column, int32_t zero_point, int32_t pixels,
                                            int32_t width, int32_t channels, int32_t kernel_h,
-                                           int32_t kernel_w, int32_t stride_w,
-                                           int32_t row_bytes) {
+                                           int32_t kernel_w, int32_t stride_w, int32_t row_bytes) {
   int32_t p;
   int32_t ky;
   for (p = 0; p < pixels; p++) {

@@ -1,4 +1,4 @@
-/* Dot products. */
+/* Dot products of one, two or four pixels and two filters. */
 #ifndef TVM_TINY_PLAIN_PRODUCTS_H
 #define TVM_TINY_PLAIN_PRODUCTS_H
 
@@ -6,59 +6,59 @@
 
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__GNUC__) && !defined(__clang__) && \
     defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__) && !defined(TVM_TINY_PLAIN_NO_ASM)
-/*
- * Armv6-M loads bytes with their sign by a register's offset alone and multiplies in the lower
- * eight registers alone: gcc spills, while the sums can stay in the upper ones. r7 may be gcc's
- * frame pointer, so it is lent and given back; with -Os gcc has no upper registers. The terms are
- * repeated as text because gcc counts lines to know how far branches reach.
- */
-#define TVM_TINY_PLAIN_TERM_2         \
-  "ldrsb %[s], [%[x], %[zero]]\n\t"   \
-  "ldrsb %[t], [%[w], %[zero]]\n\t"   \
-  "movs %[u], %[s]\n\t"               \
-  "muls %[u], %[t]\n\t"               \
-  "add %[a], %[u]\n\t"                \
-  "ldrsb %[u], [%[w], r7]\n\t"        \
-  "muls %[s], %[u]\n\t"               \
-  "add %[b], %[s]\n\t"                \
-  "ldrsb %[s], [%[x], %[pitch]]\n\t"  \
-  "muls %[t], %[s]\n\t"               \
-  "add %[c], %[t]\n\t"                \
-  "muls %[u], %[s]\n\t"               \
-  "add %[d], %[u]\n\t"                \
-  "adds %[x], #1\n\t"                 \
-  "adds %[w], #2\n\t"
 
-#define TVM_TINY_PLAIN_TERM_1        \
+/* Instructions that add one term of two filters over two pixels. */
+#define TVM_TINY_PLAIN_TERM_2        \
   "ldrsb %[s], [%[x], %[zero]]\n\t"  \
   "ldrsb %[t], [%[w], %[zero]]\n\t"  \
+  "movs %[u], %[s]\n\t"              \
+  "muls %[u], %[t]\n\t"              \
+  "add %[a], %[u]\n\t"               \
+  "ldrsb %[u], [%[w], r7]\n\t"       \
+  "muls %[s], %[u]\n\t"              \
+  "add %[b], %[s]\n\t"               \
+  "ldrsb %[s], [%[x], %[pitch]]\n\t" \
   "muls %[t], %[s]\n\t"              \
-  "add %[a], %[t]\n\t"               \
-  "ldrsb %[t], [%[w], %[one]]\n\t"   \
-  "muls %[t], %[s]\n\t"              \
-  "add %[b], %[t]\n\t"               \
+  "add %[c], %[t]\n\t"               \
+  "muls %[u], %[s]\n\t"              \
+  "add %[d], %[u]\n\t"               \
   "adds %[x], #1\n\t"                \
   "adds %[w], #2\n\t"
 
+/* Instructions that add one term of two filters over one pixel. */
+#define TVM_TINY_PLAIN_TERM_1       \
+  "ldrsb %[s], [%[x], %[zero]]\n\t" \
+  "ldrsb %[t], [%[w], %[zero]]\n\t" \
+  "muls %[t], %[s]\n\t"             \
+  "add %[a], %[t]\n\t"              \
+  "ldrsb %[t], [%[w], %[one]]\n\t"  \
+  "muls %[t], %[s]\n\t"             \
+  "add %[b], %[t]\n\t"              \
+  "adds %[x], #1\n\t"               \
+  "adds %[w], #2\n\t"
+
+/* Repeats a term, and a loop over terms. */
 #define TVM_TINY_PLAIN_8(term) term term term term term term term term
 #define TVM_TINY_PLAIN_LOOP(terms) "1:\n\t" terms "cmp %[x], %[end]\n\tbne 1b\n\t"
 
-#define TVM_TINY_PLAIN_DOT_2(terms)                                                         \
-  __asm__ volatile(".syntax unified\n\tmov lr, r7\n\tmovs r7, #1\n" TVM_TINY_PLAIN_LOOP(  \
-                       terms) "mov r7, lr"                                                  \
-                   : [x] "+l"(xs), [w] "+l"(ws), [a] "+h"(a), [b] "+h"(b), [c] "+h"(c),     \
-                     [d] "+h"(d), [s] "=&l"(s), [t] "=&l"(t), [u] "=&l"(u)                  \
-                   : [zero] "l"(zero), [pitch] "l"(step), [end] "h"(end)                    \
-                   : "lr", "cc", "memory")
+/* Runs such a loop over two pixels. */
+#define TVM_TINY_PLAIN_DOT_2(terms)                                                            \
+  __asm__ volatile(                                                                            \
+      ".syntax unified\n\tmov lr, r7\n\tmovs r7, #1\n" TVM_TINY_PLAIN_LOOP(terms) "mov r7, lr" \
+      : [x] "+l"(xs), [w] "+l"(ws), [a] "+h"(a), [b] "+h"(b), [c] "+h"(c), [d] "+h"(d),        \
+        [s] "=&l"(s), [t] "=&l"(t), [u] "=&l"(u)                                               \
+      : [zero] "l"(zero), [pitch] "l"(step), [end] "h"(end)                                    \
+      : "lr", "cc", "memory")
 
-#define TVM_TINY_PLAIN_DOT_1(terms)                                                   \
-  __asm__ volatile(".syntax unified\n" TVM_TINY_PLAIN_LOOP(terms)                     \
-                   : [x] "+l"(x), [w] "+l"(w), [a] "+h"(a), [b] "+h"(b), [s] "=&l"(s), \
-                     [t] "=&l"(t)                                                     \
-                   : [zero] "l"(0), [one] "l"(1), [end] "h"(end)                      \
-                   : "cc", "memory")
+/* Runs such a loop over one pixel. */
+#define TVM_TINY_PLAIN_DOT_1(terms)                                                    \
+  __asm__ volatile(                                                                    \
+      ".syntax unified\n" TVM_TINY_PLAIN_LOOP(terms)                                   \
+      : [x] "+l"(x), [w] "+l"(w), [a] "+h"(a), [b] "+h"(b), [s] "=&l"(s), [t] "=&l"(t) \
+      : [zero] "l"(0), [one] "l"(1), [end] "h"(end)                                    \
+      : "cc", "memory")
 
-/* Adds `times` times `count` (8, or 1 to 7) terms of two filters over two pixels. */
+/* Adds times * count terms, count 8 or 1 to 7, of two filters over two pixels. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot_2(const int8_t* x, int32_t pitch, const int8_t* w,
                                           int32_t* acc, int32_t times, int32_t count) {
   const int8_t* const end = x + times * count;
@@ -84,7 +84,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_2(const int8_t* x, int32_t pitch, const 
   acc[3] = d;
 }
 
-/* The same over one pixel. */
+/* Adds times * count terms of two filters over one pixel. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot_1(const int8_t* x, const int8_t* w, int32_t* acc,
                                           int32_t times, int32_t count) {
   const int8_t* const end = x + times * count;
@@ -101,18 +101,21 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_1(const int8_t* x, const int8_t* w, int3
   acc[1] = b;
 }
 
+/* Adds times * count terms of two filters over four pixels. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot_4(const int8_t* x, int32_t pitch, const int8_t* w,
                                           int32_t* acc, int32_t times, int32_t count) {
   tvm_tiny_plain_dot_2(x, pitch, w, acc, times, count);
   tvm_tiny_plain_dot_2(x + 2 * pitch, pitch, w, acc + 4, times, count);
 }
 
+/* Terms of one iteration. */
 #define TVM_TINY_PLAIN_COUNT(K) 8
 #else
-/* Terms in a row before a loop goes round: all of a few, else what leaves no rest. */
+/* Terms of one iteration: all of a few, else a number that leaves no rest. */
 #define TVM_TINY_PLAIN_COUNT(K) \
   ((K) <= 16 ? (K) : (K) % 16 == 0 ? 16 : (K) % 12 == 0 ? 12 : (K) % 9 == 0 ? 9 : 8)
 
+/* Adds times * count terms of two filters over four pixels. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot_4(const int8_t* x, int32_t pitch, const int8_t* w,
                                           int32_t* acc, int32_t times, int32_t count) {
   int32_t a = acc[0];
@@ -153,7 +156,8 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_4(const int8_t* x, int32_t pitch, const 
   acc[7] = h;
 }
 
-/* Sums of two filters over two pixels in scalars: gcc would leave an array in memory. */
+/* Adds times * count terms of two filters over two pixels. Sums are scalars, as gcc would leave an
+ * array in memory. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot_2(const int8_t* x, int32_t pitch, const int8_t* w,
                                           int32_t* acc, int32_t times, int32_t count) {
   int32_t a = acc[0];
@@ -182,6 +186,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_2(const int8_t* x, int32_t pitch, const 
   acc[3] = d;
 }
 
+/* Adds times * count terms of two filters over one pixel. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot_1(const int8_t* x, const int8_t* w, int32_t* acc,
                                           int32_t times, int32_t count) {
   int32_t a = acc[0];
@@ -203,6 +208,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_1(const int8_t* x, const int8_t* w, int3
 }
 #endif
 
+/* Adds times * count terms of two filters over 1, 2 or 4 pixels. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot_n(const int8_t* x, int32_t pitch, const int8_t* w,
                                           int32_t* acc, int32_t pixels, int32_t times,
                                           int32_t count) {
@@ -215,7 +221,8 @@ TVM_TINY_INLINE void tvm_tiny_plain_dot_n(const int8_t* x, int32_t pitch, const 
   }
 }
 
-/* acc[p * 2 + f] += sum over k of x[p * pitch + k] * w[k * 2 + f]; 1, 2 or 4 pixels. */
+/* Adds to acc[p * 2 + f] the sum over k < K of x[p * pitch + k] * w[k * 2 + f], for 1, 2 or 4
+ * pixels. */
 TVM_TINY_INLINE void tvm_tiny_plain_dot(const int8_t* x, int32_t pitch, const int8_t* w,
                                         int32_t* acc, int32_t pixels, int32_t K) {
   const int32_t count = TVM_TINY_PLAIN_COUNT(K);

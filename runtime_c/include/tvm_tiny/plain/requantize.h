@@ -1,13 +1,16 @@
-/* Sums to int8. */
+/* Requantization of int32 sums to int8, as plain.h defines it. */
 #ifndef TVM_TINY_PLAIN_REQUANTIZE_H
 #define TVM_TINY_PLAIN_REQUANTIZE_H
 
 #include "tvm_tiny/plain/common.h"
 
 /*
- * 1 if the float32 product of a sum was rounded down, where t is half way to the next integer. The
- * product was a tie if the remainder, in 2^-31 of t, is not more than half of the last place of a
- * float32 of t's size. Of t below 2^23 that is less than the half that t may be wrong by.
+ * Returns 1 if the float32 product of a sum rounds to y - 1, where t is half way between y - 1 and
+ * y.
+ *
+ * The product is a tie if the remainder of t, in units of 2^-31, is at most half a unit in the last
+ * place of a float32 of t's size. For t below 2^23 this is less than the half by which t may be
+ * wrong.
  */
 TVM_TINY_PLAIN_ONCE int32_t tvm_tiny_plain_tie(int32_t sum, int32_t multiplier, int32_t offset,
                                                int32_t shift, int32_t y) {
@@ -18,11 +21,12 @@ TVM_TINY_PLAIN_ONCE int32_t tvm_tiny_plain_tie(int32_t sum, int32_t multiplier, 
   for (; size > 1; size >>= 1) {
     half_place *= 2;
   }
-  /* Of an odd number of steps from the zero point the even neighbour is below. */
+  /* A tie belongs to the neighbour at an even distance from the zero point. */
   return ((y - (offset >> shift)) & 1) != 0 ? rest <= half_place : rest < -half_place;
 }
 
-/* The output of one sum. float32: whether its function is one of those; everywhere a constant. */
+/* Requantizes one sum. float32, a constant in every call: whether params are those of a _float32
+ * function. */
 TVM_TINY_INLINE int8_t tvm_tiny_plain_output(int32_t sum, int32_t multiplier, int32_t offset,
                                              int32_t shift, int float32, int32_t low,
                                              int32_t high) {
@@ -37,12 +41,13 @@ TVM_TINY_INLINE int8_t tvm_tiny_plain_output(int32_t sum, int32_t multiplier, in
   return tvm_tiny_plain_clamp((t + (t >> 31) + offset) >> shift, low, high);
 }
 
-/* The outputs of one filter. */
+/* Requantizes the sums of one filter: out[p * pitch] from acc[p * filters]. */
 TVM_TINY_INLINE void tvm_tiny_plain_filter(const int32_t* acc, int32_t filters,
                                            const int32_t* params, int float32, int8_t* out,
                                            int32_t pixels, int32_t pitch, int32_t low,
                                            int32_t high) {
-  /* Read before the stores, which might change them for all the compiler knows. */
+  /* Parameters are read before the stores, since the compiler cannot tell that these leave them
+   * alone. */
   const int32_t m = params[1];
   const int32_t offset = params[2];
   const int32_t shift = params[3];
@@ -62,13 +67,13 @@ TVM_TINY_INLINE void tvm_tiny_plain_filter(const int32_t* acc, int32_t filters,
   }
 }
 
-/* tvm_tiny_plain_requantize and _requantize_float32. */
+/* Computes tvm_tiny_plain_requantize and tvm_tiny_plain_requantize_float32. */
 TVM_TINY_INLINE void tvm_tiny_plain_requantize_any(const int32_t* acc, int32_t filters,
                                                    const int32_t* params, int float32, int8_t* out,
                                                    int32_t pixels, int32_t channels, int32_t pitch,
                                                    int32_t low, int32_t high) {
   int32_t f;
-  /* The first ones by constant indices: what a loop reads stays in memory. */
+  /* Constant indices keep the first sums in registers; what a loop reads stays in memory. */
   tvm_tiny_plain_filter(acc, filters, params, float32, out, pixels, pitch, low, high);
   if (channels > 1) {
     tvm_tiny_plain_filter(acc + 1, filters, params + 4, float32, out + 1, pixels, pitch, low, high);
@@ -79,7 +84,8 @@ TVM_TINY_INLINE void tvm_tiny_plain_requantize_any(const int32_t* acc, int32_t f
   }
 }
 
-/* out[p * pitch + f] of acc[p * filters + f], for p < pixels and f < channels <= filters. */
+/* Requantizes a tile with TFLite's rounding: out[p * pitch + f] from acc[p * filters + f], p <
+ * pixels, f < channels <= filters. */
 TVM_TINY_INLINE void tvm_tiny_plain_requantize(const int32_t* acc, int32_t filters,
                                                const int32_t* params, int8_t* out, int32_t pixels,
                                                int32_t channels, int32_t pitch, int32_t low,
@@ -87,6 +93,7 @@ TVM_TINY_INLINE void tvm_tiny_plain_requantize(const int32_t* acc, int32_t filte
   tvm_tiny_plain_requantize_any(acc, filters, params, 0, out, pixels, channels, pitch, low, high);
 }
 
+/* Requantizes a tile with onnxruntime's rounding. */
 TVM_TINY_INLINE void tvm_tiny_plain_requantize_float32(const int32_t* acc, int32_t filters,
                                                        const int32_t* params, int8_t* out,
                                                        int32_t pixels, int32_t channels,

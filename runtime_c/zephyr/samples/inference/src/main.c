@@ -6,8 +6,10 @@
 #include "tvm_tiny/zephyr_profile.h"
 #include "tvmgen_default.h"
 
+/* clang-format off */
 TVM_TINY_SECTION_BSS TVM_TINY_ALIGN(TVM_TINY_ARENA_ALIGNMENT)
 static uint8_t arena[TVMGEN_DEFAULT_WORKSPACE_SIZE];
+/* clang-format on */
 
 static void print_cycles(void) {
   for (uint32_t step = 0; step < CONFIG_TVM_TINY_PROFILE_STEPS; step++) {

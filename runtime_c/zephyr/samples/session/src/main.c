@@ -1,4 +1,4 @@
-/* Serves sessions (tvm_tiny.micro.Session) over a UART; prints on the console which models it has. */
+/* Serves sessions (tvm_tiny.micro.Session) over a UART; prints its models on the console. */
 #include <zephyr/kernel.h>
 
 #include "tvm_tiny/zephyr_session.h"
