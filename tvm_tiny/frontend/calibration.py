@@ -16,16 +16,16 @@ METHODS = ("minmax", "mse", "percentile", "entropy", "auto")
 
 @dataclass(frozen=True)
 class Calibration:
-    """Samples of a model's inputs and what to do with them.
+    """Samples of a model's inputs, and how to quantize with them.
 
     Attributes:
         samples: arrays [samples, ...] by input name (one array serves a single input whatever its
             name), or the path of an .npz of them, of a folder of .npy files or images, or of one
             of these. An array `labels` holds the right class of each sample.
-        method: "minmax" takes each tensor's least and largest value as its range, "mse" the range
-            with the least squared error, "percentile" leaves out the outermost 0.001 % of its
-            values, "entropy" keeps most information. "auto" takes "minmax" or "mse", whichever
-            gives the outputs less error.
+        method: the choice of each tensor's range. "minmax" takes its least and greatest value,
+            "mse" the range with the least squared error, "percentile" leaves out the outermost
+            0.001 % of its values, "entropy" keeps most information. "auto" takes "minmax" or
+            "mse", whichever gives the outputs less error.
         mean, std: images become (pixel / 255 - mean) / std, one number or one a channel.
 
     """

@@ -35,7 +35,7 @@ from .quantization import (
     to_output,
 )
 
-# The only output quantizations these kernels produce; others are reached by a requantize.
+# The only output quantizations that these kernels compute; others are reached by a requantize.
 SOFTMAX_OUTPUT = Quant(1.0 / 256.0, -128)
 LOGISTIC_OUTPUT = Quant(1.0 / 256.0, -128)
 TANH_OUTPUT = Quant(1.0 / 128.0, 0)
@@ -46,7 +46,7 @@ SIGMOID_INPUT_BITS = 4
 
 
 def input_radius(integer_bits: int, left_shift: int) -> int:
-    """Largest |input| whose rescaled value still fits `integer_bits` integer bits."""
+    """The largest |input| whose rescaled value still fits `integer_bits` integer bits."""
     largest = ((1 << integer_bits) - 1) * (1 << (31 - integer_bits))
     return math.floor(math.ldexp(largest, -left_shift))
 
@@ -90,7 +90,7 @@ def _from_canonical(values: Int8Array, canonical: Quant, y_quant: Quant) -> Int8
 
 
 def _sigmoid_input(x: npt.NDArray[Any], quant: Quant) -> tuple[IntArray, int, IntArray]:
-    """Centred input, its radius, and the input as Q4 number (valid within the radius)."""
+    """The centred input, its radius, and the input as Q4 (valid within the radius)."""
     centered = x.astype(np.int64) - quant.zero_point
     multiplier, shift = quantize_multiplier(float(quant.scale) * (1 << (31 - SIGMOID_INPUT_BITS)))
     radius = input_radius(SIGMOID_INPUT_BITS, shift)
@@ -119,7 +119,7 @@ def tanh(x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant = TANH_OUTPUT) -> I
 
 
 def narrow_multiplier(multiplier: int) -> int:
-    """31-bit multiplier rounded to 15 bits, saturating."""
+    """A 31-bit multiplier rounded to 15 bits, saturating."""
     half = 1 << 15
     return INT16_MAX if multiplier >= INT32_MAX - half else (multiplier + half) >> 16
 
@@ -127,9 +127,9 @@ def narrow_multiplier(multiplier: int) -> int:
 def hard_swish_multipliers(
     x_scale: float, y_scale: float
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """((multiplier16, shift) to the output scale, the same to the gate's scale 3 / 32768).
+    """(16-bit multiplier, shift) to the output's scale and to the gate's scale 3 / 32768.
 
-    Both start from the input moved up by 7 bits; all quotients are in float32.
+    Both are for an input shifted left by 7 bits; all quotients are in float32.
     """
     fine = np.float32(1.0 / 128.0) * np.float32(x_scale)
     output, output_shift = quantize_multiplier(float(fine / np.float32(y_scale)))
@@ -151,8 +151,8 @@ def hard_swish(x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant) -> Int8Array
     )
     fine = (x.astype(np.int64) - x_quant.zero_point) << 7
     scaled = saturating_rounding_doubling_high_mul(fine, output, bits=16)
-    # The gate saturates at -3 and 3. Its last bit of left shift comes after the multiply, so
-    # that only a value that is out of range anyway saturates.
+    # The gate saturates at -3 and 3. The last bit of its left shift is applied after the multiply,
+    # so that only values out of range saturate.
     relu_like = _shift_left_int16(fine, max(gate_shift - 1, 0))
     relu_like = saturating_rounding_doubling_high_mul(relu_like, gate, bits=16)
     if gate_shift > 0:
@@ -190,7 +190,10 @@ def relu(
 
 
 def leaky_relu(x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant, *, alpha: float) -> Int8Array:
-    """x for x >= 0, else alpha * x; both factors in float32, alpha may be negative."""
+    """Leaky ReLU: x for x >= 0, else alpha * x.
+
+    Both factors are in float32; alpha may be negative.
+    """
     centered = x.astype(np.int64) - x_quant.zero_point
     x_scale, y_scale = np.float32(x_quant.scale), np.float32(y_quant.scale)
     slope, shift = quantize_multiplier(float(x_scale * np.float32(alpha) / y_scale))
@@ -211,7 +214,10 @@ RSQRT_FRACTION_BITS = 20  # of the intermediate 1 / sqrt(x - z_x)
 
 
 def rsqrt(x: npt.NDArray[Any], x_quant: Quant, y_quant: Quant) -> Int8Array:
-    """1 / sqrt(x), the largest value for x <= 0 (where TFLM refuses x < 0 when it runs)."""
+    """1 / sqrt(x); the largest value for x <= 0.
+
+    TFLM refuses x < 0 when it runs.
+    """
     steps = x.astype(np.int64) - x_quant.zero_point
     inverse, exponent = fixed_point.inverse_sqrt(np.maximum(steps, 1))
     root = multiply_by_quantized_multiplier(1, inverse, exponent + RSQRT_FRACTION_BITS)
@@ -228,7 +234,10 @@ def prelu(
     alpha_quant: Quant,
     y_quant: Quant,
 ) -> Int8Array:
-    """x for x >= 0, else alpha * x with a quantized, broadcast alpha; factors in double."""
+    """PReLU: x for x >= 0, else alpha * x with a quantized, broadcast alpha.
+
+    Factors are in double.
+    """
     centered = x.astype(np.int64) - x_quant.zero_point
     product = centered * (alpha.astype(np.int64) - alpha_quant.zero_point)
     ratio = float(x_quant.scale) / float(y_quant.scale)
@@ -242,7 +251,10 @@ def prelu(
 def prelu_float32(
     x: npt.NDArray[Any], slopes: npt.NDArray[Any], x_quant: Quant, y_quant: Quant
 ) -> Int8Array:
-    """x for x >= 0, else slope * x with real slopes that broadcast, in float32 as onnxruntime."""
+    """PReLU in float32, as in onnxruntime: x for x >= 0, else slope * x.
+
+    slopes: real, broadcast to x.
+    """
     real = dequantize(x, x_quant)
     with np.errstate(over="ignore", invalid="ignore"):
         below = real * slopes.astype(np.float32)

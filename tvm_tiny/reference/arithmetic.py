@@ -122,7 +122,10 @@ def multiply_by_quantized_multiplier(
 
 
 def rescale_to_even(values: IntArray, multiplier: int, shift: int) -> IntArray:
-    """values * multiplier * 2**(shift - 31) with a second rounding to even; shift < 0."""
+    """values * multiplier * 2**(shift - 31), whose second rounding takes ties to even.
+
+    shift < 0.
+    """
     high = saturating_rounding_doubling_high_mul(values, multiplier)
     odd = (high >> -shift) & 1
     return (high + (1 << (-shift - 1)) - 1 + odd) >> -shift

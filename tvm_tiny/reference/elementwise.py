@@ -29,18 +29,18 @@ from .quantization import (
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
-#: Operands a and b, then the quantization of a, of b and of the result; limits: int8 range.
+#: A kernel: operands a and b, quantization of a, of b and of the result; limits: int8 range.
 Kernel = Callable[..., Int8Array]
 # Headroom in bits given to both operands of a sum: 255 << 20 still fits 29 bits.
 SUM_LEFT_SHIFT = 20
-# The same where the sum is squared: (255 << 7)^2 still fits 30 bits.
+# Headroom in bits where the sum is squared: (255 << 7)^2 still fits 30 bits.
 SQUARE_LEFT_SHIFT = 7
-# Operands of a sum of many, each at most 255 << 19: their sum fits an int32.
+# Most operands of a sum: each is at most 255 << 19, so that the sum fits an int32.
 MOST_TERMS = 16
 
 
 def add_multipliers(a_scale: float, b_scale: float, y_scale: float) -> tuple[Pair, Pair, Pair]:
-    """(multiplier, shift) of the two operands and of the output of ADD, in double.
+    """(multiplier, shift) of ADD's two operands and of its output, in double.
 
     Operands are brought to twice the larger scale, so both factors are at most 1/2.
     """
@@ -53,7 +53,10 @@ def add_multipliers(a_scale: float, b_scale: float, y_scale: float) -> tuple[Pai
 
 
 def sub_multipliers(a_scale: float, b_scale: float, y_scale: float) -> tuple[Pair, Pair, Pair]:
-    """As `add_multipliers` for SUB, whose quotients are rounded to float32."""
+    """(multiplier, shift) of SUB's two operands and of its output.
+
+    They are those of `add_multipliers` but for quotients rounded to float32.
+    """
     a, b, y = np.float32(a_scale), np.float32(b_scale), np.float32(y_scale)
     twice_max = np.float32(2.0) * np.maximum(a, b)
     return (
@@ -66,7 +69,10 @@ def sub_multipliers(a_scale: float, b_scale: float, y_scale: float) -> tuple[Pai
 def squared_difference_multipliers(
     a_scale: float, b_scale: float, y_scale: float
 ) -> tuple[Pair, Pair, Pair]:
-    """SQUARED_DIFFERENCE's `add_multipliers`: 7 bits of headroom, and the scale squared."""
+    """(multiplier, shift) of SQUARED_DIFFERENCE's two operands and of its output.
+
+    They differ from `add_multipliers` in 7 bits of headroom and a squared scale.
+    """
     twice_max = 2.0 * max(float(a_scale), float(b_scale))
     unit = (1 << 2 * SQUARE_LEFT_SHIFT) * float(y_scale)
     return (
@@ -77,7 +83,7 @@ def squared_difference_multipliers(
 
 
 def add_n_multipliers(scales: Sequence[float], y_scale: float) -> list[Pair]:
-    """(multiplier, shift) of each operand of a sum of many, then of the output."""
+    """(multiplier, shift) of each operand of a sum, then of the output."""
     twice_max = 2.0 * max(map(float, scales))
     output = quantize_multiplier(twice_max / ((1 << SUM_LEFT_SHIFT) * float(y_scale)))
     return [*(quantize_multiplier(float(scale) / twice_max) for scale in scales), output]
@@ -93,9 +99,10 @@ def _sum(
     combine: Callable[[IntArray, IntArray], IntArray],
     bits: int = SUM_LEFT_SHIFT,
 ) -> Kernel:
-    """A kernel that brings both operands to one scale, with `bits` of headroom, and combines them.
+    """A kernel that brings both operands to one scale and combines them.
 
-    multipliers: of the operands and of the combined value, from the three scales.
+    multipliers: from the three scales to the (multiplier, shift) of the operands and of the
+    combined value. bits: the operands' headroom.
     """
 
     def kernel(
@@ -141,7 +148,10 @@ def mul(
     limits: Pair | None = None,
     rounding: Rounding = Rounding.TFLITE,
 ) -> Int8Array:
-    """a * b; the factor a_scale * b_scale / y_scale is in double, or in float32 step by step."""
+    """a * b, rescaled by a_scale * b_scale / y_scale.
+
+    This factor is in double or, for FLOAT32, in float32 step by step.
+    """
     product = (a.astype(np.int64) - a_quant.zero_point) * (b.astype(np.int64) - b_quant.zero_point)
     if rounding is Rounding.FLOAT32:
         ratio = float32_ratio(a_quant.scale, b_quant.scale, y_quant.scale)
@@ -151,10 +161,11 @@ def mul(
 
 
 def reciprocals(b: Quant, a_scale: float, y_scale: float) -> tuple[IntArray, IntArray]:
-    """Multiplier (31 bits, signed) and shift of a_scale / (y_scale * real b), b = -128 .. 127.
+    """Multiplier (31 bits, signed) and shift of 1 / b for every int8 b.
 
-    Multipliers are rounded away from zero, so that exact ties stay ties. Quotients beyond every
-    int8 are 2^8 and more; so is that by zero, positive.
+    They stand for a_scale / (y_scale * real b), b = -128 .. 127. Multipliers are rounded away from
+    zero, so that exact ties stay ties. Quotients beyond every int8 are 2^8 or more; the quotient by
+    zero is one of them, positive.
     """
     centred = np.arange(-128, 128) - b.zero_point
     with np.errstate(divide="ignore"):
@@ -174,7 +185,10 @@ def div(
     *,
     limits: Pair | None = None,
 ) -> Int8Array:
-    """a / b, rounded once, ties away from zero; division by zero saturates, 0 / 0 is 0."""
+    """a / b, rounded once, with ties away from zero.
+
+    Division by zero saturates; 0 / 0 is 0.
+    """
     multipliers, shifts = reciprocals(b_quant, a_quant.scale, y_quant.scale)
     divisor = b.astype(np.int64) + 128
     product = (a.astype(np.int64) - a_quant.zero_point) * multipliers[divisor]
@@ -184,7 +198,7 @@ def div(
 
 
 def _extremum(choose: Callable[[Array, Array], Array]) -> Kernel:
-    """A kernel that takes one of two values; other quantizations are requantized first."""
+    """A kernel that takes one of two values, after both are requantized to the result."""
 
     def kernel(
         a: Array, b: Array, a_quant: Quant, b_quant: Quant, y_quant: Quant, *,

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import pooling
-from .onnx_islands import padded, resized_shape
 from .onnx_operands import NoIntegerForm
+from .onnx_requantized import padded, resized_shape
 from .onnx_values import Node
 from .onnx_windows import from_nhwc, to_nhwc, window
 from .quantization import Quant

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .norms import Norm, norm_of, normalize
-from .onnx_operands import NoIntegerForm, Operand, per_tensor
+from .onnx_operands import Kernel, NoIntegerForm, Operand, per_tensor
 from .onnx_values import Dequantized, Node
 from .quantization import Quant, Rounding
 
@@ -105,3 +105,13 @@ def _spread(
     value = value.reshape((1,) * (len(shape) - value.ndim) + value.shape)
     value = np.moveaxis(value, axes, range(-len(axes), 0))
     return np.broadcast_to(value.reshape(value.shape[-len(axes) :]), extents).reshape(-1)
+
+
+NORMS: dict[str, Kernel] = {
+    "GroupNormalization": group_norm,
+    "InstanceNormalization": group_norm,
+    "LayerNormalization": trailing_norm,
+    "LpNormalization": lp_norm,
+    "RMSNormalization": trailing_norm,
+    "SimplifiedLayerNormalization": trailing_norm,
+}

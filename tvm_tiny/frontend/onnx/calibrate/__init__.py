@@ -23,12 +23,12 @@ from .measure import MEASURED_SAMPLES, accuracy, layer_errors
 from .samples import load_samples, split_feeds, split_labels
 from .static import library, prepared, quantized
 
-# Methods among which "auto" takes the one with least error, the first where they are equal.
+# "auto" takes the method with the least error among these, the first one where they are equal.
 AUTO = ("minmax", "mse")
 
 
 def quantize_float_model(proto: Any, graph: Graph, calibration: Calibration) -> tuple[Any, Quality]:
-    """A QDQ `onnx.ModelProto` of the float model `proto`, and what quantizing it cost.
+    """A QDQ `onnx.ModelProto` of the float model `proto`, and the quality of its quantization.
 
     `graph` holds the same model's inputs.
 
@@ -54,7 +54,7 @@ def quantize_float_model(proto: Any, graph: Graph, calibration: Calibration) -> 
                 None if labels is None else accuracy(model, result, feeds, labels),
             )
         except Exception as error:
-            # onnxruntime raises many types of its own; none of them is a fault of ours to show.
+            # onnxruntime raises many types of exceptions of its own.
             raise UnsupportedError(
                 f"onnxruntime could not quantize the model: {first_line(error)}"
             ) from error
@@ -63,7 +63,7 @@ def quantize_float_model(proto: Any, graph: Graph, calibration: Calibration) -> 
 def _best(
     model: Any, feeds: Sequence[dict[str, Array]], method: str, folder: Path
 ) -> tuple[str, Any]:
-    """The quantized model with the least error at the outputs, after the method it comes from."""
+    """The method with the least error at the outputs, and the model that it quantized."""
     methods = AUTO if method == "auto" else (method,)
     results = []
     for name in methods:

@@ -1,8 +1,9 @@
-"""Scaling and shifting each channel becomes a depthwise convolution before a model is quantized.
+"""Turns scaling and shifting each channel into a depthwise convolution before quantization.
 
 A batch norm that stands before its activation, or `(x - mean) / std` at the input, has no
-convolution to go into. As a 1x1 depthwise convolution it gets weights with one scale a channel and
-an int32 bias, which is more accurate than constants of 8 bits, and takes the clamp behind it.
+convolution to be folded into. As a 1x1 depthwise convolution it gets weights with one scale a
+channel and an int32 bias, which is more accurate than constants of 8 bits, and it takes over the
+clamp after it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from ..graph import Array
 
 @dataclass(frozen=True)
 class _Affine:
-    """y = gain * x + shift for each index of axis 1; x is the node's input of that name."""
+    """y = gain * x + shift for each index of axis 1.
+
+    x: the name of the node's input.
+    """
 
     x: str
     gain: Array
@@ -27,7 +31,10 @@ class _Affine:
 
 
 def channels_to_convolutions(model: Any) -> None:
-    """Rewrite `model`, whose shapes are inferred, in place; runs of such operators become one."""
+    """Rewrite such operators of `model` in place; runs of them become one convolution.
+
+    The model's shapes must be inferred.
+    """
     graph = model.graph
     shapes = {v.name: _shape(v) for v in (*graph.value_info, *graph.input, *graph.output)}
     constants = {t.name: t for t in graph.initializer}
@@ -72,7 +79,7 @@ def _batch_norm(node: Any, constants: Any) -> _Affine | None:
 
 
 def _by_channel(tensor: Any, shape: tuple[int, ...]) -> Array | None:
-    """The values [C] of a constant that broadcasts along axis 1 only; None for any other."""
+    """The values [C] of a constant that broadcasts along axis 1 only, else None."""
     if tensor is None or tensor.data_type != onnx.TensorProto.FLOAT:
         return None
     dims = (1,) * (len(shape) - len(tensor.dims)) + tuple(tensor.dims)
@@ -93,7 +100,7 @@ def _binary(op: str, x: str, value: Array, first: bool) -> _Affine | None:
 
 
 def _merged(graph: Any, affine: _Affine, found: dict[str, _Affine]) -> _Affine:
-    """Both of two that follow one another as one, where nothing else reads what is between."""
+    """`affine` merged with the one before it, if nothing else reads the tensor between them."""
     before = found.get(affine.x)
     readers = sum(list(node.input).count(affine.x) for node in graph.node)
     readers += sum(value.name == affine.x for value in graph.output)

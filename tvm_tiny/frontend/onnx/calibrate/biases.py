@@ -1,4 +1,4 @@
-"""Biases of matrix products as vectors, the form in which onnxruntime quantizes them."""
+"""Turns biases of matrix products into vectors, which onnxruntime can quantize."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import onnx
 
 
 def flatten_biases(model: Any) -> None:
-    """Give each Gemm whose constant bias has shape [1, O] one of shape [O]; `model` is changed.
+    """Reshape constant Gemm biases of shape [1, O] to [O], in place.
 
     onnxruntime makes Gemm of MatMul and Add and then takes the bias's first axis for its channels.
     """

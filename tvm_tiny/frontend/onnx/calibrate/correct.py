@@ -1,9 +1,9 @@
-"""Bias correction: the mean error of each layer's channels is taken off its int32 bias.
+"""Bias correction: each channel's mean error is subtracted from the layer's int32 bias.
 
-Rounded weights and inputs shift the mean of what a convolution or product computes, and layers
-behind it add their own shift. Each layer is corrected in the order in which they run, so that the
-later ones see the inputs that they will get. Nagel et al. 2019, "Data-Free Quantization Through
-Weight Equalization and Bias Correction", section 4.2 and appendix D.
+Rounded weights and inputs shift the mean of the result of a convolution or product, and later
+layers add their own shift. Layers are corrected in execution order, so that each is measured on the
+inputs that it will get. Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and
+Bias Correction", section 4.2 and appendix D.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ LAYERS = ("Conv", "ConvTranspose", "Gemm")
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer of the quantized model; `bias` = scale * its int32 initializer."""
+    """A layer of the quantized model.
+
+    The real bias is scale * the int32 initializer `bias`.
+    """
 
     name: str
     position: int
@@ -45,7 +48,10 @@ def name_layers(model: Any) -> None:
 def correct_biases(
     original: Any, quantized: Any, feeds: Sequence[dict[str, Array]]
 ) -> tuple[Any, float]:
-    """`quantized` with better biases, or itself if its outputs are no worse; and their error."""
+    """Correct the biases of `quantized`; returns the better model and its output error.
+
+    That is the corrected model, or `quantized` itself where its error is not larger.
+    """
     corrected = onnx.ModelProto()
     corrected.CopyFrom(quantized)
     layers = list(_layers(original, corrected))
@@ -69,7 +75,10 @@ def _correct(
 
 
 def _layers(original: Any, quantized: Any) -> Iterator[_Layer]:
-    """The layers that both models have, in order, whose bias is an int32 of their own."""
+    """The layers of both models whose bias is an int32 constant that nothing else reads.
+
+    They are in execution order.
+    """
     known = {name for node in original.graph.node for name in node.output}
     constants = {tensor.name: tensor for tensor in quantized.graph.initializer}
     sources = {node.output[0]: node for node in quantized.graph.node}
@@ -85,7 +94,7 @@ def _layers(original: Any, quantized: Any) -> Iterator[_Layer]:
 
 
 def _means(model: Any, names: Sequence[str], feeds: Sequence[dict[str, Array]]) -> list[Array]:
-    """The mean of each channel of the tensors `names` over all samples."""
+    """The mean of each channel of the tensors `names`, over all samples."""
     running = session(model, names)
     runs = [[_channel_means(value) for value in running.run(list(names), f)] for f in feeds]
     return [np.mean(means, axis=0) for means in zip(*runs, strict=True)]
@@ -97,7 +106,7 @@ def _channel_means(value: Array) -> Array:
 
 
 def _add(layer: _Layer, correction: Array) -> Array:
-    """Add to the layer's bias what is nearest to `correction`, and tell what that is."""
+    """Add `correction`, in whole steps, to the layer's bias; returns the real change."""
     limits, old = np.iinfo(np.int32), numpy_helper.to_array(layer.bias)
     steps = np.rint(old + correction / layer.scale)
     new = np.clip(steps, limits.min, limits.max).astype(np.int32)

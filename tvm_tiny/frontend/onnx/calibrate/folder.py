@@ -1,4 +1,4 @@
-"""Calibration samples from a folder: .npy files, or images."""
+"""Calibration samples in a folder of .npy files or images."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _MODES = {1: "L", 3: "RGB"}
 
 
 def load_folder(folder: Path, known: TensorType, calibration: Calibration) -> Array:
-    """Samples [files, ...] for an input of type `known`, one a file, by the files' names.
+    """Load an input's samples [files, ...], one from each file, sorted by file name.
 
-    Raises DataError for a folder without samples, and for a file that does not fit.
+    Raises DataError for a folder without samples, and for a file that does not fit the type
+    `known`.
     """
     files = sorted(folder.iterdir())
     arrays = [path for path in files if path.suffix.lower() == ".npy"]
@@ -43,7 +44,7 @@ def load_folder(folder: Path, known: TensorType, calibration: Calibration) -> Ar
 def load_array(path: Path) -> Array:
     """The array in an .npy file; DataError where it cannot be read."""
     try:
-        # Mapped, since a damaged file may claim more than there is memory.
+        # Memory-mapped, since a damaged file may claim more bytes than there is memory.
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     except OSError as error:
         reason = error.strerror or first_line(error)
@@ -55,7 +56,10 @@ def load_array(path: Path) -> Array:
 
 
 def _image_reader(known: TensorType, calibration: Calibration) -> Callable[[Path], Array]:
-    """Reads images as an input [1, C, H, W] or [1, H, W, C] takes them."""
+    """A function that reads an image as the model's input.
+
+    The input is [1, C, H, W] or [1, H, W, C].
+    """
     shape = known.shape
     if len(shape) != 4 or np.dtype(known.dtype).kind != "f" or not {shape[1], shape[3]} & {1, 3}:
         raise DataError(

@@ -1,9 +1,9 @@
-"""Elementwise operators over one tensor become one step while a model is quantized.
+"""Groups elementwise operators over one tensor to one step while a model is quantized.
 
 onnxruntime quantizes before and after every operator. A GELU that is spelled out as five operators
-would get five quantizations, of which four cost accuracy and time. Each such group is hidden in a
-local function of the model, which onnxruntime takes for one operator; `onnx.inliner` then puts the
-operators back, between one dequantize and one quantize.
+would get five quantizations, of which four cost accuracy and time. Each group is therefore hidden
+in a local function of the model, which onnxruntime treats as one operator; `onnx.inliner` then
+restores the operators, between one dequantize and one quantize.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ UNARY = frozenset(
     )
 )
 BINARY = frozenset(("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"))
-# Free behind a convolution, a product or a sum, so never the first of a group.
+# Clamps cost nothing after a convolution, a product or a sum, so they do not begin a group.
 CLAMPS = ("Relu", "Clip")
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Nodes, in order, that compute tensor `result` from tensor `source` and constants."""
+    """The nodes, in order, that compute tensor `result` from tensor `source` and constants."""
 
     source: str
     result: str
@@ -39,7 +39,7 @@ class _Group:
 
 
 def hide_groups(model: Any) -> list[str]:
-    """Replace groups of `model` by calls of local functions, in place; the functions' names."""
+    """Replace groups of `model` by calls of local functions, in place; returns their names."""
     names = []
     for number, group in enumerate(_find(model.graph)):
         name = f"Elementwise{number}"
@@ -51,12 +51,15 @@ def hide_groups(model: Any) -> list[str]:
 
 
 def show_groups(model: Any) -> Any:
-    """The model with the functions of `hide_groups` inlined."""
+    """Inline the functions of `hide_groups`."""
     return onnx.inliner.inline_local_functions(model) if model.functions else model
 
 
 def sole_readers(graph: Any) -> dict[str, Any]:
-    """The node that alone reads a tensor, by the tensor's name; outputs of the model have none."""
+    """For each tensor with exactly one reader, that node.
+
+    A tensor that is a model output is left out.
+    """
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
         for name in node.input:
@@ -71,7 +74,7 @@ def is_elementwise(node: Any) -> bool:
 
 
 def operators(model: Any, node: Any | None) -> str:
-    """How to call what `node` computes: its operator, or those of the group it stands for."""
+    """The operators that `node` computes: its own, or those of its group."""
     if node is None:
         return ""
     group = next((f for f in model.functions if f.name == node.op_type), None)
@@ -81,7 +84,10 @@ def operators(model: Any, node: Any | None) -> str:
 
 
 def _find(graph: Any) -> list[_Group]:
-    """Groups by their results, last first: each as large as tensors with other readers allow."""
+    """Groups by their results, last first.
+
+    Each is as large as tensors with other readers allow.
+    """
     search = _Search(graph)
     groups = []
     for node in reversed(graph.node):
@@ -96,7 +102,10 @@ def _find(graph: Any) -> list[_Group]:
 
 
 def _is_not_seen(search: _Search, group: _Group) -> bool:
-    """Whether onnxruntime would quantize one operator wrongly: its constant, or not at all."""
+    """Whether onnxruntime quantizes this single operator wrongly.
+
+    It quantizes the operator's constant, or leaves a clamp at a model input in float.
+    """
     (node,) = group.nodes
     if node.op_type in BINARY:
         return any(name in search.scalars for name in node.input)
@@ -104,11 +113,11 @@ def _is_not_seen(search: _Search, group: _Group) -> bool:
 
 
 class _Search:
-    """Finds groups.
+    """A search for groups of elementwise operators.
 
     sources: for each result of an elementwise operator, the tensors from which alone it can be
-    computed, the nearest first. needed: tensors that have to exist since others than elementwise
-    operators read them.
+    computed, the nearest first. needed: tensors that must exist because an operator that is not
+    elementwise reads them.
     """
 
     def __init__(self, graph: Any) -> None:
@@ -138,7 +147,7 @@ class _Search:
         return [name for name in first if all(name in other for other in others)]
 
     def group(self, result: str) -> _Group:
-        """The group of `result`, from the nearest tensor that exists anyway, or the farthest."""
+        """The group of `result`, from the nearest tensor that exists anyway, else the farthest."""
         candidates = self.sources[result]
         source = next((name for name in candidates if name in self.needed), candidates[-1])
         nodes = self._nodes(result, source)
@@ -177,7 +186,10 @@ def _elements(dims: Sequence[int]) -> int:
 
 
 def _replace(model: Any, group: _Group, name: str) -> None:
-    """Let a call of function `name` compute the group's result; its other nodes stay if read."""
+    """Replace the node that computes the group's result by a call of function `name`.
+
+    Nodes of the group that something else reads stay.
+    """
     graph = model.graph
     inside = {name for node in group.nodes for name in node.input}
     constants = [t for t in graph.initializer if t.name in inside]

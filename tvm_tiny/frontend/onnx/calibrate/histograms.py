@@ -1,4 +1,4 @@
-"""How often each activation of a float model takes which values."""
+"""Histograms of the values that a float model's activations take."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import numpy as np
 from ..graph import Array
 from .measure import session
 
-# Eight for each of the 256 steps of the widest range.
+# Eight bins for each of the 256 steps of the widest range.
 BINS = 2048
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Values [count] of a tensor and how often they occur; low <= 0 <= high hold all of them."""
+    """Values [count] of a tensor and their numbers of occurrences.
+
+    All of them lie between low <= 0 and high >= 0.
+    """
 
     values: Array
     counts: Array
@@ -31,9 +34,9 @@ class Histogram:
 
 
 def histograms(model: Any, feeds: Sequence[dict[str, Array]]) -> dict[str, Histogram]:
-    """The histograms of all float activations, inputs first, in the order of computation.
+    """The histograms of all float activations, inputs first, in execution order.
 
-    Those that hold NaN, infinity or nothing but zeros are left out.
+    Tensors that hold NaN, infinity or nothing but zeros are left out.
     """
     names = [name for node in model.graph.node for name in node.output if name]
     running = session(model, names)
@@ -54,7 +57,7 @@ def _activations(
 
 
 def _ranges(activations: Iterator[tuple[str, Array]]) -> dict[str, tuple[float, float]]:
-    """The least and the largest value of each tensor, both widened to hold 0."""
+    """The least and the greatest value of each tensor, both widened to include 0."""
     ranges: dict[str, tuple[float, float]] = {}
     for name, value in activations:
         if value.dtype == np.float32 and value.size:
@@ -65,7 +68,7 @@ def _ranges(activations: Iterator[tuple[str, Array]]) -> dict[str, tuple[float, 
 
 
 def _count(value: Array, low: float, high: float) -> Array:
-    """How many elements lie in each of the bins, which is faster than `np.histogram`."""
+    """The number of elements in each bin; this is faster than `np.histogram`."""
     indices = ((value.reshape(-1) - low) * (BINS / (high - low))).astype(np.int32)
     return np.bincount(np.clip(indices, 0, BINS - 1), minlength=BINS)
 

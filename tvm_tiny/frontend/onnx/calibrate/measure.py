@@ -13,16 +13,16 @@ from ...quality import Accuracy, LayerError, sqnr_db
 from ..graph import Array
 from .groups import is_elementwise, operators, sole_readers
 
-# onnxruntime.quantization appends it to the float tensor before a model output's QuantizeLinear.
+# Suffix that onnxruntime.quantization appends to the tensor before a model output's QuantizeLinear.
 BEFORE_OUTPUT = "_QuantizeLinear_Input"
-# More hardly move the ratios.
+# Further samples hardly change the ratios.
 MEASURED_SAMPLES = 64
 
 
 def layer_errors(
     original: Any, quantized: Any, feeds: Sequence[dict[str, Array]]
 ) -> tuple[LayerError, ...]:
-    """The error of each layer's result in `quantized`; `original` has it in float."""
+    """The error of each layer's result in `quantized`, against `original` in float."""
     pairs = _pairs(original.graph, quantized.graph)
     if not pairs:
         return ()
@@ -44,7 +44,7 @@ def layer_errors(
 
 
 def output_error(original: Any, quantized: Any, feeds: Sequence[dict[str, Array]]) -> float:
-    """The squared errors of all outputs over all samples, each output's by its squared values."""
+    """The squared error of all outputs, each divided by the output's squared values, summed."""
     names = [value.name for value in original.graph.output]
     real, found = (session(model, names) for model in (original, quantized))
     signal, noise = np.zeros(len(names)), np.zeros(len(names))
@@ -59,7 +59,7 @@ def output_error(original: Any, quantized: Any, feeds: Sequence[dict[str, Array]
 def accuracy(
     original: Any, quantized: Any, feeds: Sequence[dict[str, Array]], labels: Array
 ) -> Accuracy:
-    """How often the largest value of the first output is the labelled one."""
+    """The share of samples for which the first output's largest value is the labelled one."""
     shares = []
     for model in (original, quantized):
         name = model.graph.output[0].name
@@ -70,9 +70,10 @@ def accuracy(
 
 
 def _pairs(original: Any, quantized: Any) -> dict[str, str]:
-    """Float tensors of `original`, in its order, and what dequantizes them in `quantized`.
+    """Float tensors of `original`, in order, and the dequantized ones of `quantized`.
 
-    Without those that only an elementwise operator reads, whose scale is chosen for its result.
+    Tensors that only an elementwise operator reads are left out: their scale is chosen for its
+    result.
     """
     readers = sole_readers(original)
     known = [value.name for value in original.input]
@@ -90,7 +91,7 @@ def _pairs(original: Any, quantized: Any) -> dict[str, str]:
 
 
 def session(model: Any, names: Sequence[str]) -> Any:
-    """A session that also hands out the tensors `names`, node by node as the model says."""
+    """A session that also returns the tensors `names` and runs node by node, unoptimized."""
     import onnxruntime
 
     copy = onnx.ModelProto()

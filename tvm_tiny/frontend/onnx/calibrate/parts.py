@@ -1,4 +1,4 @@
-"""Parts of a model, as models of their own that onnxruntime runs."""
+"""Parts of a model that onnxruntime runs as models of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .measure import session
 
 
 def part(model: Any, nodes: Sequence[Any], inputs: Sequence[Any]) -> Any:
-    """The model of some `nodes` of `model`, whose inputs are described by `inputs`; no outputs."""
+    """The model of some `nodes` of `model`, without outputs.
+
+    inputs: descriptions of the part's inputs.
+    """
     read = {name for node in nodes for name in node.input}
     constants = [tensor for tensor in model.graph.initializer if tensor.name in read]
     graph = helper.make_graph(nodes, "part", inputs, [], constants)
@@ -25,9 +28,9 @@ def part(model: Any, nodes: Sequence[Any], inputs: Sequence[Any]) -> Any:
 
 
 class Stepwise:
-    """A model run for all samples at once, a few nodes after the other.
+    """A model that runs on all samples at once, some nodes at a time.
 
-    values: for each sample, the tensors that nodes to come read.
+    values: for each sample, the tensors that later nodes read.
     """
 
     def __init__(self, model: Any, feeds: Sequence[Mapping[str, Array]]) -> None:
@@ -36,7 +39,7 @@ class Stepwise:
         self.values = [dict(feed) for feed in feeds]
 
     def run_until(self, position: int) -> None:
-        """Run up to the node at `position`, whose results are kept as well."""
+        """Run up to the node at `position`, whose results are kept too."""
         nodes = self._model.graph.node
         now, last = nodes[self._done : position + 1], nodes[position]
         later = {name for node in nodes[position + 1 :] for name in node.input} | {*last.output}

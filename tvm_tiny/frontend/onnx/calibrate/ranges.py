@@ -1,13 +1,13 @@
 """Ranges of activations with the least squared error: calibration method "mse".
 
-A narrower range cuts off a few values and rounds all others more finely. Each tensor gets the one
-of a few hundred ranges with which its values change least: Nagel et al. 2021, "A White Paper on
+A narrower range cuts off a few values and rounds all others more finely. Each tensor gets, among a
+few hundred ranges, the one with which its values change least: Nagel et al. 2021, "A White Paper on
 Neural Network Quantization", section 3.1, "MSE". Where one rounding follows another, both are
 chosen together:
 
-* A tensor that only an elementwise operator reads is judged by the result of this operator, which
-  need not tell all values apart: hard-swish is 0 for all below -3. The result takes the same scale
-  where that is better, as for leaky ReLU, which then does not round positive values again.
+* A tensor that only an elementwise operator reads is judged by the operator's result, which
+  need not distinguish all values: hard-swish is 0 for all below -3. The result takes the same
+  scale where that is better, as for leaky ReLU, which then does not round positive values again.
 * A tensor that only a concatenation reads takes the scale of the concatenation.
 """
 
@@ -26,9 +26,9 @@ from .measure import session
 from .parts import part
 from .scales import Scale, Scales
 
-# Parts of the negative and of the positive half of a range, the whole first.
+# Fractions of the negative and of the positive half of a range, the whole first.
 FRACTIONS = (1, 0.98, 0.95, 0.92, 0.88, 0.84, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
-# onnxruntime gives results of these the scale of what they read.
+# onnxruntime gives results of these operators the scale of their operand.
 KEEPS_SCALE = frozenset(
     (
         *("AveragePool", "Flatten", "Gather", "GatherElements", "MaxPool", "Reshape", "Resize"),
@@ -40,7 +40,7 @@ KEEPS_SCALE = frozenset(
 def least_error_scales(
     model: Any, feeds: Sequence[dict[str, Array]], given: Mapping[str, Scale]
 ) -> dict[str, Scale]:
-    """A scale for each activation of the float `model` but those that `given` has one for."""
+    """A scale for each activation of the float `model` that is not in `given`."""
     search = _Search(model, given)
     for name, histogram in reversed(histograms(model, feeds).items()):
         search.choose(name, histogram)
@@ -48,7 +48,7 @@ def least_error_scales(
 
 
 class _Search:
-    """Chooses scales from the last tensor to the first, so that those of readers are known.
+    """Chooses scales from the last tensor to the first, so that readers' scales are known.
 
     found: the scales so far. own: histograms of tensors that were judged by their own values.
     """
@@ -61,10 +61,10 @@ class _Search:
         self.readers = sole_readers(model.graph)
 
     def choose(self, name: str, histogram: Histogram) -> None:
-        """Find the scale of one tensor, unless that of another serves."""
+        """Find the scale of one tensor, unless another tensor's scale serves."""
         maker, reader = self.makers.get(name), self.readers.get(name)
         if name in self.found or maker in KEEPS_SCALE or (reader and reader.op_type in CLAMPS):
-            return  # a clamp is part of what computes the tensor
+            return  # a clamp becomes part of the operator before it
         result = self.found.get(reader.output[0]) if reader else None
         if reader and result and reader.op_type == "Concat":
             self.found[name] = result
@@ -74,13 +74,16 @@ class _Search:
             self._choose_one(name, histogram)
 
     def _choose_one(self, name: str, histogram: Histogram) -> None:
-        """The scale with which the tensor's own values change least."""
+        """Choose the scale with which the tensor's own values change least."""
         tried = _candidates(histogram)
         errors = histogram.errors(tried.round(histogram.values))
         self.own[name], self.found[name] = histogram, tried[np.argmin(errors)]
 
     def _choose_both(self, name: str, reader: Any, histogram: Histogram) -> None:
-        """The scales of what an elementwise operator reads and, if it is free, of its result."""
+        """Choose the scales of an elementwise operator's operand and result together.
+
+        The result's scale may change only if the result's own values determined it.
+        """
         result = reader.output[0]
         function = _function(self.model, reader)
         tried, expected = _candidates(histogram), function(histogram.values)

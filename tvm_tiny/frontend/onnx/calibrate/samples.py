@@ -22,7 +22,7 @@ LABELS = "labels"
 
 
 def load_samples(inputs: Mapping[str, TensorType], calibration: Calibration) -> dict[str, Array]:
-    """Arrays by name, as `calibration` has or names them; DataError where they cannot be read."""
+    """The calibration arrays by input name; DataError where they cannot be read."""
     if isinstance(calibration.samples, Mapping):
         return {name: np.asarray(value) for name, value in calibration.samples.items()}
     path = Path(calibration.samples)
@@ -54,7 +54,7 @@ def _load_archive(path: Path) -> dict[str, Array]:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse, before NumPy allocates it, an array that claims more bytes than its file holds."""
+    """Refuse an array that claims more bytes than its file holds, before NumPy allocates it."""
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             with archive.open(member) as file:
@@ -71,7 +71,7 @@ def _check_archive(path: Path) -> None:
 def split_labels(
     inputs: Mapping[str, TensorType], samples: dict[str, Array]
 ) -> tuple[dict[str, Array], Array | None]:
-    """Samples without the array of labels, and the labels [samples] where there are any."""
+    """The samples without the array of labels, and the labels [samples], if any."""
     if LABELS not in samples or LABELS in inputs:
         return samples, None
     labels = samples[LABELS].reshape(-1)
@@ -83,7 +83,7 @@ def split_labels(
 def split_feeds(
     inputs: Mapping[str, TensorType], samples: Mapping[str, Array]
 ) -> list[dict[str, Array]]:
-    """One dictionary of model inputs a sample; DataError where the samples do not fit."""
+    """A dictionary of model inputs for each sample; DataError where samples do not fit."""
     if len(inputs) == 1 and len(samples) == 1:
         samples = dict(zip(inputs, samples.values(), strict=True))
     batches = {name: _checked(name, known, samples) for name, known in inputs.items()}

@@ -1,4 +1,4 @@
-"""The model that onnxruntime's static quantization makes of a float model.
+"""Quantizes a float model with onnxruntime's static quantization.
 
 The float model is simplified before, so that quantization stands only where a step ends.
 """
@@ -27,9 +27,9 @@ from .scales import Scale
 CALIBRATION_OPSET = 13
 # onnx writes newer versions than the oldest supported onnxruntime reads; nothing here needs them.
 CALIBRATION_IR_VERSION = 10
-# Of the operators that the frontend knows: what quantizes itself, or computes nothing.
+# Operators of the frontend that quantize themselves, or compute nothing.
 NOT_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "Identity", "Dropout")
-# onnxruntime's name of each method; of "mse" it needs only the names of the tensors.
+# onnxruntime's name of each method; the scales of "mse" override those that this method finds.
 METHODS = {"minmax": "MinMax", "mse": "MinMax", "percentile": "Percentile", "entropy": "Entropy"}
 # Operators whose range does not depend on the samples.
 CANONICAL = {
@@ -40,7 +40,7 @@ CANONICAL = {
 
 
 def prepared(proto: Any, folder: Path) -> Any:
-    """The float model as onnxruntime simplifies it, in which what becomes one step is one node."""
+    """The float model, simplified so that each later step is one node."""
     given, simple = folder / "float.onnx", folder / "prepared.onnx"
     # A file, since onnxruntime loses the integer constants of a model in memory.
     onnx.save(_upgraded(proto), str(given))
@@ -54,7 +54,7 @@ def prepared(proto: Any, folder: Path) -> Any:
 
 
 def quantized(model: Any, feeds: Sequence[dict[str, Array]], method: str, folder: Path) -> Any:
-    """The QDQ model of what `prepared` made; `method` chooses the ranges."""
+    """The QDQ model of a model that `prepared` returned; `method` chooses the ranges."""
     source, result = folder / "hidden.onnx", folder / "quantized.onnx"
     onnx.save(model, str(source))
     present = {node.op_type for node in model.graph.node}
@@ -88,7 +88,7 @@ def _canonical(graph: Any) -> Mapping[str, Scale]:
 
 
 def _override(scale: Scale) -> list[dict[str, Any]]:
-    """The quantization of one tensor as onnxruntime takes it."""
+    """The quantization of one tensor in onnxruntime's form."""
     return [
         {
             "quant_type": library().QuantType.QInt8,
@@ -100,7 +100,7 @@ def _override(scale: Scale) -> list[dict[str, Any]]:
 
 def _reader(feeds: Sequence[dict[str, Array]]) -> Any:
     class Reader(library().CalibrationDataReader):  # type: ignore[misc]
-        """Hands the samples to onnxruntime one by one."""
+        """Passes the samples to onnxruntime one by one."""
 
         def __init__(self) -> None:
             self._feeds = iter(feeds)
@@ -112,7 +112,7 @@ def _reader(feeds: Sequence[dict[str, Array]]) -> Any:
 
 
 def library() -> Any:
-    """Module `onnxruntime.quantization`; ToolchainError where it is not installed."""
+    """The module `onnxruntime.quantization`; ToolchainError where it is not installed."""
     try:
         import onnxruntime
         from onnxruntime import quantization
@@ -127,7 +127,7 @@ def library() -> Any:
 
 
 def _upgraded(proto: Any) -> Any:
-    """A copy of `proto` of an opset and IR version that onnxruntime can quantize."""
+    """A copy of `proto` with an opset and IR version that onnxruntime can quantize."""
     versions = {entry.domain: entry.version for entry in proto.opset_import}
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)

@@ -137,7 +137,10 @@ def prelu(context: Context, node: Node) -> list[Any]:
 
 
 def _axis_of(values: Any, shape: tuple[int, ...]) -> int | None:
-    """The axis of a tensor of `shape` along which `values` broadcast; None if there are several."""
+    """The axis of `shape` along which `values` broadcast.
+
+    None if there are several such axes, or none.
+    """
     extents = (1,) * (len(shape) - values.ndim) + values.shape
     axes = (k for k, extent in enumerate(extents) if extent == shape[k] == values.size)
     return next(axes, None)
