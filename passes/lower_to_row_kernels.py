@@ -1,4 +1,4 @@
-"""LowerToRowKernels: integer operators become calls of stages, stages loops of row kernels."""
+"""LowerToRowKernels: integer operators become TIR functions that call row kernels."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _form_of(function: relax.Function) -> Form:
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.LowerToRowKernels")
 class LowerToRowKernels:
-    """Lower integer operators to row kernels, and what is left to TVM's own TIR.
+    """Lower integer operators to row kernels, and float operators to TVM's own TIR.
 
     Before::
 
@@ -56,14 +56,18 @@ class LowerToRowKernels:
     After::
 
         y = call_tir(qconv2d, (x, w, bias, multiplier, shift, parameters))
-        s = call_tir(stage_0, (y, ...), out_ty=[z, rings...]); z = s[0]
+        s = call_tir(stage_0, (y, ...), out_ty=[z, line buffers...]); z = s[0]
         qconv2d: for row in range(N * OH): qconv2d_row(x, w, ..., y, row)
-        stage_0: while any is ready: the row kernel of the last one that is
+        stage_0: while an operator is ready: run the row kernel of the last one that is
+
+    An operator is ready when the rows that its next row kernel reads are there.
 
     Requires: tvm_tiny's operators or Relax operators that LegalizeOps knows, static shapes.
-    Ensures: main holds call_tir, reshape and renamings only; kernels of equal structure are
-    one function.
-    Does nothing when: main holds neither.
+    Ensures: main consists of call_tir, reshape and renamings; kernels of equal structure are one
+    function.
+    Does nothing when: main has no operators.
+    Raises: DataError where LowerQDQ has not run before; UnsupportedError for a float operator for
+    which TVM has no kernel.
     """
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
@@ -75,7 +79,7 @@ class LowerToRowKernels:
 
 
 def _without_stages(mod: IRModule) -> IRModule:
-    """Stages are TIR now; their Relax functions are not called any more."""
+    """The module without the Relax functions of stages, which are TIR now."""
     kept = {var: f for var, f in mod.functions.items() if not _is_stage(f)}
     return mod if len(kept) == len(mod.functions) else IRModule(kept, attrs=mod.attrs)
 
@@ -86,11 +90,11 @@ def _is_stage(function: Any) -> bool:
 
 
 def _legalize_rest(mod: IRModule) -> IRModule:
-    """TVM's own kernels for the operators that stay in float.
+    """The module with TVM's own kernels for the operators that stay in float.
 
-    Raises UnsupportedError, with every such operator, where TVM cannot make one of them.
+    Raises UnsupportedError, which names all of them, where TVM has no kernel for one.
     """
-    # A reshape moves nothing: it stays an alias for the memory planner.
+    # A reshape moves no bytes: it stays, as an alias for the memory planner.
     keep = {"relax.reshape": lambda builder, call: call}
     try:
         return relax.transform.LegalizeOps(keep)(mod)
@@ -109,7 +113,10 @@ def _legalize_rest(mod: IRModule) -> IRModule:
 
 
 def _with_float_macs(mod: IRModule, before: IRModule) -> IRModule:
-    """Float kernels with the number of their products; before: main in Relax operators."""
+    """The module with the number of multiply-accumulates as attribute of float kernels.
+
+    before: the module whose main still has Relax operators.
+    """
     counts = {
         binding.var.name: float_macs(binding.value, binding.var)
         for binding in bindings_of(before["main"])
@@ -126,7 +133,7 @@ def _with_float_macs(mod: IRModule, before: IRModule) -> IRModule:
 
 @mutator
 class _Lowering(PyExprMutator):
-    """Replaces operators that have a row kernel, and calls of stages."""
+    """Replaces operators that have a row kernel, and calls of stages, by call_tir."""
 
     def __init__(self, mod: IRModule) -> None:
         super().__init__(mod)

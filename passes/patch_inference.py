@@ -1,4 +1,4 @@
-"""PatchInference: stages that compute their results tile by tile, with narrower tensors inside."""
+"""PatchInference: consecutive operators become stages, which run them tile by tile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .subsample_shortcuts import SubsampleShortcuts
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.PatchInference")
 class PatchInference:
-    """Let runs of operators compute tile by tile, and row by row within a tile.
+    """Move consecutive operators into stages, which run them tile by tile.
 
     Before::
 
@@ -35,20 +35,23 @@ class PatchInference:
         y = stage_0(x)         # a private function of these operators: tvm_tiny.form = "patch",
                                # tvm_tiny.split = [rows, columns] of tiles
 
+    Within a tile the stage computes row by row, and a tensor inside it has a line buffer of the
+    rows still needed, as wide as the tile. So it takes less memory than in a stage that streams,
+    but elements that two tiles need are computed twice. Inputs and results of a stage are whole.
+    After MCUNetV2 (Lin et al., NeurIPS 2021).
+
+    Without `stages` a search for the least memory chooses the stages of main. Some of them stream;
+    others are in patches where that takes less.
+
     stages: (first, last) operator of each stage, both included, by the name of their result or
-    by their position in main. split: into how many rows and columns of tiles what a stage makes
-    is divided; sizes differ by one where that does not go evenly. n_patches: (1, n_patches), for
-    rows need no tiles to be computed one after the other. io_in_arena: the search for stages counts
+    by their position in main; None searches. split: the number of rows and of columns of tiles into
+    which the results of a stage are divided; sizes of tiles differ by one at most. n_patches: a
+    number of columns of tiles, in place of `split` with one row. io_in_arena: the search counts
     inputs and outputs.
 
-    Without `stages` the search for the least SRAM chooses all stages of main, with `io_in_arena`
-    or without; some stream, and where that takes less some are in patches, of `split` if given.
-
     Requires: integer operators in main, in the order in which they are to run.
-    Ensures: the same bytes; LowerToRowKernels keeps of each tensor inside a stage only the rows
-    that are still needed of one tile, at the price that what two tiles need is computed twice.
-    What enters a stage and what leaves it is whole. After MCUNetV2 (Lin et al., 2021).
-    Does nothing when: `stages` is empty, or layer by layer takes least.
+    Ensures: the same bytes at all outputs.
+    Does nothing when: `stages` is empty, or layer by layer takes the least memory.
     Raises: DataError for a stage with an unknown end, ends out of order, stages that share an
     operator, an operator that cannot compute part of a row, or more tiles than rows or columns.
     """

@@ -42,7 +42,7 @@ class RunningSums:
 
 
 def is_global_average(value: Expr) -> bool:
-    """Whether `value` is an average of [1, H > 1, W, C] over H and W."""
+    """Whether `value` averages [1, H, W, C], with H > 1, over rows and columns."""
     name = getattr(getattr(value, "op", None), "name", "")
     if name not in ("tvm_tiny.qmean", "tvm_tiny.qavg_pool2d"):
         return False

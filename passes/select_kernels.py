@@ -89,9 +89,10 @@ def workload(isa: str, call: Call) -> str:
 
 
 def _packed(isa: Isa, call: Expr, value: Expr, choices: Choices, level: int) -> Call | None:
-    """The packed form of an operator; call: with types, value: with its operands replaced.
+    """The packed form of an operator, or None.
 
-    level: how far to save memory, where 0 is not at all.
+    call: the operator, with types. value: the operator with its operands replaced. level: its
+    scratch level; 0 is the fastest.
     """
     name = getattr(getattr(call, "op", None), "name", "")
     if level > len(isa.frugal):

@@ -1,4 +1,4 @@
-"""StreamInput: the caller hands the input over row by row, so that it is never whole in SRAM."""
+"""StreamInput: the caller passes the input row by row; it is never whole in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tvm_tiny.schedules.shapes import row_split, spec
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.StreamInput")
 class StreamInput:
-    """Take the input through `tvm_tiny.push`, of which stages keep only the rows they need.
+    """Let the caller pass the input row by row, through the operator `tvm_tiny.push`.
 
     Before::
 
@@ -31,10 +31,12 @@ class StreamInput:
 
         main(x): p = tvm_tiny.push(x); y = tvm_tiny.qconv2d(p, ...)
 
-    On the virtual machine push is a copy; in C it is `tvmgen_<name>_push_row`.
+    On the virtual machine push is a copy; in C it is the function `tvmgen_<name>_push_row`, which
+    the caller calls for each row. A stage that begins with it keeps only the rows that it still
+    needs.
 
     Requires: integer operators in main.
-    Ensures: the same bytes; only push reads the input.
+    Ensures: the same bytes at all outputs; only push reads the input.
     Does nothing when: never.
     Raises: UnsupportedError unless main has one input, of several rows and without batch, that is
     not an output too.
@@ -56,7 +58,7 @@ class StreamInput:
 
 
 def _reading(rows: relax.Var, source: relax.Var, binding: Binding) -> Binding:
-    """The binding with what is pushed in place of the input."""
+    """The binding with the streamed rows in place of the input."""
     return relax.VarBinding(binding.var, substitute(binding.value, {source: rows}))
 
 

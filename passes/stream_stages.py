@@ -1,4 +1,4 @@
-"""StreamStages: runs of operators become stages, whose tensors inside keep few rows."""
+"""StreamStages: consecutive operators become stages, which run them row by row."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Place = str | int
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.StreamStages")
 class StreamStages:
-    """Let runs of operators compute row by row, each row as soon as it can be.
+    """Move consecutive operators into stages, which run them row by row.
 
     Before::
 
@@ -38,12 +38,14 @@ class StreamStages:
 
         y = stage_0(x)          # a private function of these operators: tvm_tiny.form = "stream"
 
+    A stage computes each row as soon as the rows that it reads are there. So LowerToRowKernels can
+    keep a tensor inside a stage in a line buffer of the rows that are still needed.
+
     stages: (first, last) operator of each stage, both included, by the name of their result or
     by their position in main.
 
     Requires: integer operators in main, in the order in which they are to run.
-    Ensures: the same bytes, nothing computed twice; LowerToRowKernels keeps of each tensor inside
-    a stage only the rows that are still needed.
+    Ensures: the same bytes at all outputs; nothing is computed twice.
     Does nothing when: there are no stages.
     Raises: DataError for a stage with an unknown end, ends out of order, stages that share an
     operator, or an operator that has no row kernel.
@@ -63,7 +65,7 @@ def extract_stages(mod: IRModule, stages: Mapping[tuple[int, int], Form]) -> IRM
 
     stages: positions of the first and last operator of each, in order -> how they run.
     """
-    # From the last on, so that positions of those still to come stay true.
+    # From the last stage on, so that the positions of earlier ones stay valid.
     for number, ((first, last), form) in reversed(list(enumerate(stages.items()))):
         mod = _extract(mod, first, last, f"stage_{number}", attributes(form))
     return mod
@@ -72,9 +74,9 @@ def extract_stages(mod: IRModule, stages: Mapping[tuple[int, int], Form]) -> IRM
 def find_ranges(
     stages: Sequence[tuple[Place, Place]], bindings: Sequence[Binding], form: str
 ) -> list[tuple[int, int]]:
-    """Positions of the first and last operator of each stage, in order; form: of the stages.
+    """Positions of the first and last operator of each stage, in order.
 
-    Raises DataError: see `StreamStages`.
+    form: the word for the stages in messages. Raises DataError, see `StreamStages`.
     """
     names = {b.var.name: k for k, b in reversed(list(enumerate(bindings)))}
 
@@ -126,7 +128,7 @@ def _extract(
     function = builder.add_func(_function(body, inputs, results, attrs), name)
     main = mod["main"]
     env: dict[Expr, Expr] = {param: param for param in main.params}
-    # The call stands at the place of the last operator; the others are gone from main.
+    # The call replaces the last operator; the others are removed from main.
     env |= {b.var: b.var for b in body[:-1]}
 
     def emit(builder: relax.BlockBuilder, binding: Binding, value: Expr) -> Expr | None:
@@ -145,7 +147,7 @@ def _extract(
 
 
 def _inputs(body: Sequence[Binding]) -> list[relax.Var]:
-    """What the operators read and do not make, each once."""
+    """The variables that the operators read and do not compute, each once."""
     made = {b.var for b in body}
     found: dict[relax.Var, None] = {}
     for binding in body:
@@ -156,7 +158,7 @@ def _inputs(body: Sequence[Binding]) -> list[relax.Var]:
 def stage_results(
     mod: IRModule, body: Sequence[Binding], rest: Sequence[Binding]
 ) -> list[relax.Var]:
-    """What the operators make and others read."""
+    """The variables that the operators compute and others, or main's result, read."""
     used: set[Expr] = set(results_of(mod["main"]))
     for binding in rest:
         used |= set(relax.analysis.free_vars(binding.value))

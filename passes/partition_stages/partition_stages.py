@@ -1,4 +1,4 @@
-"""PartitionStages: which operators run as one stage, for a memory budget or the least memory."""
+"""PartitionStages: chooses the stages of main for a memory budget or the least memory."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from ..stream_input import StreamInput
 from ..subsample_shortcuts import SubsampleShortcuts
 from .scratch_levels import Find, Selected, frugal_network, select_beside, select_for
 
-# Bytes, at most, of the integers that a row kernel takes besides its tensors.
+# An upper bound of the bytes of a row kernel's integer array.
 _INTEGERS = 64
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.PartitionStages")
 class PartitionStages:
-    """Search for the stages that fit a budget, or need the least memory, and make them.
+    """Search for stages that fit a budget or take the least memory, and make them.
 
     Before::
 
@@ -43,16 +43,17 @@ class PartitionStages:
         b = stage_0(x)         # a private function of two operators: tvm_tiny.form = "stream"
         y = tvm_tiny.packed.qconv2d(b, ...)
 
-    A budget takes the stages of least overhead with which the arena fits: none if it fits layer
-    by layer; with a tensor copied (`CopyTensors`) or in patches (`PatchInference`) if it fits in
-    no other way; those of least memory if it does not fit at all. A budget that cannot be met
-    otherwise also takes kernels that need less scratch. Stages in patches keep the portable
-    kernels, which alone can compute parts of rows.
+    For a budget the search tries, in this order, and ends with the first that fits: layer by
+    layer; the stages of least overhead, with fast kernels and then with kernels that need less
+    scratch; one tensor copied (`CopyTensors`); stages in patches (`PatchInference`). If nothing
+    fits, it takes the stages of least memory. Stages in patches have portable kernels, the only
+    ones that can compute parts of rows.
 
-    sram: bytes that the arena may have. minimize: take the stages of least memory in any case,
-    none of them in patches. io_in_arena: the arena holds inputs and outputs too. stream_input:
-    take the input row by row (`StreamInput`). pools: the memory of a board, in place of `sram`.
-    kernels: the instruction set, `isa` of `SelectKernels`. choices: those of `SelectKernels`.
+    sram: the budget, in bytes; None sets none. minimize: take the stages of least memory in any
+    case, none of them in patches. io_in_arena: the arena holds inputs and outputs, too.
+    stream_input: take the input row by row (`StreamInput`). pools: the memory of a board, as budget
+    in place of `sram`. kernels: the instruction set, `isa` of `SelectKernels`. choices: those of
+    `SelectKernels`.
 
     Requires: integer operators in main, in the order in which they are to run.
     Ensures: what SelectKernels, CopyTensors, StreamStages and PatchInference ensure.
@@ -97,7 +98,7 @@ class PartitionStages:
         if patched is not None:
             beside = select_beside(split, self.kernels, self.io_in_arena, patched, self._accepts)
             return make_stages(beside.module, beside.partition)
-        # Who asks for the least memory gets it at full speed; a budget says what it is worth.
+        # `minimize` keeps fast kernels; a budget that nothing fits also takes slower ones.
         least = budget is not None
         found = found or self._select(split, lambda _, search: search.least(), least=least)
         assert found is not None
@@ -136,19 +137,22 @@ class PartitionStages:
         return find
 
     def _patched(self, mod: IRModule, budget: int) -> Partition | None:
-        """With some stages in patches, which costs work: only where nothing else fits."""
+        """A partition that fits with some stages in patches, or None."""
         network = read_network(mod, patches=True)
         search = Search(network, self.io_in_arena, SPLITS)
         return search.within(budget, self._accepts(mod, search))
 
     def _budget(self) -> int | None:
-        """Bytes of all memory together."""
+        """The budget: bytes of the arena, or of all pools together; None without one."""
         if self.pools is not None:
             return sum(pool.size for pool in self.pools.pools)
         return self.sram
 
     def _accepts(self, mod: IRModule, search: Search) -> Callable[[Partition], bool]:
-        """Whether a plan of this module fits, with what pushing keeps and in each of the pools."""
+        """A function that says whether a partition of this module fits the budget.
+
+        In pools each tensor has to fit one; otherwise the state of a streamed input counts.
+        """
         pools, sram, taken = self.pools, self.sram, _constant_bytes(mod)
 
         def accepts(found: Partition) -> bool:
@@ -161,7 +165,7 @@ class PartitionStages:
 
 
 def _constant_bytes(mod: IRModule) -> int:
-    """What the constants take that a module will have, the arrays of its row kernels among them."""
+    """The bytes of the lowered module's constants, arrays for row kernels included."""
     operators = bindings_of(mod["main"])
     arguments = (a for b in operators for a in getattr(b.value, "args", ()))
     arrays = {

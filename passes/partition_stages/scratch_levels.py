@@ -1,4 +1,4 @@
-"""Kernels that need less scratch, for what has no room for it."""
+"""Selects kernels that need less scratch where a partition has no room for it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tvm_tiny.schedules.packed.isa import ISAS
 
 from ..select_kernels import PORTABLE, SelectKernels
 
-# A module with kernels selected, and the search over its partitions -> one, if there is one.
+# Function of a module with kernels selected and the search over its partitions to a partition.
 Find = Callable[[IRModule, Search], Partition | None]
-# The same -> whether a partition will do.
+# Function of the same to a test whether a partition is acceptable.
 Accepts = Callable[[IRModule, Search], Callable[[Partition], bool]]
 
-# Operators, by name -> how far to save memory, see `SelectKernels`.
+# Name of an operator -> its scratch level, see `SelectKernels`.
 Levels = dict[str, int]
 
 
@@ -46,11 +46,12 @@ def select_for(
     *,
     least: bool,
 ) -> Selected | None:
-    """The kernels with which there is a partition: fast ones, else frugal, else portable ones.
+    """The fastest kernels with which `find` finds a partition, or None.
 
-    find: the partition wanted. least: take slower kernels wherever they make the arena smaller.
-    Operators keep faster kernels as long as the same partition with them is one that `accepts`
-    says yes to; without, as long as its arena is no larger.
+    It is tried with the fastest kernels, then with those of minimal scratch, then with portable
+    ones. After that single operators get faster kernels as long as `accepts` allows the same
+    partition with them, or, without it, as long as the arena does not grow. least: take slower
+    kernels wherever they make the arena smaller.
     """
     kernels = _Kernels(mod, select, io_in_arena)
     best = kernels.found(0, find)
@@ -74,7 +75,10 @@ def select_beside(
     partition: Partition,
     accepts: Accepts,
 ) -> Selected:
-    """Faster kernels for operators beside the patch stages of a partition for portable ones."""
+    """The kernels for a partition that was found for portable ones.
+
+    Operators outside of its patch stages get faster kernels as long as `accepts` allows it.
+    """
     kernels = _Kernels(mod, select, io_in_arena, patches=True)
     levels = kernels.levels(kernels.portable)
     small = Selected(kernels.module(levels), kernels.network(levels), partition, levels)
@@ -88,7 +92,10 @@ def frugal_network(mod: IRModule, select: SelectKernels) -> Network:
 
 
 class _Kernels:
-    """Integer operators with kernels of each level; patches: see `read_network`."""
+    """The module and the network of integer operators at each scratch level.
+
+    patches: see `read_network`.
+    """
 
     def __init__(
         self, mod: IRModule, select: SelectKernels, io_in_arena: bool, *, patches: bool = False
@@ -100,16 +107,19 @@ class _Kernels:
         self.portable = 0 if select.isa == PORTABLE else len(ISAS[select.isa].frugal) + 1
 
     def levels(self, level: int) -> Levels:
-        """All operators at one."""
+        """The levels with all operators at one level."""
         return {binding.var.name: level for binding in bindings_of(self._mod["main"])}
 
     def module(self, levels: Levels) -> IRModule:
-        """With these kernels."""
+        """The module with kernels of these levels."""
         select = SelectKernels(self._select.isa, self._select.choices, levels)
         return tvm.transform.Sequential([select])(self._mod)
 
     def network(self, levels: Levels) -> Network:
-        """That of the module with these kernels: what one is does not depend on the others."""
+        """The network of the module with kernels of these levels.
+
+        It is put together from networks of one level, since nodes do not depend on each other.
+        """
         networks = {level: self._at(level) for level in {0, *levels.values()}}
         columns = zip(*(network.nodes for network in networks.values()), strict=True)
         nodes = (dict(zip(networks, column, strict=True)) for column in columns)
@@ -123,11 +133,11 @@ class _Kernels:
         return self._networks[level]
 
     def search(self, levels: Levels) -> Search:
-        """Over partitions with these kernels."""
+        """The search over partitions with kernels of these levels."""
         return Search(self.network(levels), self._io_in_arena)
 
     def found(self, level: int, find: Find) -> Selected | None:
-        """The partition wanted with the kernels of a level."""
+        """The partition that `find` finds with all kernels at a level, or None."""
         levels = self.levels(level)
         module, network = self.module(levels), self.network(levels)
         found = find(module, Search(network, self._io_in_arena))
@@ -135,7 +145,10 @@ class _Kernels:
 
 
 class _Faster:
-    """Faster kernels for operators of a partition, one after the other, as long as it will do."""
+    """A greedy search that gives operators of a partition faster kernels.
+
+    The partition stays the same, and has to stay acceptable.
+    """
 
     def __init__(self, kernels: _Kernels, small: Selected, accepts: Accepts | None) -> None:
         self._kernels, self._small, self._accepts = kernels, small, accepts
@@ -146,7 +159,7 @@ class _Faster:
         self._fixed = {n.name for first, last in tiled for n in nodes[first : last + 1]}
 
     def selected(self) -> Selected:
-        """With the kernels found; levels from the fastest on."""
+        """The partition with the fastest kernels found; tries the fastest level first."""
         for level in range(max(self._levels.values(), default=0)):
             for names in self._groups(level):
                 self._raise([name for name in names if self._levels[name] > level], level)
@@ -155,7 +168,7 @@ class _Faster:
         return found if self._will_do(module, self._kernels.search(self._levels)) else self._small
 
     def _groups(self, level: int) -> Iterator[list[str]]:
-        """Operators that may go together: those with room for their scratch, then the others."""
+        """Operators to try together: those with room for their scratch, then the others."""
         wanted = _scratch(self._kernels.network(self._kernels.levels(level)))
         affordable = set(_affordable(self._small, wanted))
         names = [name for name in wanted if name not in self._fixed]
@@ -163,7 +176,7 @@ class _Faster:
         yield [name for name in names if name not in affordable]
 
     def _raise(self, names: Sequence[str], level: int) -> None:
-        """As many of these operators as can be, to a level."""
+        """Set as many of these operators as possible to a level, by bisection."""
         if not names or self._try(self._levels | dict.fromkeys(names, level)) or len(names) == 1:
             return
         half = len(names) // 2
@@ -186,12 +199,12 @@ class _Faster:
 
 
 def _scratch(network: Network) -> dict[str, int]:
-    """Bytes that each operator needs while it runs, by its name."""
+    """Operator -> bytes of its scratch."""
     return {n.name: n.operator.scratch for n in network.nodes if n.operator is not None}
 
 
 def _affordable(selected: Selected, wanted: Mapping[str, int]) -> Iterator[str]:
-    """Operators for whose scratch there is room in the step that runs them."""
+    """The operators for whose scratch there is room in the step that runs them."""
     partition = selected.partition
     graph = sketch(selected.network, partition.ranges, partition.forms)
     needed = _needed(graph)
