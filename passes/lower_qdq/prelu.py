@@ -1,4 +1,4 @@
-"""The rule for PReLU, whose slopes below zero are one for all elements or broadcast."""
+"""The rule for PReLU, whose slopes broadcast to its input."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def prelu(island: Island) -> relax.Expr | None:
     return (_float32 if island.rounding == "float32" else _tflite)(island, *found)
 
 
-# The tensor, the slopes and the shape in which they broadcast to it; None is their own.
+# The tensor, the slopes, and the shape in which they broadcast to it (None: their own).
 _Operands = tuple[Quantized, relax.Expr, tuple[int, ...] | None]
 
 
 def _along_an_axis(island: Island) -> _Operands | None:
-    """Operands of nn.prelu, with a slope for each element of one axis."""
+    """The operands of an nn.prelu, which has a slope for each element of one axis."""
     call = island.match(island.core, "nn.prelu")
     x = island.activation(call.args[0]) if call is not None else None
     if call is None or x is None:
@@ -41,7 +41,7 @@ def _along_an_axis(island: Island) -> _Operands | None:
 
 
 def _as_a_sum(island: Island) -> _Operands | None:
-    """Operands of relu(x) + slopes * min(x, 0)."""
+    """The operands of relu(x) + slopes * min(x, 0)."""
     total = island.match(island.core, "add")
     positive = island.match(total.args[0], "nn.relu") if total is not None else None
     scaled = island.match(total.args[1], "multiply") if total is not None else None

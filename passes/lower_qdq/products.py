@@ -1,4 +1,4 @@
-"""Products of two int8 tensors, and how their kernel brings them to the output's scale."""
+"""Products of two int8 tensors, and their rescaling to the output's scale."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from .expression import DOMAIN
 from .island import Island
 from .quantized import Quantized
 
-# Bits to the left of a product before it is rescaled, at most: (255 * 255) << 14 fits 30 bits.
+# The most bits by which a product is shifted to the left before it is rescaled: (255 * 255) << 14
+# fits 30 bits.
 _HEADROOM = 14
 
 
 def product(a: Quantized, b: Quantized, island: Island) -> relax.Expr:
-    """The island's qmultiply of `a` and `b`."""
+    """A qmultiply of `a` and `b` with the island's quantization."""
     rescale = _as_tflite if island.rounding == "tflite" else _as_float32
     attrs = {"a_zp": a.zp, "b_zp": b.zp, "y_zp": island.zp, **rescale(a, b, island)}
     return ops.call("qmultiply", [a.expr, b.expr], **attrs, **island.clamp())
 
 
 def _as_tflite(a: Quantized, b: Quantized, island: Island) -> dict[str, Any]:
-    """Attributes that scale a product by s_a * s_b / s_y, with two roundings."""
+    """The attributes for rescaling by s_a * s_b / s_y as TFLite does, with two roundings."""
     multiplier, shift = quantize_multiplier(a.real_scale * b.real_scale / island.scale)
     return {"multiplier": multiplier, "shift": shift, "headroom": 0, "rounding": "tflite"}
 
 
 def _as_float32(a: Quantized, b: Quantized, island: Island) -> dict[str, Any]:
-    """Attributes that give what one float32 product does, in integers if they can.
+    """The attributes for rescaling as one float32 product does.
 
-    Cores without floating point take several times as long for the product itself.
+    It is done in integers where some headroom gives the same for all products of int8 values:
+    cores without floating point take several times as long for a float32 product.
     """
     ratio = float32_ratio(a.real_scale, b.real_scale, island.scale)[0]
     products, target = _all_products(a.zp, b.zp), island.quant
@@ -53,6 +55,6 @@ def _as_float32(a: Quantized, b: Quantized, island: Island) -> dict[str, Any]:
 
 
 def _all_products(a_zp: int, b_zp: int) -> IntArray:
-    """Every product that there can be."""
+    """All different products of int8 values minus these zero points."""
     a, b = (DOMAIN.astype("int64") - zero_point for zero_point in (a_zp, b_zp))
     return np.unique(np.outer(a, b))

@@ -1,4 +1,4 @@
-"""PartitionStages: which operators run together, row by row, so that a budget is met."""
+"""PartitionStages: chooses the operators that run as stages, to fit a budget."""
 
 from .partition_stages import PartitionStages
 

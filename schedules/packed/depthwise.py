@@ -60,7 +60,7 @@ class _Taps:
         return (ky * kernel[1] + kx, c)
 
     def scratch(self, call: Call) -> Spec | None:
-        """None is needed."""
+        """No scratch memory."""
         return None
 
 
@@ -109,7 +109,7 @@ class _Pairs:
         return (c // 4, ky, pair + (last - pair) * single)
 
     def scratch(self, call: Call) -> Spec | None:
-        """None is needed."""
+        """No scratch memory."""
         return None
 
 
