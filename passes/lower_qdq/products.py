@@ -29,7 +29,7 @@ def product(a: Quantized, b: Quantized, island: Island) -> relax.Expr:
 
 
 def _as_tflite(a: Quantized, b: Quantized, island: Island) -> dict[str, Any]:
-    """The attributes for rescaling by s_a * s_b / s_y as TFLite does, with two roundings."""
+    """The attributes for rescaling by s_a * s_b / s_y with TFLite's two roundings."""
     multiplier, shift = quantize_multiplier(a.real_scale * b.real_scale / island.scale)
     return {"multiplier": multiplier, "shift": shift, "headroom": 0, "rounding": "tflite"}
 

@@ -137,7 +137,7 @@ _PRODUCT = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
 
 @row_kernel("tvm_tiny.qmultiply", scalars=_PRODUCT, streams=same_rows, tiles=True)
 def qmultiply(call: Call, rings: Rings) -> RowKernel:
-    """The product a * b of int8 tensors, rescaled once; headroom: by how many bits to the left."""
+    """The product a * b of int8 tensors, rescaled once."""
     rescale, multiplier = tensor_rescale(call)
     headroom = int(call.attrs["headroom"])
     steps = Steps()
@@ -147,7 +147,7 @@ def qmultiply(call: Call, rings: Rings) -> RowKernel:
         product = (broadcast_operand(call, 0, buffers, index) - q[0]) * (
             broadcast_operand(call, 1, buffers, index) - q[1]
         )
-        if headroom:  # Kept, or TVM computes it in 64 bits.
+        if headroom:  # Kept, since TVM would compute it in 64 bits inside of a larger expression.
             product = steps.keep(product * i32(1 << headroom))
         result = _rescaled(steps, rescale, product, multiplier(q[5]), q[6])
         return clamp_int8(result + q[2], q[3], q[4])
@@ -197,7 +197,10 @@ def qprelu(call: Call, rings: Rings) -> RowKernel:
 
 @row_kernel("tvm_tiny.qprelu_float32", scalars=("x_zp", "y_zp"), streams=same_rows, tiles=True)
 def qprelu_float32(call: Call, rings: Rings) -> RowKernel:
-    """A PReLU in float32: x where x >= 0, else x * slope; the slopes are float32 and broadcast."""
+    """A PReLU in float32: x where x >= 0, else x * slope.
+
+    Operands: x int8; slopes float32, which broadcast.
+    """
     x_scale, y_scale = (tirx.const(float(call.attrs[k]), "float32") for k in ("x_scale", "y_scale"))
     steps = Steps()
 
@@ -234,7 +237,10 @@ def quantize(call: Call, rings: Rings) -> RowKernel:
 
 
 def _near(steps: Steps, value: Expr) -> Expr:
-    """A float32 limited to what `_to_even` and `_away_from_zero` take; NaN becomes the lowest."""
+    """A float32 limited to the range of `_to_even` and `_away_from_zero`.
+
+    NaN becomes the lowest value.
+    """
     far = tirx.const(512.0, "float32")
     return steps.keep(tirx.min(tirx.max(value, -far), far))
 

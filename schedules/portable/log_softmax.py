@@ -58,13 +58,14 @@ def find_zeros(total, zeros, which, offset):
 
 @T.inline
 def find_power(total, zeros, r, power):
-    """total[0] = r * 2^power, of two choices of power the one with r nearer to 2^(-1/4).
+    """Finds r and power with total[0] = r * 2^power.
 
-    total[0]: Q12. r[0]: Q0. power: Q6.
+    total[0]: Q12. r[0]: Q0. power: Q6. There are two choices of power, half a power apart; it takes
+    the one with r nearer to 2^(-1/4).
     """
     find_zeros(total, zeros, 0, 0)
     total[1] = product(total[0], i32(ROOT))
-    # The second choice is half a power apart: by the zeros of total / sqrt(2), which is total[1].
+    # The second choice follows from the leading zeros of total[0] / sqrt(2).
     find_zeros(total, zeros, 1, 1)
     r[0] = product(_shifted(total[0], zeros[0] - 1), i32(ROOT))
     r[0] = T.min(saturating_double(r[0]), _shifted(total[0], zeros[1]))
@@ -76,7 +77,7 @@ def find_power(total, zeros, r, power):
 
 @T.inline
 def find_log(r, power, above, half, guess, log):
-    """log = the logarithm of r * 2^power in Q5, by a rational function of r."""
+    """log = the logarithm of r * 2^power in Q5, by a rational function."""
     r[1] = r[0] - FOURTH_ROOT
     r[1] = r[1] * 2
     r[2] = product(r[1], r[1])

@@ -31,9 +31,9 @@ def saturating_double(x: Expr) -> Expr:
 
 
 def newton_step(x: Expr, half_divisor: Expr) -> Expr:
-    """A Newton step x + x * (1 - half_divisor * x) for a Q2.29 reciprocal.
+    """A Newton step towards a reciprocal in Q2.29.
 
-    The last product saturates.
+    x + x * (1 - half_divisor * x), where the last product saturates.
     """
     error = i32(1 << 29) - product(half_divisor, x)
     wide = i64(product(x, error)) * i64(4)
