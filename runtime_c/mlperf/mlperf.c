@@ -1,4 +1,5 @@
-/* Commands end with %, answers are lines, and the last line of each answer is m-ready. */
+/* The device's side of MLPerf Tiny's runner. Commands end with %, answers are lines, and the last
+ * line of each answer is m-ready. */
 #include "mlperf.h"
 
 #include <string.h>
@@ -9,14 +10,17 @@
 
 /* ---- Answers --------------------------------------------------------------------------------- */
 
+/* Sends a text. */
 static void print(const struct tvm_tiny_mlperf* mlperf, const char* text) {
   tvm_tiny_mlperf_print(mlperf->port, text);
 }
 
+/* Sends a number in decimal. */
 static void print_number(const struct tvm_tiny_mlperf* mlperf, uint64_t number) {
   tvm_tiny_mlperf_print_number(mlperf->port, number);
 }
 
+/* Sends three texts. */
 static void print_three(const struct tvm_tiny_mlperf* mlperf, const char* before, const char* text,
                         const char* after) {
   print(mlperf, before);
@@ -24,6 +28,7 @@ static void print_three(const struct tvm_tiny_mlperf* mlperf, const char* before
   print(mlperf, after);
 }
 
+/* Sends a number between two texts. */
 static void print_counted(const struct tvm_tiny_mlperf* mlperf, const char* before, uint64_t number,
                           const char* after) {
   print(mlperf, before);
@@ -31,19 +36,22 @@ static void print_counted(const struct tvm_tiny_mlperf* mlperf, const char* befo
   print(mlperf, after);
 }
 
+/* Answers with an error. */
 static void failed(const struct tvm_tiny_mlperf* mlperf, const char* text) {
   print_three(mlperf, "e-[", text, "]" END);
 }
 
 /* ---- Time ------------------------------------------------------------------------------------ */
 
-/* The counter has 32 bits: this must be called at least once in each of its turns. */
+/* Adds the time since the last call. The counter has 32 bits, so this must be called at least once
+ * in each of its turns. */
 static void keep_time(struct tvm_tiny_mlperf* mlperf) {
   const uint32_t now = mlperf->port->ticks(mlperf->port->context);
   mlperf->elapsed += (uint32_t)(now - mlperf->last);
   mlperf->last = now;
 }
 
+/* Answers with the time in microseconds. */
 static void timestamp(struct tvm_tiny_mlperf* mlperf) {
   keep_time(mlperf);
   print_counted(mlperf, "m-lap-us-", mlperf->elapsed * 1000000u / mlperf->port->ticks_per_second,
@@ -52,18 +60,20 @@ static void timestamp(struct tvm_tiny_mlperf* mlperf) {
 
 /* ---- Inferences ------------------------------------------------------------------------------ */
 
+/* Returns the bytes of an input as the runner sends it. */
 static uint32_t input_bytes(const struct tvm_tiny_mlperf_benchmark* benchmark) {
   return benchmark->input == TVM_TINY_MLPERF_FLOATS ? 4u * benchmark->elements
                                                     : benchmark->elements;
 }
 
+/* Returns element `index` of an input of float32. */
 static float real_input(const struct tvm_tiny_mlperf* mlperf, uint32_t index) {
   float value;
   memcpy(&value, &mlperf->buffer[4u * index], sizeof(value));
   return value;
 }
 
-/* Rounds half away from zero, limits to int8; what is no number is 0. */
+/* Quantizes a value: half away from zero, within int8. NaN becomes the zero point. */
 static int8_t quantized(float value, float scale, int32_t zero_point) {
   const float scaled = value / scale;
   int32_t level = zero_point;
@@ -80,7 +90,7 @@ static int8_t quantized(float value, float scale, int32_t zero_point) {
   return (int8_t)(level < -128 ? -128 : level);
 }
 
-/* Elements from `first` on as the model takes them. */
+/* Converts elements from `first` on to the model's input. */
 static void convert(const struct tvm_tiny_mlperf* mlperf, uint32_t first,
                     struct tvm_tiny_session_memory memory) {
   const struct tvm_tiny_mlperf_benchmark* benchmark = mlperf->benchmark;
@@ -102,7 +112,7 @@ static void convert(const struct tvm_tiny_mlperf* mlperf, uint32_t first,
   }
 }
 
-/* An inference spoils its input, which is converted anew for each. */
+/* Runs one inference. It overwrites its input, which is therefore converted anew each time. */
 static int32_t infer_once(const struct tvm_tiny_mlperf* mlperf) {
   const struct tvm_tiny_session_model* model = *mlperf->benchmark->entry;
   int32_t status = model->begin != 0 ? model->begin() : TVM_TINY_ERROR_OK;
@@ -121,6 +131,7 @@ static int32_t infer_once(const struct tvm_tiny_mlperf* mlperf) {
   return status;
 }
 
+/* Runs inferences until one fails. */
 static int32_t infer_often(struct tvm_tiny_mlperf* mlperf, int32_t times) {
   int32_t status = TVM_TINY_ERROR_OK;
   while (times-- > 0 && status == TVM_TINY_ERROR_OK) {
@@ -130,12 +141,14 @@ static int32_t infer_often(struct tvm_tiny_mlperf* mlperf, int32_t times) {
   return status;
 }
 
+/* Returns element `index` of the output, dequantized. */
 static float output_at(const struct tvm_tiny_mlperf* mlperf, uint32_t index) {
   const struct tvm_tiny_mlperf_benchmark* benchmark = mlperf->benchmark;
   const int8_t* output = (const int8_t*)(*benchmark->entry)->output(0).data;
   return benchmark->output_scale * (float)(output[index] - benchmark->output_zero_point);
 }
 
+/* Returns the mean of (output - input)^2. */
 static float mean_squared_error(const struct tvm_tiny_mlperf* mlperf, uint32_t count) {
   float sum = 0.0f;
   uint32_t i;
@@ -146,6 +159,7 @@ static float mean_squared_error(const struct tvm_tiny_mlperf* mlperf, uint32_t c
   return sum / (float)count;
 }
 
+/* Answers with the results of the last inference. */
 static void results(const struct tvm_tiny_mlperf* mlperf) {
   const uint32_t count = (*mlperf->benchmark->entry)->output(0).bytes;
   uint32_t i;
@@ -167,6 +181,7 @@ static void results(const struct tvm_tiny_mlperf* mlperf) {
 
 /* ---- Commands -------------------------------------------------------------------------------- */
 
+/* Runs warm-ups, and then inferences between two timestamps. */
 static void infer(struct tvm_tiny_mlperf* mlperf, int32_t times, int32_t warmups) {
   int32_t status;
   mlperf->done = 0;
@@ -188,6 +203,7 @@ static void infer(struct tvm_tiny_mlperf* mlperf, int32_t times, int32_t warmups
   results(mlperf);
 }
 
+/* Carries out `infer N [W]`. */
 static void infer_command(struct tvm_tiny_mlperf* mlperf, char* rest) {
   const char* words[2];
   int32_t times;
@@ -207,6 +223,7 @@ static void infer_command(struct tvm_tiny_mlperf* mlperf, char* rest) {
   }
 }
 
+/* Carries out `db load N`. */
 static void load(struct tvm_tiny_mlperf* mlperf, const char* word) {
   const int32_t bytes = tvm_tiny_mlperf_decimal(word);
   mlperf->expected = 0;
@@ -220,6 +237,7 @@ static void load(struct tvm_tiny_mlperf* mlperf, const char* word) {
   print_counted(mlperf, "m-[Expecting ", mlperf->expected, " bytes]" END);
 }
 
+/* Carries out `db print`. */
 static void print_buffer(const struct tvm_tiny_mlperf* mlperf) {
   uint32_t i;
   for (i = 0; i < mlperf->loaded; i++) {
@@ -231,7 +249,8 @@ static void print_buffer(const struct tvm_tiny_mlperf* mlperf) {
   }
 }
 
-/* Two digits a byte; what comes after the last byte that is expected is ignored. */
+/* Carries out `db HEX`, two digits a byte. What follows the last byte that is expected is
+ * ignored. */
 static void take_bytes(struct tvm_tiny_mlperf* mlperf, const char* digits) {
   while (*digits != '\0' && mlperf->loaded < mlperf->expected) {
     const int high = tvm_tiny_mlperf_digit(digits[0]);
@@ -252,6 +271,7 @@ static void take_bytes(struct tvm_tiny_mlperf* mlperf, const char* digits) {
   }
 }
 
+/* Carries out a command that begins with `db`. */
 static void buffer_command(struct tvm_tiny_mlperf* mlperf, char* rest) {
   const char* word = tvm_tiny_mlperf_word(&rest);
   if (tvm_tiny_mlperf_equal(word, "load")) {
@@ -265,18 +285,20 @@ static void buffer_command(struct tvm_tiny_mlperf* mlperf, char* rest) {
   }
 }
 
+/* Lists the commands. */
 static void help(const struct tvm_tiny_mlperf* mlperf) {
   print(mlperf, "name, profile, timestamp, results, help" END
                 "db load N: expect N bytes; db HEX: take bytes; db print: show them" END
                 "infer N [W]: W warm-ups (10), then N timed inferences" END);
 }
 
-/* The runner knows devices by the first line's text. */
+/* Answers with the text by which the runner recognizes devices, and the model's name. */
 static void profile(const struct tvm_tiny_mlperf* mlperf) {
   print(mlperf, "m-profile-[ULPMark for tinyML Firmware V0.0.1]" END);
   print_three(mlperf, "m-model-[", mlperf->benchmark->name, "]" END);
 }
 
+/* Carries out a whole command. */
 static void carry_out(struct tvm_tiny_mlperf* mlperf) {
   char* rest = mlperf->command;
   const char* word = tvm_tiny_mlperf_word(&rest);
@@ -302,6 +324,7 @@ static void carry_out(struct tvm_tiny_mlperf* mlperf) {
   print(mlperf, "m-ready" END);
 }
 
+/* Takes a character of the line. */
 static void take(struct tvm_tiny_mlperf* mlperf, char letter) {
   if (letter == '%') {
     mlperf->command[mlperf->length] = '\0';
@@ -319,6 +342,7 @@ static void take(struct tvm_tiny_mlperf* mlperf, char letter) {
 
 /* ---- Interface ------------------------------------------------------------------------------- */
 
+/* Starts to listen; see mlperf.h. */
 void tvm_tiny_mlperf_init(struct tvm_tiny_mlperf* mlperf, const struct tvm_tiny_session_port* port,
                           const struct tvm_tiny_mlperf_benchmark* benchmark, uint8_t* buffer,
                           uint32_t bytes) {
@@ -331,6 +355,7 @@ void tvm_tiny_mlperf_init(struct tvm_tiny_mlperf* mlperf, const struct tvm_tiny_
   print(mlperf, "m-init-done" END "m-ready" END);
 }
 
+/* Takes what has arrived on the line. */
 int tvm_tiny_mlperf_poll(struct tvm_tiny_mlperf* mlperf) {
   uint8_t data[32];
   const uint32_t bytes = mlperf->port->read(mlperf->port->context, data, (uint32_t)sizeof(data));

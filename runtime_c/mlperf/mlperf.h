@@ -22,14 +22,14 @@ extern "C" {
 /* Characters of a command, the closing % aside. */
 #define TVM_TINY_MLPERF_COMMAND 80
 
-/* What the runner sends. */
+/* How the runner sends an input. */
 enum tvm_tiny_mlperf_input {
   TVM_TINY_MLPERF_BYTES,  /* the int8 tensor */
   TVM_TINY_MLPERF_PIXELS, /* bytes from 0 to 255, which are 128 above the int8 tensor's */
   TVM_TINY_MLPERF_FLOATS  /* float32, little-endian, which are quantized here */
 };
 
-/* What it wants back. */
+/* Results that the runner asks for. */
 enum tvm_tiny_mlperf_result {
   TVM_TINY_MLPERF_VECTOR, /* the output's elements, dequantized */
   TVM_TINY_MLPERF_ERROR   /* the mean of (output - input)^2, of an auto-encoder */

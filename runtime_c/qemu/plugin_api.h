@@ -15,7 +15,7 @@
 
 typedef uint64_t qemu_plugin_id_t;
 
-/* What QEMU says of itself; not read here. */
+/* QEMU's version and machine; not read here. */
 struct qemu_info_t;
 
 struct qemu_plugin_tb;
@@ -45,7 +45,7 @@ struct qemu_plugin_insn* qemu_plugin_tb_get_insn(const struct qemu_plugin_tb* tb
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn* insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn* insn);
 
-/* What a plugin exports: the version it is written for, and its start (0: all is well). */
+/* A plugin exports the version it is written for, and its start, which returns 0 for success. */
 extern TVM_TINY_PLUGIN_EXPORT int qemu_plugin_version;
 TVM_TINY_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t* info,
                                                int argc, char** argv);

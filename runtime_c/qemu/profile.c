@@ -31,22 +31,26 @@ enum region { OTHER, DRIVER, CALLER, INTERRUPT };
 /* Contexts. What runs before the first and after the last call of the driver stays UNDECIDED. */
 enum { UNDECIDED, IN_CALLER, IN_DRIVER, IN_INTERRUPT, FIRST_CALL };
 
+/* A range of addresses. */
 struct range {
   uint64_t first;
   uint64_t end;
   enum region region;
 };
 
+/* The context of a call: the addresses of the call instruction and of the kernel. */
 struct call {
   uint64_t call;
   uint64_t entry;
 };
 
+/* How often a block has run in a context, and how often code elsewhere followed. */
 struct count {
   uint64_t runs;
   uint64_t jumps;
 };
 
+/* A block of code that QEMU has translated. end: the address behind it; counts: by context. */
 struct block {
   uint64_t first;
   uint64_t last;
@@ -83,7 +87,7 @@ static size_t previous_context;
 
 /* ---- Contexts of blocks ---------------------------------------------------------------------- */
 
-/* One more element at the end of an array. */
+/* Makes room for one more element at the end of an array; exits if no memory is left. */
 static void* grow(void* array, size_t count, size_t size) {
   void* larger = realloc(array, (count + 1) * size);
   if (larger == NULL) {
@@ -93,6 +97,7 @@ static void* grow(void* array, size_t count, size_t size) {
   return larger;
 }
 
+/* Returns the counts of a block in a context. */
 static struct count* count_of(struct block* block, size_t number) {
   while (block->contexts <= number) {
     block->counts = grow(block->counts, block->contexts, sizeof(*block->counts));
@@ -101,7 +106,8 @@ static struct count* count_of(struct block* block, size_t number) {
   return &block->counts[number];
 }
 
-/* Between two calls of the driver the caller's instructions count, before and after all not. */
+/* Gives undecided counts to the caller if it has run between two calls of the driver; else drops
+ * them. */
 static void decide(int count) {
   struct block* block;
   for (block = blocks; block != NULL; block = block->next) {
@@ -117,6 +123,7 @@ static void decide(int count) {
   }
 }
 
+/* Returns the number of a call's context. */
 static size_t context_of_call(uint64_t call, uint64_t entry) {
   size_t k;
   for (k = 0; k < call_count; k++) {
@@ -130,6 +137,7 @@ static size_t context_of_call(uint64_t call, uint64_t entry) {
   return FIRST_CALL + call_count++;
 }
 
+/* Returns the context of a block that runs now. */
 static size_t next_context(const struct block* block) {
   if (block->region == CALLER) {
     return UNDECIDED;
@@ -147,6 +155,7 @@ static size_t next_context(const struct block* block) {
   return context;
 }
 
+/* Begins an inference. */
 static void start_sample(void) {
   counting = ++samples == plan.sample;
   driver_ran = 0;
@@ -154,12 +163,14 @@ static void start_sample(void) {
   previous = NULL;
 }
 
-/* QEMU 7.2 counts to an instruction at the end of a page what it has peeked at of the next one, so
- * that a block may begin before the end of the one before it. */
+/* Returns whether a block follows another one in memory. QEMU 7.2 counts to an instruction at the
+ * end of a page the bytes that it has read of the next page, so a block may begin before the end of
+ * the one before it. */
 static int is_behind(const struct block* block, const struct block* before) {
   return block->first > before->last && block->first <= before->end;
 }
 
+/* Counts a block; QEMU calls this before the block runs. */
 static void block_runs(unsigned int vcpu, void* data) {
   struct block* block = data;
   (void)vcpu;
@@ -184,6 +195,7 @@ static void block_runs(unsigned int vcpu, void* data) {
 
 /* ---- Translated code ------------------------------------------------------------------------- */
 
+/* Returns the region of an address. */
 static enum region region_of(uint64_t address) {
   size_t k;
   for (k = 0; k < plan.range_count; k++) {
@@ -194,6 +206,7 @@ static enum region region_of(uint64_t address) {
   return OTHER;
 }
 
+/* Returns whether an address is the entry of a kernel. */
 static int is_entry(uint64_t address) {
   size_t k;
   for (k = 0; k < plan.entry_count && plan.entries[k] != address; k++) {
@@ -201,7 +214,7 @@ static int is_entry(uint64_t address) {
   return k < plan.entry_count;
 }
 
-/* QEMU may translate the same code again: the sums are the reader's. */
+/* Takes note of a block. QEMU may translate code more than once; the reader adds the counts. */
 static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb* tb) {
   const size_t count = qemu_plugin_tb_n_insns(tb);
   const struct qemu_plugin_insn* last = qemu_plugin_tb_get_insn(tb, count - 1);
@@ -220,6 +233,7 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb* tb) {
 
 /* ---- Output ---------------------------------------------------------------------------------- */
 
+/* Writes the counts of a block. */
 static void write_block(const struct block* block) {
   size_t k;
   fprintf(out, "block %" PRIx64 " %" PRIx64 "\n", block->first, block->last);
@@ -231,6 +245,7 @@ static void write_block(const struct block* block) {
   }
 }
 
+/* Writes all contexts and counts. */
 static void at_exit(qemu_plugin_id_t id, void* data) {
   const struct block* block;
   size_t k;
@@ -249,6 +264,7 @@ static void at_exit(qemu_plugin_id_t id, void* data) {
 
 /* ---- The plan -------------------------------------------------------------------------------- */
 
+/* Adds a range of addresses to the plan. */
 static void add_range(uint64_t first, uint64_t end, enum region region) {
   plan.ranges = grow(plan.ranges, plan.range_count, sizeof(*plan.ranges));
   plan.ranges[plan.range_count].first = first;
@@ -256,6 +272,7 @@ static void add_range(uint64_t first, uint64_t end, enum region region) {
   plan.ranges[plan.range_count++].region = region;
 }
 
+/* Takes one line of the plan. */
 static void read_line(const char* word, uint64_t first, uint64_t end) {
   if (strcmp(word, "start") == 0) {
     plan.start = first;
@@ -273,6 +290,7 @@ static void read_line(const char* word, uint64_t first, uint64_t end) {
   }
 }
 
+/* Reads the plan; returns 0 if there is no such file. */
 static int read_plan(const char* path) {
   char line[128];
   FILE* file = fopen(path, "r");
@@ -291,6 +309,7 @@ static int read_plan(const char* path) {
   return 1;
 }
 
+/* Starts the plugin, see plugin_api.h; returns -1 without a plan or an output. */
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t* info, int argc,
                         char** argv) {
   int has_plan = 0;

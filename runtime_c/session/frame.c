@@ -1,5 +1,6 @@
 #include "frame.h"
 
+/* Reads a little-endian integer. */
 uint32_t tvm_tiny_session_get(const uint8_t* bytes, uint32_t count) {
   uint32_t value = 0;
   while (count-- > 0u) {
@@ -8,6 +9,7 @@ uint32_t tvm_tiny_session_get(const uint8_t* bytes, uint32_t count) {
   return value;
 }
 
+/* Writes a little-endian integer of four bytes. */
 void tvm_tiny_session_put(uint8_t* bytes, uint32_t value) {
   uint32_t i;
   for (i = 0; i < 4u; i++) {
@@ -16,7 +18,7 @@ void tvm_tiny_session_put(uint8_t* bytes, uint32_t value) {
   }
 }
 
-/* Four bits at a time: a table of 64 bytes, and not of 1024. */
+/* Computes a CRC four bits at a time, with a table of 64 bytes in place of 1024. */
 uint32_t tvm_tiny_session_crc(uint32_t crc, const void* data, uint32_t bytes) {
   static const uint32_t table[16] = {0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
                                      0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
@@ -32,6 +34,7 @@ uint32_t tvm_tiny_session_crc(uint32_t crc, const void* data, uint32_t bytes) {
   return ~crc;
 }
 
+/* Appends a byte to the frame that is being received. */
 static void append(struct tvm_tiny_session_receiver* receiver, uint8_t byte) {
   if (receiver->length < TVM_TINY_SESSION_FRAME) {
     receiver->frame[receiver->length++] = byte;
@@ -40,6 +43,7 @@ static void append(struct tvm_tiny_session_receiver* receiver, uint8_t byte) {
   }
 }
 
+/* Undoes COBS for one byte. */
 int tvm_tiny_session_take(struct tvm_tiny_session_receiver* receiver, uint8_t byte) {
   if (byte == 0u) {
     return 1;

@@ -8,6 +8,7 @@
  * function that paints has there itself. */
 #define MARGIN 128u
 
+/* Fills the arenas. */
 void tvm_tiny_session_fill(const struct tvm_tiny_session_model* model) {
   uint32_t index;
   for (index = 0; index < model->arenas; index++) {
@@ -20,6 +21,7 @@ void tvm_tiny_session_fill(const struct tvm_tiny_session_model* model) {
   }
 }
 
+/* Returns the bytes of the arenas up to the highest one that has changed. */
 uint32_t tvm_tiny_session_filled(const struct tvm_tiny_session_model* model) {
   uint32_t total = 0;
   uint32_t index;
@@ -35,6 +37,7 @@ uint32_t tvm_tiny_session_filled(const struct tvm_tiny_session_model* model) {
   return total;
 }
 
+/* Runs the model, or hands over a row, and adds the time. */
 static int32_t timed(struct tvm_tiny_session* session, const void* row) {
   const struct tvm_tiny_session_port* port = session->port;
   const struct tvm_tiny_session_model* model = session->model;
@@ -51,8 +54,8 @@ static int32_t timed(struct tvm_tiny_session* session, const void* row) {
   return status;
 }
 
-/* The stack grows downwards: paints all of it below this function, calls, and looks how far down
- * the paint is gone. */
+/* Measures the stack, which grows downwards: fills it below this function, runs the model, and
+ * finds the lowest byte that has changed. */
 static int32_t painted(struct tvm_tiny_session* session, const void* row) {
   volatile uint8_t here = PAINT;
   volatile uint8_t* const bottom = (volatile uint8_t*)session->port->stack_limit;
@@ -78,6 +81,7 @@ static int32_t painted(struct tvm_tiny_session* session, const void* row) {
   return status;
 }
 
+/* Runs the model, or hands over a row, with the measurements that were asked for. */
 int32_t tvm_tiny_session_call(struct tvm_tiny_session* session, const void* row) {
   if ((session->flags & MEASURE_STACK) != 0u && session->port->stack_limit != 0) {
     return painted(session, row);

@@ -9,6 +9,7 @@ static struct {
   uint32_t last;
 } profile;
 
+/* Starts to take times. */
 void tvm_tiny_session_trace_start(const struct tvm_tiny_session_port* port, uint32_t* ticks,
                                   uint32_t count) {
   uint32_t step;
@@ -20,8 +21,10 @@ void tvm_tiny_session_trace_start(const struct tvm_tiny_session_port* port, uint
   profile.count = count;
 }
 
+/* Takes note of the time at which a model is entered. */
 void tvm_tiny_session_trace_resume(uint32_t now) { profile.last = now; }
 
+/* Adds the time since the last call to that of `step`. */
 void tvm_tiny_session_trace(uint32_t step) {
   if (profile.port != 0 && step < profile.count) {
     const uint32_t now = profile.port->ticks(profile.port->context);

@@ -4,10 +4,10 @@
 
 #include "frame.h"
 
-/* Of an inference. */
+/* Phases of an inference. */
 enum { PHASE_NONE, PHASE_WRITING, PHASE_WRITTEN, PHASE_DONE };
 
-/* What BEGIN asks for. */
+/* Flags of BEGIN: what to measure. */
 enum { MEASURE_ARENA = 1, MEASURE_STACK = 2 };
 
 /* "Cannot be told" in an answer. */

@@ -1,4 +1,4 @@
-/* What the board support needs of gcc and clang beyond C99. */
+/* Attributes of gcc and clang that the board support needs beyond C99. */
 #ifndef TVM_TINY_BOARDS_COMPILER_H
 #define TVM_TINY_BOARDS_COMPILER_H
 

@@ -17,25 +17,30 @@
 
 #define ARENA_FILL 0xa5u
 
+/* Files of the host. */
 struct run {
   tvm_tiny_file inputs;
   tvm_tiny_file outputs;
   tvm_tiny_file report;
 };
 
+/* Does nothing; its time is the overhead of a measurement. */
 static TVM_TINY_NOINLINE int32_t nothing(void) {
   TVM_TINY_KEEP_CALL();
   return 0;
 }
 
+/* Measures a call of nothing. */
 static TVM_TINY_NOINLINE void measure_nothing(struct tvm_tiny_measurement* result) {
   tvm_tiny_measure(result, nothing);
 }
 
+/* Measures an inference. */
 static TVM_TINY_NOINLINE void measure_model(struct tvm_tiny_measurement* result) {
   tvm_tiny_measure(result, tvm_tiny_model_run);
 }
 
+/* Writes a line with a measurement. */
 static void report_measurement(const struct run* run, const char* word,
                                const struct tvm_tiny_measurement* result) {
   struct tvm_tiny_line line;
@@ -48,6 +53,7 @@ static void report_measurement(const struct run* run, const char* word,
   tvm_tiny_line_end(&line, run->report);
 }
 
+/* Opens all files. */
 static int32_t open_files(struct run* run) {
   run->report = tvm_tiny_file_open("report.txt", TVM_TINY_FILE_WRITE);
   run->inputs = tvm_tiny_file_open("inputs.bin", TVM_TINY_FILE_READ);
@@ -58,6 +64,7 @@ static int32_t open_files(struct run* run) {
   return TVM_TINY_ERROR_OK;
 }
 
+/* Reads the inputs of a sample. */
 static int32_t read_inputs(const struct run* run, const struct tvm_tiny_tensor* inputs) {
   uint32_t i;
   for (i = 0; i < TVM_TINY_MODEL_INPUTS; i++) {
@@ -68,6 +75,7 @@ static int32_t read_inputs(const struct run* run, const struct tvm_tiny_tensor* 
   return TVM_TINY_ERROR_OK;
 }
 
+/* Writes the outputs of a sample. */
 static int32_t write_outputs(const struct run* run, const struct tvm_tiny_tensor* outputs) {
   uint32_t i;
   for (i = 0; i < TVM_TINY_MODEL_OUTPUTS; i++) {
@@ -78,6 +86,7 @@ static int32_t write_outputs(const struct run* run, const struct tvm_tiny_tensor
   return TVM_TINY_ERROR_OK;
 }
 
+/* Runs, measures and reports one inference. */
 static int32_t run_sample(const struct run* run, const struct tvm_tiny_tensor* inputs,
                           const struct tvm_tiny_tensor* outputs) {
   struct tvm_tiny_measurement result;
@@ -105,6 +114,7 @@ static int32_t run_sample(const struct run* run, const struct tvm_tiny_tensor* i
   return write_outputs(run, outputs);
 }
 
+/* Runs all samples; their number comes first in the inputs. */
 static int32_t run_samples(const struct run* run) {
   struct tvm_tiny_tensor inputs[TVM_TINY_MODEL_INPUTS];
   struct tvm_tiny_tensor outputs[TVM_TINY_MODEL_OUTPUTS];
@@ -126,6 +136,7 @@ static int32_t run_samples(const struct run* run) {
   return TVM_TINY_ERROR_OK;
 }
 
+/* Runs all samples and reports the status. */
 int main(void) {
   struct run run;
   struct tvm_tiny_line line;

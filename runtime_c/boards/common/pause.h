@@ -1,4 +1,4 @@
-/* What a board does while nothing arrives. */
+/* Waits while nothing arrives, in the way of the board. */
 #ifndef TVM_TINY_BOARDS_PAUSE_H
 #define TVM_TINY_BOARDS_PAUSE_H
 

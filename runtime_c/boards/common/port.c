@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "uart.h"
 
+/* Takes bytes that have arrived. */
 static uint32_t read_line(void* context, uint8_t* data, uint32_t bytes) {
   uint32_t count = 0;
   (void)context;
@@ -16,6 +17,7 @@ static uint32_t read_line(void* context, uint8_t* data, uint32_t bytes) {
   return count;
 }
 
+/* Sends bytes. */
 static void write_line(void* context, const uint8_t* data, uint32_t bytes) {
   uint32_t i;
   (void)context;
@@ -24,19 +26,28 @@ static void write_line(void* context, const uint8_t* data, uint32_t bytes) {
   }
 }
 
+/* Returns the clock's counter. */
 static uint32_t ticks(void* context) {
   (void)context;
   return tvm_tiny_clock();
 }
 
+/* Resets the processor. */
 static void reset(void* context) {
   (void)context;
   tvm_tiny_system_reset();
 }
 
 const struct tvm_tiny_session_port tvm_tiny_board_port = {
-    0, read_line, write_line, ticks, TVM_TINY_TICKS_PER_SECOND, reset, __stack_limit};
+    .read = read_line,
+    .write = write_line,
+    .ticks = ticks,
+    .ticks_per_second = TVM_TINY_TICKS_PER_SECOND,
+    .reset = reset,
+    .stack_limit = __stack_limit,
+};
 
+/* Starts the clock and the UART. */
 void tvm_tiny_board_start(void) {
   tvm_tiny_clock_start();
   tvm_tiny_uart_init();

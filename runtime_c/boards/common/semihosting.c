@@ -14,6 +14,7 @@ enum {
   STOPPED_APPLICATION_EXIT = 0x20026
 };
 
+/* Makes a semihosting call of three operands. */
 static uintptr_t call(uintptr_t operation, uintptr_t first, uintptr_t second, uintptr_t third) {
   uintptr_t block[3];
   block[0] = first;
@@ -31,8 +32,8 @@ tvm_tiny_file tvm_tiny_file_open(const char* name, enum tvm_tiny_file_mode mode)
                              mode == TVM_TINY_FILE_READ ? OPEN_MODE_RB : OPEN_MODE_WB, length);
 }
 
-/* SYS_READ and SYS_WRITE answer how many bytes they left over; on an error that may be more than
- * was asked for. */
+/* Returns the bytes done. SYS_READ and SYS_WRITE answer how many they left over; on an error that
+ * may be more than was asked for. */
 static uint32_t done(uintptr_t left, uint32_t bytes) {
   return left > bytes ? 0u : bytes - (uint32_t)left;
 }

@@ -28,6 +28,7 @@ static uint32_t read_line(void* context, uint8_t* data, uint32_t bytes) {
   return (uint32_t)got;
 }
 
+/* Sends bytes to standard output. */
 static void write_line(void* context, const uint8_t* data, uint32_t bytes) {
   (void)context;
   while (bytes > 0u) {
@@ -40,6 +41,7 @@ static void write_line(void* context, const uint8_t* data, uint32_t bytes) {
   }
 }
 
+/* Returns microseconds, modulo 2^32. */
 static uint32_t ticks(void* context) {
   struct timespec now;
   (void)context;
@@ -48,6 +50,10 @@ static uint32_t ticks(void* context) {
 }
 
 const struct tvm_tiny_session_port tvm_tiny_board_port = {
-    NULL, read_line, write_line, ticks, MICROSECONDS, NULL, NULL};
+    .read = read_line,
+    .write = write_line,
+    .ticks = ticks,
+    .ticks_per_second = MICROSECONDS,
+};
 
 void tvm_tiny_board_start(void) {}

@@ -38,12 +38,12 @@
 #define TVM_TINY_ALIGN_DEFAULT(bytes) TVM_TINY_ALIGN_is_unknown_for_this_compiler_define_it
 #endif
 
-/* Where weights and tables live. */
+/* Section of weights and tables. */
 #ifndef TVM_TINY_SECTION_RODATA
 #define TVM_TINY_SECTION_RODATA TVM_TINY_SECTION_DEFAULT(".rodata.tvm")
 #endif
 
-/* Where an arena lives: memory that start-up code need not clear. */
+/* Section of an arena: memory that start-up code need not clear. */
 #ifndef TVM_TINY_SECTION_BSS
 #define TVM_TINY_SECTION_BSS TVM_TINY_SECTION_DEFAULT(".bss.noinit.tvm")
 #endif

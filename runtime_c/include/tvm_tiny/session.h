@@ -37,7 +37,7 @@ extern "C" {
 #define TVM_TINY_SESSION_OVERHEAD 20
 #define TVM_TINY_SESSION_FRAME (TVM_TINY_SESSION_CHUNK + TVM_TINY_SESSION_OVERHEAD)
 
-/* What an answer says beside the codes of tvm_tiny/errors.h. */
+/* Statuses of answers beside the codes of tvm_tiny/errors.h. */
 enum tvm_tiny_session_status {
   TVM_TINY_SESSION_UNKNOWN = 0x0601,  /* the device has no such session (any more) */
   TVM_TINY_SESSION_SEQUENCE = 0x0602, /* neither the next request nor the last one again */
@@ -137,7 +137,7 @@ void tvm_tiny_session_init(struct tvm_tiny_session* session,
  * was asked for. Returns whether anything had arrived: where not, the caller may sleep. */
 int tvm_tiny_session_poll(struct tvm_tiny_session* session);
 
-/* The same for bytes that an interrupt or driver has collected. */
+/* Takes bytes that an interrupt or driver has collected, and answers like tvm_tiny_session_poll. */
 void tvm_tiny_session_feed(struct tvm_tiny_session* session, const uint8_t* data, uint32_t bytes);
 
 #ifdef __cplusplus

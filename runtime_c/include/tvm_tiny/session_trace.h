@@ -13,7 +13,7 @@ extern "C" {
 
 struct tvm_tiny_session_port;
 
-/* What a model calls after each step, or after each row of one: the time since the last call, or
+/* A model calls this after each step, or after each row of one. The time since the last call, or
  * since the model was entered, is that of `step`. */
 void tvm_tiny_session_trace(uint32_t step);
 

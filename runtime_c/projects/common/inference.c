@@ -9,7 +9,7 @@
 #include "tvm_tiny/errors.h"
 #include "tvm_tiny_models.h"
 
-/* Of semihosting: what the emulator or debugger prints. */
+/* Name of the console in semihosting: what the emulator or debugger prints. */
 #ifndef TVM_TINY_CONSOLE
 #define TVM_TINY_CONSOLE ":tt"
 #endif
@@ -18,6 +18,7 @@
 
 static tvm_tiny_file console;
 
+/* Prints a text. */
 static void print(const char* text) {
   uint32_t length = 0;
   while (text[length] != '\0') {
@@ -26,6 +27,7 @@ static void print(const char* text) {
   (void)tvm_tiny_file_write(console, text, length);
 }
 
+/* Prints a number in decimal. */
 static void print_number(int32_t value) {
   char text[12];
   uint32_t at = sizeof(text) - 1u;
@@ -41,6 +43,7 @@ static void print_number(int32_t value) {
   print(text + at);
 }
 
+/* Prints the first elements of an output. */
 static void print_output(struct tvm_tiny_session_memory output) {
   const int8_t* values = (const int8_t*)output.data;
   uint32_t i;
@@ -51,6 +54,7 @@ static void print_output(struct tvm_tiny_session_memory output) {
   }
 }
 
+/* Fills an input. Replace this. */
 static void read_sensor(struct tvm_tiny_session_memory input) {
   memset(input.data, 0, input.bytes);
 }

@@ -40,6 +40,7 @@ static void take_received(void) {
   }
 }
 
+/* Takes what has arrived and wakes the session. */
 static void on_interrupt(const struct device* device, void* context) {
   ARG_UNUSED(context);
   uart_irq_update(device);
@@ -47,7 +48,7 @@ static void on_interrupt(const struct device* device, void* context) {
   k_sem_give(&arrived);
 }
 
-/* Some UARTs raise no interrupt for a byte that came while it was off: it is fetched here. */
+/* Turns the interrupt on and fetches what has come meanwhile, as some UARTs raise none for that. */
 static void resume(void) {
   unsigned int key = irq_lock();
   uart_irq_rx_enable(uart);
@@ -55,6 +56,7 @@ static void resume(void) {
   irq_unlock(key);
 }
 
+/* Takes bytes from the buffer. */
 static uint32_t read_uart(void* context, uint8_t* data, uint32_t bytes) {
   ARG_UNUSED(context);
   uint32_t count = ring_buf_get(&received, data, bytes);
@@ -64,6 +66,7 @@ static uint32_t read_uart(void* context, uint8_t* data, uint32_t bytes) {
   return count;
 }
 
+/* Starts to receive by interrupts. */
 static void start_uart(void) {
   uart_irq_callback_user_data_set(uart, on_interrupt, NULL);
   resume();
@@ -73,6 +76,7 @@ void tvm_tiny_zephyr_wait(void) { k_sem_take(&arrived, K_FOREVER); }
 
 #else
 
+/* Takes bytes from the UART. */
 static uint32_t read_uart(void* context, uint8_t* data, uint32_t bytes) {
   uint32_t count = 0;
   ARG_UNUSED(context);
@@ -82,12 +86,14 @@ static uint32_t read_uart(void* context, uint8_t* data, uint32_t bytes) {
   return count;
 }
 
+/* Does nothing: the UART is polled. */
 static void start_uart(void) {}
 
 void tvm_tiny_zephyr_wait(void) { k_yield(); }
 
 #endif
 
+/* Sends bytes. */
 static void write_uart(void* context, const uint8_t* data, uint32_t bytes) {
   ARG_UNUSED(context);
   for (uint32_t i = 0; i < bytes; i++) {
@@ -95,12 +101,14 @@ static void write_uart(void* context, const uint8_t* data, uint32_t bytes) {
   }
 }
 
+/* Returns Zephyr's cycle counter. */
 static uint32_t read_cycles(void* context) {
   ARG_UNUSED(context);
   return k_cycle_get_32();
 }
 
 #ifdef CONFIG_REBOOT
+/* Reboots. */
 static void reset_device(void* context) {
   ARG_UNUSED(context);
   sys_reboot(SYS_REBOOT_COLD);
@@ -112,6 +120,7 @@ static void reset_device(void* context) {
 /* Zephyr's sentinel is the lowest word of a stack, and must stay as it is. */
 #define SENTINEL_BYTES (IS_ENABLED(CONFIG_STACK_SENTINEL) ? sizeof(uint32_t) : 0)
 
+/* Returns the lowest usable address of this thread's stack, if Zephyr knows it. */
 static void* stack_limit(void) {
 #ifdef CONFIG_THREAD_STACK_INFO
   return (void*)(k_current_get()->stack_info.start + SENTINEL_BYTES);

@@ -25,9 +25,9 @@ struct tvm_tiny_dsp_edge {
   tvm_tiny_dsp_half* last;
 };
 
-/* Where the window is read and written; the same for all channels. rows: offsets of the input rows,
- * in bytes. channels: bytes between two columns. minus: the negated zero point in both halfwords.
- * end: behind the edges. */
+/* Places at which the window is read and written; the same for all channels. rows: offsets of the
+ * input rows, in bytes. channels: bytes between two columns. minus: the negated zero point in both
+ * halfwords. end: behind the edges. */
 struct tvm_tiny_dsp_window {
   int32_t rows[TVM_TINY_DSP_KERNEL];
   /* The middle: offset of its first column in row 0; the distance from there to row 1, and that
