@@ -161,11 +161,6 @@ def call(name: str, args: Sequence[relax.Expr], **attrs: Any) -> Call:
     return Call(f"tvm_tiny.{name}", list(args), attrs)
 
 
-def is_integer_op(expr: relax.Expr) -> bool:
-    """True for a call of one of the operators of this module."""
-    return isinstance(expr, Call) and getattr(expr.op, "name", "") in OPERATORS
-
-
 def _infer_type(
     infer: InferShape, dtype: str | int | None
 ) -> Callable[[Call, Any], relax.TensorType]:

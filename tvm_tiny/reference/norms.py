@@ -34,7 +34,6 @@ LONGEST_ROW_OF_L2 = 1 << 13
 L2_OUTPUT = Quant(1.0 / 128.0, 0)
 # Fraction bits of the output: fewer would be visible in results; no network needs so few.
 _FEWEST_BITS, _MOST_BITS = 8, 16
-_LARGEST = 1 << 30
 
 # First guess of 1 / sqrt(u) on [1/4, 1]: 1.75 b - b u, with the b of least relative error, 8.6 %.
 GUESS, SLOPE = round(1.75 * 1.21869 * 2**30), round(1.21869 * 2**30)

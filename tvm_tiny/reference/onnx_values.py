@@ -5,7 +5,6 @@ Quantized data is always int8: uint8 values and zero points are moved down by 12
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,9 +135,3 @@ def dequantized(
     if raw.unsigned:
         zeros = zeros - UINT8_SHIFT
     return Dequantized(raw.data, scales, zeros, axis, constant)
-
-
-def constant_array(values: Sequence[Value | None], position: int) -> Array | None:
-    """Operand `position` if it is there as a plain array."""
-    value = values[position] if position < len(values) else None
-    return value if isinstance(value, np.ndarray) else None

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arithmetic import Int8Array, clamp_to_int8, round_half_away_array
-from .quantization import Quant, Rounding, dequantize, quantize, without_nan
+from .quantization import Quant, Rounding, quantize, without_nan
 
 Array = npt.NDArray[Any]
 Function = Callable[..., Array]
@@ -138,10 +138,3 @@ def quantized(values: Array, quant: Quant, rounding: Rounding) -> Int8Array:
     with np.errstate(all="ignore"):
         steps = values * (np.float32(1) / np.float32(quant.scale))
     return clamp_to_int8(round_half_away_array(without_nan(steps)) + quant.zero_point)
-
-
-def on_int8(
-    function: Function, x: Array, x_quant: Quant, y_quant: Quant, rounding: Rounding
-) -> Int8Array:
-    """A function of one int8 tensor: dequantize, evaluate in float32, quantize."""
-    return quantized(function(dequantize(x, x_quant)), y_quant, rounding)

@@ -7,6 +7,7 @@ used, and `read_model` is the one place where the library's exceptions become a 
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 from collections.abc import Iterator
@@ -213,7 +214,7 @@ class _Reader:
             return True, _nibbles(raw, shape, where)
         if dtype.isupper():
             return True, None
-        expected = _elements(shape) * np.dtype(dtype).itemsize
+        expected = math.prod(shape) * np.dtype(dtype).itemsize
         if len(raw) != expected:
             raise ModelError(
                 f"{where}: {len(raw)} bytes of data; shape {shape} of {dtype} needs {expected}"
@@ -302,16 +303,9 @@ def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-def _elements(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
-
-
 def _nibbles(raw: Array, shape: tuple[int, ...], where: str) -> Array:
     """Unpack signed 4-bit values to int8, each byte's low half first."""
-    count = _elements(shape)
+    count = math.prod(shape)
     if len(raw) != (count + 1) // 2:
         raise ModelError(
             f"{where}: {len(raw)} bytes of data; shape {shape} of int4 needs {(count + 1) // 2}"
@@ -321,7 +315,7 @@ def _nibbles(raw: Array, shape: tuple[int, ...], where: str) -> Array:
 
 
 def _check_size(shape: tuple[int, ...], dtype: str, where: str) -> None:
-    size = _elements(shape) * (1 if dtype.isupper() else np.dtype(dtype).itemsize)
+    size = math.prod(shape) * (1 if dtype.isupper() else np.dtype(dtype).itemsize)
     if size > MAX_TENSOR_BYTES:
         raise ModelError(
             f"{where}: shape {shape} of {dtype} needs {size} bytes; "

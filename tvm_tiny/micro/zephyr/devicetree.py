@@ -8,7 +8,6 @@ from pathlib import Path
 from tvm_tiny.errors import BoardError
 
 _NODE = re.compile(r"^\s*(?:\w+:\s*)*([\w,.+-]+(?:@[0-9a-f]+)?|/)\s*\{")
-_CONSOLE = re.compile(r"^\s*zephyr,console\s*=\s*&(\w+)\s*;", re.MULTILINE)
 
 
 def node_paths(text: str) -> list[str]:

@@ -8,7 +8,7 @@ restores the operators, between one dequantize and one quantize.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +121,7 @@ class _Search:
     """
 
     def __init__(self, graph: Any) -> None:
-        self.scalars = {t.name for t in graph.initializer if _elements(t.dims) == 1}
+        self.scalars = {t.name for t in graph.initializer if math.prod(t.dims) == 1}
         constants = {t.name for t in graph.initializer}
         self.producers = {name: node for node in graph.node for name in node.output}
         self.readers: dict[str, int] = {}
@@ -176,13 +176,6 @@ class _Search:
             and self.readers[source] == 1
             and source in self.producers
         )
-
-
-def _elements(dims: Sequence[int]) -> int:
-    count = 1
-    for dim in dims:
-        count *= dim
-    return count
 
 
 def _replace(model: Any, group: _Group, name: str) -> None:

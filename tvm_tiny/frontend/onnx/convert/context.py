@@ -37,7 +37,6 @@ class Context:
         self._builder = relax.BlockBuilder()
         self._bindings: list[Any] = []
         self._producers = graph.producers()
-        self._placeholders: set[str] = set()
         self._params = {
             name: relax.Var(name, relax.TensorType(known.shape, known.dtype))
             for name, known in graph.inputs.items()

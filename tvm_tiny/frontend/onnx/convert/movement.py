@@ -36,10 +36,7 @@ def flatten(context: Context, node: Node) -> list[Any]:
     data = context.value(node.inputs[0])
     shape, axis = dims(data), int(node.attrs.get("axis", 1))
     axis += len(shape) if axis < 0 else 0
-    rows = 1
-    for n in shape[:axis]:
-        rows *= n
-    return [context.emit(relax.op.reshape(data, (rows, -1)))]
+    return [context.emit(relax.op.reshape(data, (math.prod(shape[:axis]), -1)))]
 
 
 def squeeze(context: Context, node: Node) -> list[Any]:
