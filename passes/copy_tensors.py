@@ -60,7 +60,7 @@ class CopyTensors:
 def copied(network: Network, partition: Partition) -> Iterator[tuple[str, Partition]]:
     """Yield each tensor that may be copied between two steps, and the partition with it.
 
-    Only `ranges` and `forms` of such a partition are valid; its bytes have to be found again.
+    Only `ranges` and `policies` of such a partition are valid; its bytes have to be found again.
     """
     for position, (_, last) in enumerate(partition.ranges[:-1]):
         crossing = [t for t, node in network.used.items() if network.made.get(t, -1) <= last < node]
@@ -73,5 +73,5 @@ def _with_step(partition: Partition, position: int) -> Partition:
     end = partition.ranges[position][1] + 1
     later = {r: (r[0] + 1, r[1] + 1) for r in partition.ranges[position + 1 :]}
     ranges = *partition.ranges[: position + 1], (end, end), *later.values()
-    forms = {later.get(stage, stage): form for stage, form in partition.forms.items()}
-    return replace(partition, ranges=ranges, forms=forms)
+    policies = {later.get(stage, stage): policy for stage, policy in partition.policies.items()}
+    return replace(partition, ranges=ranges, policies=policies)

@@ -15,7 +15,7 @@ from tvm_tiny.lowering.emit_stage import MACS, emit_stage
 from tvm_tiny.lowering.float_cost import float_macs
 from tvm_tiny.relax_rewrite import bindings_of, mutate_main, results_of, substitute
 from tvm_tiny.schedules import kernel as kernels
-from tvm_tiny.schedules.stages.stage import Form
+from tvm_tiny.schedules.stages.stage import BufferPolicy
 
 from .qdq_form import check_lowered_qdq
 
@@ -24,24 +24,24 @@ from .qdq_form import check_lowered_qdq
 FORM = "tvm_tiny.form"
 SPLIT = "tvm_tiny.split"
 # Of a stage of the form "stream": whether the rows of its rings move, and whether tensors climb.
-SLIDES = "tvm_tiny.slides"
-CLIMBS = "tvm_tiny.climbs"
+SHIFTS = "tvm_tiny.slides"
+SKEWS = "tvm_tiny.climbs"
 
 
-def attributes(form: Form) -> dict[str, object]:
+def attributes(policy: BufferPolicy) -> dict[str, object]:
     """Of the function of a stage that runs in this form."""
-    if form.tiles:
-        return {FORM: "patch", SPLIT: list(form.tiles)}
-    moving = {SLIDES: form.slides, CLIMBS: form.climbs}
+    if policy.tiles:
+        return {FORM: "patch", SPLIT: list(policy.tiles)}
+    moving = {SHIFTS: policy.shifts, SKEWS: policy.skews}
     return {FORM: "stream", **{name: True for name, chosen in moving.items() if chosen}}
 
 
-def _form_of(function: relax.Function) -> Form:
+def _policy_of(function: relax.Function) -> BufferPolicy:
     attrs = function.attrs
     if SPLIT in attrs:
         rows, columns = attrs[SPLIT]
-        return Form((int(rows), int(columns)))
-    return Form(slides=SLIDES in attrs, climbs=CLIMBS in attrs)
+        return BufferPolicy((int(rows), int(columns)))
+    return BufferPolicy(shifts=SHIFTS in attrs, skews=SKEWS in attrs)
 
 
 @tvm.transform.module_pass(opt_level=0, name="tvm_tiny.LowerToRowKernels")
@@ -160,5 +160,5 @@ class _Lowering(PyExprMutator):
                 typed = Call(value.op, value.args, value.attrs, value.ty_args, None, binding.var.ty)
                 body.append((binding.var, typed))
         wanted = [substitute(result, env) for result in results_of(function)]
-        results = emit_stage(self.builder_, body, wanted, call.op.name_hint, _form_of(function))
+        results = emit_stage(self.builder_, body, wanted, call.op.name_hint, _policy_of(function))
         return results[0] if len(results) == 1 else relax.Tuple(results)

@@ -15,7 +15,7 @@ from tvm_tiny.planning.partition import Partition, Search
 from tvm_tiny.planning.patches import SPLITS
 from tvm_tiny.relax_rewrite import Binding, bindings_of
 from tvm_tiny.schedules.shapes import row_count, row_split, shape_of
-from tvm_tiny.schedules.stages.stage import PUSH, STEADY, Form, Range
+from tvm_tiny.schedules.stages.stage import STEADY, STREAM_ROW, BufferPolicy, Range
 
 from .running_sums import RunningSums
 from .stream_stages import Place, extract_stages, find_ranges, stage_results
@@ -80,7 +80,7 @@ class PatchInference:
         ranges = find_ranges(self.stages, bindings, "patch")
         for first, last in ranges:
             _require_tiles(mod, bindings[first : last + 1], bindings[last + 1 :], self.split)
-        return extract_stages(mod, dict.fromkeys(ranges, Form(self.split)))
+        return extract_stages(mod, dict.fromkeys(ranges, BufferPolicy(self.split)))
 
     def _search(self, mod: IRModule) -> IRModule:
         """The stages of least SRAM, in patches where that takes less."""
@@ -95,7 +95,7 @@ class PatchInference:
 def make_stages(mod: IRModule, partition: Partition) -> IRModule:
     """A copy of `mod` with a function for each stage of a partition of it."""
     stages = [(first, last) for first, last in partition.ranges if last > first]
-    return extract_stages(mod, {stage: partition.forms.get(stage, STEADY) for stage in stages})
+    return extract_stages(mod, {stage: partition.policies.get(stage, STEADY) for stage in stages})
 
 
 def _split(split: Range | None, n_patches: int | None) -> Range | None:
@@ -129,7 +129,7 @@ def _require_part_of_row(binding: Binding, inside: set[relax.Var]) -> None:
     call, name = binding.value, binding.var.name
     operator = short_name(call)
     tiled = factory_of(call).tiled(call)
-    if not tiled or operator == PUSH:
+    if not tiled or operator == STREAM_ROW:
         raise DataError(
             f"patch stage: '{name}' ({operator}) cannot compute part of a row; begin the stage "
             "behind it or end it before"

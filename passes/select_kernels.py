@@ -44,8 +44,9 @@ class SelectKernels:
         y = tvm_tiny.packed.qconv2d(x, packed, params, isa="dsp", ...)
 
     isa: a name of `schedules.packed.isa.ISAS`, or "portable" for none. choices: `workload` of a
-    product -> how to compute it, where not as the instruction set does by itself. frugal: names of
-    variables -> how far to save memory, from 1 on: see `Isa.frugal`; beyond, portable kernels.
+    product -> how to compute it, where not as the instruction set does by itself. scratch_levels:
+    names of variables -> how far to save memory, from 1 on: see `Isa.scratch_levels`; beyond,
+    portable kernels.
 
     Requires: integer operators in main.
     Ensures: the same bytes.
@@ -58,11 +59,11 @@ class SelectKernels:
         self,
         isa: str = PORTABLE,
         choices: Choices = MappingProxyType({}),
-        frugal: Mapping[str, int] = MappingProxyType({}),
+        scratch_levels: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.isa = isa
         self.choices = choices
-        self.frugal = frugal
+        self.scratch_levels = scratch_levels
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:
         """Rewrite main; the module given is not changed."""
@@ -71,7 +72,7 @@ class SelectKernels:
         isa, main = ISAS[self.isa], mod["main"]
 
         def emit(builder: relax.BlockBuilder, binding: Binding, value: Expr) -> Expr | None:
-            level = self.frugal.get(binding.var.name, 0)
+            level = self.scratch_levels.get(binding.var.name, 0)
             packed = _packed(isa, binding.value, value, self.choices, level)
             return None if packed is None else emit_named(builder, binding.var.name, packed)
 
@@ -95,17 +96,17 @@ def _packed(isa: Isa, call: Expr, value: Expr, choices: Choices, level: int) -> 
     scratch level; 0 is the fastest.
     """
     name = getattr(getattr(call, "op", None), "name", "")
-    if level > len(isa.frugal):
+    if level > len(isa.scratch_levels):
         return None
     if name == "tvm_tiny.qadd":
         return _sum(isa, call, value)
     if is_depthwise(call):
-        return _depthwise(isa, call, value, frugal=level > 0)
+        return _depthwise(isa, call, value, minimal_scratch=level > 0)
     if name in ("tvm_tiny.qconv2d", "tvm_tiny.qdense"):
         default = isa.choice if name == "tvm_tiny.qconv2d" else isa.dense
         tried: tuple[Choice, ...] = (choices.get(workload(isa.name, call), default),)
         if level > 0:
-            tried = (*isa.frugal[min(level, len(isa.frugal)) - 1], default)
+            tried = (*isa.scratch_levels[min(level, len(isa.scratch_levels)) - 1], default)
         product = _convolution if name == "tvm_tiny.qconv2d" else _dense
         found = (product(isa, call, value, choice) for choice in tried)
         return next((packed for packed in found if packed is not None), None)
@@ -129,16 +130,16 @@ def _window(call: Call) -> dict[str, Any] | None:
     return {"shape": shape_of(call), "kernel": shape_of(call.args[1])[1:3], **pairs}
 
 
-def _depthwise(isa: Isa, call: Call, value: Call, *, frugal: bool) -> Call | None:
+def _depthwise(isa: Isa, call: Call, value: Call, *, minimal_scratch: bool) -> Call | None:
     window = _window(call)
     if window is None:
         return None
     widths = isa.depthwise_in_place
-    in_place = widths is not None and (frugal or _is_fast_in_place(widths, call, window))
+    in_place = widths is not None and (minimal_scratch or _is_fast_in_place(widths, call, window))
     if str(call.attrs["rounding"]) == "float32":
         # Models with this rounding have wide rows, and weights for the micro-kernel that reads
         # input in place take twice the flash.
-        in_place = in_place and frugal
+        in_place = in_place and minimal_scratch
     extra = {**window, "in_place": int(in_place)}
     return _product(isa, call, value, "packed.qdepthwise", None, extra)
 
@@ -180,9 +181,9 @@ def _product(
     weights = arrays[0].reshape(len(arrays[0]), -1)
     channels = as_ints(dict(call.attrs.items()), _CHANNELS)
     bias, multiplier, shift = arrays[1:]
-    form = isa.form
+    layout = isa.layout
     found = pack_channels(
-        weights, bias, multiplier, shift, channels, folds=not isa.subtracts, form=form
+        weights, bias, multiplier, shift, channels, folds=not isa.subtracts, layout=layout
     )
     if found is None:
         return None
@@ -195,7 +196,7 @@ def _product(
         filters = isa.pack(weights, choice)
         if choice.chunk == 0 and not _in_place(isa, filters, call, extra):
             return None
-        operands = [filters, padded(params, choice.filters, form)]
+        operands = [filters, padded(params, choice.filters, layout)]
         extra = {**extra, **choice.to_attrs()}
     kept = {key: channels[key] for key in _CHANNELS}
     constants = [relax.const(array) for array in operands]

@@ -48,10 +48,10 @@ class StreamInput:
         _require_streamable(main)
         (source,) = main.params
         rows = relax.DataflowVar(f"{source.name}_rows", source.ty)
-        push = relax.VarBinding(rows, ops.call("push", [source]))
+        stream = relax.VarBinding(rows, ops.call("push", [source]))
         bindings = [_reading(rows, source, b) for b in bindings_of(main)]
         # rebuild_main normalizes this sketch into a well-formed function.
-        body = relax.SeqExpr([relax.DataflowBlock([push, *bindings])], main.body.body)
+        body = relax.SeqExpr([relax.DataflowBlock([stream, *bindings])], main.body.body)
         sketch = relax.Function([source], body, main.ret_ty, main.is_pure, main.attrs)
         moved = with_main(mod, sketch)
         return rebuild_main(moved, [source], {}, results_of(sketch))

@@ -19,7 +19,7 @@ from tvm_tiny.relax_rewrite import (
     substitute,
 )
 from tvm_tiny.schedules import kernel as kernels
-from tvm_tiny.schedules.stages.stage import STEADY, Form
+from tvm_tiny.schedules.stages.stage import STEADY, BufferPolicy
 
 from .lower_to_row_kernels import attributes
 
@@ -60,7 +60,7 @@ class StreamStages:
         return extract_stages(mod, dict.fromkeys(ranges, STEADY))
 
 
-def extract_stages(mod: IRModule, stages: Mapping[tuple[int, int], Form]) -> IRModule:
+def extract_stages(mod: IRModule, stages: Mapping[tuple[int, int], BufferPolicy]) -> IRModule:
     """A copy of `mod` in which these ranges of main's operators are functions.
 
     stages: positions of the first and last operator of each, in order -> how they run.

@@ -18,7 +18,7 @@ Pitches = Mapping[int, int]
 
 
 @dataclass(frozen=True)
-class Rings:
+class Addressing:
     """Where a kernel finds the rows of its tensors, and which part of a row it computes.
 
     operands: tensors (and OUT) whose row r is at row r modulo R of its memory, where R is data:
@@ -54,8 +54,8 @@ class Rings:
 
     def moves(self, operand: int) -> bool:
         """Whether an element of the operand may be elsewhere than its index says."""
-        ringed = operand in self.operands and not self.logical
-        return ringed or operand in (self.pitches or ())
+        buffered = operand in self.operands and not self.logical
+        return buffered or operand in (self.pitches or ())
 
     def pitch(self, operand: int, extent: int) -> int:
         """How many columns of an operand's row of `extent` columns there is memory for."""

@@ -18,7 +18,7 @@ import numpy as np
 from tvm import tirx
 from tvm.ir import Call
 
-from .addressing import OUT, Pitches, Rings
+from .addressing import OUT, Addressing, Pitches
 from .shapes import Spec, row_count, row_split, shape_of, spec
 
 Made = TypeVar("Made")
@@ -52,30 +52,32 @@ class Factory:
     the memory that this needs, which is one more parameter behind the output.
     """
 
-    build: Callable[[Call, Rings], RowKernel]
+    build: Callable[[Call, Addressing], RowKernel]
     scalars: tuple[str, ...] = ()
     streams: Callable[[Call], tuple[int, ...]] | None = None
     tables: tuple[int, ...] = ()
     tiles: bool = False
     scratch: Callable[[Call], Spec | None] = lambda call: None
-    tensorize: Callable[[Call, Rings], tirx.PrimFunc] | None = None
+    tensorize: Callable[[Call, Addressing], tirx.PrimFunc] | None = None
 
-    def kernel(self, call: Call, rings: Rings) -> RowKernel:
+    def kernel(self, call: Call, addressing: Addressing) -> RowKernel:
         """The kernel of a call."""
-        return apart(lambda: self.build(call, rings))
+        return apart(lambda: self.build(call, addressing))
 
-    def micro_kernel(self, call: Call, rings: Rings) -> tirx.PrimFunc | None:
+    def micro_kernel(self, call: Call, addressing: Addressing) -> tirx.PrimFunc | None:
         """The kernel of a call as calls of micro-kernels, or None."""
         tensorize = self.tensorize
-        return None if tensorize is None else apart(lambda: tensorize(call, rings))
+        return None if tensorize is None else apart(lambda: tensorize(call, addressing))
 
-    def rings(self, call: Call, *, logical: bool = False, pitches: Pitches | None = None) -> Rings:
+    def addressing(
+        self, call: Call, *, logical: bool = False, pitches: Pitches | None = None
+    ) -> Addressing:
         """The addressing of a call, whose tensors of several rows may be in line buffers.
 
         logical: see `schedules.addressing`. pitches: columns in memory, for a kernel of tiles.
         """
-        ringed = tuple(k for k, shape in self._shapes(call).items() if _can_ring(shape))
-        return Rings(len(self.scalars), ringed, logical, pitches)
+        buffered = tuple(k for k, shape in self._shapes(call).items() if _can_line_buffer(shape))
+        return Addressing(len(self.scalars), buffered, logical, pitches)
 
     def tiled(self, call: Call) -> tuple[int, ...]:
         """The operands of which a tile has some columns, including OUT; empty without tiles."""
@@ -97,9 +99,9 @@ class Factory:
         sizes: operand -> rows of its line buffer. tiles: for a kernel of tiles, the further
         integers of each column of tiles; then the array has a line for each.
         """
-        rings = self.rings(call)
+        addressing = self.addressing(call)
         scalars = [int(call.attrs[name]) for name in self.scalars]
-        common = [*scalars, *(sizes[k] for k in rings.operands)]
+        common = [*scalars, *(sizes[k] for k in addressing.operands)]
         if tiles:
             return [np.array([[*common, *tile] for tile in tiles], dtype="int32")]
         return [np.array(common, dtype="int32")] if common else []
@@ -107,7 +109,7 @@ class Factory:
     def whole(self, call: Call) -> dict[int, int]:
         """The sizes for whole tensors: operand -> all rows."""
         shapes = {
-            k: shape_of(call if k == OUT else call.args[k]) for k in self.rings(call).operands
+            k: shape_of(call if k == OUT else call.args[k]) for k in self.addressing(call).operands
         }
         return {k: row_count(shape) for k, shape in shapes.items()}
 
@@ -133,7 +135,7 @@ def apart(make: Callable[[], Made]) -> Made:
         return thread.submit(make).result()
 
 
-def _can_ring(shape: Sequence[int]) -> bool:
+def _can_line_buffer(shape: Sequence[int]) -> bool:
     lead, _ = row_split(shape)
     return len(lead) > 0 and lead[-1] > 1 and math.prod(lead[:-1]) == 1
 
@@ -153,11 +155,13 @@ def row_kernel(
     tables: Sequence[int] = (),
     tiles: bool = False,
     scratch: Callable[[Call], Spec | None] = lambda call: None,
-    tensorize: Callable[[Call, Rings], tirx.PrimFunc] | None = None,
-) -> Callable[[Callable[[Call, Rings], RowKernel]], Callable[[Call, Rings], RowKernel]]:
+    tensorize: Callable[[Call, Addressing], tirx.PrimFunc] | None = None,
+) -> Callable[[Callable[[Call, Addressing], RowKernel]], Callable[[Call, Addressing], RowKernel]]:
     """Register a function as builder of the row kernels of operators; see `Factory`."""
 
-    def register(build: Callable[[Call, Rings], RowKernel]) -> Callable[[Call, Rings], RowKernel]:
+    def register(
+        build: Callable[[Call, Addressing], RowKernel],
+    ) -> Callable[[Call, Addressing], RowKernel]:
         for name in op_names:
             _FACTORIES[name] = Factory(
                 build, tuple(scalars), streams, tuple(tables), tiles, scratch, tensorize

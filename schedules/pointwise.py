@@ -9,7 +9,7 @@ import tvm_ffi
 from tvm import relax, s_tir, tirx
 from tvm.ir import Call, Expr
 
-from .addressing import OUT, Rings
+from .addressing import OUT, Addressing
 from .kernel import RowKernel
 from .shapes import Index, Spec, row_count, row_indices, row_split, shape_of, spec
 
@@ -54,20 +54,25 @@ class _View:
     """
 
     def __init__(
-        self, operand: int, buffer: tirx.Var, rings: Rings, slots: Steps, integers: tirx.Var
+        self,
+        operand: int,
+        buffer: tirx.Var,
+        addressing: Addressing,
+        slots: Steps,
+        integers: tirx.Var,
     ) -> None:
-        self._operand, self._buffer, self._rings = operand, buffer, rings
+        self._operand, self._buffer, self._addressing = operand, buffer, addressing
         self._slots, self._integers = slots, integers
         self._axis = len(row_split([int(d) for d in buffer.shape])[0]) - 1
 
     def place(self, index: Sequence[Expr]) -> list[Expr]:
         """The index of an element in memory, with its row looked up before the loops."""
         at = list(index)
-        slot = self._rings.slot(self._operand, at[self._axis], self._integers)
+        slot = self._addressing.slot(self._operand, at[self._axis], self._integers)
         at[self._axis] = self._slots.keep(slot)
         if len(at) > self._axis + 2:
             column = at[self._axis + 1]
-            at[self._axis + 1] = self._rings.column(self._operand, column, self._integers)
+            at[self._axis + 1] = self._addressing.column(self._operand, column, self._integers)
         return at
 
     def __getitem__(self, index: Sequence[Expr]) -> Expr:
@@ -81,7 +86,7 @@ def pointwise(
     inputs: Sequence[Spec],
     output: Spec,
     value: Value,
-    rings: Rings,
+    addressing: Addressing,
     steps: Steps | None = None,
 ) -> tirx.PrimFunc:
     """A row kernel in which every output element is one expression of its own index.
@@ -91,43 +96,45 @@ def pointwise(
     values in `steps`. It may choose the row of a tensor with a line buffer by the output's row,
     not by its column.
     """
-    buffers = [_declared(k, s, f"in{k}", rings) for k, s in enumerate(inputs)]
-    out = _declared(OUT, output, "out", rings)
+    buffers = [_declared(k, s, f"in{k}", addressing) for k, s in enumerate(inputs)]
+    out = _declared(OUT, output, "out", addressing)
     row = tirx.Var("row", "int32")
     lead, inner = row_split(output[0])
     loops = [tirx.Var(f"i{k}", "int32") for k in range(len(inner))]
     index = (*row_indices(row, lead), *loops)
     slots = Steps("slot")
     views = [
-        _View(k, buffer, rings, slots, buffers[-1]) if rings.moves(k) else buffer
+        _View(k, buffer, addressing, slots, buffers[-1]) if addressing.moves(k) else buffer
         for k, buffer in enumerate(buffers)
     ]
-    view = _View(OUT, out, rings, slots, buffers[-1])
-    target = view.place(index) if rings.moves(OUT) else index
+    view = _View(OUT, out, addressing, slots, buffers[-1])
+    target = view.place(index) if addressing.moves(OUT) else index
     body: tirx.Stmt = tirx.BufferStore(out, value(views, index), target)
     body = steps.before(body) if steps is not None else body
     spans: list[Any] = [*inner]
     if inner:
-        spans[0] = rings.span(inner[0], buffers[-1])
+        spans[0] = addressing.span(inner[0], buffers[-1])
     for var, span in reversed(list(zip(loops, spans, strict=True))):
         first, extent = span if isinstance(span, tuple) else (0, span)
         body = tirx.For(var, first, extent, tirx.ForKind.SERIAL, body)
     return tirx.PrimFunc([*buffers, out, row], slots.before(body))
 
 
-def _declared(operand: int, tensor: Spec, name: str, rings: Rings) -> tirx.Var:
+def _declared(operand: int, tensor: Spec, name: str, addressing: Addressing) -> tirx.Var:
     """The buffer of a tensor, as wide as its memory."""
     shape, dtype = tensor
     lead, inner = row_split(shape)
-    inner = (rings.pitch(operand, inner[0]), *inner[1:]) if inner else inner
+    inner = (addressing.pitch(operand, inner[0]), *inner[1:]) if inner else inner
     return tirx.decl_buffer((*lead, *inner), dtype, name)
 
 
 def pointwise_kernel(
-    call: Call, rings: Rings, value: Value, *, steps: Steps | None = None
+    call: Call, addressing: Addressing, value: Value, *, steps: Steps | None = None
 ) -> RowKernel:
     """`pointwise` for a Relax call, with its tensors and then its integers as inputs."""
     tensors = [arg for arg in call.args if isinstance(arg.ty, relax.TensorType)]
-    integers = [((rings.integers,), "int32")] if rings.integers else []
+    integers = [((addressing.integers,), "int32")] if addressing.integers else []
     inputs = [*map(spec, tensors), *integers]
-    return RowKernel(pointwise(inputs, spec(call), value, rings, steps), row_count(shape_of(call)))
+    return RowKernel(
+        pointwise(inputs, spec(call), value, addressing, steps), row_count(shape_of(call))
+    )

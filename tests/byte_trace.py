@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tvm_tiny.lowering.graph import Graph, Step
-from tvm_tiny.schedules.stages.stage import SLIDE, Operator, Rows, Stage
+from tvm_tiny.schedules.stages.stage import SHIFT, Operator, Rows, Stage
 
 OUT = -1
 # "r" or "w", position of the operand or OUT, byte of the whole tensor.
@@ -51,12 +51,12 @@ def order(stage: Stage) -> Iterator[tuple[int, int]]:
 def _needs(stage: Stage, k: int) -> Iterator[tuple[int, list[int]]]:
     """Producers of what operator k reads, and their events that must come before each of its."""
     operator = stage.operators[k]
-    if operator.op == SLIDE:
-        yield from _slide_needs(stage, k)
+    if operator.op == SHIFT:
+        yield from _shift_needs(stage, k)
         return
     for parameter, reads in zip(operator.operands, operator.reads, strict=True):
         writers = [p for p in range(k) if stage.operators[p].result == parameter]
-        makers = [p for p in writers if stage.operators[p].op != SLIDE]
+        makers = [p for p in writers if stage.operators[p].op != SHIFT]
         if reads is None or not makers:
             continue
         maker = stage.operators[makers[-1]]
@@ -64,17 +64,17 @@ def _needs(stage: Stage, k: int) -> Iterator[tuple[int, list[int]]]:
     if k in stage.delays:
         yield stage.delays[k]
     behind = stage.operators[k + 1] if k + 1 < len(stage.operators) else None
-    if behind is not None and behind.op == SLIDE and behind.result == operator.result:
+    if behind is not None and behind.op == SHIFT and behind.result == operator.result:
         still = operator.events - behind.events
         yield k + 1, [max(row + 1 - still, 0) for row in range(operator.events)]
 
 
-def _slide_needs(stage: Stage, k: int) -> Iterator[tuple[int, list[int]]]:
+def _shift_needs(stage: Stage, k: int) -> Iterator[tuple[int, list[int]]]:
     """Rows move when the ring is full, and the row that goes is not read any more."""
     moved = stage.operators[k]
     still = stage.rows[moved.result] - moved.events
     yield k - 1, [event + still for event in range(moved.events)]
-    gone = [event + still - stage.rings[moved.result] for event in range(moved.events)]
+    gone = [event + still - stage.line_buffers[moved.result] for event in range(moved.events)]
     for reader, operator in enumerate(stage.operators):
         for parameter, reads in zip(operator.operands, operator.reads, strict=True):
             if reads is not None and parameter == moved.result:
@@ -145,7 +145,7 @@ def _whole(graph: Graph, step: Step, last: dict[int, tuple[int, int]]) -> Iterat
 
 def _size(graph: Graph, storage: int) -> int:
     tensor = graph.storage[storage]
-    return tensor.bytes if tensor.ring >= tensor.rows else tensor.rows * tensor.row_bytes
+    return tensor.bytes if tensor.buffer_rows >= tensor.rows else tensor.rows * tensor.row_bytes
 
 
 def wrong_read(
@@ -174,9 +174,9 @@ def places(graph: Graph) -> Callable[[int, int], int]:
 
     def place_of(storage: int, byte: int) -> int:
         tensor = graph.storage[storage]
-        if tensor.climb:
+        if tensor.skew:
             row, column = divmod(byte, tensor.row_bytes)
-            return row * tensor.climb + column
+            return row * tensor.skew + column
         return byte % max(tensor.bytes, 1)
 
     return place_of

@@ -19,7 +19,7 @@ from tvm.target import Target
 
 from tvm_tiny.lowering.graph import Graph, Operator, Step, read_graph
 from tvm_tiny.lowering.memory_plan import MemoryPlan
-from tvm_tiny.schedules.stages.stage import PUSH, SLIDE, order
+from tvm_tiny.schedules.stages.stage import SHIFT, STREAM_ROW, order
 
 MARGIN = 1 << 16  # bytes around the arena that no kernel may write
 
@@ -29,7 +29,7 @@ class PlanMachine:
 
     def __init__(self, mod: IRModule) -> None:
         operators = [o for step in read_graph(mod).steps for o in step.operators]
-        names = sorted({o.stage.kernel for o in operators if o.stage.op != PUSH})
+        names = sorted({o.row_op.kernel for o in operators if o.row_op.op != STREAM_ROW})
         functions = {
             name: mod[name].without_attr("calling_conv").with_attr("global_symbol", name)
             for name in names
@@ -51,20 +51,20 @@ class PlanMachine:
         return memory.outputs()
 
     def _run(self, graph: Graph, memory: _Memory, operator: Operator, event: int) -> None:
-        if operator.stage.op == PUSH:
+        if operator.row_op.op == STREAM_ROW:
             target = graph.storage[operator.output]
             size = target.row_bytes
             row = memory.of(operator.inputs[0])[event * size :][:size]
             start = memory.starts.get(operator.output)
-            slot = event % target.ring if start is None else event - start
+            slot = event % target.buffer_rows if start is None else event - start
             memory.of(operator.output)[slot * size :][:size] = row
             return
-        if graph.storage[operator.output].climb:
-            memory.climbed[operator.output] = event
-        slides = operator.stage.op == SLIDE
-        pointers = [memory.address(k, slides) for k in (*operator.inputs, operator.output)]
-        self._kernels[operator.stage.kernel](*pointers, event)
-        if slides:
+        if graph.storage[operator.output].skew:
+            memory.skewed_rows[operator.output] = event
+        shifts = operator.row_op.op == SHIFT
+        pointers = [memory.address(k, shifts) for k in (*operator.inputs, operator.output)]
+        self._kernels[operator.row_op.kernel](*pointers, event)
+        if shifts:
             memory.starts[operator.output] += 1
 
 
@@ -87,7 +87,7 @@ def _events(step: Step, plan: MemoryPlan) -> Iterator[tuple[Operator, int]]:
     assert step.stage is not None, "only row kernels"
     if len(step.operators) > 1:
         return ((step.operators[k], event) for k, event in order(step.stage))
-    events = range(step.operators[0].stage.events)
+    events = range(step.operators[0].row_op.events)
     turned = reversed(events) if step.index in plan.backward else events
     return ((step.operators[0], event) for event in turned)
 
@@ -102,7 +102,7 @@ class _Memory:
         self._before = self._arena.copy()
         # Kernels take int64 elements only where they are aligned, as C does.
         self.starts: dict[int, int] = {}
-        self.climbed: dict[int, int] = {}
+        self.skewed_rows: dict[int, int] = {}
         self._shift = -self._arena.ctypes.data % 16
         self._others = {
             s.index: np.zeros(s.bytes, np.uint8)
@@ -115,7 +115,7 @@ class _Memory:
         assert step.stage is not None, "only row kernels"
         self.starts = {
             step.operators[k].output: -step.stage.lead(parameter)
-            for parameter, k in step.stage.slides.items()
+            for parameter, k in step.stage.shifts.items()
         }
 
     def of(self, storage: int) -> np.ndarray:
@@ -130,8 +130,8 @@ class _Memory:
         tensor = self._graph.storage[storage]
         start = 0 if of_memory else self.starts.get(storage, 0) * tensor.row_bytes
         first = (self.of(storage) if tensor.array is None else tensor.array).ctypes.data
-        climbed = self.climbed.get(storage, 0) * tensor.climb
-        return ctypes.c_void_p(first - start + climbed)
+        skewed_rows = self.skewed_rows.get(storage, 0) * tensor.skew
+        return ctypes.c_void_p(first - start + skewed_rows)
 
     def outputs(self) -> list[bytes] | None:
         end = MARGIN + self._shift + self._plan.workspace_bytes

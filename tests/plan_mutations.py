@@ -12,7 +12,7 @@ from tvm_tiny.checker.kernels import instrument
 from tvm_tiny.lowering.graph import Graph, Operator
 from tvm_tiny.lowering.memory_plan import ALIGNMENT, MemoryPlan
 from tvm_tiny.schedules.stages.serialization import to_json
-from tvm_tiny.schedules.stages.stage import PUSH, SLIDE, Rows
+from tvm_tiny.schedules.stages.stage import SHIFT, STREAM_ROW, Rows
 
 Plan = tuple[Graph, MemoryPlan]
 
@@ -26,13 +26,13 @@ def copied(graph: Graph) -> Graph:
 def key(graph: Graph, plan: MemoryPlan) -> tuple[object, ...]:
     """Equal for equal plans."""
     stages = [to_json(step.stage) for step in graph.steps if step.stage is not None]
-    rings = [(s.shape, s.climb) for s in graph.storage]
-    tables = [graph.storage[o.inputs[0]].array.tobytes() for o in _slides(graph)]
+    line_buffers = [(s.shape, s.skew) for s in graph.storage]
+    tables = [graph.storage[o.inputs[0]].array.tobytes() for o in _shifts(graph)]
     return (
         tuple(sorted(plan.offsets.items())),
         plan.backward,
         tuple(stages),
-        tuple(rings),
+        tuple(line_buffers),
         tuple(tables),
     )
 
@@ -62,7 +62,7 @@ def over_another(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) 
 def turned(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
     """A layer in the other direction."""
     layers = [s.index for s in graph.steps if len(s.operators) == 1]
-    layers = [k for k in layers if graph.steps[k].operators[0].stage.events > 1]
+    layers = [k for k in layers if graph.steps[k].operators[0].row_op.events > 1]
     if not layers:
         return None
     return graph, replace(plan, backward=tuple({random.choice(layers)} ^ set(plan.backward)))
@@ -76,18 +76,18 @@ def early(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan
     step = random.choice(stages)
     index = random.randrange(len(step.operators))
     operator = step.operators[index]
-    reads = list(operator.stage.reads)
+    reads = list(operator.row_op.reads)
     places = [k for k, rows in enumerate(reads) if rows is not None]
     if not places:
         return None
     place = random.choice(places)
-    events = range(operator.stage.events)
+    events = range(operator.row_op.events)
     chosen = set(events) if random.random() < 0.5 else {random.choice(events)}
     reads[place] = _one_row_less(reads[place], chosen)
-    stage_operator = replace(operator.stage, reads=tuple(reads))
+    row_op = replace(operator.row_op, reads=tuple(reads))
     operators = [*step.operators]
-    operators[index] = replace(operator, stage=stage_operator)
-    stage = replace(step.stage, operators=tuple(o.stage for o in operators))
+    operators[index] = replace(operator, row_op=row_op)
+    stage = replace(step.stage, operators=tuple(o.row_op for o in operators))
     changed = copied(graph)
     changed.steps[step.index] = replace(step, operators=tuple(operators), stage=stage)
     return changed, plan
@@ -100,23 +100,26 @@ def _one_row_less(rows: Rows, events: set[int]) -> Rows:
     )
 
 
-def short_ring(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
+def short_line_buffer(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
     """A ring of one row less, for all that write and read it."""
-    rings = [
+    line_buffers = [
         (step, storage)
         for step in graph.steps
         for storage in sorted({o.output for o in step.operators})
-        if len(step.operators) > 1 and 1 < graph.storage[storage].ring < graph.storage[storage].rows
-        if storage not in {o.output for o in step.operators if o.stage.op == SLIDE}
+        if len(step.operators) > 1
+        and 1 < graph.storage[storage].buffer_rows < graph.storage[storage].rows
+        if storage not in {o.output for o in step.operators if o.row_op.op == SHIFT}
     ]
-    if not rings:
+    if not line_buffers:
         return None
-    step, storage = random.choice(rings)
+    step, storage = random.choice(line_buffers)
     changed = copied(graph)
     tensor = changed.storage[storage]
-    rows = tensor.ring - 1
+    rows = tensor.buffer_rows - 1
     tensor.shape = (*(1 for _ in tensor.shape[:-3]), rows, *tensor.shape[-2:])
-    users = [o for o in step.operators if storage in (*o.inputs, o.output) and o.stage.op != PUSH]
+    users = [
+        o for o in step.operators if storage in (*o.inputs, o.output) and o.row_op.op != STREAM_ROW
+    ]
     done = all(_set_rows(changed, operator, mod, storage, rows) for operator in users)
     return (changed, plan) if done else None
 
@@ -125,7 +128,7 @@ def _set_rows(graph: Graph, operator: Operator, mod: IRModule, storage: int, row
     """Change the rings' rows among an operator's integers; False where they cannot be told."""
     places = [*operator.inputs, operator.output]
     tensors = [k for k, place in enumerate(places) if graph.storage[place].array is None]
-    elements = sorted(instrument(mod[operator.stage.kernel], frozenset(tensors)).rings)
+    elements = sorted(instrument(mod[operator.row_op.kernel], frozenset(tensors)).line_buffers)
     if len(elements) != len(tensors):
         return False
     for position, (operand, element) in zip(tensors, elements, strict=True):
@@ -139,8 +142,8 @@ def _set_rows(graph: Graph, operator: Operator, mod: IRModule, storage: int, row
     return True
 
 
-def _slides(graph: Graph) -> list[Operator]:
-    return [o for step in graph.steps for o in step.operators if o.stage.op == SLIDE]
+def _shifts(graph: Graph) -> list[Operator]:
+    return [o for step in graph.steps for o in step.operators if o.row_op.op == SHIFT]
 
 
 def _with_input(graph: Graph, operator: Operator, position: int, storage: int) -> Operator:
@@ -155,10 +158,10 @@ def _with_input(graph: Graph, operator: Operator, position: int, storage: int) -
 
 def left_behind(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
     """A ring whose rows move, but for one, always or once."""
-    slides = _slides(graph)
-    if not slides:
+    shifts = _shifts(graph)
+    if not shifts:
         return None
-    operator = random.choice(slides)
+    operator = random.choice(shifts)
     changed = copied(graph)
     table = changed.storage[operator.inputs[0]]
     own = replace(table, index=len(changed.storage), array=table.array.copy())
@@ -172,12 +175,12 @@ def left_behind(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -
 
 def further(random: Random, graph: Graph, plan: MemoryPlan, mod: IRModule) -> Plan | None:
     """A tensor that climbs by some bytes more or less with each row."""
-    climbing = [storage for storage in graph.tensors if storage.climb]
-    if not climbing:
+    skewed = [storage for storage in graph.tensors if storage.skew]
+    if not skewed:
         return None
     changed = copied(graph)
-    storage = changed.storage[random.choice(climbing).index]
-    storage.climb = max(storage.climb + random.choice([-16, -8, -4, 4, 8]), 0)
+    storage = changed.storage[random.choice(skewed).index]
+    storage.skew = max(storage.skew + random.choice([-16, -8, -4, 4, 8]), 0)
     inside = plan.offsets[storage.index] + storage.bytes <= plan.workspace_bytes
     return (changed, plan) if inside else None
 
@@ -188,7 +191,7 @@ MUTATIONS: dict[str, Mutation] = {
     "over another": over_another,
     "turned": turned,
     "early": early,
-    "short ring": short_ring,
+    "short ring": short_line_buffer,
     "left behind": left_behind,
     "further": further,
 }

@@ -14,7 +14,7 @@ from byte_trace import order
 from tvm_tiny.lowering.graph import Graph, Operator, Step
 from tvm_tiny.lowering.memory_plan import MemoryPlan
 from tvm_tiny.schedules.stages.line_buffers import first_kept
-from tvm_tiny.schedules.stages.stage import SLIDE, Rows
+from tvm_tiny.schedules.stages.stage import SHIFT, Rows
 
 Span = tuple[int, int]
 
@@ -34,7 +34,7 @@ class Replay:
         # Rings whose rows move: the row that their memory begins with.
         self.starts: dict[int, int] = {}
         # What climbs: the row that is there.
-        self.climbed: dict[int, int] = {}
+        self.skewed_rows: dict[int, int] = {}
 
     def run(self) -> None:
         """One inference; fails at the first row that is not there."""
@@ -55,18 +55,18 @@ class Replay:
 
     def size(self, storage: int) -> int:
         tensor = self.graph.storage[storage]
-        return tensor.bytes if tensor.ring >= tensor.rows else tensor.rows * tensor.row_bytes
+        return tensor.bytes if tensor.buffer_rows >= tensor.rows else tensor.rows * tensor.row_bytes
 
     def places(self, storage: int, span: Span) -> np.ndarray:
         """Where bytes are in the arena; none for memory of the caller."""
         if storage not in self.plan.offsets:
             return np.empty(0, "int64")
         tensor = self.graph.storage[storage]
-        if tensor.climb:
-            row = self.climbed[storage]
+        if tensor.skew:
+            row = self.skewed_rows[storage]
             places = np.arange(*span) - row * tensor.row_bytes
             assert ((places >= 0) & (places < tensor.row_bytes)).all(), (tensor.name, span)
-            return self.plan.offsets[storage] + places + row * tensor.climb
+            return self.plan.offsets[storage] + places + row * tensor.skew
         if storage in self.starts:
             places = np.arange(*span) - self.starts[storage] * tensor.row_bytes
             assert ((places >= 0) & (places < tensor.bytes)).all(), (tensor.name, span)
@@ -98,10 +98,10 @@ class Replay:
     def rows(self, step: Step) -> None:
         assert step.stage is not None
         bases: list[dict[int, int]] = []
-        for parameter, k in step.stage.slides.items():
+        for parameter, k in step.stage.shifts.items():
             self.starts[step.operators[k].output] = -step.stage.lead(parameter)
         for operator in step.operators:
-            if operator.stage.op == SLIDE:
+            if operator.row_op.op == SHIFT:
                 bases.append({operator.output: self.base[operator.output]})
                 continue
             found = {s: self.base[s] for s in operator.inputs if s in self.base}
@@ -115,7 +115,7 @@ class Replay:
         """Per operand, the identities it must find: of the last that wrote the tensor before."""
         found: list[int | None] = []
         for storage, reads in zip(
-            step.operators[k].inputs, step.operators[k].stage.reads, strict=True
+            step.operators[k].inputs, step.operators[k].row_op.reads, strict=True
         ):
             if reads is None or self.graph.storage[storage].is_constant:
                 found.append(None)
@@ -126,21 +126,21 @@ class Replay:
 
     def event(self, step: Step, k: int, event: int, sources: list[int | None], own: int) -> None:
         operator = step.operators[k]
-        if operator.stage.op == SLIDE:
-            self.slide(step, k, event)
+        if operator.row_op.op == SHIFT:
+            self.shift(step, k, event)
             return
-        if self.graph.storage[operator.output].climb:
-            self.climbed[operator.output] = event
+        if self.graph.storage[operator.output].skew:
+            self.skewed_rows[operator.output] = event
         written = self.span(
-            step, operator.output, operator.stage.result, operator.stage.writes, event
+            step, operator.output, operator.row_op.result, operator.row_op.writes, event
         )
-        if operator.stage.accumulates and event:
+        if operator.row_op.accumulates and event:
             self.read(operator.output, written, own, operator.name)
         for position, source in enumerate(sources):
             if source is None:
                 continue
-            reads = operator.stage.reads[position]
-            parameter, storage = operator.stage.operands[position], operator.inputs[position]
+            reads = operator.row_op.reads[position]
+            parameter, storage = operator.row_op.operands[position], operator.inputs[position]
             assert reads is not None
             span = self.span(step, storage, parameter, reads, event)
             self.read(storage, span, source, operator.name)
@@ -148,13 +148,13 @@ class Replay:
         self.base[operator.output] = own
         self.write(operator.output, written)
 
-    def slide(self, step: Step, k: int, event: int) -> None:
+    def shift(self, step: Step, k: int, event: int) -> None:
         """All rows of a ring that are wanted move down by one."""
         assert step.stage is not None
         storage = step.operators[k].output
         tensor, first = self.graph.storage[storage], first_kept(step.stage, k)[event]
-        ring = self.memory[self.plan.offsets[storage] :][: tensor.bytes]
-        ring[first * tensor.row_bytes : -tensor.row_bytes] = ring[
+        kept = self.memory[self.plan.offsets[storage] :][: tensor.bytes]
+        kept[first * tensor.row_bytes : -tensor.row_bytes] = kept[
             (first + 1) * tensor.row_bytes :
         ].copy()
         self.starts[storage] += 1
@@ -174,7 +174,7 @@ class Replay:
         )
         if not len(np.intersect1d(source, target)):
             return
-        gap = operator.stage.within[position]
+        gap = operator.row_op.within[position]
         assert gap is not None
         shift = (target[0] - written[0]) - (source[0] - read[0])
         assert gap[event] + shift <= 0, (operator.name, event)

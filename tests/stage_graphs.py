@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tvm_tiny.lowering.graph import Graph, Step, Storage
 from tvm_tiny.lowering.graph import Operator as Placed
 from tvm_tiny.schedules.access.analysis import NEVER
-from tvm_tiny.schedules.stages.line_buffers import climbing, fit_rings, in_place, share
+from tvm_tiny.schedules.stages.line_buffers import fit_line_buffers, in_place, share, with_skews
 from tvm_tiny.schedules.stages.stage import Operator, Rows, Stage
 
 Size = tuple[int, int]  # rows, bytes of a row
@@ -219,9 +219,11 @@ def _step(
 ) -> Step:
     shared = in_place(operators, sizes, inside)
     operators = share(operators, shared)
-    rings = {t: sizes[t][1] for t in inside if t not in shared}
-    stage = fit_rings(Stage(tuple(operators), {t: s[0] for t, s in sizes.items()}, {}), rings)
-    for tensor, rows in stage.rings.items():
+    line_buffers = {t: sizes[t][1] for t in inside if t not in shared}
+    stage = fit_line_buffers(
+        Stage(tuple(operators), {t: s[0] for t, s in sizes.items()}, {}), line_buffers
+    )
+    for tensor, rows in stage.line_buffers.items():
         graph.storage[tensor].shape = (rows, sizes[tensor][1])
     placed = tuple(Placed(o.operands, o.result, o.tensor, o) for o in operators)
     used = {t for o in operators for t in (*o.operands, o.result)}
@@ -229,16 +231,16 @@ def _step(
     return Step(len(graph.steps), "f", "f", 0, tuple(sorted(used)), results, "s", placed, stage)
 
 
-def climbed(made: Model) -> Model:
+def skewed(made: Model) -> Model:
     """The same with tensors that climb, wherever one can."""
     storage = [replace(s) for s in made.graph.storage]
     steps = []
     for step in made.graph.steps:
         assert step.stage is not None
         # As if each byte were a word: bytes need not be aligned.
-        stage = climbing(step.stage, {s.index: 8 * s.row_bytes for s in storage})
-        for tensor, words in stage.climbs.items():
-            storage[tensor].climb = words // 8
+        stage = with_skews(step.stage, {s.index: 8 * s.row_bytes for s in storage})
+        for tensor, words in stage.skews.items():
+            storage[tensor].skew = words // 8
         steps.append(replace(step, stage=stage))
     return replace(made, graph=replace(made.graph, storage=storage, steps=steps))
 

@@ -14,7 +14,7 @@ from .lowering.float_cost import FloatCost, read_costs
 from .micro import compiler, elf
 from .micro.compiler import Unit
 from .micro.stack import stack_bound
-from .planning.arena_usage import most_by_operator, read_occupancy
+from .planning.arena_usage import most_by_operator, read_arena_usage
 from .targets import Target
 
 
@@ -78,12 +78,12 @@ class Analysis:
 def analyze(model: CompiledModel) -> Analysis:
     """Costs that are known without a compiler."""
     program = model.program
-    occupancy = read_occupancy(model.module)
+    arena_usage = read_arena_usage(model.module)
     # A pushed model keeps its progress behind the plan, all the time.
-    state = program.workspace_bytes - occupancy.plan.workspace_bytes
+    state = program.workspace_bytes - arena_usage.plan.workspace_bytes
     # Copied weights are there all the time too.
     kept = state + sum(pool.constants for pool in program.pools)
-    live = [used + kept for used in most_by_operator(occupancy)]
+    live = [used + kept for used in most_by_operator(arena_usage)]
     costs = read_costs(model.module["main"])
     unit = model.target.name == "host" or "fpu" in model.target.features
     calls = [(step, call) for step, calls in enumerate(program.steps) for call in calls]
@@ -96,8 +96,8 @@ def analyze(model: CompiledModel) -> Analysis:
         extra_macs=program.extra_macs,
         parameter_bytes=program.constant_bytes,
         arena_bytes=program.workspace_bytes,
-        arena_lower_bound=occupancy.plan.lower_bound + state,
-        arena_proven=occupancy.plan.optimal,
+        arena_lower_bound=arena_usage.plan.lower_bound + state,
+        arena_proven=arena_usage.plan.optimal,
     )
 
 

@@ -117,8 +117,8 @@ def _integers(fold_edges: bool, io_in_arena: bool) -> list[tvm.transform.Pass]:
 
 def _operators(stream_input: bool) -> list[tvm.transform.Pass]:
     """What PartitionStages does before it searches."""
-    pushed = [transform.StreamInput()] if stream_input else []
-    return [*pushed, transform.RunningSums(), transform.SubsampleShortcuts()]
+    streamed = [transform.StreamInput()] if stream_input else []
+    return [*streamed, transform.RunningSums(), transform.SubsampleShortcuts()]
 
 
 def _partition(

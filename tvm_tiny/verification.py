@@ -17,7 +17,7 @@ from .micro.firmware import RunResult, build_firmware
 from .passes.fold_constant_channels import folded_channels
 from .reference import ONNXReference, TFLiteReference
 from .samples import Sample
-from .schedules.stages.stage import SLIDE
+from .schedules.stages.stage import SHIFT
 
 # Relative to a tensor's largest value: float operators are libm's on the board, NumPy's here.
 FLOAT_TOLERANCE = 1e-5
@@ -161,7 +161,7 @@ def _tensors(
     for call in model.program.calls:
         # A step of several results is traced under one index, so only the last is there; and
         # what moves rows computes nothing.
-        if len(call.outputs) == 1 and call.op != SLIDE:
+        if len(call.outputs) == 1 and call.op != SHIFT:
             yield call.index, call.op, call.name, result.trace[sample][call.index]
     for port, array in zip(model.program.interface.outputs, result.outputs[sample], strict=True):
         yield None, "output", port.name, port.from_device(array)

@@ -24,7 +24,7 @@ from ..running_sums import RunningSums
 from ..select_kernels import PORTABLE, SelectKernels
 from ..stream_input import StreamInput
 from ..subsample_shortcuts import SubsampleShortcuts
-from .scratch_levels import Find, Selected, frugal_network, select_beside, select_for
+from .scratch_levels import Find, Selected, minimal_scratch_network, select_beside, select_for
 
 # An upper bound of the bytes of a row kernel's integer array.
 _INTEGERS = 64
@@ -118,20 +118,20 @@ class PartitionStages:
 
         Where each stage fits by itself, but not with its result where the next one wants it.
         """
-        network = frugal_network(mod, self.kernels)
+        network = minimal_scratch_network(mod, self.kernels)
         search = Search(network, self.io_in_arena)
         apart = search.each_within(budget)
         if apart is not None:
             apart = search.each_within(budget - state_bytes(search.graph(apart)))
         for name, steps in () if apart is None else copied(network, apart):
-            found = self._select(_run(mod, CopyTensors([name])), self._again(steps))
+            found = self._select(_run(mod, CopyTensors([name])), self._replan(steps))
             if found is not None:
                 return found
         return None
 
-    def _again(self, partition: Partition) -> Find:
+    def _replan(self, partition: Partition) -> Find:
         def find(mod: IRModule, search: Search) -> Partition | None:
-            found = search.again(partition)
+            found = search.replan(partition)
             return found if self._accepts(mod, search)(found) else None
 
         return find

@@ -85,7 +85,7 @@ def select_beside(
     return _Faster(kernels, small, accepts).selected()
 
 
-def frugal_network(mod: IRModule, select: SelectKernels) -> Network:
+def minimal_scratch_network(mod: IRModule, select: SelectKernels) -> Network:
     """Of a module whose kernels need as little memory as they can."""
     kernels = _Kernels(mod, select, io_in_arena=True)
     return kernels.network(kernels.levels(kernels.portable))
@@ -104,7 +104,7 @@ class _Kernels:
         self._patches = patches
         self._networks: dict[int, Network] = {}
         # The level of portable kernels: behind all others.
-        self.portable = 0 if select.isa == PORTABLE else len(ISAS[select.isa].frugal) + 1
+        self.portable = 0 if select.isa == PORTABLE else len(ISAS[select.isa].scratch_levels) + 1
 
     def levels(self, level: int) -> Levels:
         """The levels with all operators at one level."""
@@ -153,7 +153,7 @@ class _Faster:
     def __init__(self, kernels: _Kernels, small: Selected, accepts: Accepts | None) -> None:
         self._kernels, self._small, self._accepts = kernels, small, accepts
         self._levels, self._partition = small.levels, small.partition
-        tiled = [stage for stage, form in small.partition.forms.items() if form.tiles]
+        tiled = [stage for stage, policy in small.partition.policies.items() if policy.tiles]
         nodes = small.network.nodes
         # Portable kernels alone can compute parts of rows.
         self._fixed = {n.name for first, last in tiled for n in nodes[first : last + 1]}
@@ -185,7 +185,7 @@ class _Faster:
 
     def _try(self, levels: Levels) -> bool:
         search = self._kernels.search(levels)
-        before, self._partition = self._partition, search.again(self._small.partition)
+        before, self._partition = self._partition, search.replan(self._small.partition)
         if self._will_do(self._small.module, search):
             self._levels = levels
             return True
@@ -206,7 +206,7 @@ def _scratch(network: Network) -> dict[str, int]:
 def _affordable(selected: Selected, wanted: Mapping[str, int]) -> Iterator[str]:
     """The operators for whose scratch there is room in the step that runs them."""
     partition = selected.partition
-    graph = sketch(selected.network, partition.ranges, partition.forms)
+    graph = sketch(selected.network, partition.ranges, partition.policies)
     needed = _needed(graph)
     for step in graph.steps:
         own = {o.scratch for o in step.operators if o.scratch is not None}
@@ -217,7 +217,9 @@ def _affordable(selected: Selected, wanted: Mapping[str, int]) -> Iterator[str]:
 def _needed(graph: Graph) -> dict[int, int]:
     """The most bytes that are needed while each step runs."""
     timeline = read_timeline(graph)
-    lives = timeline.lives.values()
-    during = sum(np.maximum(life.high_during - life.low_during, 0) for life in lives)
+    live_ranges = timeline.live_ranges.values()
+    during = sum(
+        np.maximum(live_range.high_during - live_range.low_during, 0) for live_range in live_ranges
+    )
     steps = np.array([event.step.index for event in timeline.events])
     return {int(k): int(np.asarray(during)[1:-1][steps == k].max()) for k in np.unique(steps)}

@@ -16,7 +16,7 @@ _BIAS, _MULTIPLIER, _OFFSET, _SHIFT = range(4)
 
 
 @dataclass(frozen=True)
-class Form:
+class ChannelParamsLayout:
     """A layout of channel parameters, with `words` int32 per channel.
 
     compact: two words, bias * 256 + shift - 1 and multiplier. Otherwise four: bias, multiplier,
@@ -105,4 +105,8 @@ class Form:
         return tirx.max(tirx.min(result, i32(high)), i32(low)).astype("int8")
 
 
-WIDE, COMPACT, BLOCKS = Form(), Form(compact=True), Form(lanes=4)
+WIDE, COMPACT, BLOCKS = (
+    ChannelParamsLayout(),
+    ChannelParamsLayout(compact=True),
+    ChannelParamsLayout(lanes=4),
+)

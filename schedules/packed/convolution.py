@@ -15,7 +15,7 @@ from tvm import tirx
 from tvm.ir import Call, Expr, TensorRegion
 from tvm.script.ir_builder import tirx as T
 
-from ..addressing import OUT, Rings
+from ..addressing import OUT, Addressing
 from ..kernel import RowKernel, first_operand, row_kernel
 from ..shapes import Spec, inside
 from .geometry import Geometry, geometry, scratch
@@ -31,10 +31,10 @@ SCALARS = ("x_zp",)
 Operand = tuple[TensorRegion, Element]
 
 
-def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
+def tensorize(call: Call, addressing: Addressing) -> tirx.PrimFunc:
     """The kernel as calls of micro-kernels: (x, w, params, integers, out, scratch, row)."""
     g = geometry(call)
-    function = _Row(g, rings, calls=True).function()
+    function = _Row(g, addressing, calls=True).function()
     return tensorized(function, _intrins(g), scratch=scratch(call) is not None)
 
 
@@ -66,14 +66,14 @@ def _intrins(g: Geometry) -> dict[str, str]:
     tensorize=tensorize,
 )
 @row_kernel("tvm_tiny.packed.qdense", scalars=SCALARS, scratch=scratch, tensorize=tensorize)
-def packed_qconv2d(call: Call, rings: Rings) -> RowKernel:
+def packed_qconv2d(call: Call, addressing: Addressing) -> RowKernel:
     """An int8 convolution without dilation or groups, or a fully connected layer.
 
     Operands: x int8 [1,H,W,C], or [..., C] of a fully connected layer; w, the result of
     `Isa.pack`; params int32, in the layout `Isa.form`.
     """
     g = geometry(call)
-    return RowKernel(_Row(g, rings, calls=False).function(), g.out[0])
+    return RowKernel(_Row(g, addressing, calls=False).function(), g.out[0])
 
 
 class _Row:
@@ -83,8 +83,8 @@ class _Row:
     it, the one that computes all filters of a tile.
     """
 
-    def __init__(self, g: Geometry, rings: Rings, *, calls: bool) -> None:
-        self._g, self._rings, self._calls = g, rings, calls
+    def __init__(self, g: Geometry, addressing: Addressing, *, calls: bool) -> None:
+        self._g, self._addressing, self._calls = g, addressing, calls
         self._blocks: Counter[str] = Counter()
 
     def function(self) -> tirx.PrimFunc:
@@ -94,14 +94,14 @@ class _Row:
         buffers: dict[str, Spec] = {
             "x": ((1, *g.x), "int8"),
             "w": ((blocks, *g.weights.shape(g.filters, g.size)), g.weights.dtype),
-            "params": (isa.form.shape(blocks * g.filters), "int32"),
-            "q": ((self._rings.integers,), "int32"),
+            "params": (isa.layout.shape(blocks * g.filters), "int32"),
+            "q": ((self._addressing.integers,), "int32"),
             "out": ((1, *g.out), "int8"),
         }
         return function(buffers, self._body)
 
     def _body(self, *parameters: tirx.Var) -> None:
-        g, rings = self._g, self._rings
+        g, addressing = self._g, self._addressing
         self._x, self._w, self._params, self._q, self._out, self._y = parameters
         with T.sblock("row"):
             # Places in memory of the rows under the window, and of the output's row.
@@ -109,9 +109,9 @@ class _Row:
             self._cols = buffer("cols", g.columns, g.isa.dtype)
             self._wide = buffer("wide", g.isa.columns(g.filters, g.size), g.isa.dtype)
             with loops(ky=g.kernel[0]) as ky:
-                line = rings.tap(0, self._input_row(ky), g.x[0], self._q)
+                line = addressing.tap(0, self._input_row(ky), g.x[0], self._q)
                 T.buffer_store(self._lines, line, [ky])
-            line = rings.slot(OUT, self._y, self._q)
+            line = addressing.slot(OUT, self._y, self._q)
             T.buffer_store(self._lines, line, [g.kernel[0]])
             self._tiles()
 
@@ -191,7 +191,7 @@ class _Row:
 
     def _input(self, pixel: Expr, ky: Expr, kx: Expr, c: Expr) -> Expr:
         """The element under a tap of a pixel's window, as it is gathered; padding included."""
-        g, isa, pick = self._g, self._g.isa, self._rings.pick
+        g, isa, pick = self._g, self._g.isa, self._addressing.pick
         height, width, _ = g.x
         y, kept = self._input_row(ky), self._lines[ky]
         column = pixel * g.strides[1] + kx - g.before[1]
@@ -226,13 +226,13 @@ class _Row:
         if g.direct:
             source = self._x[0, self._lines[0], first * g.strides[1], 0]
         call_c(
-            f"tvm_tiny_{g.isa.name}_conv{g.isa.form.suffix}",
+            f"tvm_tiny_{g.isa.name}_conv{g.isa.layout.suffix}",
             T.address_of(source),
             g.strides[1] * channels if g.direct else g.size,
             T.address_of(self._w[(0,) * len(self._w.shape)]),
             T.address_of(self._params[(0,) * len(self._params.shape)]),
             T.address_of(self._out[0, self._lines[g.kernel[0]], first, 0]),
-            *(g.out[2], pixels, g.size, g.out[2], *g.isa.form.limits(g.zero_point, g.clamp)),
+            *(g.out[2], pixels, g.size, g.out[2], *g.isa.layout.limits(g.zero_point, g.clamp)),
         )
 
     def _call_in_place(self) -> None:
@@ -240,14 +240,14 @@ class _Row:
         g = self._g
         _, width, channels = g.x
         call_c(
-            f"tvm_tiny_{g.isa.name}_in_place{g.isa.form.suffix}",
+            f"tvm_tiny_{g.isa.name}_in_place{g.isa.layout.suffix}",
             T.address_of(self._x[0, 0, 0, 0]),
             T.address_of(self._lines[0]),
             T.address_of(self._w[(0,) * len(self._w.shape)]),
             T.address_of(self._params[(0,) * len(self._params.shape)]),
             T.address_of(self._out[0, self._lines[g.kernel[0]], 0, 0]),
             self._q[0],
-            *(*g.isa.form.limits(g.zero_point, g.clamp), width, channels, *g.kernel),
+            *(*g.isa.layout.limits(g.zero_point, g.clamp), width, channels, *g.kernel),
             *(g.strides[1], g.before[1], g.out[1], g.out[2], g.pixels),
         )
 
@@ -282,19 +282,19 @@ class _Row:
             vb = spatial("vb", self._w.shape[0], block)
             vs = spatial("vs", g.columns[0], slot)
             acc = buffer("acc", (pixels, filters), "int32")
-            form, params = g.isa.form, self._params
-            started(pixels, filters, acc, lambda f: form.bias(params, vb * filters + f))
+            layout, params = g.isa.layout, self._params
+            started(pixels, filters, acc, lambda f: layout.bias(params, vb * filters + f))
             if g.in_place:
                 self._dot_in_place(pixels, acc, vo, vb)
             else:
                 self._dot(pixels, acc, (vo, vb, vs), wide=wide)
-            line = self._rings.pick(self._y, self._lines[g.kernel[0]])
+            line = self._addressing.pick(self._y, self._lines[g.kernel[0]])
             with self._block(f"requantize{pixels}x{channels}"):
                 results(
                     *(pixels, channels, acc, params),
                     out=lambda p, f: self._out[0, line, vo + p, vb * filters + f],
                     channel=lambda f: vb * filters + f,
-                    form=form,
+                    layout=layout,
                     limits=(g.zero_point, g.clamp),
                 )
 
@@ -331,7 +331,7 @@ class _Row:
     def _direct(self, pixels: int, pixel: Expr) -> Operand:
         """The input of a tile in place, and its element (pixel, k)."""
         size, step = self._g.size, self._g.strides[1]
-        line = self._rings.pick(self._input_row(0), self._lines[0])
+        line = self._addressing.pick(self._input_row(0), self._lines[0])
         columns = slice(pixel * step, (pixel + pixels - 1) * step + 1)
         values = self._x[0, line, columns, 0:size]
         return values, lambda p, k: self._x[0, line, (pixel + p) * step, k]

@@ -12,7 +12,7 @@ from tvm import tirx
 from tvm.ir import Call, Expr
 from tvm.script.ir_builder import tirx as T
 
-from ..addressing import OUT, Rings
+from ..addressing import OUT, Addressing
 from ..kernel import RowKernel, first_operand, row_kernel
 from ..shapes import Spec, inside, shape_of
 from .isa import isa_of
@@ -158,9 +158,9 @@ def scratch(call: Call) -> Spec | None:
     return _layout(call).scratch(call)
 
 
-def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
+def tensorize(call: Call, addressing: Addressing) -> tirx.PrimFunc:
     """The kernel as one call of a micro-kernel: (x, w, params, integers, out, scratch, row)."""
-    func = _Row(call, rings, calls=True).kernel().func
+    func = _Row(call, addressing, calls=True).kernel().func
     return with_scratch(func, wanted=scratch(call) is not None)
 
 
@@ -171,16 +171,16 @@ def tensorize(call: Call, rings: Rings) -> tirx.PrimFunc:
     scratch=scratch,
     tensorize=tensorize,
 )
-def packed_qdepthwise(call: Call, rings: Rings) -> RowKernel:
+def packed_qdepthwise(call: Call, addressing: Addressing) -> RowKernel:
     """An int8 depthwise convolution without dilation: x [1,H,W,C], w and params packed."""
-    return _Row(call, rings, calls=False).kernel()
+    return _Row(call, addressing, calls=False).kernel()
 
 
 class _Row:
     """Builds the function of one output row; calls: as one call of a micro-kernel."""
 
-    def __init__(self, call: Call, rings: Rings, *, calls: bool) -> None:
-        self._rings, self._calls, self._scratch = rings, calls, scratch(call)
+    def __init__(self, call: Call, addressing: Addressing, *, calls: bool) -> None:
+        self._addressing, self._calls, self._scratch = addressing, calls, scratch(call)
         self._isa = isa_of(call.attrs)
         self._layout, self._in_place = _layout(call), _is_in_place(call)
         self._kernel = _kernel_size(call)
@@ -197,22 +197,22 @@ class _Row:
         buffers: dict[str, Spec] = {
             "x": ((1, *self._x_shape), "int8"),
             "w": (self._layout.shape(channels, self._kernel), self._layout.dtype),
-            "params": (self._isa.form.shape(channels), "int32"),
-            "q": ((self._rings.integers,), "int32"),
+            "params": (self._isa.layout.shape(channels), "int32"),
+            "q": ((self._addressing.integers,), "int32"),
             "out": ((1, *self._out_shape), "int8"),
         }
         return RowKernel(function(buffers, self._body), self._out_shape[0])
 
     def _body(self, *parameters: tirx.Var) -> None:
         self._x, self._w, self._params, self._q, self._out, self._y = parameters
-        height, rings = self._kernel[0], self._rings
+        height, addressing = self._kernel[0], self._addressing
         with T.sblock("row"):
             self._lines = buffer("lines", (height + 1,), "int32")
             cols = buffer("cols", *(self._scratch or ((1,), "int16")))
             with loops(ky=height) as ky:
-                line = rings.tap(0, self._input_row(ky), self._x_shape[0], self._q)
+                line = addressing.tap(0, self._input_row(ky), self._x_shape[0], self._q)
                 T.buffer_store(self._lines, line, [ky])
-            T.buffer_store(self._lines, rings.slot(OUT, self._y, self._q), [height])
+            T.buffer_store(self._lines, addressing.slot(OUT, self._y, self._q), [height])
             if self._calls:
                 self._call(cols)
             else:
@@ -226,7 +226,7 @@ class _Row:
         height, across = self._kernel
         place = "_in_place" if self._in_place else ""
         call_c(
-            f"tvm_tiny_{self._isa.name}_depthwise{place}{self._isa.form.suffix}",
+            f"tvm_tiny_{self._isa.name}_depthwise{place}{self._isa.layout.suffix}",
             T.address_of(self._x[0, 0, 0, 0]),
             T.address_of(self._lines[0]),
             T.address_of(self._w[(0,) * len(self._w.shape)]),
@@ -235,7 +235,7 @@ class _Row:
             *([] if self._scratch is None else [T.address_of(cols[0])]),
             self._q[0],
             *(
-                *self._isa.form.limits(self._zero_point, self._clamp),
+                *self._isa.layout.limits(self._zero_point, self._clamp),
                 width,
                 channels,
                 height,
@@ -259,22 +259,22 @@ class _Row:
             vx = spatial("vx", width, ox)
             vc = spatial("vc", channels, first + oc)
             acc = buffer("acc", (1,), "int32")
-            form = self._isa.form
-            T.buffer_store(acc, form.bias(self._params, vc), [0])
+            layout = self._isa.layout
+            T.buffer_store(acc, layout.bias(self._params, vc), [0])
             with loops(ky=self._kernel[0], kx=self._kernel[1]) as (ky, kx):
                 weight = self._w[self._layout.at(vc, ky, kx, self._kernel)]
                 once = T.Cast("int32", weight) // self._layout.times
                 product = self._value(vx, vc, ky, kx) * once
                 T.buffer_store(acc, acc[0] + product, [0])
-            T.buffer_store(acc, form.scaled(acc[0], self._params, vc), [0])
-            line = self._rings.pick(self._y, self._lines[self._kernel[0]])
-            value = form.settled(acc[0], self._params, vc, self._zero_point, self._clamp)
+            T.buffer_store(acc, layout.scaled(acc[0], self._params, vc), [0])
+            line = self._addressing.pick(self._y, self._lines[self._kernel[0]])
+            value = layout.settled(acc[0], self._params, vc, self._zero_point, self._clamp)
             T.buffer_store(self._out, value, [0, line, vx, vc])
 
     def _value(self, vx: Expr, vc: Expr, ky: Expr, kx: Expr) -> Expr:
         """The input element under a tap (ky, kx) of a pixel's window, padding included."""
         height, width, _ = self._x_shape
-        y, kept, pick = self._input_row(ky), self._lines[ky], self._rings.pick
+        y, kept, pick = self._input_row(ky), self._lines[ky], self._addressing.pick
         column = vx * self._strides[1] + kx - self._before[1]
         there = T.And(pick(inside(y, height), kept >= 0), inside(column, width))
         value = T.Cast("int32", self._x[0, pick(y, kept), column, vc])

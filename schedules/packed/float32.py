@@ -17,7 +17,7 @@ from tvm import tirx
 from tvm.ir import Expr
 
 from ..requantize import i32
-from .channels import BLOCKS, COMPACT, WIDE, Form
+from .channels import BLOCKS, COMPACT, WIDE, ChannelParamsLayout
 
 _INT32 = range(-(1 << 31), 1 << 31)
 _SUMS = range(-(1 << 30) + 1, 1 << 30)
@@ -36,7 +36,7 @@ _MULTIPLIER, _SHIFT = 1, 3
 
 
 @dataclass(frozen=True)
-class FloatForm(Form):
+class FloatChannelParamsLayout(ChannelParamsLayout):
     """A layout of channel parameters for rounding in float32.
 
     Two words are the bias and the bits of the float32 multiplier. Four are bias, m, offset and
@@ -98,9 +98,9 @@ def _power(exponent: Expr) -> Expr:
 
 
 IN_FLOAT32 = {
-    WIDE: FloatForm(),
-    COMPACT: FloatForm(compact=True),
-    BLOCKS: FloatForm(lanes=BLOCKS.lanes),
+    WIDE: FloatChannelParamsLayout(),
+    COMPACT: FloatChannelParamsLayout(compact=True),
+    BLOCKS: FloatChannelParamsLayout(lanes=BLOCKS.lanes),
 }
 
 
@@ -135,7 +135,7 @@ class FloatChannel:
         first, last = map(self.exact, self.sums)
         return first if first == last else None
 
-    def row(self, start: int, form: Form) -> tuple[int, ...] | None:
+    def row(self, start: int, layout: ChannelParamsLayout) -> tuple[int, ...] | None:
         """The parameters of a channel, or None where integer arithmetic is not exact.
 
         start: the value with which sums start. If the output is constant, the parameters are right
@@ -147,11 +147,11 @@ class FloatChannel:
             start = round((value - self.zero_point) / _QUARTER)
             sums = start, start
             channel = FloatChannel(np.float32(_QUARTER), sums, self.zero_point, self.clamp)
-        return channel._row(start, form) if channel.fits() else None
+        return channel._row(start, layout) if channel.fits() else None
 
-    def _row(self, start: int, form: Form) -> tuple[int, ...]:
+    def _row(self, start: int, layout: ChannelParamsLayout) -> tuple[int, ...]:
         m, shift = self.parts
-        if form.words == 2:
+        if layout.words == 2:
             return start, int(np.float32(self.multiplier).view(np.int32))
         return start, m, self._offset(), shift
 

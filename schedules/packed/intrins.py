@@ -118,23 +118,23 @@ class Requantize:
 
 def register_requantize(isa: Isa, how: Requantize) -> str:
     """The TensorIntrin that requantizes sums: out[p, f] = acc[p, f] * multiplier[f] ..."""
-    pixels, channels, form = how.pixels, how.channels, isa.form
+    pixels, channels, layout = how.pixels, how.channels, isa.layout
     operands = (
         _Operand((pixels, channels), "int32", "rw", (how.filters, 1)),
-        _Operand((channels, form.words), "int32", "r"),
+        _Operand((channels, layout.words), "int32", "r"),
         _Operand((pixels, channels), "int8", "w", (how.pitch, 1)),
     )
-    sizes = (pixels, channels, how.pitch, *form.limits(how.zero_point, how.clamp))
+    sizes = (pixels, channels, how.pitch, *layout.limits(how.zero_point, how.clamp))
 
     def meaning(a: tirx.Var, b: tirx.Var, c: tirx.Var) -> None:
         limits = how.zero_point, how.clamp
-        results(pixels, channels, a, b, lambda p, f: c[p, f], lambda f: f, form, limits)
+        results(pixels, channels, a, b, lambda p, f: c[p, f], lambda f: f, layout, limits)
 
     def micro_kernel(a: tirx.Var, b: tirx.Var, c: tirx.Var) -> None:
         pointers = a.access_ptr("rw"), how.filters, b.access_ptr("r"), c.access_ptr("w")
-        call(f"tvm_tiny_{isa.name}_requantize{form.suffix}", *pointers, *sizes)
+        call(f"tvm_tiny_{isa.name}_requantize{layout.suffix}", *pointers, *sizes)
 
-    parts = (form.suffix, how.filters, how.zero_point, *sizes)
+    parts = (layout.suffix, how.filters, how.zero_point, *sizes)
     name = f"tvm_tiny.{isa.name}.requantize{'_'.join(map(str, parts))}"
     return _register(name, operands, meaning, micro_kernel)
 

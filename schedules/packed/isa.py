@@ -11,7 +11,7 @@ from tvm import tirx
 from tvm.ir import Expr
 
 from ..requantize import i32
-from .channels import BLOCKS, COMPACT, WIDE, Form
+from .channels import BLOCKS, COMPACT, WIDE, ChannelParamsLayout
 from .choice import Choice
 from .float32 import IN_FLOAT32
 
@@ -43,7 +43,7 @@ class Isa:
     """An instruction set, as a family of micro-kernels.
 
     choice: the default tiling of convolutions. dense: that of fully connected layers, which have
-    one pixel. frugal: for each scratch level from 1 on, the tilings to try, best first.
+    one pixel. scratch_levels: for each scratch level from 1 on, the tilings to try, best first.
     depthwise_in_place: {(size of the window, stride): widest output for which it is the fastest}
     of the depthwise micro-kernel without scratch, as measured; None without such a micro-kernel.
     tiles: sizes (pixels, filters) for which there is a `dot`. widens: the tile whose `dot` takes
@@ -54,23 +54,23 @@ class Isa:
     elements) to the shape of gathered input. column: function of (pixel, element, elements) to an
     index into it. subtracts: whether gathering subtracts the input's zero point; if not, it is
     folded into the biases, and padding has the value of the zero point. gathers_pointwise: whether
-    1x1 convolutions gather, too. form: the layout of the channels' parameters. fused: whether one
+    1x1 convolutions gather, too. layout: the layout of the channels' parameters. fused: whether one
     micro-kernel computes all channels of a tile's pixels. dot: function of (pixels, filters) to the
     name of the micro-kernel. dot_arguments: function of (pointers, bytes between pixels, pixels,
-    elements) to its arguments. slides: whether there is a micro-kernel that moves rows.
+    elements) to its arguments. shifts: whether there is a micro-kernel that moves rows.
     """
 
     name: str
     choice: Choice
     dense: Choice
-    frugal: tuple[tuple[Choice, ...], ...]
+    scratch_levels: tuple[tuple[Choice, ...], ...]
     depthwise_in_place: Mapping[tuple[int, int], int] | None
     tiles: tuple[tuple[int, int], ...]
     widens: tuple[int, int] | None
     dtype: str
     subtracts: bool
     gathers_pointwise: bool
-    form: Form
+    layout: ChannelParamsLayout
     fused: bool
     columns: Callable[[int, int], tuple[int, ...]]
     column: Callable[[Expr, Expr, int], Index]
@@ -78,11 +78,11 @@ class Isa:
     paired: Filters | None
     dot: Callable[[int, int], str]
     dot_arguments: Callable[[Sequence[Expr], int, int, int], list[Expr | int]]
-    slides: bool = False
+    shifts: bool = False
 
     def rounding(self, how: str) -> Isa:
         """The instruction set for sums rounded as `how` says: "tflite" or "float32"."""
-        return replace(self, form=IN_FLOAT32[self.form]) if how == "float32" else self
+        return replace(self, layout=IN_FLOAT32[self.layout]) if how == "float32" else self
 
     def pack(self, weights: np.ndarray, choice: Choice) -> np.ndarray:
         """Filters [O, K] int8 as blocks [blocks, ...] in the layout that `dot` takes."""
@@ -153,14 +153,14 @@ DSP = Isa(
     choice=Choice(2, 2),
     dense=Choice(1, 4),
     # With one pixel at a time the output can lie closer before the input than with two.
-    frugal=((Choice(2, 2, 0), Choice(1, 2)), (Choice(1, 2, 0), Choice(1, 2))),
+    scratch_levels=((Choice(2, 2, 0), Choice(1, 2)), (Choice(1, 2, 0), Choice(1, 2))),
     depthwise_in_place={(3, 1): 8, (3, 2): 24},
     tiles=((2, 2), (1, 2), (1, 4)),
     widens=(2, 2),
     dtype="int16",
     subtracts=True,
     gathers_pointwise=True,
-    form=COMPACT,
+    layout=COMPACT,
     fused=False,
     columns=lambda pixels, size: (_quads(size), pixels, 4),
     column=lambda p, k, size: (_div(k, 4, size), p, _mod(k, 2, size) * 2 + _half(k, size)),
@@ -185,22 +185,22 @@ def _of_bytes(
     name: str,
     filters: int,
     weights: Filters,
-    form: Form,
+    layout: ChannelParamsLayout,
 ) -> Isa:
     """An instruction set whose micro-kernels take input as int8 in its own order."""
     return Isa(
         name=name,
         choice=Choice(2, filters),
         dense=Choice(1, filters),
-        frugal=((Choice(1, filters),),),
+        scratch_levels=((Choice(1, filters),),),
         depthwise_in_place=None,
         tiles=((2, filters), (1, filters)),
         widens=None,
         dtype="int8",
         subtracts=False,
         gathers_pointwise=False,
-        form=form,
-        fused=form.lanes > 1,
+        layout=layout,
+        fused=layout.lanes > 1,
         columns=lambda pixels, size: (pixels, size),
         column=lambda p, k, size: (p, k),
         weights=weights,
@@ -225,7 +225,7 @@ MVE = replace(
         BLOCKS,
     ),
     depthwise_in_place={},
-    slides=True,
+    shifts=True,
 )
 
 PLAIN = _of_bytes(

@@ -11,7 +11,7 @@ from tvm import tirx
 from tvm.ir import Expr, TensorLoad
 from tvm.script.ir_builder import tirx as T
 
-from .channels import Form
+from .channels import ChannelParamsLayout
 from .script import loops, remap, spatial
 
 # Function of two indices to an element of a buffer.
@@ -72,7 +72,7 @@ def results(
     params: tirx.Var,
     out: Element,
     channel: Callable[[Expr | int], Expr],
-    form: Form,
+    layout: ChannelParamsLayout,
     limits: tuple[int, tuple[int, int]],
 ) -> None:
     """out(p, f) = acc[p, f] rescaled to int8 by the parameters of channel(f).
@@ -85,10 +85,10 @@ def results(
         vp, vf = _pair(pixels, channels, e)
         p1, f1 = only(vp, pixels), only(vf, channels)
         total, place, c = acc[p1, f1], out(p1, f1), channel(f1)
-        T.reads(total, params[form.all_of(c)])
+        T.reads(total, params[layout.all_of(c)])
         T.writes(total, place)
-        T.buffer_store(acc, form.scaled(total, params, c), [p1, f1])
-        value = form.settled(acc[p1, f1], params, c, zero_point, clamp)
+        T.buffer_store(acc, layout.scaled(total, params, c), [p1, f1])
+        value = layout.settled(acc[p1, f1], params, c, zero_point, clamp)
         T.buffer_store(place.source, value, list(place.indices))
 
 

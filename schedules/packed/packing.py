@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .channels import Form
-from .float32 import FloatChannel, FloatForm
+from .channels import ChannelParamsLayout
+from .float32 import FloatChannel, FloatChannelParamsLayout
 
 _INT32 = range(-(1 << 31), 1 << 31)
 # The range of sums, which micro-kernels double.
@@ -52,13 +52,13 @@ class Channel:
         first, last = map(self.exact, self.sums)
         return first if first == last else None
 
-    def row(self, start: int, form: Form) -> tuple[int, ...] | None:
+    def row(self, start: int, layout: ChannelParamsLayout) -> tuple[int, ...] | None:
         """The parameters of a channel, or None where the arithmetic would not be exact.
 
         start: the value with which sums start. With multiplier 0 the bias is stored as 0, since
         micro-kernels double sums even then, which could overflow.
         """
-        if form.compact:
+        if layout.compact:
             return self.compact(start)
         found = self.parameters()
         return None if found is None else (start if found[0] else 0, *found)
@@ -103,7 +103,7 @@ def pack_channels(
     attrs: dict[str, int],
     *,
     folds: bool,
-    form: Form,
+    layout: ChannelParamsLayout,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The filters [O, K] to pack, and their parameters in a layout.
 
@@ -123,20 +123,20 @@ def pack_channels(
         start = int(bias[k]) - (attrs["x_zp"] * int(filter_.sum()) if folds else 0)
         result = sums, attrs["y_zp"], clamp
         channel: Channel | FloatChannel = Channel(int(multiplier[k]), -int(shifts[k]), *result)
-        if isinstance(form, FloatForm):
+        if isinstance(layout, FloatChannelParamsLayout):
             channel = FloatChannel(np.float32(multiplier[k]), *result)
         if channel.constant is not None:
             kept[k] = 0
-        found = channel.row(start, form)
+        found = channel.row(start, layout)
         if found is None or abs(found[0]) + 128 * int(np.abs(kept[k]).sum()) not in _INT32:
             return None
         rows.append(found)
-    return kept, form.pack(rows)
+    return kept, layout.pack(rows)
 
 
-def padded(params: np.ndarray, filters: int, form: Form) -> np.ndarray:
+def padded(params: np.ndarray, filters: int, layout: ChannelParamsLayout) -> np.ndarray:
     """The parameters, padded by channels of zeros to a multiple of `filters`."""
-    if form.lanes > 1:
+    if layout.lanes > 1:
         return params
     missing = -len(params) % filters
     return np.concatenate([params, np.zeros((missing, params.shape[1]), "int32")])

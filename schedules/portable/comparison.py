@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, row_kernel, same_rows
 from ..pointwise import pointwise_kernel
 from ..requantize import i32
@@ -27,7 +27,7 @@ _RELATIONS: dict[str, Callable[[Expr, Expr], Expr]] = {
 
 
 @row_kernel("tvm_tiny.compare", streams=same_rows, tiles=True)
-def compare(call: Call, rings: Rings) -> RowKernel:
+def compare(call: Call, addressing: Addressing) -> RowKernel:
     """The relation of int8 a and b, or of their ranks.
 
     ranks: two further operands, tables int16 [256] of the rank of each value of a and b.
@@ -43,11 +43,11 @@ def compare(call: Call, rings: Rings) -> RowKernel:
 
         return relation(side(0), side(1))
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)
 
 
 @row_kernel("tvm_tiny.select", streams=same_rows, tiles=True)
-def select(call: Call, rings: Rings) -> RowKernel:
+def select(call: Call, addressing: Addressing) -> RowKernel:
     """The element of the second operand if the first is true, else of the third."""
 
     def value(buffers: Buffers, index: Index) -> Expr:
@@ -56,4 +56,4 @@ def select(call: Call, rings: Rings) -> RowKernel:
         )
         return tirx.Select(condition, yes, no)
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)

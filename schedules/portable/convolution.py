@@ -8,7 +8,7 @@ stored as the zero point, which adds 0 to the sum.
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
-from ..addressing import OUT, Rings
+from ..addressing import OUT, Addressing
 from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import channel_rescale, clamp_int8
 from ..shapes import batch_and_row, dilation_of, inside, shape_of, spec
@@ -25,7 +25,7 @@ def reached(position: Expr, stride: int, extent: int) -> Expr:
 
 
 @row_kernel("tvm_tiny.qconv2d", scalars=CONVOLUTION_SCALARS, streams=first_operand, tiles=True)
-def qconv2d(call: Call, rings: Rings) -> RowKernel:
+def qconv2d(call: Call, addressing: Addressing) -> RowKernel:
     """An int8 convolution of any kernel, stride, dilation, groups and padding.
 
     Operands: x int8 [N,H,W,C]; w [O,KH,KW,C/groups], int8, or int16 where the model's weights have
@@ -46,28 +46,28 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
 
     @T.prim_func(private=True, s_tir=True)
     def row(
-        x: T.Buffer((N, H, rings.pitch(0, W), C), "int8"),
+        x: T.Buffer((N, H, addressing.pitch(0, W), C), "int8"),
         w: T.Buffer((O, KH, KW, I), weights),
         bias: T.Buffer((O,), "int32"),
         multiplier: T.Buffer((O,), rescale.dtype),
         shift: T.Buffer((S,), "int32"),
-        q: T.Buffer((rings.integers,), "int32"),
-        out: T.Buffer((N, OH, rings.pitch(OUT, OW), O), "int8"),
+        q: T.Buffer((addressing.integers,), "int32"),
+        out: T.Buffer((N, OH, addressing.pitch(OUT, OW), O), "int8"),
         y: T.int32,
     ):
         with T.sblock("row"):
             lines = T.sblock_alloc_buffer((KH + 1,), "int32")
             for ky in range(KH):
-                lines[ky] = rings.tap(0, line(y) * SH + ky * DH - PT, H, q)
-            lines[KH] = rings.slot(OUT, line(y), q)
-            for ox, oc in T.grid(rings.span(OW, q), O):
+                lines[ky] = addressing.tap(0, line(y) * SH + ky * DH - PT, H, q)
+            lines[KH] = addressing.slot(OUT, line(y), q)
+            for ox, oc in T.grid(addressing.span(OW, q), O):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, oc])
                     acc = T.sblock_alloc_buffer((1,), "int32")
                     scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
                     acc[0] = bias[vc]
                     for ky in range(KH):
-                        if rings.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
+                        if addressing.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
                             for kx in range(KW):
                                 if inside(vx * SW + kx * DW - PL, W):
                                     for ic in range(I):
@@ -76,10 +76,10 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
                                                 "int32",
                                                 x[
                                                     image(y),
-                                                    rings.pick(
+                                                    addressing.pick(
                                                         line(y) * SH + ky * DH - PT, lines[ky]
                                                     ),
-                                                    rings.column(0, vx * SW + kx * DW - PL, q),
+                                                    addressing.column(0, vx * SW + kx * DW - PL, q),
                                                     vc // G * I + ic,
                                                 ],
                                             )
@@ -87,9 +87,12 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
                                         ) * T.Cast("int32", w[vc, ky, kx, ic])
                     scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
                     acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
-                    out[image(y), rings.pick(line(y), lines[KH]), rings.column(OUT, vx, q), vc] = (
-                        clamp_int8(acc[0], q[2], q[3])
-                    )
+                    out[
+                        image(y),
+                        addressing.pick(line(y), lines[KH]),
+                        addressing.column(OUT, vx, q),
+                        vc,
+                    ] = clamp_int8(acc[0], q[2], q[3])
 
     return RowKernel(row, N * OH)
 
@@ -97,7 +100,7 @@ def qconv2d(call: Call, rings: Rings) -> RowKernel:
 @row_kernel(
     "tvm_tiny.qconv2d_transpose", scalars=CONVOLUTION_SCALARS, streams=first_operand, tiles=True
 )
-def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
+def qconv2d_transpose(call: Call, addressing: Addressing) -> RowKernel:
     """An int8 transposed convolution; each output gathers the inputs that contribute to it.
 
     Operands: those of `qconv2d`.
@@ -116,13 +119,13 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
 
     @T.prim_func(private=True, s_tir=True)
     def row(
-        x: T.Buffer((N, H, rings.pitch(0, W), C), "int8"),
+        x: T.Buffer((N, H, addressing.pitch(0, W), C), "int8"),
         w: T.Buffer((O, KH, KW, I), weights),
         bias: T.Buffer((O,), "int32"),
         multiplier: T.Buffer((O,), rescale.dtype),
         shift: T.Buffer((S,), "int32"),
-        q: T.Buffer((rings.integers,), "int32"),
-        out: T.Buffer((N, OH, rings.pitch(OUT, OW), O), "int8"),
+        q: T.Buffer((addressing.integers,), "int32"),
+        out: T.Buffer((N, OH, addressing.pitch(OUT, OW), O), "int8"),
         y: T.int32,
     ):
         with T.sblock("row"):
@@ -130,18 +133,18 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
             for ky in range(KH):
                 lines[ky] = T.Select(
                     T.truncmod(line(y) + PT - ky * DH, SH) == 0,
-                    rings.tap(0, T.truncdiv(line(y) + PT - ky * DH, SH), H, q),
+                    addressing.tap(0, T.truncdiv(line(y) + PT - ky * DH, SH), H, q),
                     -1,
                 )
-            lines[KH] = rings.slot(OUT, line(y), q)
-            for ox, oc in T.grid(rings.span(OW, q), O):
+            lines[KH] = addressing.slot(OUT, line(y), q)
+            for ox, oc in T.grid(addressing.span(OW, q), O):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, oc])
                     acc = T.sblock_alloc_buffer((1,), "int32")
                     scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
                     acc[0] = bias[vc]
                     for ky in range(KH):
-                        if rings.pick(reached(line(y) + PT - ky * DH, SH, H), lines[ky] >= 0):
+                        if addressing.pick(reached(line(y) + PT - ky * DH, SH, H), lines[ky] >= 0):
                             for kx in range(KW):
                                 if reached(vx + PL - kx * DW, SW, W):
                                     for ic in range(I):
@@ -150,11 +153,11 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
                                                 "int32",
                                                 x[
                                                     image(y),
-                                                    rings.pick(
+                                                    addressing.pick(
                                                         T.truncdiv(line(y) + PT - ky * DH, SH),
                                                         lines[ky],
                                                     ),
-                                                    rings.column(
+                                                    addressing.column(
                                                         0, T.truncdiv(vx + PL - kx * DW, SW), q
                                                     ),
                                                     vc // G * I + ic,
@@ -164,8 +167,11 @@ def qconv2d_transpose(call: Call, rings: Rings) -> RowKernel:
                                         ) * T.Cast("int32", w[vc, ky, kx, ic])
                     scaled[0] = rescale.up(acc[0], multiplier[vc], shift[vc % S])
                     acc[0] = rescale.down(scaled[0], shift[vc % S]) + q[1]
-                    out[image(y), rings.pick(line(y), lines[KH]), rings.column(OUT, vx, q), vc] = (
-                        clamp_int8(acc[0], q[2], q[3])
-                    )
+                    out[
+                        image(y),
+                        addressing.pick(line(y), lines[KH]),
+                        addressing.column(OUT, vx, q),
+                        vc,
+                    ] = clamp_int8(acc[0], q[2], q[3])
 
     return RowKernel(row, N * OH)

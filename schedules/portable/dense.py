@@ -6,14 +6,14 @@ from collections.abc import Callable
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, row_kernel
 from ..requantize import channel_rescale, clamp_int8, tensor_rescale
 from ..shapes import batch_and_row, shape_of, spec
 
 
 @row_kernel("tvm_tiny.qdense", scalars=("x_zp", "y_zp", "act_min", "act_max"))
-def qdense(call: Call, rings: Rings) -> RowKernel:
+def qdense(call: Call, addressing: Addressing) -> RowKernel:
     """An int8 fully connected layer of x [..., I] and w [O, I].
 
     Operands: x int8; w int8, or int16 where the model's weights have a zero point; bias,
@@ -77,7 +77,7 @@ def _batch(shape: tuple[int, ...], out: tuple[int, ...]) -> Callable[[Expr], Exp
     "tvm_tiny.qbatch_matmul",
     scalars=("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift"),
 )
-def qbatch_matmul(call: Call, rings: Rings) -> RowKernel:
+def qbatch_matmul(call: Call, addressing: Addressing) -> RowKernel:
     """An int8 batched matrix product of two activations, with one multiplier.
 
     Operands: a [..., M, K], b [..., K, N], whose batches broadcast as in NumPy; bias int32 [N], or

@@ -2,7 +2,7 @@
 
 from tvm.ir import Call, Expr
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, row_kernel, same_rows
 from ..pointwise import Steps, pointwise_kernel
 from ..requantize import clamp_int8, i32, i64
@@ -16,7 +16,7 @@ from .elementwise import Buffers, broadcast_operand
     streams=same_rows,
     tiles=True,
 )
-def qdivide(call: Call, rings: Rings) -> RowKernel:
+def qdivide(call: Call, addressing: Addressing) -> RowKernel:
     """The quotient a / b of int8 tensors, rounded once with ties away from zero.
 
     Operands: a, b, and two tables int32 [256]: multiplier and shift of the reciprocal of each value
@@ -35,4 +35,4 @@ def qdivide(call: Call, rings: Rings) -> RowKernel:
         quotient = steps.keep((rounded >> i64(buffers[3][divisor])).astype("int32"))
         return clamp_int8(quotient + q[1], q[2], q[3])
 
-    return pointwise_kernel(call, rings, value, steps=steps)
+    return pointwise_kernel(call, addressing, value, steps=steps)

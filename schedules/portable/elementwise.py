@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, row_kernel, same_rows
 from ..pointwise import Steps, pointwise_kernel
 from ..requantize import ROUND_TO_EVEN, Rescale, clamp_int8, i32, tensor_rescale
@@ -28,7 +28,7 @@ def broadcast_operand(call: Call, which: int, buffers: Buffers, index: Index) ->
 
 
 @row_kernel("tvm_tiny.lut", streams=same_rows, tiles=True)
-def lut(call: Call, rings: Rings) -> RowKernel:
+def lut(call: Call, addressing: Addressing) -> RowKernel:
     """A function of one 8-bit value, by a table.
 
     Operands: x int8 or uint8; table [256] of the result's type, lowest value of x first.
@@ -38,13 +38,13 @@ def lut(call: Call, rings: Rings) -> RowKernel:
     def value(buffers: Buffers, index: Index) -> Expr:
         return buffers[1][i32(buffers[0][index]) - i32(lowest)]
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)
 
 
 @row_kernel("tvm_tiny.copy", "tvm_tiny.push", streams=same_rows, tiles=True)
-def copy(call: Call, rings: Rings) -> RowKernel:
+def copy(call: Call, addressing: Addressing) -> RowKernel:
     """A copy of the input; `push` copies a row of input that the caller passes."""
-    return pointwise_kernel(call, rings, lambda buffers, index: buffers[0][index])
+    return pointwise_kernel(call, addressing, lambda buffers, index: buffers[0][index])
 
 
 def _requantized(steps: Steps, value: Expr, multiplier: Expr, shift: Expr, known: int) -> Expr:
@@ -77,7 +77,7 @@ _DIFFERENCES = ("tvm_tiny.qsubtract", "tvm_tiny.qsquared_difference")
     streams=same_rows,
     tiles=True,
 )
-def qadd(call: Call, rings: Rings) -> RowKernel:
+def qadd(call: Call, addressing: Addressing) -> RowKernel:
     """The sum, the difference or the squared difference of int8 tensors.
 
     Both operands are rescaled to twice the larger scale, with `_HEADROOM` bits of fraction.
@@ -103,14 +103,14 @@ def qadd(call: Call, rings: Rings) -> RowKernel:
         result = _requantized(steps, total, q[7], q[10], known[2])
         return clamp_int8(result + q[2], q[3], q[4])
 
-    return pointwise_kernel(call, rings, value, steps=steps)
+    return pointwise_kernel(call, addressing, value, steps=steps)
 
 
 _SUM_OF_MANY = ("y_zp", "act_min", "act_max", "y_multiplier", "y_shift")
 
 
 @row_kernel("tvm_tiny.qadd_n", scalars=_SUM_OF_MANY, streams=same_rows, tiles=True)
-def qadd_n(call: Call, rings: Rings) -> RowKernel:
+def qadd_n(call: Call, addressing: Addressing) -> RowKernel:
     """The sum of n int8 tensors, each rescaled as in `qadd`.
 
     The last operand, int32 [3 * n], has zero point, multiplier and shift (at most 0) of each.
@@ -129,14 +129,14 @@ def qadd_n(call: Call, rings: Rings) -> RowKernel:
         result = _requantized(steps, steps.keep(total), q[3], q[4], known)
         return clamp_int8(result + q[0], q[1], q[2])
 
-    return pointwise_kernel(call, rings, value, steps=steps)
+    return pointwise_kernel(call, addressing, value, steps=steps)
 
 
 _PRODUCT = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
 
 
 @row_kernel("tvm_tiny.qmultiply", scalars=_PRODUCT, streams=same_rows, tiles=True)
-def qmultiply(call: Call, rings: Rings) -> RowKernel:
+def qmultiply(call: Call, addressing: Addressing) -> RowKernel:
     """The product a * b of int8 tensors, rescaled once."""
     rescale, multiplier = tensor_rescale(call)
     headroom = int(call.attrs["headroom"])
@@ -152,14 +152,14 @@ def qmultiply(call: Call, rings: Rings) -> RowKernel:
         result = _rescaled(steps, rescale, product, multiplier(q[5]), q[6])
         return clamp_int8(result + q[2], q[3], q[4])
 
-    return pointwise_kernel(call, rings, value, steps=steps)
+    return pointwise_kernel(call, addressing, value, steps=steps)
 
 
 _CLAMP = ("act_min", "act_max")
 
 
 @row_kernel("tvm_tiny.qmaximum", "tvm_tiny.qminimum", scalars=_CLAMP, streams=same_rows, tiles=True)
-def qmaximum(call: Call, rings: Rings) -> RowKernel:
+def qmaximum(call: Call, addressing: Addressing) -> RowKernel:
     """The larger or smaller element of two int8 tensors of one scale, clamped."""
     pick = tirx.max if call.op.name == "tvm_tiny.qmaximum" else tirx.min
 
@@ -167,14 +167,14 @@ def qmaximum(call: Call, rings: Rings) -> RowKernel:
         best = pick(*(broadcast_operand(call, k, buffers, index) for k in (0, 1)))
         return clamp_int8(best, buffers[-1][0], buffers[-1][1])
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)
 
 
 _PRELU = ("x_zp", "alpha_zp", "y_zp", "multiplier", "shift", "alpha_multiplier", "alpha_shift")
 
 
 @row_kernel("tvm_tiny.qprelu", scalars=_PRELU, streams=same_rows, tiles=True)
-def qprelu(call: Call, rings: Rings) -> RowKernel:
+def qprelu(call: Call, addressing: Addressing) -> RowKernel:
     """A PReLU of int8 tensors: x where x >= 0, else x * alpha.
 
     Each case has its own multiplier; alpha broadcasts.
@@ -192,11 +192,11 @@ def qprelu(call: Call, rings: Rings) -> RowKernel:
         result = _requantized(steps, product, multiplier, shift, known)
         return clamp_int8(result + q[2], -128, 127)
 
-    return pointwise_kernel(call, rings, value, steps=steps)
+    return pointwise_kernel(call, addressing, value, steps=steps)
 
 
 @row_kernel("tvm_tiny.qprelu_float32", scalars=("x_zp", "y_zp"), streams=same_rows, tiles=True)
-def qprelu_float32(call: Call, rings: Rings) -> RowKernel:
+def qprelu_float32(call: Call, addressing: Addressing) -> RowKernel:
     """A PReLU in float32: x where x >= 0, else x * slope.
 
     Operands: x int8; slopes float32, which broadcast.
@@ -213,11 +213,11 @@ def qprelu_float32(call: Call, rings: Rings) -> RowKernel:
         whole = _to_even(steps, _near(steps, result / y_scale))
         return clamp_int8(whole + q[1], -128, 127)
 
-    return pointwise_kernel(call, rings, value, steps=steps)
+    return pointwise_kernel(call, addressing, value, steps=steps)
 
 
 @row_kernel("tvm_tiny.quantize", streams=same_rows, tiles=True)
-def quantize(call: Call, rings: Rings) -> RowKernel:
+def quantize(call: Call, addressing: Addressing) -> RowKernel:
     """A quantize from float32 to int8: x / scale, rounded, plus the zero point.
 
     Halves round away from zero, or with rounding "float32" to even. The quotient is limited before
@@ -233,7 +233,7 @@ def quantize(call: Call, rings: Rings) -> RowKernel:
         whole = _to_even(steps, near) if to_even else _away_from_zero(steps, near)
         return clamp_int8(whole + zero_point, -128, 127)
 
-    return pointwise_kernel(call, rings, value, steps=steps)
+    return pointwise_kernel(call, addressing, value, steps=steps)
 
 
 def _near(steps: Steps, value: Expr) -> Expr:
@@ -265,7 +265,7 @@ def _away_from_zero(steps: Steps, value: Expr) -> Expr:
 
 
 @row_kernel("tvm_tiny.dequantize", streams=same_rows, tiles=True)
-def dequantize(call: Call, rings: Rings) -> RowKernel:
+def dequantize(call: Call, addressing: Addressing) -> RowKernel:
     """A dequantize from int8 to float32: scale * (q - zero point)."""
     scale = tirx.const(float(call.attrs["scale"]), "float32")
     zero_point = i32(int(call.attrs["zero_point"]))
@@ -273,4 +273,4 @@ def dequantize(call: Call, rings: Rings) -> RowKernel:
     def value(buffers: Buffers, index: Index) -> Expr:
         return (i32(buffers[0][index]) - zero_point).astype("float32") * scale
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)

@@ -7,7 +7,7 @@ from tvm.script import tirx as T
 
 from tvm_tiny.reference.fixed_point import ONE_Q3, SQRT_HALF_Q0, THREE_HALVES_Q3
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, row_kernel
 from ..requantize import clamp_int8, i32, i64, rounding_shift_right, scale_up
 from ..shapes import shape_of
@@ -19,7 +19,7 @@ def _mul(a: Expr, b: Expr) -> Expr:
 
 
 @row_kernel("tvm_tiny.ql2_normalize", scalars=("x_zp",))
-def ql2_normalize(call: Call, rings: Rings) -> RowKernel:
+def ql2_normalize(call: Call, addressing: Addressing) -> RowKernel:
     """Each row of int8 x [..., C] divided by its Euclidean norm.
 
     The result is in steps of 1/128.

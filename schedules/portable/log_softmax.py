@@ -18,7 +18,7 @@ from tvm_tiny.reference.log_softmax import (
     ROOT,
 )
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, row_kernel
 from ..requantize import clamp_int8, i32, i64, rounding_shift_right, scale_down, scale_up
 from ..shapes import shape_of
@@ -95,7 +95,7 @@ def find_log(r, power, above, half, guess, log):
 
 
 @row_kernel("tvm_tiny.qlog_softmax", scalars=("radius", "multiplier", "shift"))
-def qlog_softmax(call: Call, rings: Rings) -> RowKernel:
+def qlog_softmax(call: Call, addressing: Addressing) -> RowKernel:
     """Log-softmax of rows of int8 x [..., C], in fixed point.
 
     Operands: x; tables int32 [256] of exponentials, Q0, and of differences, Q5, both indexed by

@@ -7,14 +7,14 @@ from tvm.script import tirx as T
 
 from tvm_tiny.reference.log_softmax_rescaled import BETWEEN_BITS, POINT_BITS, STEP_BITS, SUM_BITS
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, row_kernel
 from ..requantize import clamp_int8, i64
 from ..shapes import shape_of
 
 
 @row_kernel("tvm_tiny.qlog_softmax_rescaled", scalars=("y_zp",))
-def qlog_softmax_rescaled(call: Call, rings: Rings) -> RowKernel:
+def qlog_softmax_rescaled(call: Call, addressing: Addressing) -> RowKernel:
     """Log-softmax of rows of int8 x [..., C], by tables that depend on the scales.
 
     Operands: x, and the four int32 tables of `tvm_tiny.reference.log_softmax_rescaled`, which

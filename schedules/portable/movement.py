@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from tvm import tirx
 from tvm.ir import Call, Expr
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, first_operand, row_kernel, same_rows
 from ..pointwise import Steps, pointwise_kernel
 from ..requantize import i32
@@ -18,7 +18,7 @@ Buffers = Sequence[tirx.Var]
 
 
 @row_kernel("tvm_tiny.pad", streams=first_operand, tiles=True)
-def pad(call: Call, rings: Rings) -> RowKernel:
+def pad(call: Call, addressing: Addressing) -> RowKernel:
     """Constant padding of a tensor of any rank, by a quantized value."""
     before = [int(v) for v in call.attrs["before"]]
     fill = tirx.const(int(call.attrs["value"]), "int8")
@@ -33,11 +33,11 @@ def pad(call: Call, rings: Rings) -> RowKernel:
                 inside = tirx.all(inside, i < extent)
         return tirx.if_then_else(inside, buffers[0][source], fill)
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)
 
 
 @row_kernel("tvm_tiny.transpose")
-def transpose(call: Call, rings: Rings) -> RowKernel:
+def transpose(call: Call, addressing: Addressing) -> RowKernel:
     """A transpose: output axis k is input axis axes[k]."""
     axes = [int(a) for a in call.attrs["axes"]]
 
@@ -47,11 +47,11 @@ def transpose(call: Call, rings: Rings) -> RowKernel:
             source[axis] = index[position]
         return buffers[0][source]
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)
 
 
 @row_kernel("tvm_tiny.strided_slice", streams=first_operand, tiles=True)
-def strided_slice(call: Call, rings: Rings) -> RowKernel:
+def strided_slice(call: Call, addressing: Addressing) -> RowKernel:
     """A strided slice: every strides[k]-th element of axis k, from begin[k] on.
 
     Strides may be negative.
@@ -62,10 +62,10 @@ def strided_slice(call: Call, rings: Rings) -> RowKernel:
     def value(buffers: Buffers, index: Index) -> Expr:
         return buffers[0][[b + i * s for b, i, s in zip(begin, index, strides, strict=True)]]
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)
 
 
-def _gathered(call: Call, rings: Rings, at: Callable[[Expr], Expr]) -> RowKernel:
+def _gathered(call: Call, addressing: Addressing, at: Callable[[Expr], Expr]) -> RowKernel:
     """A gather of slices of the first operand along an axis.
 
     at: function of an element of the second operand to the index of a slice.
@@ -77,17 +77,17 @@ def _gathered(call: Call, rings: Rings, at: Callable[[Expr], Expr]) -> RowKernel
         which = buffers[1][list(index[axis : axis + rank])]
         return buffers[0][[*index[:axis], at(which), *index[axis + rank :]]]
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)
 
 
 @row_kernel("tvm_tiny.gather_fixed", streams=first_operand, tables=(1,))
-def gather_fixed(call: Call, rings: Rings) -> RowKernel:
+def gather_fixed(call: Call, addressing: Addressing) -> RowKernel:
     """A gather at constant int32 indices, all of them in range."""
-    return _gathered(call, rings, lambda which: which)
+    return _gathered(call, addressing, lambda which: which)
 
 
 @row_kernel("tvm_tiny.gather")
-def gather(call: Call, rings: Rings) -> RowKernel:
+def gather(call: Call, addressing: Addressing) -> RowKernel:
     """A gather at int32 or int64 indices from another tensor, clipped to the range.
 
     With `from_end` negative indices count from the end.
@@ -101,22 +101,22 @@ def gather(call: Call, rings: Rings) -> RowKernel:
             which = tirx.Select(which < zero, which + count, which)
         return tirx.max(tirx.min(which, last), zero).astype("int32")
 
-    return _gathered(call, rings, at)
+    return _gathered(call, addressing, at)
 
 
 @row_kernel("tvm_tiny.broadcast_to", streams=same_rows, tiles=True)
-def broadcast_to(call: Call, rings: Rings) -> RowKernel:
+def broadcast_to(call: Call, addressing: Addressing) -> RowKernel:
     """A tensor broadcast to a shape by NumPy's rules."""
     shape = shape_of(call.args[0])
 
     def value(buffers: Buffers, index: Index) -> Expr:
         return buffers[0][broadcast(shape, index)]
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)
 
 
 @row_kernel("tvm_tiny.concat", streams=lambda call: tuple(range(len(call.args))), tiles=True)
-def concat(call: Call, rings: Rings) -> RowKernel:
+def concat(call: Call, addressing: Addressing) -> RowKernel:
     """The concatenation of tensors of one scale along an axis."""
     axis = int(call.attrs["axis"])
     extents = [shape_of(arg)[axis] for arg in call.args]
@@ -136,11 +136,11 @@ def concat(call: Call, rings: Rings) -> RowKernel:
         assert result is not None
         return result
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)
 
 
 @row_kernel("tvm_tiny.resize_nearest", streams=first_operand, tables=(1, 2), tiles=True)
-def resize_nearest(call: Call, rings: Rings) -> RowKernel:
+def resize_nearest(call: Call, addressing: Addressing) -> RowKernel:
     """A resize of x [N,H,W,C] by nearest neighbours.
 
     Operands: x; int32 tables [OH] and [OW] of the input row and column of each output.
@@ -150,11 +150,11 @@ def resize_nearest(call: Call, rings: Rings) -> RowKernel:
         n, y, x, c = index
         return buffers[0][n, buffers[1][y], buffers[2][x], c]
 
-    return pointwise_kernel(call, rings, value)
+    return pointwise_kernel(call, addressing, value)
 
 
 @row_kernel("tvm_tiny.resize_bilinear", streams=first_operand, tables=(1, 2), tiles=True)
-def resize_bilinear(call: Call, rings: Rings) -> RowKernel:
+def resize_bilinear(call: Call, addressing: Addressing) -> RowKernel:
     """A bilinear resize of x [N,H,W,C].
 
     Operands: x; int32 tables [OH,4] and [OW,4], for each output row and column two source indices
@@ -175,4 +175,4 @@ def resize_bilinear(call: Call, rings: Rings) -> RowKernel:
         half = tirx.Select(total > i32(0), i32(1 << 19), i32(-(1 << 19)))
         return tirx.truncdiv(total + half, i32(1 << 20)).astype("int8")
 
-    return pointwise_kernel(call, rings, value, steps=steps)
+    return pointwise_kernel(call, addressing, value, steps=steps)

@@ -13,7 +13,7 @@ from tvm.script import tirx as T
 
 from tvm_tiny.reference.norms import GUESS, NEWTON_STEPS, SLOPE
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, row_kernel
 from ..requantize import clamp_int8, i32, i64
 from ..shapes import shape_of
@@ -109,7 +109,7 @@ _NUMBERS = (
 
 
 @row_kernel("tvm_tiny.qnormalize", scalars=_NUMBERS)
-def qnormalize(call: Call, rings: Rings) -> RowKernel:
+def qnormalize(call: Call, addressing: Addressing) -> RowKernel:
     """The normalization of each row [Q, I] of int8 x [R, Q, I].
 
     Q, I and P are the attributes outer, inner and period. Operands: x; gains and offsets int32

@@ -9,7 +9,7 @@ from tvm.script import tirx as T
 
 from tvm_tiny.reference.reduction import mean_ratio
 
-from ..addressing import OUT, Rings
+from ..addressing import OUT, Addressing
 from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import Rescale, clamp_int8
 from ..shapes import batch_and_row, dilation_of, inside, shape_of
@@ -40,7 +40,7 @@ def _mean_ratio(call: Call) -> Callable[[Expr], Expr]:
     streams=first_operand,
     tiles=True,
 )
-def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
+def qavg_pool2d(call: Call, addressing: Addressing) -> RowKernel:
     """Average pooling of int8 x [N,H,W,C] over the taps inside the input.
 
     `qavg_pool2d` keeps the quantization and rounds halves away from zero; `qavg_pool2d_rescaled`
@@ -60,17 +60,17 @@ def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
 
     @T.prim_func(private=True, s_tir=True)
     def row(
-        x: T.Buffer((N, H, rings.pitch(0, W), C), "int8"),
-        q: T.Buffer((rings.integers,), "int32"),
-        out: T.Buffer((N, OH, rings.pitch(OUT, OW), C), "int8"),
+        x: T.Buffer((N, H, addressing.pitch(0, W), C), "int8"),
+        q: T.Buffer((addressing.integers,), "int32"),
+        out: T.Buffer((N, OH, addressing.pitch(OUT, OW), C), "int8"),
         y: T.int32,
     ):
         with T.sblock("row"):
             lines = T.sblock_alloc_buffer((KH + 1,), "int32")
             for ky in range(KH):
-                lines[ky] = rings.tap(0, line(y) * SH + ky * DH - PT, H, q)
-            lines[KH] = rings.slot(OUT, line(y), q)
-            for ox, c in T.grid(rings.span(OW, q), C):
+                lines[ky] = addressing.tap(0, line(y) * SH + ky * DH - PT, H, q)
+            lines[KH] = addressing.slot(OUT, line(y), q)
+            for ox, c in T.grid(addressing.span(OW, q), C):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, c])
                     acc = T.sblock_alloc_buffer((2,), "int32")
@@ -78,15 +78,15 @@ def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
                     acc[0] = 0
                     acc[1] = 0
                     for ky in range(KH):
-                        if rings.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
+                        if addressing.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
                             for kx in range(KW):
                                 if inside(vx * SW + kx * DW - PL, W):
                                     acc[0] += T.Cast(
                                         "int32",
                                         x[
                                             image(y),
-                                            rings.pick(line(y) * SH + ky * DH - PT, lines[ky]),
-                                            rings.column(0, vx * SW + kx * DW - PL, q),
+                                            addressing.pick(line(y) * SH + ky * DH - PT, lines[ky]),
+                                            addressing.column(0, vx * SW + kx * DW - PL, q),
                                             vc,
                                         ],
                                     )
@@ -98,9 +98,12 @@ def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
                         acc[0] = T.truncdiv(acc[0] + T.truncdiv(acc[1], 2), acc[1])
                     else:
                         acc[0] = T.truncdiv(acc[0] - T.truncdiv(acc[1], 2), acc[1])
-                    out[image(y), rings.pick(line(y), lines[KH]), rings.column(OUT, vx, q), vc] = (
-                        clamp_int8(acc[0], q[0], q[1])
-                    )
+                    out[
+                        image(y),
+                        addressing.pick(line(y), lines[KH]),
+                        addressing.column(OUT, vx, q),
+                        vc,
+                    ] = clamp_int8(acc[0], q[0], q[1])
 
     return RowKernel(row, N * OH)
 
@@ -108,7 +111,7 @@ def qavg_pool2d(call: Call, rings: Rings) -> RowKernel:
 @row_kernel(
     "tvm_tiny.qmax_pool2d", scalars=("act_min", "act_max"), streams=first_operand, tiles=True
 )
-def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
+def qmax_pool2d(call: Call, addressing: Addressing) -> RowKernel:
     """Max pooling of int8 x [N,H,W,C] over the taps inside the input."""
     attrs = call.attrs
     N, H, W, C = shape_of(call.args[0])
@@ -121,23 +124,23 @@ def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
 
     @T.prim_func(private=True, s_tir=True)
     def row(
-        x: T.Buffer((N, H, rings.pitch(0, W), C), "int8"),
-        q: T.Buffer((rings.integers,), "int32"),
-        out: T.Buffer((N, OH, rings.pitch(OUT, OW), C), "int8"),
+        x: T.Buffer((N, H, addressing.pitch(0, W), C), "int8"),
+        q: T.Buffer((addressing.integers,), "int32"),
+        out: T.Buffer((N, OH, addressing.pitch(OUT, OW), C), "int8"),
         y: T.int32,
     ):
         with T.sblock("row"):
             lines = T.sblock_alloc_buffer((KH + 1,), "int32")
             for ky in range(KH):
-                lines[ky] = rings.tap(0, line(y) * SH + ky * DH - PT, H, q)
-            lines[KH] = rings.slot(OUT, line(y), q)
-            for ox, c in T.grid(rings.span(OW, q), C):
+                lines[ky] = addressing.tap(0, line(y) * SH + ky * DH - PT, H, q)
+            lines[KH] = addressing.slot(OUT, line(y), q)
+            for ox, c in T.grid(addressing.span(OW, q), C):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, c])
                     best = T.sblock_alloc_buffer((1,), "int32")
                     best[0] = -128
                     for ky in range(KH):
-                        if rings.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
+                        if addressing.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
                             for kx in range(KW):
                                 if inside(vx * SW + kx * DW - PL, W):
                                     best[0] = T.max(
@@ -146,14 +149,19 @@ def qmax_pool2d(call: Call, rings: Rings) -> RowKernel:
                                             "int32",
                                             x[
                                                 image(y),
-                                                rings.pick(line(y) * SH + ky * DH - PT, lines[ky]),
-                                                rings.column(0, vx * SW + kx * DW - PL, q),
+                                                addressing.pick(
+                                                    line(y) * SH + ky * DH - PT, lines[ky]
+                                                ),
+                                                addressing.column(0, vx * SW + kx * DW - PL, q),
                                                 vc,
                                             ],
                                         ),
                                     )
-                    out[image(y), rings.pick(line(y), lines[KH]), rings.column(OUT, vx, q), vc] = (
-                        clamp_int8(best[0], q[0], q[1])
-                    )
+                    out[
+                        image(y),
+                        addressing.pick(line(y), lines[KH]),
+                        addressing.column(OUT, vx, q),
+                        vc,
+                    ] = clamp_int8(best[0], q[0], q[1])
 
     return RowKernel(row, N * OH)

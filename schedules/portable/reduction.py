@@ -11,7 +11,7 @@ from tvm import tirx
 from tvm.ir import Call
 from tvm.script import tirx as T
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import clamp_int8, tensor_rescale
 from ..shapes import shape_of
@@ -28,7 +28,7 @@ def outer_reduced_inner(shape: tuple[int, ...], axes: list[int]) -> tuple[int, i
 
 
 @row_kernel("tvm_tiny.qmean", scalars=("x_zp", "y_zp", "multiplier", "shift"))
-def qmean(call: Call, rings: Rings) -> RowKernel:
+def qmean(call: Call, addressing: Addressing) -> RowKernel:
     """A mean or sum of int8 values, by one multiplier.
 
     The multiplier of a mean includes 1 / count.
@@ -62,7 +62,7 @@ def qmean(call: Call, rings: Rings) -> RowKernel:
 
 
 @row_kernel("tvm_tiny.row_sums", streams=first_operand)
-def row_sums(call: Call, rings: Rings) -> RowKernel:
+def row_sums(call: Call, addressing: Addressing) -> RowKernel:
     """Sums of int8 x [1,H,W,C] over height and width, as int32 [1,1,1,C].
 
     The kernel is an accumulator: each event adds one row of x, so that x may stream.
@@ -72,27 +72,27 @@ def row_sums(call: Call, rings: Rings) -> RowKernel:
     @T.prim_func(private=True, s_tir=True)
     def row(
         x: T.Buffer((1, H, W, C), "int8"),
-        q: T.Buffer((max(rings.integers, 1),), "int32"),
+        q: T.Buffer((max(addressing.integers, 1),), "int32"),
         out: T.Buffer((1, 1, 1, C), "int32"),
         y: T.int32,
     ):
         with T.sblock("row"):
             line = T.sblock_alloc_buffer((1,), "int32")
-            line[0] = rings.slot(0, y, q)
+            line[0] = addressing.slot(0, y, q)
             for c in range(C):
                 with T.sblock("channel"):
                     vc = T.axis.remap("S", [c])
                     acc = T.sblock_alloc_buffer((1,), "int32")
                     acc[0] = T.Select(y == 0, 0, out[0, 0, 0, vc])
                     for k in range(W):
-                        acc[0] += T.Cast("int32", x[0, rings.pick(y, line[0]), k, vc])
+                        acc[0] += T.Cast("int32", x[0, addressing.pick(y, line[0]), k, vc])
                     out[0, 0, 0, vc] = acc[0]
 
     return RowKernel(row, H)
 
 
 @row_kernel("tvm_tiny.qmean_of_sums", scalars=("x_zp", "y_zp", "multiplier", "shift"))
-def qmean_of_sums(call: Call, rings: Rings) -> RowKernel:
+def qmean_of_sums(call: Call, addressing: Addressing) -> RowKernel:
     """The result of `qmean` from `row_sums`, int32 [1,1,1,C], of `count` elements each."""
     C = shape_of(call.args[0])[-1]
     count = int(call.attrs["count"])
@@ -118,7 +118,7 @@ def qmean_of_sums(call: Call, rings: Rings) -> RowKernel:
 
 
 @row_kernel("tvm_tiny.qavg_of_sums", scalars=("act_min", "act_max"))
-def qavg_of_sums(call: Call, rings: Rings) -> RowKernel:
+def qavg_of_sums(call: Call, addressing: Addressing) -> RowKernel:
     """The result of a global `qavg_pool2d` from `row_sums` of `count` elements each."""
     C = shape_of(call.args[0])[-1]
     count = int(call.attrs["count"])
@@ -142,7 +142,7 @@ def qavg_of_sums(call: Call, rings: Rings) -> RowKernel:
 
 
 @row_kernel("tvm_tiny.qreduce_max", "tvm_tiny.qreduce_min")
-def qreduce_max(call: Call, rings: Rings) -> RowKernel:
+def qreduce_max(call: Call, addressing: Addressing) -> RowKernel:
     """The largest or smallest int8 value over adjacent axes."""
     pick = tirx.max if call.op.name == "tvm_tiny.qreduce_max" else tirx.min
     O, R, I = outer_reduced_inner(  # noqa: E741
@@ -164,7 +164,7 @@ def qreduce_max(call: Call, rings: Rings) -> RowKernel:
 
 
 @row_kernel("tvm_tiny.argmax", "tvm_tiny.argmin")
-def argmax(call: Call, rings: Rings) -> RowKernel:
+def argmax(call: Call, addressing: Addressing) -> RowKernel:
     """The index of the first extreme element along one axis, as int32 or int64."""
     dtype = str(call.attrs["dtype"])
     beats = operator.gt if call.op.name == "tvm_tiny.argmax" else operator.lt

@@ -1,4 +1,4 @@
-"""The row kernel that moves the rows of a ring by one: see `slid`."""
+"""The row kernel that moves the rows of a ring by one: see `with_shifts`."""
 
 # No postponed annotations here: TVMScript reads the buffer shapes from them.
 import functools
@@ -11,7 +11,7 @@ from tvm.script import tirx as T
 from ..kernel import apart
 
 # Bytes that micro-kernels move at once: the largest result of `block_bytes`.
-SLIDE_BLOCK = 32
+SHIFT_BLOCK = 32
 # Declared elements of the kernel's buffers, more than any line buffer has: one kernel serves all.
 _MOST = 1 << 28
 
@@ -30,7 +30,7 @@ def block_bytes(row_bytes: int) -> int:
     return next(some * word for some in (4, 2, 1) if row_bytes % (some * word) == 0)
 
 
-def slide_table(rows: int, row_bytes: int, first: Sequence[int]) -> np.ndarray:
+def shift_table(rows: int, row_bytes: int, first: Sequence[int]) -> np.ndarray:
     """The table that the kernel reads, int32 [2 + events].
 
     It holds numbers of blocks: of one row, of all rows but one, and for each event those before
@@ -41,7 +41,7 @@ def slide_table(rows: int, row_bytes: int, first: Sequence[int]) -> np.ndarray:
     return np.array([size * count for count in (1, rows - 1, *first)], dtype="int32")
 
 
-def slide_kernel(row_bytes: int) -> tirx.PrimFunc:
+def shift_kernel(row_bytes: int) -> tirx.PrimFunc:
     """The kernel that moves the rows of a line buffer down by one place.
 
     Its table says, for each event, from which place on.
@@ -71,14 +71,14 @@ def _kernel(dtype: str, some: int) -> tirx.PrimFunc:
     return apart(make)
 
 
-def slide_micro_kernel(isa: str) -> tirx.PrimFunc:
+def shift_micro_kernel(isa: str) -> tirx.PrimFunc:
     """The kernel for blocks of 32 bytes as one call of a micro-kernel."""
     table = tirx.decl_buffer((_MOST,), "int32", "table")
     ring = tirx.decl_buffer((_MOST,), "int64", "ring")
     event = tirx.Var("event", "int32")
     first = table[2 + event]
-    place = tirx.address_of(ring[first * (SLIDE_BLOCK // 8)])
-    arguments = [place, table[0] * SLIDE_BLOCK, table[1] - first]
+    place = tirx.address_of(ring[first * (SHIFT_BLOCK // 8)])
+    arguments = [place, table[0] * SHIFT_BLOCK, table[1] - first]
     body = tirx.Evaluate(tirx.call_extern("void", f"tvm_tiny_{isa}_slide", *arguments))
     root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", body))
     return tirx.PrimFunc([table, ring, event], root)

@@ -10,7 +10,7 @@ from tvm import tirx
 from tvm.ir import Call, Expr
 from tvm.script import tirx as T
 
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel, row_kernel
 from ..requantize import clamp_int8, i32, i64, rounding_shift_right
 from ..shapes import shape_of
@@ -72,7 +72,7 @@ def find_reciprocal(total, zeros, half, guess):
 
 
 @row_kernel("tvm_tiny.qsoftmax")
-def qsoftmax(call: Call, rings: Rings) -> RowKernel:
+def qsoftmax(call: Call, addressing: Addressing) -> RowKernel:
     """Softmax of rows of int8 x [..., C], as in TFLite.
 
     Operands: x; table of exponentials int32 [256] in Q0.31, indexed by largest - x.
@@ -117,7 +117,7 @@ def qsoftmax(call: Call, rings: Rings) -> RowKernel:
 
 
 @row_kernel("tvm_tiny.qsoftmax_rescaled", scalars=("multiplier", "exponent", "y_zp"))
-def qsoftmax_rescaled(call: Call, rings: Rings) -> RowKernel:
+def qsoftmax_rescaled(call: Call, addressing: Addressing) -> RowKernel:
     """Softmax of rows of int8 x [..., C] with any output scale.
 
     Operands: those of `qsoftmax`. multiplier * 2^(exponent - 31) is 1 / the output's scale. The

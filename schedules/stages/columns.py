@@ -14,23 +14,23 @@ from tvm import s_tir, tirx
 from tvm.ir import Expr, TensorLoad
 
 from ..access.analysis import Access, analyze
-from ..addressing import Rings
+from ..addressing import Addressing
 from ..kernel import RowKernel
 from ..shapes import row_split
 
 
 def column_access(
-    kernel: RowKernel, rings: Rings, columns: int, constants: Mapping[int, np.ndarray]
+    kernel: RowKernel, addressing: Addressing, columns: int, constants: Mapping[int, np.ndarray]
 ) -> Access:
     """Accesses with one event a column: elements as if every tensor had one row only.
 
-    kernel: made with the logical `rings` of no pitches; columns: of a row of its output;
+    kernel: made with the logical `addressing` of no pitches; columns: of a row of its output;
     constants: see `analyze`.
     """
     *buffers, row = kernel.func.params
     column = tirx.Var("column", "int32")
     tensors = [buffer for k, buffer in enumerate(buffers) if k not in constants]
-    one = _OneColumn(rings, buffers[-2], column, tensors)
+    one = _OneColumn(addressing, buffers[-2], column, tensors)
     body = tvm_ffi.structural_map(
         kernel.func.body, [(TensorLoad, one.load), (tirx.BufferStore, one.store)]
     )
@@ -42,9 +42,9 @@ class _OneColumn:
     """Rewrites a kernel to compute one column, and every element to be in row 0."""
 
     def __init__(
-        self, rings: Rings, integers: tirx.Var, column: Expr, tensors: Sequence[tirx.Var]
+        self, addressing: Addressing, integers: tirx.Var, column: Expr, tensors: Sequence[tirx.Var]
     ) -> None:
-        self._rings, self._integers, self._column = rings, integers, column
+        self._addressing, self._integers, self._column = addressing, integers, column
         self._leads = {t: len(row_split([int(d) for d in t.shape])[0]) for t in tensors}
 
     def load(self, load: TensorLoad) -> Expr:
@@ -62,32 +62,32 @@ class _OneColumn:
         """The first column to compute, and how many."""
         which = load.indices[0]
         position = int(which) if isinstance(which, tirx.IntImm) else -1
-        if position == self._rings.bounds:
+        if position == self._addressing.bounds:
             return self._column
-        return tirx.const(1, "int32") if position == self._rings.bounds + 1 else load
+        return tirx.const(1, "int32") if position == self._addressing.bounds + 1 else load
 
     def _in_row_0(self, buffer: tirx.Var, indices: Sequence[Expr]) -> list[Expr]:
         lead = self._leads.get(buffer, 0)
         return [tirx.const(0, "int32")] * lead + list(indices)[lead:]
 
 
-def keep_columns(func: tirx.PrimFunc, rings: Rings) -> tirx.PrimFunc:
+def keep_columns(func: tirx.PrimFunc, addressing: Addressing) -> tirx.PrimFunc:
     """A kernel that loads the integers of its tile once: a store to its output may alias them."""
-    if rings.pitches is None:
+    if addressing.pitches is None:
         return func
     integers = func.params[-3]
-    count = rings.integers - rings.bounds
+    count = addressing.integers - addressing.bounds
     kept = tirx.decl_buffer((count,), "int32", "columns")
 
     def load(found: TensorLoad) -> Expr:
         if not found.source.same_as(integers):
             return found
-        position = int(found.indices[0]) - rings.bounds
+        position = int(found.indices[0]) - addressing.bounds
         return found if position < 0 else kept[position]
 
     body = tvm_ffi.structural_map(func.body, [(TensorLoad, load)])
     stores = [
-        tirx.BufferStore(kept, integers[rings.bounds + k], [tirx.const(k, "int32")])
+        tirx.BufferStore(kept, integers[addressing.bounds + k], [tirx.const(k, "int32")])
         for k in range(count)
     ]
     block = s_tir.SBlock([], [], [], "tile", tirx.SeqStmt([*stores, body]), None, [kept])

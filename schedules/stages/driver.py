@@ -11,7 +11,7 @@ from tvm.ir import Call, Expr, GlobalVar, PrimType
 
 from ..shapes import Spec
 from .serialization import ATTRIBUTE, runs, to_json
-from .stage import SLIDE, Numbers, Stage
+from .stage import SHIFT, Numbers, Stage
 
 
 def driver(stage: Stage, kernels: Sequence[GlobalVar], specs: Sequence[Spec]) -> tirx.PrimFunc:
@@ -70,22 +70,22 @@ def _run(
     line: Expr | None = None,
     done: tirx.Var | None = None,
 ) -> tirx.Stmt:
-    """One event of an operator; line: of its integers, its last operand; done: see `slid`."""
+    """One event of an operator; line: of its integers; done: of events, see `with_shifts`."""
     operator = stage.operators[k]
     pointers: list[Expr] = [buffers[p].data for p in (*operator.operands, operator.result)]
-    if operator.op != SLIDE and done is not None:
+    if operator.op != SHIFT and done is not None:
         places = enumerate((*operator.operands, operator.result))
         for position, p in places:
-            if p in stage.slides:
-                row = stage.lead(p) - done[stage.slides[p]]
+            if p in stage.shifts:
+                row = stage.lead(p) - done[stage.shifts[p]]
                 zeros = [_number(0)] * (len(buffers[p].shape) - 1)
                 pointers[position] = tirx.address_of(buffers[p][[row, *zeros]])
-            elif p in stage.climbs:
+            elif p in stage.skews:
                 writer = stage.producer_of(p)
                 row = done[writer] if writer == k else done[writer] - 1
                 zeros = [_number(0)] * (len(buffers[p].shape) - 1)
-                climb = stage.climbs[p] // np.dtype(str(buffers[p].dtype)).itemsize
-                pointers[position] = tirx.address_of(buffers[p][[*zeros, row * _number(climb)]])
+                skew = stage.skews[p] // np.dtype(str(buffers[p].dtype)).itemsize
+                pointers[position] = tirx.address_of(buffers[p][[*zeros, row * _number(skew)]])
     if line is not None:
         integers = buffers[operator.operands[-1]]
         pointers[-2] = tirx.address_of(integers[line, 0])

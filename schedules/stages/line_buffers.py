@@ -7,7 +7,17 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from .stage import NOTHING, PUSH, SLIDE, Numbers, Operator, Rows, Stage, plain_order, readers_of
+from .stage import (
+    NOTHING,
+    SHIFT,
+    STREAM_ROW,
+    Numbers,
+    Operator,
+    Rows,
+    Stage,
+    plain_order,
+    readers_of,
+)
 
 # Bytes, of the place of every tensor.
 _ALIGNED = 8
@@ -63,16 +73,16 @@ def share(operators: Sequence[Operator], shared: Mapping[int, int]) -> tuple[Ope
     )
 
 
-def ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
+def line_buffer_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
     """The fewest rows of memory with which tensors inside the stage still work.
 
     When a row is written, all rows from the first that is still to be read on must be there.
     """
-    found = [_ring_rows(part, parameters) for part in stage.parts()]
+    found = [_line_buffer_rows(part, parameters) for part in stage.parts()]
     return {p: max(rows[p] for rows in found) for p in parameters}
 
 
-def _ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
+def _line_buffer_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
     wanted = readers_of(stage, parameters)
     done = [0] * len(stage.operators)
     most = dict.fromkeys(parameters, 1)
@@ -87,27 +97,27 @@ def _ring_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]:
     return most
 
 
-def fit_rings(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
+def fit_line_buffers(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
     """The stage with the fewest rows for each tensor inside it, some operators delayed for that.
 
     row_bytes: of the tensors that can be rings. What a branch makes early has to be kept until
     the other branch has caught up; made late, its input has to be kept instead. Each such
     operator is delayed if that takes fewer bytes.
     """
-    rings = ring_rows(stage, sorted(row_bytes))
+    line_buffers = line_buffer_rows(stage, sorted(row_bytes))
     for operator, delay in list(_delays(stage)):
         needs = [stage.needs(k) for k in range(len(stage.operators))]
         circular = operator in _made_of(needs, delay[0]) or delay[0] in _made_of(needs, operator)
         if circular or stage.operators[operator].result not in row_bytes:
             continue
         other = replace(stage, delays={**stage.delays, operator: delay})
-        fewer = ring_rows(other, sorted(row_bytes))
-        if _ring_bytes(fewer, row_bytes) < _ring_bytes(rings, row_bytes):
-            stage, rings = other, fewer
-    return replace(stage, rings={p: r for p, r in rings.items() if r < stage.rows[p]})
+        fewer = line_buffer_rows(other, sorted(row_bytes))
+        if _line_buffer_bytes(fewer, row_bytes) < _line_buffer_bytes(line_buffers, row_bytes):
+            stage, line_buffers = other, fewer
+    return replace(stage, line_buffers={p: r for p, r in line_buffers.items() if r < stage.rows[p]})
 
 
-def slid(stage: Stage) -> Stage:
+def with_shifts(stage: Stage) -> Stage:
     """The stage with rings that do not go round: their rows move down by one for each new row.
 
     A ring that goes round has no place that is free whenever a row is; one that moves has, at its
@@ -116,14 +126,14 @@ def slid(stage: Stage) -> Stage:
     makes them; after n of its events row r is at `lead` + r - n. The first rows that are read
     together end the ring.
     """
-    moved = {stage.producer_of(p): p for p in stage.rings if stage.can_slide(p)}
+    moved = {stage.producer_of(p): p for p in stage.line_buffers if stage.can_shift(p)}
     operators: list[Operator] = []
     places = []
     for k, operator in enumerate(stage.operators):
         places.append(len(operators))
         operators.append(operator)
         if k in moved:
-            operators.append(_slide(operator, stage.rows[moved[k]] - _first_read(stage, moved[k])))
+            operators.append(_shift(operator, stage.rows[moved[k]] - _first_read(stage, moved[k])))
     delays = {places[k]: (places[other], n) for k, (other, n) in stage.delays.items()}
     return replace(stage, operators=tuple(operators), delays=delays)
 
@@ -136,16 +146,16 @@ def _first_read(stage: Stage, parameter: int) -> int:
         for operand, rows in zip(operator.operands, operator.reads, strict=True)
         if operand == parameter and rows is not None
     )
-    return min(stage.rings[parameter], *ends)
+    return min(stage.line_buffers[parameter], *ends)
 
 
-def _slide(writer: Operator, events: int) -> Operator:
+def _shift(writer: Operator, events: int) -> Operator:
     nothing = (0,) * events
     rows = Rows(nothing, nothing)
-    return Operator("", SLIDE, writer.tensor, 0, (), writer.result, (), rows, ())
+    return Operator("", SHIFT, writer.tensor, 0, (), writer.result, (), rows, ())
 
 
-def climbing(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
+def with_skews(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
     """The stage with tensors that climb: a row that comes and goes needs no place of its own.
 
     A whole result grows row by row, and what its rows are going to be made of can lie where its
@@ -154,39 +164,39 @@ def climbing(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
     """
     writers = Counter(operator.result for operator in stage.operators)
     readers = Counter(p for operator in stage.operators for p in set(operator.operands))
-    pushed = {operator.result for operator in stage.operators if operator.op == PUSH}
-    climbs: dict[int, int] = {}
+    streamed = {operator.result for operator in stage.operators if operator.op == STREAM_ROW}
+    skews: dict[int, int] = {}
     for operator in reversed(stage.operators):
-        whole = operator.result not in stage.rings
-        further = row_bytes[operator.result] if whole else climbs.get(operator.result, 0)
+        whole = operator.result not in stage.line_buffers
+        further = row_bytes[operator.result] if whole else skews.get(operator.result, 0)
         # Other rows would not be aligned as those of a tensor that stays where it is.
         if not (further and operator.in_step) or further % _ALIGNED:
             continue
         for p, rows in zip(operator.operands, operator.reads, strict=True):
-            alone = writers[p] == readers[p] == 1 and p not in pushed
-            if alone and rows == operator.writes and stage.rings.get(p) == 1:
-                climbs[p] = further
-    return replace(stage, climbs=climbs)
+            alone = writers[p] == readers[p] == 1 and p not in streamed
+            if alone and rows == operator.writes and stage.line_buffers.get(p) == 1:
+                skews[p] = further
+    return replace(stage, skews=skews)
 
 
 def first_kept(stage: Stage, operator: int) -> list[int]:
     """For each event of an operator that moves rows: the first place that a row is moved to."""
     moved = stage.operators[operator].result
-    ring, lead = stage.rings[moved], stage.lead(moved)
+    buffer_rows, lead = stage.line_buffers[moved], stage.lead(moved)
     readers = readers_of(stage, [moved])[moved]
     done = [0] * len(stage.operators)
     found = []
     for k, event in plain_order(stage):
         if k == operator:
             lowest = min((rows[done[reader]] for reader, rows in readers), default=NOTHING)
-            found.append(min(max(lowest + lead - 1 - event, 0), ring - 1))
+            found.append(min(max(lowest + lead - 1 - event, 0), buffer_rows - 1))
         done[k] += 1
     return found
 
 
-def _ring_bytes(rings: Mapping[int, int], row_bytes: Mapping[int, int]) -> int:
+def _line_buffer_bytes(line_buffers: Mapping[int, int], row_bytes: Mapping[int, int]) -> int:
     """Of single rows nothing counts: they come and go, and can have the same place."""
-    return sum(rows * row_bytes[p] for p, rows in rings.items() if rows > 1)
+    return sum(rows * row_bytes[p] for p, rows in line_buffers.items() if rows > 1)
 
 
 def _delays(stage: Stage) -> Iterator[tuple[int, tuple[int, Numbers]]]:

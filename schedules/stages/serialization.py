@@ -18,12 +18,12 @@ def to_json(stage: Stage) -> str:
     fields = {
         "operators": operators,
         "rows": {str(k): v for k, v in sorted(stage.rows.items())},
-        "rings": {str(k): v for k, v in sorted(stage.rings.items())},
+        "rings": {str(k): v for k, v in sorted(stage.line_buffers.items())},
         "delays": {str(k): [o, _packed(n)] for k, (o, n) in sorted(stage.delays.items())},
         "tiles": None if stage.tiles is None else asdict(stage.tiles),
         "widths": {str(k): v for k, v in sorted(stage.widths.items())},
         "scratch": stage.scratch,
-        "climbs": {str(k): v for k, v in sorted(stage.climbs.items())},
+        "climbs": {str(k): v for k, v in sorted(stage.skews.items())},
     }
     return json.dumps(fields)
 

@@ -19,27 +19,27 @@ Numbers = tuple[int, ...]
 Range = tuple[int, int]
 
 # The operator that takes a row from the caller.
-PUSH = "push"
+STREAM_ROW = "push"
 
-# What moves the rows of a ring, as an operator of its stage: see `slid`.
-SLIDE = "slide"
+# What moves the rows of a ring, as an operator of its stage: see `with_shifts`.
+SHIFT = "slide"
 
 
-class Form(NamedTuple):
+class BufferPolicy(NamedTuple):
     """How the operators of a stage run.
 
-    tiles: rows and columns of tiles of a patch stage; nothing of a stage without. slides: the rows
-    of its rings move, see `slid`. climbs: some of its tensors climb, see `climbing`. A patch stage
-    does neither.
+    tiles: rows and columns of tiles of a patch stage; nothing of a stage without. shifts: the rows
+    of its rings move, see `with_shifts`. skews: some of its tensors climb, see `with_skews`. A
+    patch stage does neither.
     """
 
     tiles: Range | tuple[()] = ()
-    slides: bool = False
-    climbs: bool = False
+    shifts: bool = False
+    skews: bool = False
 
 
 # What is in memory stays where it is.
-STEADY = Form()
+STEADY = BufferPolicy()
 
 
 @dataclass(frozen=True)
@@ -142,24 +142,24 @@ class Operator:
 class Stage:
     """What one step of main runs.
 
-    rows: per parameter that is a tensor, all its rows. rings: per parameter, the rows it has
+    rows: per parameter that is a tensor, all its rows. line_buffers: per parameter, the rows it has
     memory for where those are fewer: row r is at r modulo that number. delays: operators that
     wait although they could run: operator -> (another, its events that must be done before each
     event), so that their results need not be kept until that other's are there. tiles: of a patch
     stage. widths: per tensor inside one, the columns of a row that it has memory for. scratch:
     the parameter that is memory for the kernels that need some, one after the other. Where an
-    operator moves the rows of a ring they are elsewhere: see `slid`. climbs: tensors of which
-    there is one row at a time -> bytes by which each of their rows is further up: see `climbing`.
+    operator moves the rows of a ring they are elsewhere: see `with_shifts`. skews: tensors of which
+    there is one row at a time -> bytes by which each of their rows is further up: see `with_skews`.
     """
 
     operators: tuple[Operator, ...]
     rows: dict[int, int]
-    rings: dict[int, int]
+    line_buffers: dict[int, int]
     delays: dict[int, tuple[int, Numbers]] = field(default_factory=dict)
     tiles: Tiles | None = None
     widths: dict[int, int] = field(default_factory=dict)
     scratch: int | None = None
-    climbs: dict[int, int] = field(default_factory=dict)
+    skews: dict[int, int] = field(default_factory=dict)
 
     def producer(self, parameter: int, before: int) -> int | None:
         """The last operator before `before` that writes a parameter; None for inputs.
@@ -167,53 +167,53 @@ class Stage:
         Two write the same one where the second works in place.
         """
         writers = (k for k in reversed(range(before)) if self.operators[k].result == parameter)
-        return next((k for k in writers if self.operators[k].op != SLIDE), None)
+        return next((k for k in writers if self.operators[k].op != SHIFT), None)
 
     @functools.cached_property
-    def slides(self) -> dict[int, int]:
-        """Tensors whose rows move -> the operator that moves them; see `slid`."""
-        return {o.result: k for k, o in enumerate(self.operators) if o.op == SLIDE}
+    def shifts(self) -> dict[int, int]:
+        """Tensors whose rows move -> the operator that moves them; see `with_shifts`."""
+        return {o.result: k for k, o in enumerate(self.operators) if o.op == SHIFT}
 
     def needs(self, index: int) -> list[tuple[int, Numbers]]:
         """What operator `index` waits for: (operator, its events needed before each event)."""
         operator = self.operators[index]
-        if operator.op == SLIDE:
-            return self._slide_needs(index)
+        if operator.op == SHIFT:
+            return self._shift_needs(index)
         waits = []
         for parameter, reads in zip(operator.operands, operator.reads, strict=True):
             producer = None if reads is None else self.producer(parameter, index)
             if reads is not None and producer is not None:
                 waits.append((producer, _events_for(self.operators[producer].writes, reads)))
-        if self.slides.get(operator.result) == index + 1:
-            before = self.rings[operator.result] - self.lead(operator.result)
+        if self.shifts.get(operator.result) == index + 1:
+            before = self.line_buffers[operator.result] - self.lead(operator.result)
             moves = tuple(max(e + 1 - before, 0) for e in range(operator.events))
             waits.append((index + 1, moves))
         return [*waits, self.delays[index]] if index in self.delays else waits
 
-    def _slide_needs(self, index: int) -> list[tuple[int, Numbers]]:
+    def _shift_needs(self, index: int) -> list[tuple[int, Numbers]]:
         """Before rows move, the newest one is there, and nobody wants the oldest any more."""
         moved = self.operators[index]
         events = np.arange(moved.events)
         readers = readers_of(self, [moved.result])[moved.result]
-        lead, ring = self.lead(moved.result), self.rings[moved.result]
+        lead, buffer_rows = self.lead(moved.result), self.line_buffers[moved.result]
         done = {k: np.searchsorted(low, events + 1 - lead, side="left") for k, low in readers}
-        waits = {index - 1: events + ring - lead, **done}
+        waits = {index - 1: events + buffer_rows - lead, **done}
         return [(k, tuple(n.tolist())) for k, n in waits.items()]
 
     def producer_of(self, parameter: int) -> int:
         """The first operator that writes a parameter."""
         return next(k for k, o in enumerate(self.operators) if o.result == parameter)
 
-    def can_slide(self, parameter: int) -> bool:
+    def can_shift(self, parameter: int) -> bool:
         """Whether a tensor has a ring of several rows, and each event writes the next row."""
         writer = self.operators[self.producer_of(parameter)]
         in_step = writer.in_step and writer.events == self.rows[parameter]
-        return in_step and 1 < self.rings.get(parameter, 1) and self.tiles is None
+        return in_step and 1 < self.line_buffers.get(parameter, 1) and self.tiles is None
 
     def lead(self, parameter: int) -> int:
-        """Of a ring whose rows move: its place for the first row; see `slid`."""
-        unmoved = self.rows[parameter] - self.operators[self.slides[parameter]].events
-        return self.rings[parameter] - unmoved
+        """Of a ring whose rows move: its place for the first row; see `with_shifts`."""
+        unmoved = self.rows[parameter] - self.operators[self.shifts[parameter]].events
+        return self.line_buffers[parameter] - unmoved
 
     @property
     def extra_macs(self) -> int:

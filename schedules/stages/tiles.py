@@ -69,7 +69,7 @@ def lines(stage: Stage, operator: int) -> list[list[int]]:
     """What an operator's kernel is told of each column of tiles.
 
     The first column to compute and how many, and of its inputs that are narrower the column with
-    which their memory begins: see `Rings`.
+    which their memory begins: see `Addressing`.
     """
     tiles = stage.tiles
     assert tiles is not None

@@ -134,7 +134,7 @@ class HostModel:
         if self.program.copied:
             assert self._symbol("init")(ctypes.byref(arenas.pointers)) == 0
         call = self._run_in_arena if self.program.io_in_arena else self._run_with_buffers
-        if self.program.pushed is not None:
+        if self.program.streamed is not None:
             call = self._push
         outputs = call(arenas, inputs)
         arenas.check()
@@ -173,8 +173,8 @@ class HostModel:
 
     def rows(self, image: np.ndarray) -> np.ndarray:
         """The input's rows as bytes, uint8 [rows, bytes of a row]."""
-        assert self.program.pushed is not None
-        return np.frombuffer(image.tobytes(), "uint8").reshape(self.program.pushed.events, -1)
+        assert self.program.streamed is not None
+        return np.frombuffer(image.tobytes(), "uint8").reshape(self.program.streamed.events, -1)
 
     def begin(self, arenas: Arenas) -> int:
         return int(self._symbol("begin")(ctypes.byref(arenas.pointers)))

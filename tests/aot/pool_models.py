@@ -14,19 +14,19 @@ NAMES = ("fast", "register", "psram")
 # No multiples of anything. In one arena the network needs 1,024 bytes, in stages 440.
 TWO, THREE, UNUSED, ONE = (517, 3001), (53, 611, 100_003), (5003, 1, 7), (9001,)
 STAGES = {"minimize": True}
-PUSHED = {"minimize": True, "stream_input": True}
+STREAMED = {"minimize": True, "stream_input": True}
 CALLER = {"io_in_arena": False}
 # name -> pools, where weights are copied to, options
 CASES: dict[str, tuple[Sequence[int], str | None, dict[str, bool]]] = {
     "layers": (TWO, None, {}),
     "caller": (TWO, None, CALLER),
-    "pushed": (TWO, None, PUSHED),
+    "pushed": (TWO, None, STREAMED),
     "unused": (UNUSED, None, {}),
     "stages": (THREE, None, STAGES),
     "caller_copied": (THREE, "psram", CALLER),
     "layers_copied": (THREE, "psram", {}),
-    "pushed_copied": (THREE, "psram", PUSHED),
-    "all_in_one": (ONE, "fast", PUSHED),
+    "pushed_copied": (THREE, "psram", STREAMED),
+    "all_in_one": (ONE, "fast", STREAMED),
     # Large enough for layers: nothing runs while rows are pushed.
     "pushed_whole": (TWO, None, {"stream_input": True}),
 }

@@ -103,7 +103,7 @@ def _check(model: HostModel) -> str:
         rng.integers(0, 100, port.shape).astype(port.dtype) for port in program.interface.inputs
     ]
     body = _arena_body if program.io_in_arena else _own_body
-    body = _pushed_body if program.pushed is not None else body
+    body = _streamed_body if program.streamed is not None else body
     init = f"    differs += tvmgen_{program.name}_init(&pools) != 0;"
     lines = [*body(model, inputs)]
     # Behind the data; before anything else is called.
@@ -139,21 +139,21 @@ def _arena_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
     return lines
 
 
-def _pushed_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
+def _streamed_body(model: HostModel, inputs: Sequence[np.ndarray]) -> list[str]:
     """Rows from memory of their own size that is freed at once; every other one in place."""
     program, name = model.program, model.program.name
-    push = program.pushed
-    assert push is not None
+    streamed = program.streamed
+    assert streamed is not None
     outputs = model.run(inputs)
     lines = [_data("x0", inputs[0]), *(_data(f"y{k}", y) for k, y in enumerate(outputs))]
     lines += [
         f"    struct tvmgen_{name}_outputs out = tvmgen_{name}_map_outputs(&pools);",
         "    int32_t k;",
         f"    differs += tvmgen_{name}_begin(&pools) != 0;",
-        f"    for (k = 0; k < {push.events}; ++k) {{",
-        f"      void* given = malloc({push.row_bytes});",
+        f"    for (k = 0; k < {streamed.events}; ++k) {{",
+        f"      void* given = malloc({streamed.row_bytes});",
         f"      void* row = k % 2 == 0 ? given : tvmgen_{name}_next_row(&pools);",
-        f"      memcpy(row, x0 + k * {push.row_bytes}, {push.row_bytes});",
+        f"      memcpy(row, x0 + k * {streamed.row_bytes}, {streamed.row_bytes});",
         f"      differs += tvmgen_{name}_push_row(&pools, row) != 0;",
         "      free(given);",
         "    }",

@@ -54,14 +54,14 @@ def test_micro_kernels_give_the_bytes_of_portable_ones(kernels, tmp_path):
         np.testing.assert_array_equal(actual, expected)
 
 
-def test_frugal_kernels_give_them_too(tmp_path):
+def test_minimal_scratch_kernels_give_them_too(tmp_path):
     """What fast kernels do not fit in takes the depthwise convolution without scratch."""
     fast = compile_quietly(odd_network(), name="fast", kernels="dsp", minimize=True)
     budget = fast.workspace_bytes - 8
-    frugal = compile_quietly(odd_network(), name="frugal", kernels="dsp", sram=budget)
-    assert frugal.workspace_bytes <= budget
-    assert "tvm_tiny_dsp_depthwise_in_place_float32(" in frugal.program.kernels.definitions
-    library = build_library([fast, frugal], tmp_path)
+    minimal = compile_quietly(odd_network(), name="minimal", kernels="dsp", sram=budget)
+    assert minimal.workspace_bytes <= budget
+    assert "tvm_tiny_dsp_depthwise_in_place_float32(" in minimal.program.kernels.definitions
+    library = build_library([fast, minimal], tmp_path)
     x = np.random.default_rng(1).integers(-128, 128, (1, 7, 5, 3), "int8")
-    (expected,), (actual,) = (library[name].run([x]) for name in ("fast", "frugal"))
+    (expected,), (actual,) = (library[name].run([x]) for name in ("fast", "minimal"))
     np.testing.assert_array_equal(actual, expected)

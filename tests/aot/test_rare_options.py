@@ -25,7 +25,7 @@ def test_tensors_between_steps_are_not_buffers_of_the_caller():
     assert compile_quietly(mod, io_in_arena=False, minimize=True).workspace_bytes <= layers
 
 
-def test_a_copy_beside_a_pushed_input_has_a_name_of_its_own(tmp_path):
+def test_a_copy_beside_a_streamed_input_has_a_name_of_its_own(tmp_path):
     b = Builder()
     x = b.input((1, 6, 5, 4), Quant(0.02, -3))
     mod = from_tflite(b.finish([b.reshape(x, (1, 30, 4))]))
@@ -34,7 +34,7 @@ def test_a_copy_beside_a_pushed_input_has_a_name_of_its_own(tmp_path):
     build_library([model], tmp_path)
 
 
-def test_a_pushed_input_needs_outputs_in_the_arena():
+def test_a_streamed_input_needs_outputs_in_the_arena():
     with pytest.raises(DataError, match="outputs lie in the arena"):
         compile_quietly(EDGE_MODELS["network"](), stream_input=True, io_in_arena=False)
 

@@ -24,7 +24,7 @@ from aot.test_edge_models import compile_quietly, random_inputs
 from tvm import relax
 
 from tvm_tiny.errors import UnsupportedError
-from tvm_tiny.schedules.stages.stage import SLIDE
+from tvm_tiny.schedules.stages.stage import SHIFT
 from tvm_tiny.transform import FoldEdges
 
 # Codes of tvm_tiny/errors.h.
@@ -72,14 +72,14 @@ def test_streams_compute_what_layers_do(name, same, library):
 
 
 def test_the_drivers_are_of_the_kinds_they_are_named_for(streamed_models):
-    staged, pushed, backward = (
+    staged, streamed, backward = (
         model.files[DRIVER.format(model.program.name)].decode() for model in streamed_models
     )
     assert "tvmgen_staged_stage_0(arena)" in staged
-    assert "tvmgen_pushed_push_row(" in pushed
-    assert "_run(" not in pushed
+    assert "tvmgen_pushed_push_row(" in streamed
+    assert "_run(" not in streamed
     assert "row-- > 0;" in backward
-    assert "row-- > 0;" not in staged + pushed
+    assert "row-- > 0;" not in staged + streamed
 
 
 def test_the_header_says_how_to_push(streamed_models):
@@ -108,7 +108,7 @@ def test_edge_models_compute_the_same_as_streams(options, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(set(EDGE_MODELS) - set(WITH_ROWS)))
-def test_other_edge_models_say_why_their_input_cannot_be_pushed(name):
+def test_other_edge_models_say_why_their_input_cannot_be_streamed(name):
     with pytest.raises(UnsupportedError, match=r"streamed input: .*compile it without"):
         compile_quietly(EDGE_MODELS[name](), stream_input=True)
 
@@ -121,7 +121,7 @@ def test_what_we_write_passes_stricter_warnings(option, compiler, tmp_path):
     run_tool([compiler, *OURS, *include_flags(folder), "-fsyntax-only", *ours])
 
 
-def test_the_pushed_header_is_cpp(streamed_models, tmp_path):
+def test_the_streamed_header_is_cpp(streamed_models, tmp_path):
     cpp, folder = needs("g++"), write_model(streamed_models[1], tmp_path)
     user = folder / "user.cpp"
     user.write_text(
@@ -133,14 +133,14 @@ def test_the_pushed_header_is_cpp(streamed_models, tmp_path):
 
 
 @pytest.fixture
-def pushed(library) -> HostModel:
+def streamed(library) -> HostModel:
     return library["pushed"]
 
 
 @pytest.fixture
-def arena(pushed) -> Arenas:
+def arena(streamed) -> Arenas:
     """Full of noise."""
-    return Arenas(pushed.program)
+    return Arenas(streamed.program)
 
 
 def contents(arena: Arenas, model: HostModel) -> np.ndarray:
@@ -148,63 +148,65 @@ def contents(arena: Arenas, model: HostModel) -> np.ndarray:
     return arena.at(arena.pointers.p0, model.program.workspace_bytes)
 
 
-def test_rows_are_expected_after_begin_and_as_many_as_there_are(pushed, arena):
-    rows = pushed.rows(image(pushed, 0))
-    assert pushed.push(arena, rows[0]) == NOT_BEGUN
-    assert pushed.next_row(arena) is None
-    assert pushed.begin(arena) == 0
+def test_rows_are_expected_after_begin_and_as_many_as_there_are(streamed, arena):
+    rows = streamed.rows(image(streamed, 0))
+    assert streamed.push(arena, rows[0]) == NOT_BEGUN
+    assert streamed.next_row(arena) is None
+    assert streamed.begin(arena) == 0
     for row in rows:
-        assert pushed.next_row(arena) is not None
-        assert pushed.push(arena, row) == 0
-    assert pushed.next_row(arena) is None
-    before = contents(arena, pushed).copy()
-    assert pushed.push(arena, rows[0]) == INPUT_COMPLETE
-    assert (contents(arena, pushed) == before).all()
+        assert streamed.next_row(arena) is not None
+        assert streamed.push(arena, row) == 0
+    assert streamed.next_row(arena) is None
+    before = contents(arena, streamed).copy()
+    assert streamed.push(arena, rows[0]) == INPUT_COMPLETE
+    assert (contents(arena, streamed) == before).all()
     arena.check()
 
 
 @pytest.mark.parametrize("function", ["begin", "push_row"])
-def test_wrong_pointers_have_their_codes(function, pushed):
-    symbol, row = pushed._symbol(function), ctypes.create_string_buffer(24)
+def test_wrong_pointers_have_their_codes(function, streamed):
+    symbol, row = streamed._symbol(function), ctypes.create_string_buffer(24)
     rest = [row] if function == "push_row" else []
     assert symbol(None, *rest) == NULL_POOLS
     assert symbol(ctypes.byref(pointer_struct(1)(None)), *rest) == NULL_ARENA
     assert symbol(ctypes.byref(pointer_struct(1)(0x1008)), *rest) == ARENA_ALIGNMENT
 
 
-def test_a_null_row_changes_nothing(pushed, arena):
-    assert pushed.begin(arena) == 0
-    before = contents(arena, pushed).copy()
-    assert pushed._symbol("push_row")(ctypes.byref(arena.pointers), None) == NULL_ROW
-    assert (contents(arena, pushed) == before).all()
+def test_a_null_row_changes_nothing(streamed, arena):
+    assert streamed.begin(arena) == 0
+    before = contents(arena, streamed).copy()
+    assert streamed._symbol("push_row")(ctypes.byref(arena.pointers), None) == NULL_ROW
+    assert (contents(arena, streamed) == before).all()
 
 
-def test_next_row_of_wrong_pointers_is_null(pushed):
-    symbol = pushed._symbol("next_row")
+def test_next_row_of_wrong_pointers_is_null(streamed):
+    symbol = streamed._symbol("next_row")
     symbol.restype = ctypes.c_void_p
     assert symbol(None) is None
     assert symbol(ctypes.byref(pointer_struct(1)(None))) is None
     assert symbol(ctypes.byref(pointer_struct(1)(0x1008))) is None
 
 
-def test_rows_written_where_they_belong_are_not_copied(pushed, arena):
-    x = image(pushed, 1)
-    assert pushed.begin(arena) == 0
-    for row in pushed.rows(x):
-        place = pushed.next_row(arena)
+def test_rows_written_where_they_belong_are_not_copied(streamed, arena):
+    x = image(streamed, 1)
+    assert streamed.begin(arena) == 0
+    for row in streamed.rows(x):
+        place = streamed.next_row(arena)
         assert place is not None
         arena.at(place, row.nbytes)[:] = row
-        assert pushed._symbol("push_row")(ctypes.byref(arena.pointers), ctypes.c_void_p(place)) == 0
+        assert (
+            streamed._symbol("push_row")(ctypes.byref(arena.pointers), ctypes.c_void_p(place)) == 0
+        )
     arena.check()
-    np.testing.assert_array_equal(pushed.outputs_in(arena)[0], pushed.run([x])[0])
+    np.testing.assert_array_equal(streamed.outputs_in(arena)[0], streamed.run([x])[0])
 
 
-def test_begin_starts_again_at_any_time(pushed, arena):
-    first, second = image(pushed, 2), image(pushed, 3)
+def test_begin_starts_again_at_any_time(streamed, arena):
+    first, second = image(streamed, 2), image(streamed, 3)
     for x, rows in ((first, 3), (second, 8), (first, 8)):
-        assert pushed.begin(arena) == 0
-        assert [pushed.push(arena, row) for row in pushed.rows(x)[:rows]] == [0] * rows
-    np.testing.assert_array_equal(pushed.outputs_in(arena)[0], pushed.run([first])[0])
+        assert streamed.begin(arena) == 0
+        assert [streamed.push(arena, row) for row in streamed.rows(x)[:rows]] == [0] * rows
+    np.testing.assert_array_equal(streamed.outputs_in(arena)[0], streamed.run([first])[0])
 
 
 @pytest.mark.parametrize("stream_input", [False, True])
@@ -229,16 +231,16 @@ def test_orders_of_many_rows_are_counted_in_more_bits(stream_input, tmp_path):
     np.testing.assert_array_equal(found["tall"].run(x)[0], found["layers"].run(x)[0])
 
 
-def test_instances_take_their_rows_in_turn(pushed):
-    images = [image(pushed, seed) for seed in (4, 5, 6)]
-    arenas = [Arenas(pushed.program) for _ in images]
-    assert [pushed.begin(arena) for arena in arenas] == [0, 0, 0]
+def test_instances_take_their_rows_in_turn(streamed):
+    images = [image(streamed, seed) for seed in (4, 5, 6)]
+    arenas = [Arenas(streamed.program) for _ in images]
+    assert [streamed.begin(arena) for arena in arenas] == [0, 0, 0]
     order = np.random.default_rng(7).permutation(np.repeat([0, 1, 2], 8))
-    rows = [iter(pushed.rows(x)) for x in images]
+    rows = [iter(streamed.rows(x)) for x in images]
     for k in order.tolist():
-        assert pushed.push(arenas[k], next(rows[k])) == 0
+        assert streamed.push(arenas[k], next(rows[k])) == 0
     for x, arena in zip(images, arenas, strict=True):
-        np.testing.assert_array_equal(pushed.outputs_in(arena)[0], pushed.run([x])[0])
+        np.testing.assert_array_equal(streamed.outputs_in(arena)[0], streamed.run([x])[0])
         arena.check()
 
 
@@ -248,15 +250,15 @@ def rows_done(arena, model):
     return contents(arena, model)[offset:][: len(model.program.steps[0])].tolist()
 
 
-def test_every_row_is_worked_on_as_soon_as_it_is_there(pushed, arena):
+def test_every_row_is_worked_on_as_soon_as_it_is_there(streamed, arena):
     """Most kernels have run before the last row comes: nothing waits for a whole image."""
-    rows = pushed.rows(image(pushed, 8))
+    rows = streamed.rows(image(streamed, 8))
     done = []
-    assert pushed.begin(arena) == 0
+    assert streamed.begin(arena) == 0
     for row in rows:
-        assert pushed.push(arena, row) == 0
-        done.append(rows_done(arena, pushed))
-    calls = [call for call in pushed.program.steps[0] if call.op != SLIDE]
+        assert streamed.push(arena, row) == 0
+        done.append(rows_done(arena, streamed))
+    calls = [call for call in streamed.program.steps[0] if call.op != SHIFT]
     kept = [call.index for call in calls[:3]]
     done = [[of[k] for k in kept] for of in done]
     # Pushed rows, the stem a row behind, the depthwise convolution another one.

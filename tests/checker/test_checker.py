@@ -61,7 +61,7 @@ def test_plans_of_random_models_are_proved(model_format, seed, options):
     inside = [graph.storage[k] for k in plan.offsets]
     assert proof.arena_bytes == plan.workspace_bytes
     assert proof.used_bytes == max((plan.offsets[s.index] + s.bytes for s in inside), default=0)
-    events = [o.stage.events for step in graph.steps for o in step.operators]
+    events = [o.row_op.events for step in graph.steps for o in step.operators]
     assert proof.events == sum(events) + sum(step.stage is None for step in graph.steps)
 
 
@@ -181,7 +181,7 @@ def test_a_module_without_a_plan_says_what_to_run():
 def with_operators(graph: Graph, index: int, *operators) -> Graph:
     """A graph whose step `index` has other operators."""
     step = graph.steps[index]
-    stage = replace(step.stage, operators=tuple(o.stage for o in operators))
+    stage = replace(step.stage, operators=tuple(o.row_op for o in operators))
     changed = [*graph.steps]
     changed[index] = replace(step, operators=operators, stage=stage)
     return replace(graph, steps=changed)
@@ -194,19 +194,19 @@ def test_an_accumulator_is_complete_after_its_last_event_only(streamed):
         (step.index, k)
         for step in graph.steps
         for k, operator in enumerate(step.operators)
-        if operator.stage.accumulates and k + 1 < len(step.operators)
+        if operator.row_op.accumulates and k + 1 < len(step.operators)
     )
     operators = [*graph.steps[index].operators]
-    sums = operators[k].stage
+    sums = operators[k].row_op
     each_a_row = Rows(tuple(range(sums.events)), tuple(range(1, sums.events + 1)))
     changed = replace(sums, accumulates=False, writes=each_a_row)
-    operators[k] = replace(operators[k], stage=changed)
+    operators[k] = replace(operators[k], row_op=changed)
     message = refusal(with_operators(graph, index, *operators), plan, streamed)
     assert f"needs row 0 of '{operators[k].name}'" in message
     assert "hold its row 0: " in message
 
 
-def test_a_ring_of_no_rows_is_refused_before_anything_divides_by_it(streamed):
+def test_a_line_buffer_of_no_rows_is_refused_before_anything_divides_by_it(streamed):
     graph, plan = parts(streamed)
     step = next(step for step in graph.steps if len(step.operators) > 1)
     integers = graph.storage[step.operators[0].inputs[-1]]
@@ -222,7 +222,7 @@ def test_a_stage_that_waits_for_what_never_comes_is_refused(streamed):
     graph, plan = parts(streamed)
     step = next(step for step in graph.steps if len(step.operators) > 1)
     last = len(step.operators) - 1
-    for_ever = {0: (last, (1,) * step.operators[0].stage.events)}
+    for_ever = {0: (last, (1,) * step.operators[0].row_op.events)}
     steps = [*graph.steps]
     steps[step.index] = replace(step, stage=replace(step.stage, delays=for_ever))
     message = refusal(replace(graph, steps=steps), plan, streamed)

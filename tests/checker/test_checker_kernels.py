@@ -62,7 +62,7 @@ class Bench:
 
 def bench(call: Call) -> Bench:
     factory = kernels.lookup(call)
-    kernel = factory.build(call, factory.rings(call))
+    kernel = factory.build(call, factory.addressing(call))
     constants = {k: a.value.numpy() for k, a in enumerate(call.args) if isinstance(a, GenericConst)}
     integers = factory.integers(call, factory.whole(call))
     constants |= {len(call.args) + k: array for k, array in enumerate(integers)}

@@ -67,11 +67,14 @@ def test_a_budget_that_nothing_fits_says_what_would(cli, compiled, network, tmp_
     assert compiled("--sram", needed)["arena_bytes"] <= needed
 
 
-def test_a_pushed_input_needs_less_still(compiled):
-    whole, pushed = compiled("--minimize", "sram"), compiled("--minimize", "sram", "--stream-input")
+def test_a_streamed_input_needs_less_still(compiled):
+    whole, streamed = (
+        compiled("--minimize", "sram"),
+        compiled("--minimize", "sram", "--stream-input"),
+    )
     assert not whole["stream_input"]
-    assert pushed["stream_input"]
-    assert pushed["arena_bytes"] < whole["arena_bytes"]
+    assert streamed["stream_input"]
+    assert streamed["arena_bytes"] < whole["arena_bytes"]
 
 
 def test_stages_by_name_or_how_names_begin(cli, compiled, network):

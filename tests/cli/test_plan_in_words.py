@@ -39,7 +39,7 @@ def test_analyze_in_words(cli, network):
     assert "SRAM against work" not in text
 
 
-def test_steps_have_their_operators_rings_and_peaks(cli, network):
+def test_steps_have_their_operators_line_buffers_and_peaks(cli, network):
     plan = cli("analyze", network, "--minimize", "sram", "--json").json["plan"]
     (stage,) = (step for step in plan["steps"] if step["kind"] == "stage")
     assert {"rows": 3, "row_bytes": 384} in [

@@ -32,11 +32,11 @@ def all_cases(seed: int) -> list[Case]:
         *without_scratch(rng),
         *convolutions_float32(rng),
         *depthwises_float32(rng),
-        *slides(rng),
+        *shifts(rng),
     ]
 
 
-def slides(rng: Rng) -> Iterator[Case]:
+def shifts(rng: Rng) -> Iterator[Case]:
     """Blocks of a ring moved down, over one another or not at all."""
     for by, blocks in [(1, 2), (8, 1), (24, 5), (32, 3), (512, 2), (0, 2), (16, 0)]:
         count = 32 * blocks

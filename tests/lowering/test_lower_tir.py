@@ -15,7 +15,7 @@ from tvm_tiny.schedules import portable  # noqa: F401  registers the kernels
 def row_function(build, *shapes):
     call = calls(module(build, *shapes))[-1]
     factory = kernels.lookup(call)
-    return factory.build(call, factory.rings(call)).func
+    return factory.build(call, factory.addressing(call)).func
 
 
 def pool(emit, x):

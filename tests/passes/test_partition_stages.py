@@ -19,7 +19,7 @@ from tvm_tiny.passes.stream_stages import extract_stages
 from tvm_tiny.planning.memory import plan
 from tvm_tiny.planning.network import read_network, sketch
 from tvm_tiny.planning.partition import Partition, Search
-from tvm_tiny.schedules.stages.stage import STEADY, Form
+from tvm_tiny.schedules.stages.stage import STEADY, BufferPolicy
 from tvm_tiny.transform import LowerToRowKernels, PartitionStages, RunningSums, StreamStages
 
 SEEDS = range(6)
@@ -45,7 +45,7 @@ def overhead(mod: tvm.IRModule) -> int:
     """Rows that stages compute; layers need no driver."""
     steps = read_graph(LowerToRowKernels()(mod)).steps
     staged = [step.operators for step in steps if len(step.operators) > 1]
-    return sum(operator.stage.events for operators in staged for operator in operators)
+    return sum(operator.row_op.events for operators in staged for operator in operators)
 
 
 def test_nothing_changes_without_options_or_where_layers_fit():
@@ -161,14 +161,16 @@ def test_the_search_finds_the_least_of_all_partitions_of_small_graphs(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("form", [STEADY, Form(climbs=True), Form(slides=True, climbs=True)])
-def test_a_plan_without_lowering_is_that_of_the_lowered_module(seed, form):
+@pytest.mark.parametrize(
+    "policy", [STEADY, BufferPolicy(skews=True), BufferPolicy(shifts=True, skews=True)]
+)
+def test_a_plan_without_lowering_is_that_of_the_lowered_module(seed, policy):
     mod = RunningSums()(random_graph(seed + 50, operators=5))
     ways = partitions(mod)
     for way in ways[:: max(len(ways) // 3, 1)]:
-        forms = {(first, last): form for first, last in way if last > first}
-        lowered = read_graph(LowerToRowKernels()(extract_stages(mod, forms)))
-        sketched, lowered = plan(sketch(read_network(mod), way, forms)), plan(lowered)
+        policies = {(first, last): policy for first, last in way if last > first}
+        lowered = read_graph(LowerToRowKernels()(extract_stages(mod, policies)))
+        sketched, lowered = plan(sketch(read_network(mod), way, policies)), plan(lowered)
         assert sketched.workspace_bytes == lowered.workspace_bytes
         assert sketched.lower_bound == lowered.lower_bound
 

@@ -66,13 +66,13 @@ def expected() -> dict[tuple[str, bool], np.ndarray]:
 
 def models(isa: str) -> Iterator[tuple[tuple[str, bool], tvm_tiny.CompiledModel]]:
     """Each operator with every amount of scratch; roundings in turn."""
-    levels = range(len(ISAS[isa].frugal) + 1)
+    levels = range(len(ISAS[isa].scratch_levels) + 1)
     for number, case in enumerate(CASES):
         for level in levels[number % 2 :: 2] if case[0] != "sum" else levels[:1]:
             mod = module(
                 lambda emit, x, case=case: emit(operator(case, x), name_hint="y"), image(case).shape
             )
-            packed = SelectKernels(isa, frugal={"y": level})(mod)
+            packed = SelectKernels(isa, scratch_levels={"y": level})(mod)
             yield case, compile_quietly(packed, name=f"m{number}_{level}", kernels="portable")
 
 

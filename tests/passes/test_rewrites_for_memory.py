@@ -16,7 +16,7 @@ from tvm_tiny.planning.memory import plan
 from tvm_tiny.planning.network import read_network
 from tvm_tiny.planning.partition import Partition
 from tvm_tiny.relax_rewrite import bindings_of
-from tvm_tiny.schedules.stages.stage import Form
+from tvm_tiny.schedules.stages.stage import BufferPolicy
 from tvm_tiny.transform import CopyTensors, InplaceDepthwise, LowerToRowKernels, SubsampleShortcuts
 
 RNG = np.random.default_rng(7)
@@ -177,8 +177,8 @@ def test_stages_keep_their_form_where_a_tensor_is_copied_before_them():
         return x
 
     network = read_network(module((1, 8, 8, 4), body))
-    steps = Partition(((0, 1), (2, 3)), MemoryPlan(0, {}), {(2, 3): Form(slides=True)})
+    steps = Partition(((0, 1), (2, 3)), MemoryPlan(0, {}), {(2, 3): BufferPolicy(shifts=True)})
     ((name, found),) = copied(network, steps)
     assert name == "b"
     assert found.ranges == ((0, 1), (2, 2), (3, 4))
-    assert found.forms == {(3, 4): Form(slides=True)}
+    assert found.policies == {(3, 4): BufferPolicy(shifts=True)}

@@ -92,7 +92,7 @@ def test_the_input_of_an_average_streams_with_one_row():
     staged = StreamStages([("wide", "y")])(RunningSums()(mod))
     (step,) = read_graph(LowerToRowKernels()(staged)).steps
     assert step.stage is not None
-    assert step.stage.rings == {step.stage.operators[0].result: 1}
+    assert step.stage.line_buffers == {step.stage.operators[0].result: 1}
     x = every_value((1, 16, 5, 6))
     np.testing.assert_array_equal(run(LowerToRowKernels()(staged), x)[0], run(mod, x)[0])
 

@@ -39,19 +39,19 @@ def scratch(selected) -> list[int]:
 
 @pytest.mark.parametrize("level", [1, 2])
 @pytest.mark.parametrize("isa", ISAS)
-def test_frugal_kernels_give_the_same_bytes(isa, level):
+def test_minimal_scratch_kernels_give_the_same_bytes(isa, level):
     mod = module(chain, SHAPE)
     fast = SelectKernels(isa)(mod)
-    frugal = SelectKernels(isa, {}, dict.fromkeys("abcd", level))(mod)
-    assert sum(scratch(frugal)) < sum(scratch(fast))
-    same_bytes(mod, frugal, SHAPE)
-    same_bytes(mod, StreamStages([("a", "d")])(frugal), SHAPE)
+    minimal = SelectKernels(isa, {}, dict.fromkeys("abcd", level))(mod)
+    assert sum(scratch(minimal)) < sum(scratch(fast))
+    same_bytes(mod, minimal, SHAPE)
+    same_bytes(mod, StreamStages([("a", "d")])(minimal), SHAPE)
 
 
 def test_dsp_needs_scratch_only_for_channels_that_are_no_words():
-    frugal = SelectKernels("dsp", {}, dict.fromkeys("abcd", 1))(module(chain, SHAPE))
-    assert [size > 0 for size in scratch(frugal)] == [False, False, False, True]
-    assert [int(c.attrs.get("chunk", 0)) for c in calls(frugal)] == [0, 0, 0, 1]
+    minimal = SelectKernels("dsp", {}, dict.fromkeys("abcd", 1))(module(chain, SHAPE))
+    assert [size > 0 for size in scratch(minimal)] == [False, False, False, True]
+    assert [int(c.attrs.get("chunk", 0)) for c in calls(minimal)] == [0, 0, 0, 1]
 
 
 def select(mod, isa, find, least=True):
@@ -59,7 +59,7 @@ def select(mod, isa, find, least=True):
 
 
 @pytest.mark.parametrize("isa", ["dsp", "plain"])
-def test_the_least_memory_is_less_with_frugal_kernels(isa):
+def test_the_least_memory_is_less_with_minimal_scratch_kernels(isa):
     mod = module(chain, SHAPE)
     fast = Search(read_network(SelectKernels(isa)(mod))).least()
     assert select(mod, isa, lambda _, search: search.least()).partition.bytes < fast.bytes
@@ -90,7 +90,7 @@ def test_a_budget_that_fast_kernels_meet_leaves_them():
     assert set(select(mod, "dsp", find, least=False).levels.values()) == {0}
 
 
-def test_frugal_kernels_meet_budgets_that_fast_ones_do_not():
+def test_minimal_scratch_kernels_meet_budgets_that_fast_ones_do_not():
     mod = module(chain, SHAPE)
     budget = Search(read_network(SelectKernels("dsp")(mod))).least().bytes - 1
     found = select(mod, "dsp", lambda _, search: search.within(budget), least=False)

@@ -86,22 +86,22 @@ def test_products_in_float32_are_packed(name, isa):
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_frugal_products_give_the_same_bytes(name, isa):
+def test_minimal_scratch_products_give_the_same_bytes(name, isa):
     mod = module(lambda emit, x: emit(PRODUCTS[name](x), name_hint="y"), SHAPE)
-    selected = SelectKernels(isa, frugal={"y": 1})(mod)
+    selected = SelectKernels(isa, scratch_levels={"y": 1})(mod)
     assert names(selected) == names(SelectKernels(isa)(mod))
     same_bytes(mod, selected)
 
 
 @pytest.mark.parametrize("isa", ["dsp", "mve"])
 @pytest.mark.parametrize("kernel", [2, 3, 5])
-def test_frugal_depthwise_takes_no_scratch(kernel, isa):
+def test_minimal_scratch_depthwise_takes_no_scratch(kernel, isa):
     shape = (1, 6, 14, 6)
     mod = module(lambda emit, x: emit(conv(x, 6, kernel=kernel, groups=6), name_hint="y"), shape)
-    fast, frugal = (SelectKernels(isa, frugal=f)(mod) for f in ({}, {"y": 1}))
+    fast, minimal = (SelectKernels(isa, scratch_levels=f)(mod) for f in ({}, {"y": 1}))
     assert scratch(calls(fast)[0]) is not None
-    assert scratch(calls(frugal)[0]) is None
-    same_bytes(mod, frugal, shape)
+    assert scratch(calls(minimal)[0]) is None
+    same_bytes(mod, minimal, shape)
 
 
 @pytest.mark.parametrize(("width", "in_place"), [(8, True), (9, False)])
@@ -158,9 +158,9 @@ def test_what_does_not_fit_stays(isa):
         assert names(SelectKernels(isa)(mod)) == names(mod)
 
 
-@pytest.mark.parametrize("frugal", [{}, dict.fromkeys("abc", 1)], ids=["fast", "frugal"])
+@pytest.mark.parametrize("levels", [{}, dict.fromkeys("abc", 1)], ids=["fast", "minimal"])
 @pytest.mark.parametrize("isa", ISAS)
-def test_they_run_in_stages(isa, frugal):
+def test_they_run_in_stages(isa, levels):
     def build(emit, x):
         a = emit(conv(x, 6, kernel=1), name_hint="a")
         b = emit(conv(a, 6, groups=6, seed=1), name_hint="b")
@@ -168,7 +168,7 @@ def test_they_run_in_stages(isa, frugal):
         return emit(ops.call("qadd", [c, x], **SUM), name_hint="y")
 
     mod = module(build, SHAPE)
-    staged = StreamStages([("a", "y")])(SelectKernels(isa, frugal=frugal)(mod))
+    staged = StreamStages([("a", "y")])(SelectKernels(isa, scratch_levels=levels)(mod))
     same_bytes(mod, staged)
 
 

@@ -30,10 +30,10 @@ def test_push_comes_first_and_alone_reads_the_input():
         return emit(emit(add(emit(conv(rows, 3)), rows)))
 
     mod = module(branches, NHWC)
-    pushed = StreamInput()(mod)
-    assert relax.analysis.check_well_formed(pushed)
-    tvm.ir.assert_structural_equal(pushed["main"], module(expected, NHWC)["main"])
-    assert bindings_of(pushed["main"])[0].var.name == "x0_rows"
+    streamed = StreamInput()(mod)
+    assert relax.analysis.check_well_formed(streamed)
+    tvm.ir.assert_structural_equal(streamed["main"], module(expected, NHWC)["main"])
+    assert bindings_of(streamed["main"])[0].var.name == "x0_rows"
 
 
 def test_the_given_module_is_not_changed():
@@ -47,28 +47,28 @@ def test_the_given_module_is_not_changed():
 def test_random_graphs_give_the_same_bytes(seed):
     mod = random_graph(seed + 200, operators=4)
     x = random_input(mod, seed)
-    pushed = StreamInput()(mod)
-    staged = StreamStages([(0, len(names(pushed)) - 1)])(pushed) if seed % 2 else pushed
+    streamed = StreamInput()(mod)
+    staged = StreamStages([(0, len(names(streamed)) - 1)])(streamed) if seed % 2 else streamed
     for expected, found in zip(run(mod, x), run(LowerToRowKernels()(staged), x), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
 def test_the_input_has_no_memory_but_a_window_of_rows():
-    pushed = StreamInput()(module(lambda emit, x: emit(conv(x, 3), name_hint="y"), NHWC))
-    graph = read_graph(LowerToRowKernels()(StreamStages([(0, 1)])(pushed)))
-    assert graph.pushed == set(graph.inputs)
+    streamed = StreamInput()(module(lambda emit, x: emit(conv(x, 3), name_hint="y"), NHWC))
+    graph = read_graph(LowerToRowKernels()(StreamStages([(0, 1)])(streamed)))
+    assert graph.streamed == set(graph.inputs)
     offsets = plan(graph).offsets
     sizes = {graph.storage[s].name: graph.storage[s].bytes for s in offsets}
     assert sizes == {"y": 9 * 5 * 3, "x0_rows": 3 * 5 * 3}
 
 
 @pytest.mark.parametrize("shape", [(9, 4), (1, 9, 4), (1, 2, 1, 1), (1, 1, 9, 4)])
-def test_what_has_rows_can_be_pushed(shape):
+def test_what_has_rows_can_be_streamed(shape):
     mod = module(lambda emit, x: emit(ops.call("copy", [x], dtype="int8")), shape)
     rows = [d for d in shape if d > 1]
     if shape in ((9, 4), (1, 2, 1, 1)):
         (step, _) = read_graph(LowerToRowKernels()(StreamInput()(mod))).steps
-        assert step.operators[0].stage.events == rows[0]
+        assert step.operators[0].row_op.events == rows[0]
         return
     # Of [1, 9, 4] a row is everything, of [1, 1, 9, 4] too.
     with pytest.raises(UnsupportedError, match="it has no rows to stream"):
@@ -88,7 +88,7 @@ def two(emit, x, y):
         (lambda emit, x: emit(ops.call("copy", [x], dtype="int8")), [(5,)], r"\[5\]: it has no"),
     ],
 )
-def test_what_cannot_be_pushed_is_refused_with_the_reason(build, shapes, message):
+def test_what_cannot_be_streamed_is_refused_with_the_reason(build, shapes, message):
     with pytest.raises(UnsupportedError, match=f"streamed input: .*{message}"):
         StreamInput()(module(build, *shapes))
 

@@ -18,11 +18,13 @@ from tvm_tiny.passes.lower_to_row_kernels import FORM
 from tvm_tiny.passes.stream_stages import extract_stages
 from tvm_tiny.planning.memory import plan
 from tvm_tiny.relax_rewrite import bindings_of
-from tvm_tiny.schedules.stages.stage import Form
+from tvm_tiny.schedules.stages.stage import BufferPolicy
 from tvm_tiny.transform import LowerToRowKernels, RunningSums, StreamStages
 
 NHWC = (1, 12, 6, 4)
-FORMS = [Form(slides=slides, climbs=climbs) for slides in (False, True) for climbs in (False, True)]
+POLICIES = [
+    BufferPolicy(shifts=shifts, skews=skews) for shifts in (False, True) for skews in (False, True)
+]
 Emit = Callable[..., relax.Var]
 
 
@@ -90,7 +92,7 @@ def check_random_stages(seed: int) -> None:
     cuts = sorted(rng.choice(np.arange(1, count), size=2, replace=False).tolist())
     bounds = [0, *cuts, count] if seed % 2 else [0, count]
     stages = [(first, end - 1) for first, end in itertools.pairwise(bounds)]
-    staged = extract_stages(mod, dict.fromkeys(stages, FORMS[seed % len(FORMS)]))
+    staged = extract_stages(mod, dict.fromkeys(stages, POLICIES[seed % len(POLICIES)]))
     for wanted, result in zip(expected, run(LowerToRowKernels()(staged), x), strict=True):
         np.testing.assert_array_equal(result, wanted)
 
@@ -106,7 +108,7 @@ def test_many_random_graphs_give_the_same_bytes_whatever_the_stages():
         check_random_stages(seed)
 
 
-def test_rows_climb_behind_the_result_that_they_are_made_into():
+def test_rows_are_skewed_behind_the_result_that_they_are_made_into():
     def build(emit: Emit, x: relax.Var) -> relax.Var:
         a = emit(conv(x, 8), name_hint="a")
         b = emit(conv(a, 8, groups=8), name_hint="b")
@@ -115,15 +117,15 @@ def test_rows_climb_behind_the_result_that_they_are_made_into():
 
     mod = module(build, NHWC)
     x = random_input(mod, 0)
-    steady, climbing = (
-        LowerToRowKernels()(extract_stages(mod, {(0, 3): form})) for form in FORMS[:2]
+    steady, skewed = (
+        LowerToRowKernels()(extract_stages(mod, {(0, 3): policy})) for policy in POLICIES[:2]
     )
-    graph = read_graph(climbing)
+    graph = read_graph(skewed)
     # A row of d has 6 * 4 bytes, one of b and c 6 * 8; a has a ring, for it is read thrice.
-    climbs = {s.name: (s.climb, s.row_bytes, s.bytes) for s in graph.storage if s.climb}
-    assert climbs == dict.fromkeys(("b", "c"), (24, 48, 48 + 11 * 24))
+    skews = {s.name: (s.skew, s.row_bytes, s.bytes) for s in graph.storage if s.skew}
+    assert skews == dict.fromkeys(("b", "c"), (24, 48, 48 + 11 * 24))
     assert plan(graph).workspace_bytes < plan(read_graph(steady)).workspace_bytes
-    np.testing.assert_array_equal(run(climbing, x)[0], run(mod, x)[0])
+    np.testing.assert_array_equal(run(skewed, x)[0], run(mod, x)[0])
 
 
 def test_results_that_others_read_leave_the_stage_whole():
@@ -138,7 +140,7 @@ def test_results_that_others_read_leave_the_stage_whole():
     (step, *_) = read_graph(staged).steps
     assert [o.name for o in step.operators] == ["stem", "wide"]
     assert step.stage is not None
-    assert step.stage.rings == {}
+    assert step.stage.line_buffers == {}
     for wanted, result in zip(run(mod, x), run(staged, x), strict=True):
         np.testing.assert_array_equal(result, wanted)
 
@@ -152,7 +154,7 @@ def test_a_stage_keeps_the_rows_of_a_window_of_each_tensor_inside():
     mod = module(build, (1, 32, 6, 4))
     (step,) = read_graph(lowered(mod, ("a", "c"))).steps
     assert step.stage is not None
-    assert list(step.stage.rings.values()) == [3, 3]
+    assert list(step.stage.line_buffers.values()) == [3, 3]
     layers, stages = (
         plan(read_graph(low)).workspace_bytes for low in (lowered(mod), lowered(mod, ("a", "c")))
     )
@@ -228,5 +230,5 @@ def test_all_kinds_of_rows_meet_in_one_stage():
     x = random_input(mod, 1)
     staged = lowered(mod, ("small", "y"))
     (step,) = read_graph(staged).steps
-    assert [o.stage.op for o in step.operators][-2:] == ["row_sums", "qmean_of_sums"]
+    assert [o.row_op.op for o in step.operators][-2:] == ["row_sums", "qmean_of_sums"]
     np.testing.assert_array_equal(run(staged, x)[0], run(mod, x)[0])

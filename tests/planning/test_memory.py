@@ -12,7 +12,7 @@ from byte_trace import places, trace, wrong_read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from row_replay import Replay
-from stage_graphs import Model, climbed, model, models, pointwise
+from stage_graphs import Model, model, models, pointwise, skewed
 
 import tvm_tiny
 from tvm_tiny.lowering.graph import Graph, Step, Storage, read_graph
@@ -85,8 +85,8 @@ def test_every_byte_is_in_its_place_when_it_is_read(made, io_in_arena):
 
 @RANDOM
 @given(models(7, layers=False), st.booleans())
-def test_every_byte_of_tensors_that_climb_is_in_its_place(made, io_in_arena):
-    made = climbed(made)
+def test_every_byte_of_skewed_tensors_is_in_its_place(made, io_in_arena):
+    made = skewed(made)
     found = plan(made.graph, io_in_arena=io_in_arena)
     check_bytes(made, found)
     Replay(made.graph, found).run()

@@ -11,7 +11,7 @@ from tvm_tiny.planning.memory import plan
 from tvm_tiny.planning.network import read_network, sketch
 from tvm_tiny.planning.partition import Search
 from tvm_tiny.planning.patches import SPLITS, can_divide, extra_macs
-from tvm_tiny.schedules.stages.stage import Form
+from tvm_tiny.schedules.stages.stage import BufferPolicy
 from tvm_tiny.transform import LowerToRowKernels, PartitionStages, PatchInference
 
 
@@ -27,7 +27,7 @@ def test_a_sketch_has_the_plan_of_the_stage_it_stands_for(seed):
     split = graph.split_of(last)
     network = read_network(graph.module, patches=True)
     layers = [(k, k) for k in range(len(network.nodes))]
-    drawn = sketch(network, [*layers[:i], (i, j), *layers[j + 1 :]], {(i, j): Form(split)})
+    drawn = sketch(network, [*layers[:i], (i, j), *layers[j + 1 :]], {(i, j): BufferPolicy(split)})
     lowered = LowerToRowKernels()(PatchInference([(first, last)], split)(graph.module))
     found, wanted = plan(drawn), plan(read_graph(lowered))
     assert (found.workspace_bytes, found.lower_bound) == (
@@ -41,7 +41,7 @@ def test_a_sketch_has_the_plan_of_the_stage_it_stands_for(seed):
 
 def in_tiles(partition):
     """The stages that compute in more than one tile."""
-    return [stage for stage, form in partition.forms.items() if form.tiles]
+    return [stage for stage, policy in partition.policies.items() if policy.tiles]
 
 
 def test_patches_take_less_than_rows_where_the_caller_has_the_input():
@@ -57,7 +57,7 @@ def test_a_budget_is_met_without_patches_where_that_is_possible():
 
 
 def macs_again(network, partition):
-    tiles = {stage: partition.forms[stage].tiles for stage in in_tiles(partition)}
+    tiles = {stage: partition.policies[stage].tiles for stage in in_tiles(partition)}
     return sum(extra_macs(network, stage, split) for stage, split in tiles.items())
 
 

@@ -23,30 +23,30 @@ def problems(draw: st.DrawFn, most: int = 5, largest: int = 6) -> tuple[list[Blo
     blocks = [
         Block(f"b{k}", size, draw(st.sampled_from((1, 1, 2)))) for k, size in enumerate(sizes)
     ]
-    distances: Pairs = {}
+    separations: Pairs = {}
     for a, b in itertools.combinations(range(len(sizes)), 2):
         if draw(st.integers(0, 3)):
             partly = draw(st.integers(0, 2)) == 0
             for low, high in ((a, b), (b, a)):
                 less = draw(st.integers(0, sizes[low] + 2)) if partly else 0
-                distances[low, high] = sizes[low] - less
-    return blocks, distances
+                separations[low, high] = sizes[low] - less
+    return blocks, separations
 
 
-def holds(distances: Pairs, offsets: dict[int, int]) -> bool:
+def holds(separations: Pairs, offsets: dict[int, int]) -> bool:
     """Every pair of placed blocks, all in one pool, keeps one of its distances."""
     return all(
-        offsets[b] >= offsets[a] + d or offsets[a] >= offsets[b] + distances[b, a]
-        for (a, b), d in distances.items()
+        offsets[b] >= offsets[a] + d or offsets[a] >= offsets[b] + separations[b, a]
+        for (a, b), d in separations.items()
         if a in offsets and b in offsets
     )
 
 
-def fits(blocks: Sequence[Block], distances: Pairs, todo: Sequence[int], total: int) -> bool:
+def fits(blocks: Sequence[Block], separations: Pairs, todo: Sequence[int], total: int) -> bool:
     """Whether the blocks `todo` can be placed in `total` bytes, by trying every offset."""
 
     def extend(offsets: dict[int, int], rest: Sequence[int]) -> bool:
-        if not holds(distances, offsets):
+        if not holds(separations, offsets):
             return False
         if not rest:
             return True
@@ -57,17 +57,17 @@ def fits(blocks: Sequence[Block], distances: Pairs, todo: Sequence[int], total: 
     return extend({}, todo)
 
 
-def least(blocks: Sequence[Block], distances: Pairs, todo: Sequence[int]) -> int:
+def least(blocks: Sequence[Block], separations: Pairs, todo: Sequence[int]) -> int:
     """Bytes that the blocks `todo` need in one pool."""
-    return next(n for n in itertools.count() if fits(blocks, distances, todo, n))
+    return next(n for n in itertools.count() if fits(blocks, separations, todo, n))
 
 
 def verify(
-    blocks: Sequence[Block], distances: Pairs, found: Placement, pools: Sequence[Pool]
+    blocks: Sequence[Block], separations: Pairs, found: Placement, pools: Sequence[Pool]
 ) -> None:
     for pool, (used, limit) in enumerate(zip(found.used, pools, strict=True)):
         inside = {k: found.offsets[k] for k, p in enumerate(found.pool_of) if p == pool}
-        assert holds(distances, inside)
+        assert holds(separations, inside)
         assert all(n >= 0 and n % blocks[k].alignment == 0 for k, n in inside.items())
         assert used == max((n + blocks[k].size for k, n in inside.items()), default=0)
         assert limit.size is None or used <= limit.size
@@ -80,33 +80,33 @@ ONE = [Pool("arena")]
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(problems())
 def test_one_pool_is_as_small_as_an_exhaustive_search_finds(problem):
-    blocks, distances = problem
-    found = place(blocks, distances)
-    verify(blocks, distances, found, ONE)
-    needed = least(blocks, distances, range(len(blocks)))
+    blocks, separations = problem
+    found = place(blocks, separations)
+    verify(blocks, separations, found, ONE)
+    needed = least(blocks, separations, range(len(blocks)))
     assert (found.used, found.lower_bound, found.optimal) == ((needed,), needed, True)
 
 
 @settings(max_examples=25, derandomize=True, deadline=None)
 @given(problems(most=40, largest=2000), st.integers(1, 8))
 def test_larger_placements_are_valid_and_repeatable(problem, seed):
-    blocks, distances = problem
-    found = place(blocks, distances, time_limit_s=0.01)
-    verify(blocks, distances, found, ONE)
+    blocks, separations = problem
+    found = place(blocks, separations, time_limit_s=0.01)
+    verify(blocks, separations, found, ONE)
     assert found.lower_bound <= found.used[0]
     assert found.optimal == (found.lower_bound == found.used[0])
-    assert found == place(blocks, distances, time_limit_s=0.01)
+    assert found == place(blocks, separations, time_limit_s=0.01)
 
 
 def cheapest(
-    blocks: Sequence[Block], distances: Pairs, pools: Sequence[Pool], weights: Sequence[int]
+    blocks: Sequence[Block], separations: Pairs, pools: Sequence[Pool], weights: Sequence[int]
 ) -> tuple[int, int] | None:
     """The least (penalty, bytes) of all ways to spread the blocks over the pools."""
     costs = []
     choices = (range(len(pools)) if b.pools is None else b.pools for b in blocks)
     for spread in itertools.product(*choices):
         parts = [[k for k, p in enumerate(spread) if p == pool] for pool in range(len(pools))]
-        used = [least(blocks, distances, part) for part in parts]
+        used = [least(blocks, separations, part) for part in parts]
         if all(p.size is None or n <= p.size for n, p in zip(used, pools, strict=True)):
             penalty = sum(w * p for w, p in zip(weights, spread, strict=True))
             costs.append((penalty, sum(used)))
@@ -116,7 +116,7 @@ def cheapest(
 @st.composite
 def pooled(draw: st.DrawFn):
     """Blocks, distances, two or three pools of which the last may be unlimited, weights."""
-    blocks, distances = draw(problems(most=4, largest=5))
+    blocks, separations = draw(problems(most=4, largest=5))
     sizes = draw(st.lists(st.integers(0, 10), min_size=1, max_size=2))
     pools = [Pool(f"p{k}", size) for k, size in enumerate(sizes)]
     pools.append(Pool("last", draw(st.sampled_from((None, 4, 9)))))
@@ -124,20 +124,20 @@ def pooled(draw: st.DrawFn):
     blocks = [
         Block(b.name, b.size, b.alignment, draw(st.none() | allowed.map(tuple))) for b in blocks
     ]
-    return blocks, distances, pools, [draw(st.integers(0, 9)) for _ in blocks]
+    return blocks, separations, pools, [draw(st.integers(0, 9)) for _ in blocks]
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)
 @given(pooled())
 def test_pools_are_used_as_well_as_an_exhaustive_search_finds(problem):
-    blocks, distances, pools, weights = problem
-    expected = cheapest(blocks, distances, pools, weights)
+    blocks, separations, pools, weights = problem
+    expected = cheapest(blocks, separations, pools, weights)
     if expected is None:
         with pytest.raises(BudgetError, match=r"^[^\n]* pool[^\n]*$"):
-            place(blocks, distances, pools=pools, weights=weights)
+            place(blocks, separations, pools=pools, weights=weights)
         return
-    found = place(blocks, distances, pools=pools, weights=weights)
-    verify(blocks, distances, found, pools)
+    found = place(blocks, separations, pools=pools, weights=weights)
+    verify(blocks, separations, found, pools)
     assert (found.penalty, sum(found.used)) == expected
     assert found.optimal
     assert found.lower_bound == expected[1]
@@ -153,7 +153,7 @@ def test_no_blocks_need_no_bytes():
     assert place([], {}) == Placement((), (), (0,), 0, 0, True)
 
 
-def test_an_output_below_its_dying_input_needs_only_the_distance():
+def test_an_output_below_its_dying_input_needs_only_the_separation():
     """16 bytes from 16: the output may begin 4 bytes below the input, or where that ends."""
     blocks = [Block("input", 16, 4), Block("output", 16, 4)]
     found = place(blocks, {(0, 1): 16, (1, 0): 4})
@@ -161,8 +161,8 @@ def test_an_output_below_its_dying_input_needs_only_the_distance():
 
 
 def test_every_offset_has_the_alignment_of_its_block():
-    blocks, distances = exclusive([3, 5, 7], alignment=8)
-    assert place(blocks, distances).used == (8 + 8 + 3,)
+    blocks, separations = exclusive([3, 5, 7], alignment=8)
+    assert place(blocks, separations).used == (8 + 8 + 3,)
 
 
 def test_what_the_greedy_search_misses_is_found_and_proven():
@@ -170,14 +170,14 @@ def test_what_the_greedy_search_misses_is_found_and_proven():
     chance = random.Random(3)
     sizes = [8 * chance.randint(1, 400) for _ in range(60)]
     ends = [k + chance.choice((1, 1, 1, 4)) for k in range(60)]
-    distances = {}
+    separations = {}
     for a, b in itertools.combinations(range(60), 2):
         if b <= ends[a]:
-            distances[a, b] = sizes[a]
-            distances[b, a] = max(sizes[b] - sizes[a] // 2, 8) if b == ends[a] else sizes[b]
+            separations[a, b] = sizes[a]
+            separations[b, a] = max(sizes[b] - sizes[a] // 2, 8) if b == ends[a] else sizes[b]
     blocks = [Block(f"b{k}", size) for k, size in enumerate(sizes)]
-    hasty = place(blocks, distances, time_limit_s=0)
-    found = place(blocks, distances)
+    hasty = place(blocks, separations, time_limit_s=0)
+    found = place(blocks, separations)
     assert (hasty.optimal, found.optimal) == (False, True)
     assert found.used < hasty.used
 
@@ -185,16 +185,16 @@ def test_what_the_greedy_search_misses_is_found_and_proven():
 def test_a_bound_of_the_callers_counts():
     """Sizes 5 and 5 in 9 bytes would do, so far as the distances say."""
     blocks = [Block("a", 5, 1), Block("b", 5, 1)]
-    distances = {(0, 1): 4, (1, 0): 5}
-    assert place(blocks, distances, lower_bound=9).lower_bound == 9
-    assert place(blocks, distances, lower_bound=10).lower_bound == 9
+    separations = {(0, 1): 4, (1, 0): 5}
+    assert place(blocks, separations, lower_bound=9).lower_bound == 9
+    assert place(blocks, separations, lower_bound=10).lower_bound == 9
 
 
 def test_the_heaviest_blocks_get_the_first_pool():
-    blocks, distances = exclusive([40, 40, 40])
+    blocks, separations = exclusive([40, 40, 40])
     pools = [Pool("fast", 80), Pool("slow", 80)]
-    assert place(blocks, distances, pools=pools, weights=[5, 1, 5]).pool_of == (0, 1, 0)
-    assert place(blocks, distances, pools=pools, weights=[1, 5, 5]).pool_of == (1, 0, 0)
+    assert place(blocks, separations, pools=pools, weights=[5, 1, 5]).pool_of == (0, 1, 0)
+    assert place(blocks, separations, pools=pools, weights=[1, 5, 5]).pool_of == (1, 0, 0)
 
 
 def test_one_pool_that_is_too_small_is_named_with_what_is_needed():
@@ -236,11 +236,11 @@ def test_a_block_larger_than_its_pools_is_named():
     ],
 )
 def test_check_finds_every_fault(placement):
-    blocks, distances = exclusive([12, 12])
+    blocks, separations = exclusive([12, 12])
     pools = [Pool("sram", 32)]
-    check(blocks, distances, Placement((0, 16), (0, 0), (28,), 0, 0, False), pools)
+    check(blocks, separations, Placement((0, 16), (0, 0), (28,), 0, 0, False), pools)
     with pytest.raises(AssertionError):
-        check(blocks, distances, placement, pools)
+        check(blocks, separations, placement, pools)
 
 
 def test_check_knows_the_pools_of_a_block():

@@ -50,7 +50,7 @@ def test_traffic_counts_every_row_that_an_event_touches(layers):
     }
 
 
-def test_rings_and_accumulators_have_the_traffic_of_their_events():
+def test_line_buffers_and_accumulators_have_the_traffic_of_their_events():
     used = by_name(graph(minimize=True))
     rows_of_3x3 = 2 + 6 * 3 + 2
     assert used["stem"] == 512 + rows_of_3x3 * 64 + 512
@@ -116,7 +116,7 @@ def test_fits_says_what_planning_does(layers):
             assert fits(layers, board(sizes))
 
 
-def test_pushed_rows_keep_a_byte_for_each_operator():
+def test_streamed_rows_keep_a_byte_for_each_operator():
     found = graph(minimize=True, stream_input=True)
     # A mark, a place and its loops, and seven operators, one of which moves rows: in eights.
     assert len(found.steps[0].operators) == 7

@@ -8,9 +8,9 @@ import numpy as np
 from byte_trace import Access, memory_bytes, places, trace, wrong_read
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_graphs import Model, climbed, model, models, pointwise, window
+from stage_graphs import Model, model, models, pointwise, skewed, window
 
-from tvm_tiny.planning.separation import distances, placement_problem
+from tvm_tiny.planning.separation import placement_problem, separations
 from tvm_tiny.planning.timeline import read_timeline, reversible
 
 RANDOM = settings(max_examples=120, derandomize=True, deadline=None)
@@ -32,8 +32,8 @@ def pairs(made: Model, backward: bool):
     timeline = read_timeline(made.graph, backward=backward)
     accesses = trace(made.graph, made.touches, backward_steps(made) if backward else ())
     size = memory_bytes(made.graph)
-    tensors = [t.index for t in made.graph.tensors if t.index in timeline.lives]
-    found = distances(timeline, tensors)
+    tensors = [t.index for t in made.graph.tensors if t.index in timeline.live_ranges]
+    found = separations(timeline, tensors)
     for a, b in itertools.combinations(tensors, 2):
         both = [access for access in accesses if access.storage in (a, b)]
         yield both, a, b, found.get((a, b)), found.get((b, a)), range(-size[b], size[a] + 1)
@@ -41,7 +41,7 @@ def pairs(made: Model, backward: bool):
 
 @RANDOM
 @given(models(5), st.booleans())
-def test_two_tensors_as_close_as_their_distance_keep_every_byte(made, backward):
+def test_two_tensors_as_close_as_their_separation_keep_every_byte(made, backward):
     for accesses, a, b, up, down, differences in pairs(made, backward):
         assert (up is None) == (down is None)
         for difference in differences:
@@ -51,8 +51,8 @@ def test_two_tensors_as_close_as_their_distance_keep_every_byte(made, backward):
 
 @RANDOM
 @given(models(6, layers=False))
-def test_a_tensor_that_climbs_keeps_every_byte(made):
-    made = climbed(made)
+def test_a_skewed_tensor_keeps_every_byte(made):
+    made = skewed(made)
     for accesses, a, b, up, down, differences in pairs(made, False):
         for difference in differences:
             if up is None or difference >= up or -difference >= down:
@@ -107,10 +107,10 @@ def test_a_layer_that_grows_lies_over_the_end_of_its_input_backward():
     made = layer(8, 4, 8, [range(r, r + 1) for r in range(8)])
     problem = problem_of(made)
     (choice,) = problem.choices.values()
-    assert problem.distances[0, 1] <= 8 < choice[3]
+    assert problem.separations[0, 1] <= 8 < choice[3]
     forward, back = (trace(made.graph, made.touches, way) for way in ([], [0]))
-    assert works(back, 0, 1, problem.distances[0, 1], made)
-    assert not works(forward, 0, 1, problem.distances[0, 1], made)
+    assert works(back, 0, 1, problem.separations[0, 1], made)
+    assert not works(forward, 0, 1, problem.separations[0, 1], made)
 
 
 def test_the_bound_counts_the_direction_that_needs_less():
@@ -123,7 +123,7 @@ def test_the_bound_counts_the_direction_that_needs_less():
 
 @RANDOM
 @given(models(5))
-def test_lives_count_every_byte_that_is_needed(made):
+def test_live_ranges_count_every_byte_that_is_needed(made):
     """What has been written and will be read, access by access."""
     size, timeline = memory_bytes(made.graph), read_timeline(made.graph)
     accesses = trace(made.graph, made.touches)
@@ -135,21 +135,24 @@ def test_lives_count_every_byte_that_is_needed(made):
         used = last.get((access.storage, access.byte, access.writer), -1) > k
         alive = alive | place if used else alive - place
         most = max(most, len(alive))
-    spans = [life.high_during - life.low_during for life in timeline.lives.values()]
+    spans = [
+        live_range.high_during - live_range.low_during
+        for live_range in timeline.live_ranges.values()
+    ]
     assert most <= sum(spans).max()
 
 
 def test_an_elementwise_layer_lies_over_its_input():
     sizes = {0: (4, 8), 1: (4, 8)}
     made = model([pointwise([0], 1, sizes)], sizes, [])
-    assert distances(read_timeline(made.graph), [0, 1]) == {(1, 0): 0, (0, 1): 32}
-    assert distances(read_timeline(made.graph, backward=True), [0, 1]) == {(1, 0): 32, (0, 1): 8}
+    assert separations(read_timeline(made.graph), [0, 1]) == {(1, 0): 0, (0, 1): 32}
+    assert separations(read_timeline(made.graph, backward=True), [0, 1]) == {(1, 0): 32, (0, 1): 8}
 
 
-def test_lives_begin_with_the_first_byte_and_end_with_the_last():
+def test_live_ranges_begin_with_the_first_byte_and_end_with_the_last():
     sizes = {0: (4, 8), 1: (4, 8), 2: (4, 8)}
     made = model([pointwise([0], 1, sizes), pointwise([1], 2, sizes)], sizes, [1])
-    lives = read_timeline(made.graph).lives
-    assert [lives[t].span() for t in range(3)] == [(0, 4), (1, 8), (5, 9)]
-    np.testing.assert_array_equal(lives[0].low_after, [0, 8, 16, 24, 0, 0, 0, 0, 0, 0])
-    np.testing.assert_array_equal(lives[1].high_after, [0, 8, 16, 24, 32, 32, 32, 32, 0, 0])
+    live_ranges = read_timeline(made.graph).live_ranges
+    assert [live_ranges[t].span() for t in range(3)] == [(0, 4), (1, 8), (5, 9)]
+    np.testing.assert_array_equal(live_ranges[0].low_after, [0, 8, 16, 24, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(live_ranges[1].high_after, [0, 8, 16, 24, 32, 32, 32, 32, 0, 0])

@@ -50,7 +50,7 @@ def test_rows_are_the_events_of_operators_in_stages(network, front):
     assert sum(inside) == point.rows
 
 
-def test_a_pushed_input_counts_the_progress_that_is_kept(network):
+def test_a_streamed_input_counts_the_progress_that_is_kept(network):
     front = pareto_front(network, stream_input=True, kernels="plain")
     # The search keeps room for the progress of all operators.
     compiled = tvm_tiny.build(network, stream_input=True, sram=front[0].bytes + 64)

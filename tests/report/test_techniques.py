@@ -83,7 +83,7 @@ def test_steps_follow_one_another_and_have_all_events(report_on, options, keys):
         assert all(a.end == b.first for a, b in zip(plan.steps, plan.steps[1:], strict=False))
 
 
-def test_rings_belong_to_stages(report_on):
+def test_line_buffers_belong_to_stages(report_on):
     plan = report_on(minimize=True).chosen
     (stage,) = (step for step in plan.steps if step.kind == "stage")
     rings = [plan.blocks[k] for k in stage.rings]
@@ -92,7 +92,7 @@ def test_rings_belong_to_stages(report_on):
     assert (3, 16, 16 * 24) in {(block.ring, block.rows, block.row_bytes) for block in rings}
 
 
-def test_a_tensor_that_climbs_is_shown_as_a_row_that_moves(report_on):
+def test_a_skewed_tensor_is_shown_as_a_row_that_moves(report_on):
     """With a little less than the layers take, the last depthwise rows follow the result."""
     plan = report_on(sram=7560).chosen
     (block,) = (block for block in plan.blocks if block.climb)

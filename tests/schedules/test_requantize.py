@@ -8,7 +8,7 @@ import tvm
 from tvm import tirx
 
 from tvm_tiny.reference.arithmetic import multiply_by_quantized_multiplier
-from tvm_tiny.schedules.addressing import Rings
+from tvm_tiny.schedules.addressing import Addressing
 from tvm_tiny.schedules.pointwise import Steps, pointwise
 from tvm_tiny.schedules.requantize import clamp_int8, rounding_shift_right, scale_down, scale_up
 
@@ -18,7 +18,7 @@ COUNT = 4096
 def compiled(value, steps=None, inputs=3, dtype="int32"):
     """f(arrays...) -> array: `value` of the elements of int32 [COUNT] arrays."""
     specs = [((COUNT,), "int32")] * inputs
-    func = pointwise(specs, ((COUNT,), dtype), value, Rings(), steps).with_attr(
+    func = pointwise(specs, ((COUNT,), dtype), value, Addressing(), steps).with_attr(
         "global_symbol", "f"
     )
     library = tirx.build(tvm.IRModule({"f": func}), tvm.target.Target("llvm"))

@@ -100,7 +100,7 @@ def _metadata(program: Program, target: str, hashes: Mapping[str, str]) -> dict[
         "tvm_tiny": {
             "abi_version": ABI_VERSION,
             "io_in_arena": program.io_in_arena,
-            "stream_input": program.pushed is not None,
+            "stream_input": program.streamed is not None,
             "workspace_bytes": program.workspace_bytes,
             "constant_bytes": program.constant_bytes,
             "pools": [_pool(program, index) for index in range(len(program.pools))],

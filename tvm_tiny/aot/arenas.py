@@ -60,7 +60,7 @@ def arenas(program: Program) -> list[Arena]:
 
 def used_arenas(program: Program, arguments: Sequence[str]) -> list[Arena]:
     """Those whose pointers the driver needs: for its calls, its progress or copied constants."""
-    kept = {0} if program.pushed is not None else set()
+    kept = {0} if program.streamed is not None else set()
     kept |= {operand.pool for operand in program.copied}
     return [a for k, a in enumerate(arenas(program)) if k in kept or a.is_in(arguments)]
 

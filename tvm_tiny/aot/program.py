@@ -20,7 +20,7 @@ from tvm_tiny.lowering.streamed_state import state_bytes
 from tvm_tiny.schedules.portable.shift import word_bytes
 from tvm_tiny.schedules.shapes import row_split
 from tvm_tiny.schedules.stages.looped import Looped, looped
-from tvm_tiny.schedules.stages.stage import PUSH, SLIDE, Stage, plain_order
+from tvm_tiny.schedules.stages.stage import SHIFT, STREAM_ROW, Stage, plain_order
 
 from .kernels import KernelSource, print_kernels
 
@@ -89,10 +89,10 @@ class Call:
     """One operator: a row kernel that the driver runs `events` times, or a kernel of TVM's own.
 
     outputs: the result, and scratch of TVM's kernels. shape: of the whole result. rows,
-    row_bytes, ring: of the result: its rows, the bytes of one, and how many there is memory for.
-    moves: of each input, and of the result, how its rows move or climb, if they do. backward: from
-    the last row to the first. patches: in a patch stage; extra_macs: what its tiles compute beyond
-    `macs`. scratch: memory of a row kernel's, while it runs.
+    row_bytes, buffer_rows: of the result: its rows, the bytes of one, and how many there is memory
+    for. moves: of each input, and of the result, how its rows move or climb, if they do. backward:
+    from the last row to the first. patches: in a patch stage; extra_macs: what its tiles compute
+    beyond `macs`. scratch: memory of a row kernel's, while it runs.
     """
 
     index: int
@@ -105,7 +105,7 @@ class Call:
     shape: tuple[int, ...]
     events: int | None = None
     row_bytes: int = 0
-    ring: int = 1
+    buffer_rows: int = 1
     rows: int = 1
     moves: tuple[Move | None, ...] = ()
     backward: bool = False
@@ -159,10 +159,10 @@ class Program:
         return c_identifiers(["workspace", *(pool.name for pool in self.pools[1:])])
 
     @property
-    def pushed(self) -> Call | None:
+    def streamed(self) -> Call | None:
         """The call that takes rows of the input from the caller."""
         first = self.calls[0] if self.calls else None
-        return first if first is not None and first.op == PUSH else None
+        return first if first is not None and first.op == STREAM_ROW else None
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -212,12 +212,12 @@ def read_program(mod: IRModule, name: str) -> Program:
     steps = tuple(
         tuple(_calls(step, graph, places, counter, step.index in backward)) for step in graph.steps
     )
-    writes = {c.function: len(c.written) for step in steps for c in step if c.op != PUSH}
+    writes = {c.function: len(c.written) for step in steps for c in step if c.op != STREAM_ROW}
     program = Program(
         name=name,
         interface=interface,
         io_in_arena=all(
-            i in plan.offsets or i in graph.pushed for i in graph.inputs + graph.outputs
+            i in plan.offsets or i in graph.streamed for i in graph.inputs + graph.outputs
         ),
         workspace_bytes=plan.workspace_bytes,
         input_offsets=tuple(plan.offsets.get(i) for i in graph.inputs),
@@ -234,7 +234,7 @@ def read_program(mod: IRModule, name: str) -> Program:
         input_names=c_identifiers(p.name for p in interface.inputs),
         output_names=c_identifiers(p.name for p in interface.outputs),
     )
-    return _with_state(program, state_bytes(graph)) if graph.pushed else program
+    return _with_state(program, state_bytes(graph)) if graph.streamed else program
 
 
 def _with_state(program: Program, size: int) -> Program:
@@ -272,21 +272,21 @@ def _calls(
         yield Call(
             index=next(counter),
             name=operator.name,
-            op=operator.stage.op,
-            function=operator.stage.kernel,
-            macs=operator.stage.macs,
+            op=operator.row_op.op,
+            function=operator.row_op.kernel,
+            macs=operator.row_op.macs,
             inputs=tuple(map(places.operand, operator.inputs)),
             outputs=(places.result(operator),),
             scratch=places.scratch(operator),
             shape=_whole_shape(result, operator),
-            events=operator.stage.events,
+            events=operator.row_op.events,
             row_bytes=result.row_bytes,
-            ring=result.ring,
+            buffer_rows=result.buffer_rows,
             rows=result.rows,
             backward=backward,
             moves=tuple(_moves(step.stage, position, graph, operator)),
             patches=_patches(step.stage, position, graph.storage[operator.inputs[-1]]),
-            extra_macs=operator.stage.extra_macs,
+            extra_macs=operator.row_op.extra_macs,
         )
 
 
@@ -296,21 +296,21 @@ def _moves(stage: Stage, position: int, graph: Graph, operator: Operator) -> Ite
     parameters = (*planned.operands, planned.result)
     for parameter, index in zip(parameters, (*operator.inputs, operator.output), strict=True):
         storage = graph.storage[index]
-        if parameter in stage.climbs:
+        if parameter in stage.skews:
             writer = stage.producer_of(parameter)
             # Who reads it reads the row that was made last.
-            yield Move(writer, 0 if writer == position else -storage.climb, storage.climb)
-        elif parameter not in stage.slides or planned.op == SLIDE:
+            yield Move(writer, 0 if writer == position else -storage.skew, storage.skew)
+        elif parameter not in stage.shifts or planned.op == SHIFT:
             yield None
         else:
             size = storage.row_bytes
-            yield Move(stage.slides[parameter], stage.lead(parameter) * size, -size)
+            yield Move(stage.shifts[parameter], stage.lead(parameter) * size, -size)
 
 
 def _whole_shape(result: Storage, operator: Operator) -> tuple[int, ...]:
     """The shape of a result of which there may be memory for some rows and columns only."""
-    columns = operator.stage.columns
-    if result.ring >= result.rows and columns is None:
+    columns = operator.row_op.columns
+    if result.buffer_rows >= result.rows and columns is None:
         return result.shape
     _, inner = row_split(result.shape)
     return (result.rows, *inner) if columns is None else (result.rows, columns.count, *inner[1:])
@@ -352,7 +352,7 @@ class _Places:
     def result(self, operator: Operator) -> Operand:
         """What an operator writes; one that moves rows does so in words."""
         place = self.operand(operator.output)
-        if operator.stage.op != SLIDE:
+        if operator.row_op.op != SHIFT:
             return place
         word = word_bytes(self._graph.storage[operator.output].row_bytes)
         return replace(place, dtype=f"int{8 * word}")
@@ -361,7 +361,7 @@ class _Places:
         """What an operator's kernel uses while it runs, as it sees it."""
         if operator.scratch is None:
             return None
-        return replace(self.operand(operator.scratch), dtype=operator.stage.scratch_type)
+        return replace(self.operand(operator.scratch), dtype=operator.row_op.scratch_type)
 
     def _in_arena(self, storage: Storage) -> Operand:
         offset, pool = self._plan.offsets[storage.index], self._plan.pool(storage.index)

@@ -104,7 +104,7 @@ def _context(program: Program) -> dict[str, Any]:
 def _is_layer(program: Program, calls: Sequence[Call]) -> bool:
     """Whether the driver runs the step as a loop over the rows of one operator."""
     call = calls[0]
-    is_plain = call is not program.pushed and call.patches is None
+    is_plain = call is not program.streamed and call.patches is None
     return len(calls) == 1 and call.events is not None and is_plain
 
 
@@ -188,7 +188,7 @@ def _step(program: Program, prefix: str, index: int, order_end: int) -> dict[str
         _call(program, prefix, call, f"done[{k}]") | {"position": k} for k, call in enumerate(calls)
     ]
     pointers = [argument for call in filled for argument in call["arguments"]]
-    pushes = calls[0] is program.pushed
+    pushes = calls[0] is program.streamed
     counter = counter_type(max(call.events or 0 for call in calls))
     is_stage = len(calls) > 1 or calls[0].patches is not None
     order = order_table(program.orders[index], order_end) if is_stage else None
@@ -240,13 +240,13 @@ def _finish(program: Program, prefix: str, steps: Sequence[Mapping[str, Any]]) -
 
 def _push(program: Program, prefix: str) -> dict[str, Any] | None:
     """What the entry that takes rows of the input is filled from."""
-    call = program.pushed
+    call = program.streamed
     if call is None:
         return None
     done, place = "state->done", call.outputs[0]
     slot = f"{done}[0] * {call.row_bytes}"
     if call.moves[-1] is None:
-        slot = f"{done}[0] % {call.ring} * {call.row_bytes}"
+        slot = f"{done}[0] % {call.buffer_rows} * {call.row_bytes}"
     return {
         "index": call.index,
         "rows": call.events,
@@ -261,7 +261,7 @@ def _push(program: Program, prefix: str) -> dict[str, Any] | None:
 def _call(program: Program, prefix: str, call: Call, event: str) -> dict[str, Any]:
     """A call of a step; event: in C, which of its events runs."""
     # A pushed row comes from the caller: no kernel reads it.
-    read = () if call is program.pushed else call.inputs
+    read = () if call is program.streamed else call.inputs
     moves = call.moves or (None,) * (len(call.inputs) + 1)
     of_inputs, of_outputs = moves[:-1], (moves[-1], *(None for _ in call.written[1:]))
     inputs = [
@@ -293,10 +293,10 @@ def _row_trace(call: Call, pointer: str, event: str) -> dict[str, Any]:
     """Where the row is that an event has written; rows that take several count at the end."""
     if call.events != call.rows:
         return {"pointer": pointer, "bytes": call.outputs[0].bytes, "last_only": True}
-    if call.ring == 1:
+    if call.buffer_rows == 1:
         return {"pointer": pointer, "bytes": call.row_bytes, "last_only": False}
     moves = bool(call.moves) and call.moves[-1] is not None
-    slot = event if call.events == call.ring or moves else f"({event} % {call.ring})"
+    slot = event if call.events == call.buffer_rows or moves else f"({event} % {call.buffer_rows})"
     place = f"(const uint8_t*)({pointer}) + {slot} * {call.row_bytes}"
     return {"pointer": place, "bytes": call.row_bytes, "last_only": False}
 

@@ -16,7 +16,7 @@ from tvm.ir import IRModule
 from tvm_tiny.errors import DataError
 from tvm_tiny.lowering.graph import Graph, Operator, read_graph
 from tvm_tiny.lowering.memory_plan import ATTRIBUTE, MemoryPlan
-from tvm_tiny.schedules.stages.stage import PUSH, SLIDE
+from tvm_tiny.schedules.stages.stage import SHIFT, STREAM_ROW
 
 from . import faults
 from .kernels import Kernel, build, instrument, own_scratch
@@ -72,7 +72,7 @@ def prove(graph: Graph, plan: MemoryPlan, mod: IRModule) -> PlanProof:
         (step.index, k): _kernel(mod, graph, operator)
         for step in graph.steps
         for k, operator in enumerate(step.operators)
-        if operator.stage.op not in (PUSH, SLIDE)
+        if operator.row_op.op not in (STREAM_ROW, SHIFT)
     }
     build(kernels.values())
     replay = Replay(graph, memory, kernels)
@@ -93,7 +93,7 @@ def _kernel(mod: IRModule, graph: Graph, operator: Operator) -> Kernel:
     """The checking kernel of an operator, not yet compiled."""
     operands = enumerate((*operator.inputs, operator.output))
     tensors = frozenset(k for k, storage in operands if not graph.storage[storage].is_constant)
-    function = mod[operator.stage.kernel]
+    function = mod[operator.row_op.kernel]
     try:
         return instrument(function if operator.scratch is None else own_scratch(function), tensors)
     except UnfollowableError as error:

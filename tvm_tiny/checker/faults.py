@@ -57,7 +57,7 @@ def incomplete(who: str, value: Value) -> PlanError:
     """A tensor that is needed whole has memory for some of its rows only."""
     return PlanError(
         f"memory plan: {who} needs {short(value.name)} whole, which has memory for "
-        f"{value.storage.ring} of its {value.storage.rows} rows; {BLAME}"
+        f"{value.storage.buffer_rows} of its {value.storage.rows} rows; {BLAME}"
     )
 
 
@@ -69,7 +69,7 @@ def stuck(name: str, done: int, events: int) -> PlanError:
     )
 
 
-def bad_ring(name: str, size: int) -> PlanError:
+def bad_line_buffer(name: str, size: int) -> PlanError:
     """A ring of no rows."""
     return PlanError(f"memory plan: {short(name)} is given a ring of {size} rows; {BLAME}")
 

@@ -28,15 +28,15 @@ class Kernel:
 
     function: takes the addresses of the shadow memory, of the operands' places, of the report and
     the counts (see `shadow`), of the constants on which addresses depend, and the kernel's own
-    scalars. constants: positions of these among the kernel's pointers. rings: (position, element)
-    of the constants that are rows of rings. reads_own: whether it reads what it writes. whole:
-    whether it is taken to read a tensor whole because data says which of its elements it reads.
-    run: the compiled function, once there is one.
+    scalars. constants: positions of these among the kernel's pointers. line_buffers: (position,
+    element) of the constants that are rows of rings. reads_own: whether it reads what it writes.
+    whole: whether it is taken to read a tensor whole because data says which of its elements it
+    reads. run: the compiled function, once there is one.
     """
 
     function: tirx.PrimFunc
     constants: tuple[int, ...]
-    rings: frozenset[tuple[int, int]]
+    line_buffers: frozenset[tuple[int, int]]
     reads_own: bool
     whole: bool
     run: Any = None
@@ -127,5 +127,7 @@ def _instrumented(func: tirx.PrimFunc, tensors: frozenset[int]) -> Kernel:
         None,
         tvm.ir.make_node("ir.DictAttrs", **{"tirx.noalias": True}),
     )
-    rings = frozenset(translation.rings)
-    return Kernel(function, tuple(constants), rings, output in reads.operands, bool(reads.whole))
+    line_buffers = frozenset(translation.line_buffers)
+    return Kernel(
+        function, tuple(constants), line_buffers, output in reads.operands, bool(reads.whole)
+    )

@@ -136,7 +136,7 @@ def _cells(graph: Graph, plan: MemoryPlan) -> Iterator[tuple[int, int]]:
     callers = {*graph.inputs, *graph.outputs}
     end = plan.workspace_bytes
     for storage in graph.tensors:
-        if storage.index in graph.pushed:
+        if storage.index in graph.streamed:
             continue  # its rows are memory of the caller's that only `push` reads
         if storage.index in plan.offsets:
             yield storage.index, _inside(storage, plan)

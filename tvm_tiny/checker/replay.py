@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tvm_tiny.lowering.graph import Graph, Operator, Step, Storage
-from tvm_tiny.schedules.stages.stage import PUSH, SLIDE
+from tvm_tiny.schedules.stages.stage import SHIFT, STREAM_ROW
 
 from . import faults
 from .kernels import Kernel
 from .memory import Memory, Value
-from .running import Events, KernelEvents, PushedEvents, SlideEvents
+from .running import Events, KernelEvents, ShiftEvents, StreamedEvents
 from .shadow import COUNTS
 
 
@@ -39,7 +39,7 @@ def tiles(step: Step) -> Iterator[Tile]:
     """The tiles of a stage, row by row."""
     assert step.stage is not None, "a kernel of TVM's own has no tiles"
     if step.stage.tiles is None:
-        yield Tile(0, tuple((0, operator.stage.events) for operator in step.operators))
+        yield Tile(0, tuple((0, operator.row_op.events) for operator in step.operators))
         return
     rows, columns = step.stage.tiles.split
     for number in range(rows * columns):
@@ -65,14 +65,14 @@ class Replay:
         # Storage whose rows move -> the row that its memory begins with.
         self._starts: dict[int, int] = {}
         # Storage that climbs -> the row that is there.
-        self._climbed: dict[int, int] = {}
+        self._skewed_rows: dict[int, int] = {}
 
     def run(self) -> None:
         """From the inputs to the outputs.
 
         Raises PlanError at the first access that does not find what it needs.
         """
-        inputs = [k for k in self._graph.inputs if k not in self._graph.pushed]
+        inputs = [k for k in self._graph.inputs if k not in self._graph.streamed]
         self._write(inputs)
         # The caller may write them in any order, so none may harm another one.
         self._read("the caller, who writes the inputs,", inputs)
@@ -85,15 +85,15 @@ class Replay:
 
     def _stage(self, step: Step) -> None:
         assert step.stage is not None
-        for parameter, k in step.stage.slides.items():
+        for parameter, k in step.stage.shifts.items():
             self._starts[step.operators[k].output] = -step.stage.lead(parameter)
         for tile in tiles(step):
             running = [self._events(step, k, o, tile) for k, o in enumerate(step.operators)]
             for position, event in self._turns(step, tile):
                 # A kernel may use its scratch before it reads and after it has written.
                 operator = step.operators[position]
-                if self._graph.storage[operator.output].climb:
-                    self._climbed[operator.output] = event
+                if self._graph.storage[operator.output].skew:
+                    self._skewed_rows[operator.output] = event
                 scratch = operator.scratch
                 self._spoil(scratch)
                 running[position].run(event)
@@ -110,18 +110,18 @@ class Replay:
 
     def _events(self, step: Step, position: int, operator: Operator, tile: Tile) -> Events:
         """Of an operator, which reads what the last operators before it have made."""
-        if operator.stage.op == PUSH:
+        if operator.row_op.op == STREAM_ROW:
             made = self._made(operator, 1)
-            return PushedEvents(self._memory, made, self.counts, self._starts)
-        if operator.stage.op == SLIDE:
-            return SlideEvents(self._memory, self._graph, operator, self._starts)
+            return StreamedEvents(self._memory, made, self.counts, self._starts)
+        if operator.row_op.op == SHIFT:
+            return ShiftEvents(self._memory, self._graph, operator, self._starts)
         kernel = self._kernels[step.index, position]
         inputs = [self._value(faults.short(operator.name), k) for k in operator.inputs]
         assert step.stage is not None
-        if tile.number > 0 and operator.stage.result not in step.stage.widths:
+        if tile.number > 0 and operator.row_op.result not in step.stage.widths:
             made = self._values[operator.output]  # whole, of which each tile makes a part
         else:
-            made = self._made(operator, operator.stage.events + 1 if kernel.reads_own else 1)
+            made = self._made(operator, operator.row_op.events + 1 if kernel.reads_own else 1)
         arrays = {k: self._graph.storage[operator.inputs[k]].array for k in kernel.constants}
         constants = {k: array for k, array in arrays.items() if array is not None}
         if step.stage.tiles is not None:
@@ -136,7 +136,7 @@ class Replay:
             constants,
             self.counts,
             self._starts,
-            self._climbed,
+            self._skewed_rows,
         )
 
     def _made(self, operator: Operator, versions: int) -> Value:
@@ -157,7 +157,7 @@ class Replay:
         assert step.stage is not None, "a kernel of TVM's own has no events"
         if len(step.operators) > 1 or step.stage.tiles is not None:
             return turns(step, tile)
-        events = range(step.operators[0].stage.events)
+        events = range(step.operators[0].row_op.events)
         backward = step.index in self._memory.plan.backward
         return ((0, event) for event in (reversed(events) if backward else events))
 

@@ -23,7 +23,7 @@ class Events(Protocol):
         """One event; raises PlanError for what it does wrong."""
 
 
-class PushedEvents:
+class StreamedEvents:
     """The caller writes a row of the input, each time into the next row of its ring."""
 
     def __init__(
@@ -36,7 +36,7 @@ class PushedEvents:
         storage = self._value.storage
         size = storage.row_bytes
         start = self._starts.get(storage.index)
-        slot = event % storage.ring if start is None else event - start
+        slot = event % storage.buffer_rows if start is None else event - start
         cell = self._value.cell + slot * size
         first = self._value.final + event * size
         self._memory.cells[cell : cell + size] = np.arange(first, first + size, dtype=np.int32)
@@ -44,8 +44,8 @@ class PushedEvents:
         self._counts[-1] += size
 
 
-class SlideEvents:
-    """The rows of a ring move down by one, from the place on that its `slide_table` has."""
+class ShiftEvents:
+    """The rows of a ring move down by one, from the place on that its `shift_table` has."""
 
     def __init__(
         self, memory: Memory, graph: Graph, operator: Operator, starts: dict[int, int]
@@ -59,8 +59,8 @@ class SlideEvents:
     def run(self, event: int) -> None:
         """One move."""
         size, end, *first = self._places
-        ring = self._memory.of(self._storage.index)
-        ring[first[event] : end] = ring[first[event] + size : end + size].copy()
+        kept = self._memory.of(self._storage.index)
+        kept[first[event] : end] = kept[first[event] + size : end + size].copy()
         self._starts[self._storage.index] += 1
 
 
@@ -69,7 +69,7 @@ class KernelEvents:
 
     values: of its operands, the output's last, None for constants. constants: those that the
     kernel takes, by position. starts: storage whose rows move -> the row that its memory begins
-    with. climbed: storage that climbs -> the row that is there.
+    with. skewed_rows: storage that climbs -> the row that is there.
     """
 
     def __init__(
@@ -81,18 +81,18 @@ class KernelEvents:
         constants: Mapping[int, np.ndarray],
         counts: np.ndarray,
         starts: Mapping[int, int],
-        climbed: Mapping[int, int],
+        skewed_rows: Mapping[int, int],
     ) -> None:
         self._memory, self._operator, self._kernel = memory, operator, kernel
         self._values = values
         operands = enumerate((*operator.inputs, operator.output))
         self._moving = {k: storage for k, storage in operands if storage in starts}
-        self._starts, self._climbed = starts, climbed
-        climbing = {k: v for k, v in enumerate(values) if v is not None and v.storage.climb}
-        self._climbing = {k: value.storage.index for k, value in climbing.items()}
-        for position, element in sorted(kernel.rings):
+        self._starts, self._skewed_rows = starts, skewed_rows
+        skewed = {k: v for k, v in enumerate(values) if v is not None and v.storage.skew}
+        self._skewed = {k: value.storage.index for k, value in skewed.items()}
+        for position, element in sorted(kernel.line_buffers):
             if constants[position][element] < 1:  # the kernel divides by it
-                raise faults.bad_ring(operator.name, int(constants[position][element]))
+                raise faults.bad_line_buffer(operator.name, int(constants[position][element]))
         self._places = np.array([_place(value) for value in values], dtype=np.int32)
         self._report = np.zeros(REPORT, dtype=np.int32)
         # What they point to must live as long as they do.
@@ -108,8 +108,8 @@ class KernelEvents:
             self._places[-1, GIVEN] = own.version(event + 1)
         for operand in self._moving:
             self._place_row_0(operand)
-        for operand in self._climbing:
-            self._place_climbed(operand)
+        for operand in self._skewed:
+            self._place_skewed(operand)
         self._kernel.run(*self._addresses, event)
         if self._report[0]:
             self._fail(event)
@@ -120,24 +120,26 @@ class KernelEvents:
         assert value is not None, "constants do not move"
         storage, start = value.storage, self._starts[self._moving[operand]]
         self._places[operand, CELL] = value.cell - start * storage.row_bytes
-        self._places[operand, ROOM] = (start + storage.ring) * storage.row_bytes // _itemsize(value)
+        self._places[operand, ROOM] = (
+            (start + storage.buffer_rows) * storage.row_bytes // _itemsize(value)
+        )
 
-    def _place_climbed(self, operand: int) -> None:
+    def _place_skewed(self, operand: int) -> None:
         """Of what climbs: memory is as much as one row, further up with each."""
         value = self._values[operand]
         assert value is not None, "constants do not climb"
         # Of a row that is read too early there is no place; where the first goes it is not.
-        storage, row = value.storage, self._climbed.get(self._climbing[operand], 0)
-        self._places[operand, CELL] = value.cell + row * storage.climb
+        storage, row = value.storage, self._skewed_rows.get(self._skewed[operand], 0)
+        self._places[operand, CELL] = value.cell + row * storage.skew
         self._places[operand, ROOM] = storage.row_bytes // _itemsize(value)
 
     def _fail(self, event: int) -> None:
         kind, operand, at, wanted, byte = map(int, self._report)
-        who = f"event {event} of {faults.short(self._operator.name)} ({self._operator.stage.op})"
+        who = f"event {event} of {faults.short(self._operator.name)} ({self._operator.row_op.op})"
         value = self._values[operand]
         assert value is not None, "constants are not checked"
         size = _itemsize(value)
-        if operand in self._moving or operand in self._climbing:
+        if operand in self._moving or operand in self._skewed:
             at += (int(self._places[operand, CELL]) - value.cell) // size
         if kind == STALE:
             raise faults.stale(self._memory, who, value, wanted * size + byte, at * size + byte)

@@ -17,14 +17,14 @@ class Translation:
     """Each expression in two versions: as it is, and as if every tensor were whole.
 
     The second gives the element of a tensor where the first gives the place in its ring. arrays:
-    constants that expressions use, by the position of their pointer. rings: (position, element)
-    of the constants that are rows of rings.
+    constants that expressions use, by the position of their pointer. line_buffers: (position,
+    element) of the constants that are rows of rings.
     """
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
         self.arrays: dict[int, tirx.Var] = {}
-        self.rings: set[tuple[int, int]] = set()
+        self.line_buffers: set[tuple[int, int]] = set()
         self._copies: dict[tirx.Var, tuple[tirx.Var, tirx.Var]] = {}
 
     def slot(self, expr: Expr) -> Expr:
@@ -32,7 +32,7 @@ class Translation:
         return self._translated(expr, _SLOT)
 
     def row(self, expr: Expr) -> Expr:
-        """The same without rings: what is taken modulo the rows of one is the row itself."""
+        """The same without line_buffers: what is taken modulo the rows of one is the row itself."""
         return self._translated(expr, _ROW)
 
     def copies(self, buffer: tirx.Var) -> tuple[tirx.Var, tirx.Var]:
@@ -62,7 +62,7 @@ class Translation:
         def modulo(found: tirx.Mod) -> Expr:
             if not isinstance(found.b, TensorLoad):
                 return found
-            self.rings.add(self._ring(found.b))
+            self.line_buffers.add(self._line_buffer(found.b))
             return found.a if version == _ROW else found
 
         def choice(select: tirx.Select) -> Expr:
@@ -72,7 +72,7 @@ class Translation:
         rules = [(TensorLoad, load), (tirx.Mod, modulo), (tirx.Select, choice)]
         return tvm_ffi.structural_map(expr, rules)
 
-    def _ring(self, rows: Expr) -> tuple[int, int]:
+    def _line_buffer(self, rows: Expr) -> tuple[int, int]:
         """Where the number of rows is that a ring has."""
         places = (k for k, array in self.arrays.items() if array.same_as(rows.source))
         position, (element,) = next(places, None), rows.indices

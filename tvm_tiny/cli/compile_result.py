@@ -58,7 +58,7 @@ def cost_fields(compiled: CompiledModel, measured: Measurement) -> dict[str, Any
         "arena_bytes": compiled.workspace_bytes,
         "io_in_arena": program.io_in_arena,
         "stages": [len(step) for step in program.steps if len(step) > 1],
-        "stream_input": program.pushed is not None,
+        "stream_input": program.streamed is not None,
         "pools": [asdict(pool) for pool in compiled.pools],
         "constant_bytes": compiled.constant_bytes,
         "code_bytes": measured.code_bytes,

@@ -14,20 +14,34 @@ from tvm_tiny.schedules import packed, portable  # noqa: F401  they register the
 from tvm_tiny.schedules.addressing import OUT, Pitches
 from tvm_tiny.schedules.portable.convolution import CONVOLUTION_SCALARS
 from tvm_tiny.schedules.portable.planes import depthwise_planes
-from tvm_tiny.schedules.portable.shift import slide_table
+from tvm_tiny.schedules.portable.shift import shift_table
 from tvm_tiny.schedules.shapes import Spec, memory_shape, row_count, shape_of, spec
 from tvm_tiny.schedules.stages.driver import driver
-from tvm_tiny.schedules.stages.line_buffers import climbing, first_kept, fit_rings, in_place, slid
-from tvm_tiny.schedules.stages.stage import SLIDE, STEADY, Form, Operator, Range, Stage, Tiles
+from tvm_tiny.schedules.stages.line_buffers import (
+    first_kept,
+    fit_line_buffers,
+    in_place,
+    with_shifts,
+    with_skews,
+)
+from tvm_tiny.schedules.stages.stage import (
+    SHIFT,
+    STEADY,
+    BufferPolicy,
+    Operator,
+    Range,
+    Stage,
+    Tiles,
+)
 from tvm_tiny.schedules.stages.tiles import divided, lines, tile, tile_sizes
 
 from .row_kernels import (
     describe,
     describe_columns,
     factory_of,
+    line_buffer_operands,
     lowered,
-    lowered_slide,
-    ringed_operands,
+    lowered_shift,
     row_bytes,
     scratch_of,
     short_name,
@@ -61,7 +75,7 @@ def emit_stage(
     body: Body,
     results: Sequence[relax.Var],
     name: str,
-    form: Form = STEADY,
+    policy: BufferPolicy = STEADY,
 ) -> list[Expr]:
     """Add the functions of a stage to the builder's module; answer its results.
 
@@ -69,7 +83,7 @@ def emit_stage(
     elsewhere; name: of the stage's function.
     Functions of equal structure are added once: BlockBuilder.add_func compares them.
     """
-    parts = _Parts(body, results, form)
+    parts = _Parts(body, results, policy)
     stage = parts.stage()
     kernels_ = [
         builder.add_func(parts.kernel(stage, k, call), _kernel_name(call))
@@ -93,13 +107,13 @@ def _kernel_name(call: Call | None) -> str:
     An operator may share the kernel of `push`; in C `push_row` takes the input.
     """
     if call is None:
-        return f"{SLIDE}_rows"
+        return f"{SHIFT}_rows"
     name = short_name(call)
     return f"{'copy' if name == 'push' else name}_row"
 
 
 def _pitches(stage: Stage, k: int) -> Pitches | None:
-    """See `Rings`: of the kernel of operator k."""
+    """See `Addressing`: of the kernel of operator k."""
     if stage.tiles is None:
         return None
     operator = stage.operators[k]
@@ -116,23 +130,23 @@ def _with_kernels(stage: Stage, kernels_: Sequence[GlobalVar]) -> Stage:
 class _Parts:
     """The parameters of a stage's function: operands, integer arrays, results, rings."""
 
-    def __init__(self, body: Body, results: Sequence[relax.Var], form: Form) -> None:
-        self._body, self._form = body, form
+    def __init__(self, body: Body, results: Sequence[relax.Var], policy: BufferPolicy) -> None:
+        self._body, self._policy = body, policy
         made = [var for var, _ in body]
         outside = [a for _, call in body for a in call.args if not _among(a, made)]
         self._outside = [a for k, a in enumerate(outside) if not _among(a, outside[:k])]
         self._with_integers = [
-            v for v, call in body if form.tiles or factory_of(call).rings(call).integers
+            v for v, call in body if policy.tiles or factory_of(call).addressing(call).integers
         ]
         self._results = list(results)
         self._inside = [var for var in made if not _among(var, results)]
         # How many rings move follows from the stage, whose parameters these are.
-        steady = form._replace(slides=False, climbs=False)
-        moved = slid(_Parts(body, results, steady).stage()).slides if form.slides else {}
+        steady = policy._replace(shifts=False, skews=False)
+        moved = with_shifts(_Parts(body, results, steady).stage()).shifts if policy.shifts else {}
         first = len(self._outside) + len(self._with_integers) + len(moved)
         self._first_made = first
         self._made = {var: first + k for k, var in enumerate([*self._results, *self._inside])}
-        self._tiles = self._tiled(form.tiles) if form.tiles else None
+        self._tiles = self._tiled(policy.tiles) if policy.tiles else None
         shared = self._in_place()
         self._inside = [var for var in self._inside if self._made[var] not in shared]
         numbers = {var: first + k for k, var in enumerate([*self._results, *self._inside])}
@@ -146,7 +160,7 @@ class _Parts:
 
     def _in_place(self) -> dict[int, int]:
         operators = [self._operator(var, call) for var, call in self._body]
-        inside = [self._made[var] for var in self._inside if self._can_ring(var)]
+        inside = [self._made[var] for var in self._inside if self._can_line_buffer(var)]
         forms = {
             p: (row_count(shape_of(v)), row_bytes(v), spec(v)[1]) for v, p in self._made.items()
         }
@@ -167,16 +181,16 @@ class _Parts:
 
     def stage(self) -> Stage:
         """The stage, its rings as small as they can be, without the names of its kernels."""
-        stage = self._sliding() if self._form.slides else self._turning()
+        stage = self._shifting() if self._policy.shifts else self._turning()
         made = {self._made[v]: row_bytes(v) for v in (*self._results, *self._inside)}
-        return climbing(stage, made) if self._form.climbs else stage
+        return with_skews(stage, made) if self._policy.skews else stage
 
-    def _sliding(self) -> Stage:
+    def _shifting(self) -> Stage:
         """The stage with rings whose rows move."""
-        stage = slid(self._turning())
+        stage = with_shifts(self._turning())
         operators = list(stage.operators)
-        first = self._first_made - len(stage.slides)
-        for table, k in enumerate(sorted(stage.slides.values()), first):
+        first = self._first_made - len(stage.shifts)
+        for table, k in enumerate(sorted(stage.shifts.values()), first):
             operators[k] = replace(operators[k], operands=(table,), reads=(None,), within=(None,))
         return replace(stage, operators=tuple(operators))
 
@@ -192,27 +206,27 @@ class _Parts:
             stage = replace(stage, scratch=last + len(self._results) + len(self._inside))
         if self._tiles is not None:
             stage = divided(stage, self._tiles, [self._made[var] for var in self._inside])
-        ringed = {
+        buffered = {
             self._made[v]: row_bytes(v, stage.widths.get(self._made[v]))
             for v in self._inside
-            if self._can_ring(v)
+            if self._can_line_buffer(v)
         }
-        return fit_rings(stage, ringed)
+        return fit_line_buffers(stage, buffered)
 
-    def _can_ring(self, var: relax.Var) -> bool:
+    def _can_line_buffer(self, var: relax.Var) -> bool:
         """Whether all that write and read the tensor find its rows through a ring."""
         for made, call in self._body:
-            ringed = ringed_operands(call)
+            buffered = line_buffer_operands(call)
             uses = [k for k, arg in enumerate(call.args) if arg.same_as(var)]
             uses += [OUT] if made.same_as(var) else []
-            if any(k not in ringed for k in uses):
+            if any(k not in buffered for k in uses):
                 return False
         return True
 
     def _operator(self, var: relax.Var, call: Call) -> Operator:
         places = {k: self._parameter(arg) for k, arg in enumerate(call.args)}
         described = describe(call, places, self._made[var])
-        if self._form.tiles:
+        if self._policy.tiles:
             described = replace(described, columns=describe_columns(call, places))
         integers = self._integers(var)
         extra = () if integers is None else (integers,)
@@ -228,8 +242,8 @@ class _Parts:
     def operands(self, stage: Stage) -> list[Expr]:
         """What main passes: tensors, constants, and each operator's integers."""
         arrays = []
-        own = [(k, o) for k, o in enumerate(stage.operators) if o.op != SLIDE]
-        turning = {p: rows for p, rows in stage.rings.items() if p not in stage.slides}
+        own = [(k, o) for k, o in enumerate(stage.operators) if o.op != SHIFT]
+        turning = {p: rows for p, rows in stage.line_buffers.items() if p not in stage.shifts}
         for (position, operator), (var, call) in zip(own, self._body, strict=True):
             if self._integers(var) is None:
                 continue
@@ -239,44 +253,44 @@ class _Parts:
             sizes |= {k: turning[places[k]] for k in sizes if places[k] in turning}
             tiles = () if stage.tiles is None else lines(stage, position)
             arrays += factory.integers(call, sizes, tiles)
-        for ring, k in stage.slides.items():
-            size = self._slid_bytes(ring)
-            arrays.append(slide_table(stage.rings[ring], size, first_kept(stage, k)))
+        for buffer_rows, k in stage.shifts.items():
+            size = self._shifted_bytes(buffer_rows)
+            arrays.append(shift_table(stage.line_buffers[buffer_rows], size, first_kept(stage, k)))
         return [*self._outside, *map(relax.const, arrays)]
 
     def calls(self, stage: Stage) -> list[Call | None]:
         """What each of the stage's operators computes; None where it moves rows."""
         own = (call for _, call in self._body)
-        return [None if o.op == SLIDE else next(own) for o in stage.operators]
+        return [None if o.op == SHIFT else next(own) for o in stage.operators]
 
     def kernel(self, stage: Stage, k: int, call: Call | None) -> tirx.PrimFunc:
         """The row kernel of an operator of the stage."""
         if call is not None:
             return lowered(call, _pitches(stage, k))
-        size = self._slid_bytes(stage.operators[k].result)
-        return lowered_slide(size, [own for _, own in self._body])
+        size = self._shifted_bytes(stage.operators[k].result)
+        return lowered_shift(size, [own for _, own in self._body])
 
-    def _slid_bytes(self, ring: int) -> int:
+    def _shifted_bytes(self, buffer_rows: int) -> int:
         """Of a row of a ring whose rows move."""
-        return next(row_bytes(var) for var, made in self._made.items() if made == ring)
+        return next(row_bytes(var) for var, made in self._made.items() if made == buffer_rows)
 
     def specs(self, stage: Stage) -> list[Spec]:
         """Shapes and types of all parameters; of a ring as many rows as it has."""
         specs = [spec(operand) for operand in self.operands(stage)]
         for var in (*self._results, *self._inside):
             shape, dtype = spec(var)
-            rows, width = (kept.get(self._made[var]) for kept in (stage.rings, stage.widths))
-            if self._made[var] in stage.climbs:
-                rows = self._climbing_rows(stage, var)
+            rows, width = (kept.get(self._made[var]) for kept in (stage.line_buffers, stage.widths))
+            if self._made[var] in stage.skews:
+                rows = self._skewed_rows(stage, var)
             specs.append((memory_shape(shape, rows, width), dtype))
         scratch = self._scratch()
         return specs if scratch is None else [*specs, scratch]
 
-    def _climbing_rows(self, stage: Stage, var: relax.Var) -> int:
+    def _skewed_rows(self, stage: Stage, var: relax.Var) -> int:
         """As many rows as there is room for from the first place of a row to the last."""
         tensor = self._made[var]
-        climbed = stage.climbs[tensor] * (stage.rows[tensor] - 1)
-        return 1 - -climbed // row_bytes(var)
+        skew = stage.skews[tensor] * (stage.rows[tensor] - 1)
+        return 1 - -skew // row_bytes(var)
 
     def _scratch(self) -> Spec | None:
         """Shape and type of the memory that the kernels need while they run."""

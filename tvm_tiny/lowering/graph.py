@@ -15,7 +15,7 @@ from tvm_tiny.relax_rewrite import bindings_of, results_of
 from tvm_tiny.schedules.shapes import memory_shape, row_count
 from tvm_tiny.schedules.stages import stage
 from tvm_tiny.schedules.stages.serialization import ATTRIBUTE, from_json
-from tvm_tiny.schedules.stages.stage import PUSH, Stage
+from tvm_tiny.schedules.stages.stage import STREAM_ROW, Stage
 
 from .emit_stage import IN_PLACE, MACS, OP
 
@@ -25,10 +25,10 @@ class Storage:
     """A piece of memory that holds a tensor.
 
     shape: of the memory; rows: of the tensor, which are more than fit where it is a ring (row r
-    is then at r modulo shape's rows, or they move: see `slid`). climb: bytes by which each row lies
-    behind the place of the one before, which is gone by then (see `Stage.climbs`). first, last: the
-    steps between which its bytes must stay (-1: before the first step, len(steps): after the last).
-    array: the values of a constant.
+    is then at r modulo shape's rows, or they move: see `with_shifts`). skew: bytes by which each
+    row lies behind the place of the one before, which is gone by then (see `Stage.skews`). first,
+    last: the steps between which its bytes must stay (-1: before the first step, len(steps): after
+    the last). array: the values of a constant.
     """
 
     index: int
@@ -39,12 +39,12 @@ class Storage:
     last: int
     array: np.ndarray | None = None
     rows: int = 1
-    climb: int = 0
+    skew: int = 0
 
     @property
     def bytes(self) -> int:
         """Size of the memory."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize + (self.rows - 1) * self.climb
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize + (self.rows - 1) * self.skew
 
     @property
     def is_constant(self) -> bool:
@@ -52,14 +52,14 @@ class Storage:
         return self.array is not None
 
     @property
-    def ring(self) -> int:
+    def buffer_rows(self) -> int:
         """How many rows there is memory for."""
         return row_count(self.shape)
 
     @property
     def row_bytes(self) -> int:
         """Bytes of one row."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize // max(self.ring, 1)
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize // max(self.buffer_rows, 1)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Operator:
     inputs: tuple[int, ...]
     output: int
     name: str
-    stage: stage.Operator
+    row_op: stage.Operator
     scratch: int | None = None
 
 
@@ -114,10 +114,10 @@ class Graph:
         return [s for s in self.storage if not s.is_constant]
 
     @property
-    def pushed(self) -> set[int]:
+    def streamed(self) -> set[int]:
         """Inputs that the caller hands over row by row: they are nobody's memory."""
         operators = (operator for step in self.steps for operator in step.operators)
-        return {o.inputs[0] for o in operators if o.stage.op == PUSH}
+        return {o.inputs[0] for o in operators if o.row_op.op == STREAM_ROW}
 
 
 def read_graph(mod: IRModule) -> Graph:
@@ -237,10 +237,10 @@ class _Reader:
                 scratch = parameters[plan.scratch]
                 self.graph.storage[scratch].name = f"scratch of {step.name}"
             operators.append(Operator(inputs, result.index, result.name, operator, scratch))
-        for tensor, climb in plan.climbs.items():
+        for tensor, skew in plan.skews.items():
             storage = self.graph.storage[parameters[tensor]]
             storage.shape = memory_shape(storage.shape, 1, None)
-            storage.climb = climb
+            storage.skew = skew
         single = plan.operators[0].op if len(operators) == 1 else "stage"
         macs = sum(operator.macs for operator in plan.operators)
         return replace(step, op=single, macs=macs, operators=tuple(operators), stage=plan)

@@ -17,10 +17,10 @@ from tvm_tiny.schedules.kernel import Factory
 from tvm_tiny.schedules.packed.isa import ISAS
 from tvm_tiny.schedules.packed.tensorize import with_scratch
 from tvm_tiny.schedules.portable.shift import (
-    SLIDE_BLOCK,
+    SHIFT_BLOCK,
     block_bytes,
-    slide_kernel,
-    slide_micro_kernel,
+    shift_kernel,
+    shift_micro_kernel,
 )
 from tvm_tiny.schedules.shapes import memory_shape, row_split, shape_of, spec
 from tvm_tiny.schedules.stages.columns import column_access, keep_columns
@@ -64,25 +64,25 @@ def multiply_accumulates(call: Call) -> int:
 
 
 def lowered(call: Call, pitches: Pitches | None) -> tirx.PrimFunc:
-    """The row kernel with pointers for parameters; pitches: see `Rings`."""
+    """The row kernel with pointers for parameters; pitches: see `Addressing`."""
     factory = factory_of(call)
     key = repr((factory.key(call), pitches))
     if key not in _LOWERED:
-        rings = factory.rings(call, pitches=pitches)
-        kernel = keep_columns(factory.kernel(call, rings).func, rings)
+        addressing = factory.addressing(call, pitches=pitches)
+        kernel = keep_columns(factory.kernel(call, addressing).func, addressing)
         wanted = factory.scratch(call) is not None
-        micro = factory.micro_kernel(call, rings)
+        micro = factory.micro_kernel(call, addressing)
         _LOWERED[key] = _in_two_forms(with_scratch(kernel, wanted=wanted), micro)
     return _LOWERED[key]
 
 
-def lowered_slide(row_bytes: int, calls: Iterable[Call]) -> tirx.PrimFunc:
+def lowered_shift(row_bytes: int, calls: Iterable[Call]) -> tirx.PrimFunc:
     """The same of what moves the rows of a ring, in a stage of these calls."""
     isas = {str(call.attrs["isa"]) for call in calls if "isa" in call.attrs}
-    if block_bytes(row_bytes) != SLIDE_BLOCK:
+    if block_bytes(row_bytes) != SHIFT_BLOCK:
         isas = set()
-    micro = (slide_micro_kernel(name) for name in sorted(isas) if ISAS[name].slides)
-    return _in_two_forms(slide_kernel(row_bytes), next(micro, None))
+    micro = (shift_micro_kernel(name) for name in sorted(isas) if ISAS[name].shifts)
+    return _in_two_forms(shift_kernel(row_bytes), next(micro, None))
 
 
 def _in_two_forms(kernel: tirx.PrimFunc, micro: tirx.PrimFunc | None) -> tirx.PrimFunc:
@@ -108,7 +108,7 @@ def access_of(call: Call) -> Access:
     # What is read of a constant is not asked, so calls that differ there have other accesses.
     key = (factory.key(call), tables, tuple(constants))
     if key not in _ACCESSES:
-        kernel = factory.kernel(call, factory.rings(call, logical=True))
+        kernel = factory.kernel(call, factory.addressing(call, logical=True))
         integers = factory.integers(call, factory.whole(call))
         constants |= {len(call.args) + k: array for k, array in enumerate(integers)}
         _ACCESSES[key] = analyze(kernel.func, kernel.rows, constants)
@@ -147,11 +147,11 @@ def column_access_of(call: Call) -> Access:
     tables = b"".join(constants[k].tobytes() for k in factory.tables)
     key = (f"columns {factory.key(call)}", tables, tuple(constants))
     if key not in _ACCESSES:
-        rings = factory.rings(call, logical=True, pitches={})
-        kernel = factory.kernel(call, rings)
+        addressing = factory.addressing(call, logical=True, pitches={})
+        kernel = factory.kernel(call, addressing)
         (integers,) = factory.integers(call, factory.whole(call), [[0, 0]])
         constants[len(call.args)] = integers[0]
-        _ACCESSES[key] = column_access(kernel, rings, shape_of(call)[-2], constants)
+        _ACCESSES[key] = column_access(kernel, addressing, shape_of(call)[-2], constants)
     return _ACCESSES[key]
 
 
@@ -166,9 +166,9 @@ def describe_columns(call: Call, places: Iterable[int]) -> Columns | None:
     return Columns(shape_of(call)[-2], tuple(_columns(reads[k], call.args[k]) for k in places))
 
 
-def ringed_operands(call: Call) -> tuple[int, ...]:
+def line_buffer_operands(call: Call) -> tuple[int, ...]:
     """The operands, OUT for the result, whose rows the kernel finds through rings."""
-    return factory_of(call).rings(call).operands
+    return factory_of(call).addressing(call).operands
 
 
 def tiled_operands(call: Call) -> tuple[int, ...]:

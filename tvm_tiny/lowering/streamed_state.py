@@ -14,7 +14,7 @@ def state_bytes(graph: Graph) -> int:
     A mark (32 bits), where it is in its order (16 bits each for the place and the loops there), and
     how often each operator has run.
     """
-    if not graph.pushed:
+    if not graph.streamed:
         return 0
-    events = [operator.stage.events for operator in graph.steps[0].operators]
+    events = [operator.row_op.events for operator in graph.steps[0].operators]
     return align(4 + 2 * (1 + DEPTH) + len(events) * counter_bits(max(events)) // 8)

@@ -30,7 +30,7 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Occupancy:
+class ArenaUsage:
     """A graph and its plan, event by event.
 
     Index 0 is before the first event, when inputs are written; index k is event k - 1; the last
@@ -64,9 +64,12 @@ class Occupancy:
         """
         found = []
         for tensor in self.plan.offsets:
-            offset, life = self.plan.address(tensor), self.timeline.lives.get(tensor)
-            if life is not None and life.high_during[index] > life.low_during[index]:
-                low, high = int(life.low_during[index]), int(life.high_during[index])
+            offset, live_range = self.plan.address(tensor), self.timeline.live_ranges.get(tensor)
+            if (
+                live_range is not None
+                and live_range.high_during[index] > live_range.low_during[index]
+            ):
+                low, high = int(live_range.low_during[index]), int(live_range.high_during[index])
                 found.append(Span(tensor, offset + low, offset + high))
         return sorted(found, key=lambda span: (span.low, span.high, span.tensor))
 
@@ -82,24 +85,24 @@ class Occupancy:
         return int(np.argmax(self.used))
 
 
-def read_occupancy(mod: IRModule) -> Occupancy:
+def read_arena_usage(mod: IRModule) -> ArenaUsage:
     """The occupancy of a module that PlanMemory has planned."""
     plan = MemoryPlan.from_json(str(mod["main"].attrs[ATTRIBUTE]))
-    return Occupancy(read_graph(mod), plan)
+    return ArenaUsage(read_graph(mod), plan)
 
 
 def row(event: Event) -> int | None:
     """The first row that an event writes; None for kernels that have no rows."""
-    return None if event.operator is None else event.operator.stage.writes.first[event.number]
+    return None if event.operator is None else event.operator.row_op.writes.first[event.number]
 
 
-def most_by_operator(occupancy: Occupancy) -> list[int]:
+def most_by_operator(arena_usage: ArenaUsage) -> list[int]:
     """Per operator (per step where it has none), in order, the most bytes in use while it runs."""
     most: Counter[int] = Counter()
-    for index, event in enumerate(occupancy.events, 1):
+    for index, event in enumerate(arena_usage.events, 1):
         key = id(event.operator or event.step)
-        most[key] = max(most[key], int(occupancy.used[index]))
-    return [most[id(item)] for s in occupancy.run.steps for item in s.operators or (s,)]
+        most[key] = max(most[key], int(arena_usage.used[index]))
+    return [most[id(item)] for s in arena_usage.run.steps for item in s.operators or (s,)]
 
 
 def _covered(spans: Sequence[Span]) -> int:
@@ -115,11 +118,11 @@ def _reversed(step: Step) -> Step:
     operators = tuple(
         replace(
             operator,
-            stage=replace(
-                operator.stage,
-                reads=tuple(None if r is None else _backward(r) for r in operator.stage.reads),
-                writes=_backward(operator.stage.writes),
-                within=tuple(None if w is None else w[::-1] for w in operator.stage.within),
+            row_op=replace(
+                operator.row_op,
+                reads=tuple(None if r is None else _backward(r) for r in operator.row_op.reads),
+                writes=_backward(operator.row_op.writes),
+                within=tuple(None if w is None else w[::-1] for w in operator.row_op.within),
             ),
         )
         for operator in step.operators

@@ -19,15 +19,21 @@ from tvm_tiny.lowering.graph import Graph, Step, Storage
 from tvm_tiny.lowering.row_kernels import (
     describe,
     describe_columns,
-    ringed_operands,
+    line_buffer_operands,
     tiled_operands,
 )
 from tvm_tiny.relax_rewrite import bindings_of, results_of
 from tvm_tiny.schedules import kernel as kernels
 from tvm_tiny.schedules.addressing import OUT
 from tvm_tiny.schedules.shapes import memory_shape, row_count, shape_of
-from tvm_tiny.schedules.stages.line_buffers import climbing, fit_rings, in_place, share, slid
-from tvm_tiny.schedules.stages.stage import PUSH, STEADY, Form, Operator, Stage
+from tvm_tiny.schedules.stages.line_buffers import (
+    fit_line_buffers,
+    in_place,
+    share,
+    with_shifts,
+    with_skews,
+)
+from tvm_tiny.schedules.stages.stage import STEADY, STREAM_ROW, BufferPolicy, Operator, Stage
 from tvm_tiny.schedules.stages.tiles import divided, tile, tile_sizes
 
 Range = tuple[int, int]
@@ -37,13 +43,13 @@ Range = tuple[int, int]
 class Tensor:
     """A tensor in SRAM: its name, shape and type.
 
-    can_ring, can_tile: whether all its users take rows of a ring, or some columns of a row.
+    can_line_buffer, can_tile: whether all its users take rows of a ring, or some columns of a row.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    can_ring: bool = True
+    can_line_buffer: bool = True
     can_tile: bool = True
     is_input: bool = False
     is_output: bool = False
@@ -79,9 +85,9 @@ class Node:
     view: bool = False
 
     @property
-    def pushes(self) -> bool:
+    def takes_streamed_row(self) -> bool:
         """Whether it takes rows from the caller; its input is nobody's memory then."""
-        return self.operator is not None and self.operator.op == PUSH
+        return self.operator is not None and self.operator.op == STREAM_ROW
 
 
 @dataclass
@@ -191,26 +197,28 @@ class _Reader:
             self._place[var, position] = self.find(part)
         places = self.tensors_of(parts)
         for place in places:
-            self.network.tensors[place].can_ring = False
+            self.network.tensors[place].can_line_buffer = False
             self.network.tensors[place].can_tile = False
         self.network.nodes.append(Node(var.name, places, places, None, view=True))
 
     def _restrict(self, call: relax.Call, places: Mapping[int, int]) -> None:
-        ringed, tiled = ringed_operands(call), tiled_operands(call)
+        buffered, tiled = line_buffer_operands(call), tiled_operands(call)
         for position, place in places.items():
             tensor = self.network.tensors[place]
-            tensor.can_ring = tensor.can_ring and position in ringed
+            tensor.can_line_buffer = tensor.can_line_buffer and position in buffered
             tensor.can_tile = tensor.can_tile and position in tiled
 
 
 def sketch(
-    network: Network, partition: Sequence[Range], forms: Mapping[Range, Form] | None = None
+    network: Network,
+    partition: Sequence[Range],
+    policies: Mapping[Range, BufferPolicy] | None = None,
 ) -> Graph:
     """The graph that lowering these ranges of nodes as steps gives, without constants.
 
     partition: ranges one behind the other; they need not cover the network. Tensors that are
-    needed before or behind them count as inputs and outputs, whole. forms: of those ranges that are
-    not STEADY.
+    needed before or behind them count as inputs and outputs, whole. policies: of those ranges that
+    are not STEADY.
     """
     first, last = partition[0][0], partition[-1][1]
     nodes = network.nodes
@@ -227,8 +235,8 @@ def sketch(
     for begin, end in partition:
         body = [node for node in nodes[begin : end + 1] if not node.view]
         if body:
-            form = (forms or {}).get((begin, end), STEADY)
-            graph.steps.append(_step(network, graph, body, network.inside(begin, end), form))
+            policy = (policies or {}).get((begin, end), STEADY)
+            graph.steps.append(_step(network, graph, body, network.inside(begin, end), policy))
     return graph
 
 
@@ -237,7 +245,7 @@ def _step(
     graph: Graph,
     body: Sequence[Node],
     inside: set[int],
-    form: Form,
+    policy: BufferPolicy,
 ) -> Step:
     inputs = tuple(sorted({t for node in body for t in node.inputs}))
     outputs = tuple(sorted({t for node in body for t in node.outputs}))
@@ -245,15 +253,15 @@ def _step(
     step = Step(len(graph.steps), "", "", 0, inputs, outputs, body[-1].name)
     if not operators:
         return step
-    ringed = [t for t in sorted(inside) if network.tensors[t].can_ring]
+    buffered = [t for t in sorted(inside) if network.tensors[t].can_line_buffer]
     tensors = {t: network.tensors[t] for t in (*inputs, *outputs)}
-    forms = {t: (*tensor.row_size, tensor.dtype) for t, tensor in tensors.items()}
+    sizes = {t: (*tensor.row_size, tensor.dtype) for t, tensor in tensors.items()}
     rows = {t: network.tensors[t].rows for t in (*inputs, *outputs)}
     tiles = None
-    if form.tiles:
-        tiles = tile(operators, {t: rows[t] for t in outputs if t not in inside}, form.tiles)
-    alike = forms if tiles is None else tile_sizes(operators, tiles, forms, inside)
-    shared = in_place(operators, alike, ringed)
+    if policy.tiles:
+        tiles = tile(operators, {t: rows[t] for t in outputs if t not in inside}, policy.tiles)
+    alike = sizes if tiles is None else tile_sizes(operators, tiles, sizes, inside)
+    shared = in_place(operators, alike, buffered)
     operators = share(operators, shared)
     viewed = {view: tensor for (tensor, _), view in network.views.items()}
     rows |= {view: count for (_, count), view in network.views.items()}
@@ -262,18 +270,18 @@ def _step(
         stage = divided(stage, tiles, inside - set(shared))
     for tensor, width in stage.widths.items():
         graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, None, width)
-    row_bytes = {t: graph.storage[t].row_bytes for t in ringed if t not in shared}
-    stage = fit_rings(stage, row_bytes)
-    if form.slides:
-        stage = slid(stage)
-    if form.climbs:
+    row_bytes = {t: graph.storage[t].row_bytes for t in buffered if t not in shared}
+    stage = fit_line_buffers(stage, row_bytes)
+    if policy.shifts:
+        stage = with_shifts(stage)
+    if policy.skews:
         made = {o.result: graph.storage[o.result].row_bytes for o in operators}
-        stage = climbing(stage, made)
+        stage = with_skews(stage, made)
     scratch = _add_scratch(graph, operators, body[-1].name)
-    for tensor, ring in stage.rings.items():
-        graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, ring, None)
-    for tensor, climb in stage.climbs.items():
-        graph.storage[tensor].climb = climb
+    for tensor, buffer_rows in stage.line_buffers.items():
+        graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, buffer_rows, None)
+    for tensor, skew in stage.skews.items():
+        graph.storage[tensor].skew = skew
     staged = tuple(
         graphs.Operator(
             tuple(viewed.get(p, p) for p in o.operands),

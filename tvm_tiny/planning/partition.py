@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from tvm_tiny.lowering.graph import Graph
 from tvm_tiny.lowering.memory_plan import MemoryPlan
-from tvm_tiny.schedules.stages.stage import STEADY, Form
+from tvm_tiny.schedules.stages.stage import STEADY, BufferPolicy
 
 from .memory import plan, quick_size
 from .network import Network, Range, sketch
@@ -23,7 +23,7 @@ from .patches import around, can_divide, extra_macs
 
 _FOREVER = 1 << 60
 # A range of operators as one step: the first, the last, and how they run.
-_Key = tuple[int, int, Form]
+_Key = tuple[int, int, BufferPolicy]
 
 # How often the range in which the least memory with patch stages may lie is halved.
 _HALVINGS = 5
@@ -37,16 +37,16 @@ class Edge:
     last: int
     bytes: int
     overhead: int
-    form: Form = STEADY
+    policy: BufferPolicy = STEADY
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Ranges of nodes in order, and the plan that they give; forms: of those not STEADY."""
+    """Ranges of nodes in order, and the plan that they give; policies: of those not STEADY."""
 
     ranges: tuple[Range, ...]
     plan: MemoryPlan
-    forms: Mapping[Range, Form] = field(default_factory=dict)
+    policies: Mapping[Range, BufferPolicy] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -81,11 +81,11 @@ class Search:
         """Every operator by itself."""
         return self._realized([Edge(k, k, 0, 0) for k in range(len(self._network.nodes))])
 
-    def again(self, known: Partition) -> Partition:
+    def replan(self, known: Partition) -> Partition:
         """A partition of a network that differs in nothing but kernels."""
-        forms = known.forms
+        policies = known.policies
         return self._realized(
-            [Edge(*stage, 0, 0, forms.get(stage, STEADY)) for stage in known.ranges]
+            [Edge(*stage, 0, 0, policies.get(stage, STEADY)) for stage in known.ranges]
         )
 
     def least(self) -> Partition:
@@ -124,8 +124,10 @@ class Search:
             for edge in path:
                 if edge.bytes == largest:
                     self._exact(edge)
-                    for form in _MOVING if edge.last > edge.first and not edge.form.tiles else ():
-                        self._exact(self.edge(edge.first, edge.last, form))
+                    for policy in (
+                        _MOVING if edge.last > edge.first and not edge.policy.tiles else ()
+                    ):
+                        self._exact(self.edge(edge.first, edge.last, policy))
             path, before = self._smallest(), largest
         return path
 
@@ -165,49 +167,49 @@ class Search:
 
     def graph(self, partition: Partition) -> Graph:
         """What lowering a partition gives."""
-        return sketch(self._network, partition.ranges, partition.forms)
+        return sketch(self._network, partition.ranges, partition.policies)
 
-    def edge(self, first: int, last: int, form: Form = STEADY) -> Edge:
+    def edge(self, first: int, last: int, policy: BufferPolicy = STEADY) -> Edge:
         """The step that runs these operators."""
-        key = first, last, form
+        key = first, last, policy
         if key not in self._edges:
             self._edges[key] = self._measure(*key)
         return self._edges[key]
 
     def _exact(self, edge: Edge) -> Edge:
         """The same step by the best plan that is found."""
-        key = edge.first, edge.last, edge.form
+        key = edge.first, edge.last, edge.policy
         if key not in self._exactly:
             self._exactly.add(key)
             found = self._realized([edge]).bytes
             self._edges[key] = replace(edge, bytes=min(edge.bytes, found))
         return self._edges[key]
 
-    def _measure(self, first: int, last: int, form: Form) -> Edge:
-        graph = sketch(self._network, [(first, last)], _moving([(first, last, form)]))
+    def _measure(self, first: int, last: int, policy: BufferPolicy) -> Edge:
+        graph = sketch(self._network, [(first, last)], _moving([(first, last, policy)]))
         size = quick_size(graph, io_in_arena=self._io_in_arena)
-        return Edge(first, last, size, self._overhead(first, last, form), form)
+        return Edge(first, last, size, self._overhead(first, last, policy), policy)
 
-    def _overhead(self, first: int, last: int, form: Form) -> int:
+    def _overhead(self, first: int, last: int, policy: BufferPolicy) -> int:
         """Rows whose turn a stage's driver has to find; a layer's loop finds them for nothing.
 
         A multiply-accumulate that tiles compute again counts as much, and a row that moves.
         """
         rows = self._rows_before[last + 1] - self._rows_before[first] if last > first else 0
-        key = first, last, form
-        if not form.tiles:
-            return rows + rows * form.slides
+        key = first, last, policy
+        if not policy.tiles:
+            return rows + rows * policy.shifts
         if key not in self._extra_macs:
-            self._extra_macs[key] = extra_macs(self._network, (first, last), form.tiles)
-        return rows * form.tiles[1] + self._extra_macs[key]
+            self._extra_macs[key] = extra_macs(self._network, (first, last), policy.tiles)
+        return rows * policy.tiles[1] + self._extra_macs[key]
 
     def _realized(self, edges: Sequence[Edge]) -> Partition:
-        key = tuple((edge.first, edge.last, edge.form) for edge in edges)
+        key = tuple((edge.first, edge.last, edge.policy) for edge in edges)
         if key not in self._plans:
-            ranges, forms = tuple(k[:2] for k in key), _moving(key)
-            graph = sketch(self._network, ranges, forms)
+            ranges, policies = tuple(k[:2] for k in key), _moving(key)
+            graph = sketch(self._network, ranges, policies)
             found = plan(graph, io_in_arena=self._io_in_arena)
-            self._plans[key] = Partition(ranges, found, forms)
+            self._plans[key] = Partition(ranges, found, policies)
         return self._plans[key]
 
     def _path(
@@ -223,18 +225,18 @@ class Search:
         arrived: dict[int, Edge | None] = {}
         # Cost, the place arrived at (of equal cost the last first), where from, is it measured,
         # its form, cost before.
-        queue: list[tuple[int, int, int, bool, Form, int]] = [(0, 0, -1, True, STEADY, 0)]
+        queue: list[tuple[int, int, int, bool, BufferPolicy, int]] = [(0, 0, -1, True, STEADY, 0)]
         while queue:
-            so_far, negative, first, measured, form, before = heapq.heappop(queue)
+            so_far, negative, first, measured, policy, before = heapq.heappop(queue)
             place = -negative
             if place in arrived:
                 continue
             if not measured:
-                tried = self.edge(first, place - 1, form)
+                tried = self.edge(first, place - 1, policy)
                 if exact and 0 < tried.bytes - limit <= limit * _NEARLY // 100:
                     tried = self._exact(tried)
                 fits = tried.bytes <= limit
-                others = list(self._moving_bounds(tried)) if form == STEADY else []
+                others = list(self._moving_bounds(tried)) if policy == STEADY else []
                 others += self._patch_bounds(tried) if patches and not fits and others else ()
                 for edge in (tried, *others):
                     # Another way of a step that fits must be able to cost less.
@@ -242,16 +244,16 @@ class Search:
                         edge is tried or not fits or cost(before, edge) < cost(before, tried)
                     )
                     if edge.bytes <= limit and is_better:
-                        entry = (cost(before, edge), negative, first, edge is tried, edge.form)
+                        entry = (cost(before, edge), negative, first, edge is tried, edge.policy)
                         heapq.heappush(queue, (*entry, before))
                 continue
-            arrived[place] = self.edge(first, place - 1, form) if first >= 0 else None
+            arrived[place] = self.edge(first, place - 1, policy) if first >= 0 else None
             if place == end:
                 return _walk_back(arrived, end)
             for bound in self._bounds(place):
                 stop = bound.last + 1
                 if stop not in arrived and bound.bytes <= limit:
-                    entry = (cost(so_far, bound), -stop, place, False, bound.form)
+                    entry = (cost(so_far, bound), -stop, place, False, bound.policy)
                     heapq.heappush(queue, (*entry, so_far))
         return None
 
@@ -260,10 +262,10 @@ class Search:
         if edge.last == edge.first:
             return
         crossing = max(self._crossing[edge.first], self._crossing[edge.last + 1])
-        for form, percent in _MOVING.items():
+        for policy, percent in _MOVING.items():
             least = max(crossing, edge.bytes * percent // 100)
-            overhead = self._overhead(edge.first, edge.last, form)
-            yield Edge(edge.first, edge.last, least, overhead, form)
+            overhead = self._overhead(edge.first, edge.last, policy)
+            yield Edge(edge.first, edge.last, least, overhead, policy)
 
     def _patch_bounds(self, edge: Edge) -> Iterator[Edge]:
         """What the operators of an edge need at least as patch stages, if they can be one."""
@@ -275,8 +277,8 @@ class Search:
                 yield Edge(
                     *stage,
                     whole if split[0] == 1 < split[1] else 0,
-                    self._overhead(*stage, Form(split)),
-                    Form(split),
+                    self._overhead(*stage, BufferPolicy(split)),
+                    BufferPolicy(split),
                 )
 
     def _bounds(self, start: int) -> Iterator[Edge]:
@@ -306,9 +308,9 @@ _NEARLY = 4
 
 # Of what a step needs if all stays where it is, the least percentage that is expected otherwise.
 _MOVING = {
-    Form(climbs=True): 90,
-    Form(slides=True): 75,
-    Form(slides=True, climbs=True): 75,
+    BufferPolicy(skews=True): 90,
+    BufferPolicy(shifts=True): 75,
+    BufferPolicy(shifts=True, skews=True): 75,
 }
 
 
@@ -324,8 +326,8 @@ def _bytes(partition: Partition) -> int:
     return partition.bytes
 
 
-def _moving(edges: Iterable[_Key]) -> dict[Range, Form]:
-    return {(first, last): form for first, last, form in edges if form != STEADY}
+def _moving(edges: Iterable[_Key]) -> dict[Range, BufferPolicy]:
+    return {(first, last): policy for first, last, policy in edges if policy != STEADY}
 
 
 def _walk_back(arrived: Mapping[int, Edge | None], end: int) -> list[Edge]:

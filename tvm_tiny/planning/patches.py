@@ -19,7 +19,7 @@ def can_divide(network: Network, stage: Range, split: Range) -> bool:
         return False
     if any(o.columns is None for o in operators):
         return False
-    if any(network.nodes[k].pushes for k in range(stage[0], stage[1] + 1)):
+    if any(network.nodes[k].takes_streamed_row for k in range(stage[0], stage[1] + 1)):
         return False
     if not all(network.tensors[t].can_tile for t in network.inside(*stage)):
         return False
@@ -44,12 +44,12 @@ def around(network: Network, stage: Range, io_in_arena: bool = True) -> int:
     """
     first, last = stage
     made, used = network.made, network.used
-    pushed = {t for node in network.nodes if node.pushes for t in node.inputs}
+    streamed = {t for node in network.nodes if node.takes_streamed_row for t in node.inputs}
     return sum(
         tensor.bytes
         for t, tensor in enumerate(network.tensors)
         if t in used
-        and t not in pushed
+        and t not in streamed
         and (io_in_arena or not (tensor.is_input or tensor.is_output))
         and (made.get(t, -1) < first <= used[t] or made.get(t, -1) <= last < used[t])
     )

@@ -160,7 +160,7 @@ class _Blocks:
     def placed(self, room: Pools, time_limit_s: float = TIME_LIMIT_S) -> Placement:
         return place(
             self.blocks,
-            self.problem.distances,
+            self.problem.separations,
             pools=room,
             weights=self.weights,
             time_limit_s=time_limit_s,

@@ -14,16 +14,16 @@ import numpy as np
 
 from tvm_tiny.lowering.graph import Graph, Step, Storage
 
-from .timeline import Life, Timeline, read_timeline, reversible
+from .timeline import LiveRange, Timeline, read_timeline, reversible
 
 # The distance of two tensors where nothing asks for one.
 _NEVER = 1 << 40
 
 
-def distances(timeline: Timeline, tensors: Sequence[int]) -> dict[tuple[int, int], int]:
+def separations(timeline: Timeline, tensors: Sequence[int]) -> dict[tuple[int, int], int]:
     """For tensors that are needed at one time: (below, above) -> the least offset between them."""
     result: dict[tuple[int, int], int] = {}
-    spans = {t: timeline.lives[t].span() for t in tensors}
+    spans = {t: timeline.live_ranges[t].span() for t in tensors}
     for a, b in itertools.combinations(tensors, 2):
         first = max(spans[a][0], spans[b][0])
         last = min(spans[a][1], spans[b][1])
@@ -31,27 +31,29 @@ def distances(timeline: Timeline, tensors: Sequence[int]) -> dict[tuple[int, int
             continue
         window = slice(first, last + 1)
         pairs = ((a, b), (b, a))
-        found = {p: d for p in pairs if (d := _distance(timeline, *p, window)) is not None}
+        found = {p: d for p in pairs if (d := _separation(timeline, *p, window)) is not None}
         # Where one order asks for nothing, every offset is good.
         result |= found if len(found) == len(pairs) else {}
     return result
 
 
-def _distance(timeline: Timeline, below: int, above: int, window: slice) -> int | None:
+def _separation(timeline: Timeline, below: int, above: int, window: slice) -> int | None:
     """The largest (end of what is needed of `below` - start of what is needed of `above`)."""
-    lower, upper = timeline.lives[below], timeline.lives[above]
+    lower, upper = timeline.live_ranges[below], timeline.live_ranges[above]
     high, low = lower.high_during[window], upper.low_during[window]
     both = (high > lower.low_during[window]) & (upper.high_during[window] > low)
     gaps = np.where(both, high - low, -_NEVER)
     most = [gaps]
     for indices, within in timeline.together.get((above, below), []):
         gaps[indices - window.start] = -_NEVER
-        most.append(_shared_distance(lower, upper, indices, within))
+        most.append(_shared_separation(lower, upper, indices, within))
     largest = max(int(found.max(initial=-_NEVER)) for found in most)
     return None if largest <= -_NEVER // 2 else largest
 
 
-def _shared_distance(lower: Life, upper: Life, at: np.ndarray, within: np.ndarray) -> np.ndarray:
+def _shared_separation(
+    lower: LiveRange, upper: LiveRange, at: np.ndarray, within: np.ndarray
+) -> np.ndarray:
     """At events that read `upper` and write `lower`.
 
     What one writes must keep clear of what is read later; what was there before, of what it
@@ -59,26 +61,26 @@ def _shared_distance(lower: Life, upper: Life, at: np.ndarray, within: np.ndarra
     """
     later = upper.high_after[at] > upper.low_after[at]
     before = lower.high_after[at - 1] > lower.low_after[at - 1]
-    distance: np.ndarray = np.maximum.reduce(
+    separation: np.ndarray = np.maximum.reduce(
         [
             within,
             np.where(later, lower.high_during[at] - upper.low_after[at], -_NEVER),
             np.where(before, lower.high_after[at - 1] - upper.low_during[at], -_NEVER),
         ]
     )
-    return distance
+    return separation
 
 
 @dataclass(frozen=True)
 class Problem:
     """What a placement must keep.
 
-    distances: between positions in the tensors given; bound: bytes that no placement can beat.
+    separations: between positions in the tensors given; bound: bytes that no placement can beat.
     choices: step -> (its input, its output, least offset between them in forward order, if the
     input is above and if it is below), for steps that may run backward.
     """
 
-    distances: Mapping[tuple[int, int], int]
+    separations: Mapping[tuple[int, int], int]
     bound: int
     choices: Mapping[int, tuple[int, int, int, int]]
 
@@ -87,7 +89,7 @@ def placement_problem(timeline: Timeline, graph: Graph, tensors: Sequence[Storag
     """The problem of a graph whose steps may run backward where they are `reversible`."""
     position = {t.index: k for k, t in enumerate(tensors)}
     indices = [t.index for t in tensors]
-    forward = distances(timeline, indices)
+    forward = separations(timeline, indices)
     choices = {
         step.index: pair
         for step in graph.steps
@@ -98,14 +100,14 @@ def placement_problem(timeline: Timeline, graph: Graph, tensors: Sequence[Storag
     result, backward = dict(forward), timeline
     if choices:
         backward = read_timeline(graph, backward=True)
-        result = distances(backward, indices)
+        result = separations(backward, indices)
         over = {(target, source) for source, target in choices.values()}
         under = {(source, target) for source, target in choices.values()}
-        for pair, distance in forward.items():
+        for pair, separation in forward.items():
             if pair in over:
-                result[pair] = distance
+                result[pair] = separation
             elif pair not in under:
-                result[pair] = max(distance, result.get(pair, distance))
+                result[pair] = max(separation, result.get(pair, separation))
     return Problem(
         # Backward a step may ask for nothing.
         {(position[a], position[b]): d for (a, b), d in result.items() if (b, a) in result},
@@ -133,7 +135,10 @@ def _overlapping(step: Step, graph: Graph, timeline: Timeline) -> tuple[int, int
     """Input and output of a step in which the one dies and the other begins."""
     operator = step.operators[0]
     source = next(s for s in operator.inputs if not graph.storage[s].is_constant)
-    lives = timeline.lives
-    if lives[source].span()[1] != lives[operator.output].span()[0] + operator.stage.events - 1:
+    live_ranges = timeline.live_ranges
+    if (
+        live_ranges[source].span()[1]
+        != live_ranges[operator.output].span()[0] + operator.row_op.events - 1
+    ):
         return None
     return source, operator.output

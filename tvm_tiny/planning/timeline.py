@@ -36,7 +36,7 @@ class Event:
 
 
 @dataclass
-class Life:
+class LiveRange:
     """Bytes [low, high) of a tensor's memory that are needed, event by event.
 
     during: while the event runs, all it reads and writes included. after: when it has ended.
@@ -68,15 +68,15 @@ class Timeline:
     """
 
     events: list[Event]
-    lives: dict[int, Life]
+    live_ranges: dict[int, LiveRange]
     together: dict[tuple[int, int], list[Together]] = field(default_factory=dict)
 
     def live_bytes(self, index: int | None = None) -> np.ndarray:
         """Bytes needed after each event, of all tensors or of one."""
-        chosen = self.lives.values() if index is None else [self.lives[index]]
+        chosen = self.live_ranges.values() if index is None else [self.live_ranges[index]]
         total = np.zeros(len(self.events) + 2, dtype=np.int64)
-        for life in chosen:
-            total += np.maximum(life.high_after - life.low_after, 0)
+        for live_range in chosen:
+            total += np.maximum(live_range.high_after - live_range.low_after, 0)
         return total
 
 
@@ -87,8 +87,8 @@ def read_timeline(graph: Graph, *, backward: bool = False) -> Timeline:
     """
     events = [event for step in graph.steps for event in _events(step, graph, backward)]
     uses = _Uses(graph, events)
-    lives = {index: uses.life(index) for index in sorted(uses.touched)}
-    return Timeline(events, lives, uses.together)
+    live_ranges = {index: uses.live_range(index) for index in sorted(uses.touched)}
+    return Timeline(events, live_ranges, uses.together)
 
 
 def reversible(step: Step, graph: Graph) -> bool:
@@ -96,7 +96,7 @@ def reversible(step: Step, graph: Graph) -> bool:
 
     Then its result may lie over the tensor from either side.
     """
-    if len(step.operators) != 1 or step.operators[0].stage.accumulates:
+    if len(step.operators) != 1 or step.operators[0].row_op.accumulates:
         return False
     if step.stage is None or step.stage.tiles is not None:
         return False
@@ -132,8 +132,8 @@ class _Uses:
         self.together: dict[tuple[int, int], list[Together]] = {}
         self._scratch: set[int] = set()
         # storage whose rows move or climb -> the byte at which its memory begins, at each index
-        self._climbing = dict(_climbing(graph, events))
-        self._starts = dict(_starts(graph, events)) | self._climbing
+        self._skewed = dict(_skewed(graph, events))
+        self._starts = dict(_starts(graph, events)) | self._skewed
         for storage in graph.inputs:
             self._note(storage, _WRITTEN, 0, 0, self._logical(storage))
         for storage in graph.outputs:
@@ -147,7 +147,7 @@ class _Uses:
 
     def _logical(self, storage: int) -> int:
         tensor = self._graph.storage[storage]
-        return tensor.bytes if tensor.ring >= tensor.rows else tensor.rows * tensor.row_bytes
+        return tensor.bytes if tensor.buffer_rows >= tensor.rows else tensor.rows * tensor.row_bytes
 
     def _note(self, storage: int, kind: int, at: Any, first: Any, end: Any) -> None:
         """Bytes [first, end) at indices `at`; nothing where they are empty."""
@@ -184,7 +184,7 @@ class _Uses:
     def _note_operator(self, step: Step, position: int, ran: _Runs) -> None:
         assert step.stage is not None
         operator, at, events = step.operators[position], ran.at, ran.events
-        stage = operator.stage
+        stage = operator.row_op
         if operator.scratch is not None:
             self._scratch.add(operator.scratch)
             self._note(operator.scratch, _WRITTEN, at, 0, self._logical(operator.scratch))
@@ -212,8 +212,11 @@ class _Uses:
         Each tile has rows of its own of a tensor inside a stage: as if they came one behind the
         other, in such a way that they find the same places in the tensor's ring.
         """
-        rows, ring = max(stage.rows[parameter], 1), max(self._graph.storage[storage].ring, 1)
-        apart = -(-rows // ring) * ring if parameter in stage.widths else 0
+        rows, buffer_rows = (
+            max(stage.rows[parameter], 1),
+            max(self._graph.storage[storage].buffer_rows, 1),
+        )
+        apart = -(-rows // buffer_rows) * buffer_rows if parameter in stage.widths else 0
         size = self._logical(storage) // rows
         first, end = np.asarray(touched.first), np.asarray(touched.end)
         start = ran.tiles * apart
@@ -234,22 +237,22 @@ class _Uses:
             for s, span, size in ((pair[0], read, source), (pair[1], written, target))
         )
         # Of a read that wraps around in its ring nothing is known but that it is in the memory.
-        distance = np.where(
+        separation = np.where(
             read[1] > read_base + source,
             written[1] - write_base,
             within - write_base + read_base,
         )
         some = read[1] > read[0]
-        self.together.setdefault(pair, []).append((at[some], distance[some]))
+        self.together.setdefault(pair, []).append((at[some], separation[some]))
 
-    def life(self, index: int) -> Life:
+    def live_range(self, index: int) -> LiveRange:
         """The needed interval of a tensor at each index."""
         tensor = self._graph.storage[index]
         read_low, read_high, write_low, write_high = self._bounds[index]
         if index in self._scratch:
             # What an event leaves there nobody wants.
             nothing = np.zeros_like(write_high)
-            return Life(nothing, np.maximum(write_high, 0), nothing, nothing)
+            return LiveRange(nothing, np.maximum(write_high, 0), nothing, nothing)
         wanted_low = np.minimum.accumulate(np.append(read_low, _NEVER)[::-1])[::-1]
         wanted_high = np.maximum.accumulate(np.append(read_high, -_NEVER)[::-1])[::-1]
         made_low = np.minimum.accumulate(write_low)
@@ -261,11 +264,13 @@ class _Uses:
         after = np.maximum(made_low, wanted_low[1:]), np.minimum(made_high, wanted_high[1:])
         if index in self._starts:
             start = self._starts[index]
-            if index in self._climbing:
-                return Life(*_moved(during, start), *_moved(after, start))
+            if index in self._skewed:
+                return LiveRange(*_moved(during, start), *_moved(after, start))
             # While rows move they are read where they were.
-            return Life(*_moved(during, start, np.append(start[:1], start)), *_moved(after, start))
-        return Life(*self._memory(tensor, *during), *self._memory(tensor, *after))
+            return LiveRange(
+                *_moved(during, start, np.append(start[:1], start)), *_moved(after, start)
+            )
+        return LiveRange(*self._memory(tensor, *during), *self._memory(tensor, *after))
 
     def _memory(
         self, tensor: Storage, low: np.ndarray, high: np.ndarray
@@ -286,7 +291,7 @@ def _starts(graph: Graph, events: Sequence[Event]) -> Iterator[tuple[int, np.nda
     At each index; while the rows move, afterwards.
     """
     for step in graph.steps:
-        for parameter, k in ({} if step.stage is None else step.stage.slides).items():
+        for parameter, k in ({} if step.stage is None else step.stage.shifts).items():
             storage = graph.storage[step.operators[k].output]
             assert step.stage is not None
             moves = [e.step.index == step.index and e.position == k for e in events]
@@ -294,16 +299,16 @@ def _starts(graph: Graph, events: Sequence[Event]) -> Iterator[tuple[int, np.nda
             yield storage.index, (moved - step.stage.lead(parameter)) * storage.row_bytes
 
 
-def _climbing(graph: Graph, events: Sequence[Event]) -> Iterator[tuple[int, np.ndarray]]:
+def _skewed(graph: Graph, events: Sequence[Event]) -> Iterator[tuple[int, np.ndarray]]:
     """The same of tensors that climb, from the event that writes a row until the next one."""
-    writers = {s.index: [0] for s in graph.storage if s.climb}
+    writers = {s.index: [0] for s in graph.storage if s.skew}
     for event in events:
         written = None if event.operator is None else event.operator.output
         for storage, rows in writers.items():
             rows.append(event.number if storage == written else rows[-1])
     for storage, rows in writers.items():
         tensor = graph.storage[storage]
-        yield storage, np.array([*rows, rows[-1]]) * (tensor.row_bytes - tensor.climb)
+        yield storage, np.array([*rows, rows[-1]]) * (tensor.row_bytes - tensor.skew)
 
 
 def _moved(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tvm_tiny.lowering.graph import Graph, Operator, Step
-from tvm_tiny.schedules.stages.stage import PUSH, Rows, Stage, tiled_order
+from tvm_tiny.schedules.stages.stage import STREAM_ROW, Rows, Stage, tiled_order
 
 
 def traffic(graph: Graph) -> Counter[int]:
@@ -33,7 +33,7 @@ def _of_stage(graph: Graph, step: Step, stage: Stage) -> Counter[int]:
     runs = Counter((k, event) for _, k, event in tiled_order(stage))
     found: Counter[int] = Counter()
     for k, operator in enumerate(step.operators):
-        count = [runs[k, event] for event in range(operator.stage.events)]
+        count = [runs[k, event] for event in range(operator.row_op.events)]
         for storage, parameter, rows in _accesses(graph, operator):
             size = _row_bytes(graph, stage, storage, parameter)
             spans = zip(count, rows.first, rows.end, strict=True)
@@ -43,13 +43,13 @@ def _of_stage(graph: Graph, step: Step, stage: Stage) -> Counter[int]:
 
 def _accesses(graph: Graph, operator: Operator) -> Iterator[tuple[int, int, Rows]]:
     """(storage, parameter, rows) of what is written and read; push reads nobody's memory."""
-    stage = operator.stage
+    stage = operator.row_op
     # An accumulator reads what it has written before.
     for _ in range(2 if stage.accumulates else 1):
         yield operator.output, stage.result, stage.writes
     operands = zip(operator.inputs, stage.operands, stage.reads, strict=True)
     for storage, parameter, reads in operands:
-        if reads is not None and stage.op != PUSH and not graph.storage[storage].is_constant:
+        if reads is not None and stage.op != STREAM_ROW and not graph.storage[storage].is_constant:
             yield storage, parameter, reads
 
 
@@ -64,4 +64,4 @@ def _row_bytes(graph: Graph, stage: Stage, storage: int, parameter: int) -> int:
 def _logical(graph: Graph, storage: int) -> int:
     """Bytes of the tensor, of which a ring keeps a part."""
     tensor = graph.storage[storage]
-    return tensor.bytes if tensor.ring >= tensor.rows else tensor.rows * tensor.row_bytes
+    return tensor.bytes if tensor.buffer_rows >= tensor.rows else tensor.rows * tensor.row_bytes

@@ -8,23 +8,23 @@ from itertools import pairwise
 import numpy as np
 
 from tvm_tiny.lowering.graph import Graph, Operator, Storage
-from tvm_tiny.planning.arena_usage import Occupancy
-from tvm_tiny.planning.timeline import Life
+from tvm_tiny.planning.arena_usage import ArenaUsage
+from tvm_tiny.planning.timeline import LiveRange
 from tvm_tiny.schedules.shapes import row_split
 
 from .data import Block, PoolPart, Run
 
 
-def blocks_of(occupancy: Occupancy, shown: np.ndarray) -> dict[int, Block]:
+def blocks_of(arena_usage: ArenaUsage, shown: np.ndarray) -> dict[int, Block]:
     """Storage index -> its block, by offset. shown: the index of time of every column."""
-    graph = occupancy.run
+    graph = arena_usage.run
     made = _made(graph)
     result = {}
-    offsets = {index: occupancy.plan.address(index) for index in occupancy.plan.offsets}
+    offsets = {index: arena_usage.plan.address(index) for index in arena_usage.plan.offsets}
     for index, offset in sorted(offsets.items(), key=lambda item: item[::-1]):
-        storage, life = graph.storage[index], occupancy.timeline.lives.get(index)
-        if life is not None and storage.bytes:
-            runs = tuple(_runs(life, shown, offset))
+        storage, live_range = graph.storage[index], arena_usage.timeline.live_ranges.get(index)
+        if live_range is not None and storage.bytes:
+            runs = tuple(_runs(live_range, shown, offset))
             kind, operators = _kind(graph, storage), made.get(index, [])
             result[index] = _block(storage, kind, operators, offset, runs)
     return result
@@ -64,7 +64,7 @@ def _block(
 ) -> Block:
     names = tuple(operator.name for operator in made) or (storage.name,)
     _, inner = row_split(storage.shape)
-    columns = made[-1].stage.columns if made and kind == "ring" else None
+    columns = made[-1].row_op.columns if made and kind == "ring" else None
     shape = storage.shape
     if kind == "ring":
         shape = (storage.rows, *(inner if columns is None else (columns.count, *inner[1:])))
@@ -75,10 +75,10 @@ def _block(
         dtype=storage.dtype,
         shape=shape,
         rows=storage.rows,
-        ring=storage.ring,
+        ring=storage.buffer_rows,
         row_bytes=storage.row_bytes,
         columns=None if columns is None else inner[0],
-        climb=storage.climb,
+        climb=storage.skew,
         bytes=storage.bytes,
         offset=offset,
         runs=runs,
@@ -101,7 +101,11 @@ def _kind(graph: Graph, storage: Storage) -> str:
         return "output"
     if storage.index in _scratch(graph):
         return "scratch"
-    return "ring" if storage.ring < storage.rows or storage.index in _narrow(graph) else "tensor"
+    return (
+        "ring"
+        if storage.buffer_rows < storage.rows or storage.index in _narrow(graph)
+        else "tensor"
+    )
 
 
 def _narrow(graph: Graph) -> set[int]:
@@ -110,7 +114,7 @@ def _narrow(graph: Graph) -> set[int]:
         operator.output
         for step in graph.steps
         for operator in step.operators
-        if step.stage is not None and operator.stage.result in step.stage.widths
+        if step.stage is not None and operator.row_op.result in step.stage.widths
     }
 
 
@@ -122,9 +126,9 @@ def _scratch(graph: Graph) -> set[int]:
     return own | (made - read - set(graph.outputs))
 
 
-def _runs(life: Life, shown: np.ndarray, offset: int) -> Iterator[Run]:
+def _runs(live_range: LiveRange, shown: np.ndarray, offset: int) -> Iterator[Run]:
     """The intervals of addresses in columns; where there are none, no run."""
-    low, high = life.low_during[shown], life.high_during[shown]
+    low, high = live_range.low_during[shown], live_range.high_during[shown]
     changes = np.flatnonzero((np.diff(low) != 0) | (np.diff(high) != 0)) + 1
     for first, end in pairwise([0, *changes.tolist(), len(shown)]):
         if high[first] > low[first]:

@@ -9,7 +9,7 @@ from itertools import accumulate, groupby
 import numpy as np
 
 from tvm_tiny.lowering.graph import Graph, Step
-from tvm_tiny.planning.arena_usage import Occupancy
+from tvm_tiny.planning.arena_usage import ArenaUsage
 from tvm_tiny.planning.timeline import Event
 
 # Columns of a step even if it hardly takes time, so that it can be seen.
@@ -36,25 +36,25 @@ class Columns:
         return list(accumulate(map(len, self.parts), initial=0))
 
 
-def columns_of(occupancy: Occupancy, count: int) -> Columns:
+def columns_of(arena_usage: ArenaUsage, count: int) -> Columns:
     """About `count` columns."""
-    steps = [next(group).step for _, group in groupby(occupancy.events, lambda e: e.step.index)]
-    work = _work(occupancy)
-    numbers = np.array([event.step.index for event in occupancy.events])
+    steps = [next(group).step for _, group in groupby(arena_usage.events, lambda e: e.step.index)]
+    work = _work(arena_usage)
+    numbers = np.array([event.step.index for event in arena_usage.events])
     indices = [np.flatnonzero(numbers == step.index) for step in steps]
     share = count / max(float(work.sum()), 1.0)
     middle = [_split(k + 1, work[k], round(float(work[k].sum()) * share)) for k in indices]
     once = np.ones(1)
-    last = np.array([len(occupancy.events) + 1])
+    last = np.array([len(arena_usage.events) + 1])
     parts = (_split(np.zeros(1, int), once, 0), *middle, _split(last, once, 0))
-    shown = np.array([_fullest(occupancy, column) for part in parts for column in part])
+    shown = np.array([_fullest(arena_usage, column) for part in parts for column in part])
     return Columns(tuple(steps), parts, shown)
 
 
-def _work(occupancy: Occupancy) -> np.ndarray:
+def _work(arena_usage: ArenaUsage) -> np.ndarray:
     """Multiply-accumulates and bytes written of every event: roughly how long it takes."""
     # Something at least, or there would be an event that is in no column.
-    return np.array([max(_event_work(e, occupancy.run), 1.0) for e in occupancy.events])
+    return np.array([max(_event_work(e, arena_usage.run), 1.0) for e in arena_usage.events])
 
 
 def _event_work(event: Event, graph: Graph) -> float:
@@ -63,7 +63,7 @@ def _event_work(event: Event, graph: Graph) -> float:
         return sum(graph.storage[k].bytes for k in event.step.outputs)
     result = graph.storage[operator.output]
     written = max(result.rows, 1) * result.row_bytes
-    return (operator.stage.macs + written) / operator.stage.events
+    return (operator.row_op.macs + written) / operator.row_op.events
 
 
 def _split(indices: np.ndarray, work: np.ndarray, columns: int) -> Part:
@@ -76,5 +76,5 @@ def _split(indices: np.ndarray, work: np.ndarray, columns: int) -> Part:
     return [indices[a : b + 1] for a, b in zip(first, last, strict=True)]
 
 
-def _fullest(occupancy: Occupancy, column: Sequence[int] | np.ndarray) -> int:
-    return int(column[int(np.argmax(occupancy.used[column]))])
+def _fullest(arena_usage: ArenaUsage, column: Sequence[int] | np.ndarray) -> int:
+    return int(column[int(np.argmax(arena_usage.used[column]))])

@@ -10,7 +10,7 @@ import numpy as np
 
 from tvm_tiny.lowering.graph import Step as GraphStep
 from tvm_tiny.lowering.memory_plan import MemoryPlan
-from tvm_tiny.planning.arena_usage import Occupancy, row
+from tvm_tiny.planning.arena_usage import ArenaUsage, row
 
 from .blocks import blocks_of, state_block, weights_block
 from .columns import Columns, columns_of
@@ -23,8 +23,8 @@ COLUMNS = 600
 
 def draw(technique: Technique, resolution: int = COLUMNS) -> Plan:
     """A plan and its picture of about so many columns."""
-    artist = _Artist(technique, columns_of(technique.occupancy, resolution))
-    plan, columns = technique.occupancy.plan, len(artist.columns.shown)
+    artist = _Artist(technique, columns_of(technique.arena_usage, resolution))
+    plan, columns = technique.arena_usage.plan, len(artist.columns.shown)
     pools = _pools(plan)
     state_bytes = technique.state[1]
     # Behind the blocks that steps know by their positions.
@@ -36,7 +36,7 @@ def draw(technique: Technique, resolution: int = COLUMNS) -> Plan:
         arena_bytes=plan.workspace_bytes,
         lower_bound=plan.lower_bound + state_bytes,
         proven=plan.optimal,
-        events=len(technique.occupancy.events),
+        events=len(technique.arena_usage.events),
         columns=columns,
         pools=pools,
         blocks=(*artist.blocks.values(), *always),
@@ -66,9 +66,9 @@ class _Artist:
 
     def __init__(self, technique: Technique, columns: Columns) -> None:
         self.columns = columns
-        self.blocks: Mapping[int, Block] = blocks_of(technique.occupancy, columns.shown)
+        self.blocks: Mapping[int, Block] = blocks_of(technique.arena_usage, columns.shown)
         self._positions = {index: k for k, index in enumerate(self.blocks)}
-        self._occupancy: Occupancy = technique.occupancy
+        self._arena_usage: ArenaUsage = technique.arena_usage
         self._kept_bytes = technique.kept_bytes
         self._places = list(map(_Place, columns.starts, columns.parts))
 
@@ -78,13 +78,13 @@ class _Artist:
                 index=step.index,
                 kind=_kind(step),
                 tensors=tuple(o.name for o in step.operators) or (step.name,),
-                ops=tuple(o.stage.op for o in step.operators) or (step.op,),
+                ops=tuple(o.row_op.op for o in step.operators) or (step.op,),
                 first=place.first,
                 end=place.first + len(place.part),
                 events=int(place.part[-1][-1] - place.part[0][0]) + 1,
                 rings=self._touched(step, "ring"),
                 scratch=self._touched(step, "scratch"),
-                backward=step.index in self._occupancy.plan.backward,
+                backward=step.index in self._arena_usage.plan.backward,
                 tiles=_tiles(step),
                 extra_macs=0 if step.stage is None else step.stage.extra_macs,
                 peak=self._peak(place),
@@ -98,13 +98,13 @@ class _Artist:
         return tuple(self._positions[k] for k in touched if self.blocks[k].kind == kind)
 
     def _peak(self, place: _Place) -> Peak:
-        used = self._occupancy.used
+        used = self._arena_usage.used
         fullest = [int(column[np.argmax(used[column])]) for column in place.part]
         column = int(np.argmax(used[fullest]))
         index = fullest[column]
-        events = self._occupancy.events
+        events = self._arena_usage.events
         event = events[index - 1] if 0 < index <= len(events) else None
-        spans = self._occupancy.spans(index)
+        spans = self._arena_usage.spans(index)
         return Peak(
             bytes=int(used[index]) + self._kept_bytes,
             column=place.first + column,

@@ -16,10 +16,10 @@ from tvm_tiny.lowering.graph import Graph, Storage
 from tvm_tiny.lowering.memory_plan import ALIGNMENT, MemoryPlan, align
 from tvm_tiny.lowering.streamed_state import state_bytes
 from tvm_tiny.pipeline import pipeline
-from tvm_tiny.planning.arena_usage import Occupancy, read_occupancy
+from tvm_tiny.planning.arena_usage import ArenaUsage, read_arena_usage
 from tvm_tiny.planning.memory import plan, planned_tensors
 from tvm_tiny.planning.placement import Block, place
-from tvm_tiny.planning.timeline import Life, Timeline, read_timeline
+from tvm_tiny.planning.timeline import LiveRange, Timeline, read_timeline
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Technique:
 
     key: str
     title: str
-    occupancy: Occupancy
+    arena_usage: ArenaUsage
     state: tuple[int, int] = (0, 0)
 
     @property
     def kept_bytes(self) -> int:
         """What is in use all the time: that progress, and weights that are copied at start."""
-        return self.state[1] + sum(pool.constants for pool in self.occupancy.plan.pools)
+        return self.state[1] + sum(pool.constants for pool in self.arena_usage.plan.pools)
 
 
 def techniques(
@@ -47,17 +47,17 @@ def techniques(
 
     options: those of `build` with which it was compiled.
     """
-    chosen = _in_one_arena(read_occupancy(compiled.module), options)
+    chosen = _in_one_arena(read_arena_usage(compiled.module), options)
     layers = chosen
-    if compiled.program.pushed is not None or stage_count(chosen.graph):
+    if compiled.program.streamed is not None or stage_count(chosen.graph):
         kept = {key: options[key] for key in _LAYER_OPTIONS if key in options}
-        layers = read_occupancy(pipeline(**kept)(mod))
+        layers = read_arena_usage(pipeline(**kept)(mod))
     yield Technique("apart", "every tensor apart", _apart(layers.graph, options))
     yield Technique("overlap", "results over dying inputs", layers)
-    if compiled.program.pushed is not None:
+    if compiled.program.streamed is not None:
         if not options.get("stages") and not compiled.pools:
-            yield from _staged(read_occupancy(_whole_input(mod, options)))
-        yield _pushed(chosen)
+            yield from _staged(read_arena_usage(_whole_input(mod, options)))
+        yield _streamed(chosen)
     elif chosen is not layers:
         yield from _staged(chosen)
     if compiled.pools:
@@ -72,38 +72,38 @@ def stage_count(graph: Graph) -> int:
     return sum(len(step.operators) > 1 for step in graph.steps)
 
 
-def _staged(occupancy: Occupancy) -> Iterator[Technique]:
-    count = stage_count(occupancy.graph)
+def _staged(arena_usage: ArenaUsage) -> Iterator[Technique]:
+    count = stage_count(arena_usage.graph)
     if count:
-        stages = [step.stage for step in occupancy.graph.steps if step.stage is not None]
+        stages = [step.stage for step in arena_usage.graph.steps if step.stage is not None]
         tiled = sum(stage.tiles is not None for stage in stages)
         some = f", {tiled} of them in tiles" if tiled else ""
         title = f"streamed in {count} stage{'' if count == 1 else 's'}{some}"
-        yield Technique("stages", title, occupancy)
+        yield Technique("stages", title, arena_usage)
 
 
-def _in_one_arena(occupancy: Occupancy, options: Mapping[str, Any]) -> Occupancy:
+def _in_one_arena(arena_usage: ArenaUsage, options: Mapping[str, Any]) -> ArenaUsage:
     """The same steps without pools."""
-    if not occupancy.plan.pools:
-        return occupancy
+    if not arena_usage.plan.pools:
+        return arena_usage
     io_in_arena = bool(options.get("io_in_arena", True))
-    return Occupancy(occupancy.graph, plan(occupancy.graph, io_in_arena=io_in_arena))
+    return ArenaUsage(arena_usage.graph, plan(arena_usage.graph, io_in_arena=io_in_arena))
 
 
-def _pushed(occupancy: Occupancy) -> Technique:
-    offset = occupancy.plan.workspace_bytes
-    size = state_bytes(occupancy.graph)
+def _streamed(arena_usage: ArenaUsage) -> Technique:
+    offset = arena_usage.plan.workspace_bytes
+    size = state_bytes(arena_usage.graph)
     title = "input pushed row by row"
-    whole = replace(occupancy.plan, workspace_bytes=offset + size)
-    return Technique("pushed", title, Occupancy(occupancy.graph, whole), (offset, size))
+    whole = replace(arena_usage.plan, workspace_bytes=offset + size)
+    return Technique("pushed", title, ArenaUsage(arena_usage.graph, whole), (offset, size))
 
 
 def _pooled(compiled: CompiledModel) -> Technique:
-    program, occupancy = compiled.program, read_occupancy(compiled.module)
-    size = program.workspace_bytes - occupancy.plan.workspace_bytes
-    whole = replace(occupancy.plan, pools=program.pools, workspace_bytes=program.workspace_bytes)
+    program, arena_usage = compiled.program, read_arena_usage(compiled.module)
+    size = program.workspace_bytes - arena_usage.plan.workspace_bytes
+    whole = replace(arena_usage.plan, pools=program.pools, workspace_bytes=program.workspace_bytes)
     state = (program.state_offset or 0, size)
-    return Technique("pools", "in memory pools", Occupancy(occupancy.graph, whole), state)
+    return Technique("pools", "in memory pools", ArenaUsage(arena_usage.graph, whole), state)
 
 
 def _whole_input(mod: IRModule, options: Mapping[str, Any]) -> IRModule:
@@ -113,7 +113,7 @@ def _whole_input(mod: IRModule, options: Mapping[str, Any]) -> IRModule:
     return pipeline(**kept, minimize=minimize)(mod)
 
 
-class _Whole(Occupancy):
+class _Whole(ArenaUsage):
     """Tensors that are needed whole from the step that makes them to the last that reads them."""
 
     @cached_property
@@ -122,31 +122,31 @@ class _Whole(Occupancy):
         exact = read_timeline(self.graph)
         # Steps count from 1; before and after them inputs are written and outputs read.
         numbers = np.array([0, *(e.step.index + 1 for e in exact.events), len(exact.events) + 1])
-        lives = {
-            index: _whole_life(life, numbers, self.graph.storage[index])
-            for index, life in exact.lives.items()
+        live_ranges = {
+            index: _whole_live_range(live_range, numbers, self.graph.storage[index])
+            for index, live_range in exact.live_ranges.items()
         }
-        return Timeline(exact.events, lives)
+        return Timeline(exact.events, live_ranges)
 
 
-def _whole_life(life: Life, numbers: np.ndarray, storage: Storage) -> Life:
-    first, last = numbers[list(life.span())]
+def _whole_live_range(live_range: LiveRange, numbers: np.ndarray, storage: Storage) -> LiveRange:
+    first, last = numbers[list(live_range.span())]
     low = np.zeros(len(numbers), dtype=np.int64)
     high = np.where((first <= numbers) & (numbers <= last), storage.bytes, 0)
-    return Life(low, high, low, high)
+    return LiveRange(low, high, low, high)
 
 
-def _apart(graph: Graph, options: Mapping[str, Any]) -> Occupancy:
+def _apart(graph: Graph, options: Mapping[str, Any]) -> ArenaUsage:
     """Tensors that share no byte as long as any step needs both."""
     tensors = planned_tensors(graph, bool(options.get("io_in_arena", True)))
-    lives = _Whole(graph, MemoryPlan(0, {})).timeline.lives
-    spans = [(t, lives[t.index].span()) for t in tensors if t.index in lives]
-    distances = {
+    live_ranges = _Whole(graph, MemoryPlan(0, {})).timeline.live_ranges
+    spans = [(t, live_ranges[t.index].span()) for t in tensors if t.index in live_ranges]
+    separations = {
         (a, b): one.bytes
         for (a, (one, early)), (b, (_, late)) in itertools.permutations(enumerate(spans), 2)
         if early[0] <= late[1] and late[0] <= early[1]
     }
-    found = place([Block(t.name, t.bytes, ALIGNMENT) for t, _ in spans], distances)
+    found = place([Block(t.name, t.bytes, ALIGNMENT) for t, _ in spans], separations)
     offsets = {t.index: offset for (t, _), offset in zip(spans, found.offsets, strict=True)}
     size = align(max([*found.used, 1]))
     bound = min(align(found.lower_bound), size)

@@ -28,7 +28,7 @@ def make_kernel(workload: Workload, choice: Choice) -> Kernel:
     """The candidate, lowered as the compiler lowers it."""
     call = workload.packed(choice)
     factory = factory_of(call)
-    made = factory.micro_kernel(call, factory.rings(call))
+    made = factory.micro_kernel(call, factory.addressing(call))
     assert made is not None, "products are made of micro-kernels"
     func = to_pointer_abi(lower_prim_func(made))
     integers = factory.integers(call, factory.whole(call))

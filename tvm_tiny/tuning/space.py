@@ -30,7 +30,7 @@ def module_of(workload: Workload) -> IRModule:
     """What MetaSchedule tunes: the default kernel for all rows, told apart by its workload."""
     call = workload.packed()
     factory = factory_of(call)
-    kernel = factory.kernel(call, factory.rings(call))
+    kernel = factory.kernel(call, factory.addressing(call))
     *buffers, row = kernel.func.params
     rows = tirx.For(row, 0, kernel.rows, tirx.ForKind.SERIAL, kernel.func.body)
     root = s_tir.SBlockRealize([], True, s_tir.SBlock([], [], [], "root", rows))

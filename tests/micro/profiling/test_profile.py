@@ -189,7 +189,7 @@ def test_without_a_compiler_the_boards_timer_counts_layers(layers, board, tmp_pa
     check_timer(layers, board, tmp_path, monkeypatch)
 
 
-def test_the_timer_counts_layers_of_pushed_inputs(compiled, tmp_path, monkeypatch):
+def test_the_timer_counts_layers_of_streamed_inputs(compiled, tmp_path, monkeypatch):
     check_timer(compiled("pushed"), "mps2_an386", tmp_path, monkeypatch)
 
 

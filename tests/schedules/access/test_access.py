@@ -19,7 +19,7 @@ SETTINGS = settings(max_examples=20, deadline=None, database=None, derandomize=T
 def kernel_of(call: Call):
     """(func, events, constants by parameter) of an operator's row kernel."""
     factory = kernels.lookup(call)
-    kernel = factory.build(call, factory.rings(call, logical=True))
+    kernel = factory.build(call, factory.addressing(call, logical=True))
     constants = {k: a.value.numpy() for k, a in enumerate(call.args) if isinstance(a, GenericConst)}
     integers = factory.integers(call, factory.whole(call))
     constants |= {len(call.args) + k: array for k, array in enumerate(integers)}

@@ -32,8 +32,8 @@ FAMILIES = [
 def tile_machine(found: Call, column: int) -> tuple[Machine, int]:
     """The kernel told to compute one column, in tensors that are whole; how often it runs."""
     factory = kernels.lookup(found)
-    rings = factory.rings(found, pitches={})
-    kernel = factory.build(found, rings)
+    addressing = factory.addressing(found, pitches={})
+    kernel = factory.build(found, addressing)
     (integers,) = factory.integers(found, factory.whole(found), [[column, 1]])
     constants = {
         k: a.value.numpy() for k, a in enumerate(found.args) if isinstance(a, GenericConst)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stage_graphs import chains, model, models, pointwise, sums, window
 
 from tvm_tiny.lowering.graph import Graph
-from tvm_tiny.schedules.stages.line_buffers import fit_rings, in_place, ring_rows
+from tvm_tiny.schedules.stages.line_buffers import fit_line_buffers, in_place, line_buffer_rows
 from tvm_tiny.schedules.stages.serialization import from_json, runs, to_json
 from tvm_tiny.schedules.stages.stage import Stage, order
 
@@ -35,21 +35,21 @@ def test_the_last_operator_that_is_ready_runs_and_none_gets_stuck(made):
     assert order(step.stage) == list(byte_trace.order(step.stage))
 
 
-def ring_of(size: int):
+def line_buffer_of(size: int):
     """Where in a ring of so many bytes those of a tensor are."""
     return lambda _, byte: byte % size
 
 
 @RANDOM
 @given(models(7, layers=False))
-def test_rings_hold_what_is_read_and_a_row_less_would_not(made):
+def test_line_buffers_hold_what_is_read_and_a_row_less_would_not(made):
     accesses = byte_trace.trace(made.graph, made.touches)
     for tensor in inner(made.graph):
         storage = made.graph.storage[tensor]
-        rows, size = storage.ring, storage.row_bytes
-        assert byte_trace.wrong_read(accesses, {tensor: 0}, ring_of(rows * size)) is None
+        rows, size = storage.buffer_rows, storage.row_bytes
+        assert byte_trace.wrong_read(accesses, {tensor: 0}, line_buffer_of(rows * size)) is None
         if rows > 1:
-            smaller = ring_of((rows - 1) * size)
+            smaller = line_buffer_of((rows - 1) * size)
             assert byte_trace.wrong_read(accesses, {tensor: 0}, smaller) is not None
 
 
@@ -68,9 +68,9 @@ def test_delays_never_cost_memory(chain):
     plain = Stage(tuple(m.operator for m in made), {t: s[0] for t, s in sizes.items()}, {})
     width = {m.operator.result: sizes[m.operator.result][1] for m in made}
     width = {t: n for t, n in width.items() if t in read}
-    before = ring_rows(plain, sorted(width))
-    fitted = fit_rings(plain, width)
-    after = {t: fitted.rings.get(t, plain.rows[t]) for t in width}
+    before = line_buffer_rows(plain, sorted(width))
+    fitted = fit_line_buffers(plain, width)
+    after = {t: fitted.line_buffers.get(t, plain.rows[t]) for t in width}
     # Single rows come and go.
     kept = [{t: n * width[t] for t, n in rows.items() if n > 1} for rows in (before, after)]
     assert sum(kept[1].values()) <= sum(kept[0].values())
@@ -87,10 +87,10 @@ def test_a_branch_waits_where_its_input_is_smaller_than_its_result():
         pointwise([4, 2], 5, sizes),
     ]
     plain = Stage(tuple(m.operator for m in made), dict.fromkeys(sizes, 8), {})
-    fitted = fit_rings(plain, {t: sizes[t][1] for t in (1, 2, 3, 4)})
-    assert ring_rows(plain, (1, 2)) == {1: 3, 2: 2}
+    fitted = fit_line_buffers(plain, {t: sizes[t][1] for t in (1, 2, 3, 4)})
+    assert line_buffer_rows(plain, (1, 2)) == {1: 3, 2: 2}
     assert fitted.delays == {1: (3, tuple(range(1, 9)))}
-    assert fitted.rings == {1: 3, 2: 1, 3: 3, 4: 3}
+    assert fitted.line_buffers == {1: 3, 2: 1, 3: 3, 4: 3}
 
 
 def test_a_sum_is_complete_before_anyone_reads_it():
@@ -98,7 +98,7 @@ def test_a_sum_is_complete_before_anyone_reads_it():
     made = [pointwise([0], 1, sizes), sums(1, 2, sizes), pointwise([2], 3, sizes)]
     stage = model(made, sizes, []).graph.steps[0].stage
     assert order(stage)[-1] == (2, 0)
-    assert stage.rings == {1: 1}
+    assert stage.line_buffers == {1: 1}
 
 
 @pytest.mark.parametrize(

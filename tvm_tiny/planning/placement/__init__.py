@@ -1,9 +1,9 @@
 """Exact placement of blocks of bytes in pools of memory. Pure algorithm: no TVM, no graphs.
 
-Which blocks may overlap, and how far, is told by `distances`, (a, b) -> d: where blocks a and b
+Which blocks may overlap, and how far, is told by `separations`, (a, b) -> d: where blocks a and b
 (indices) are in the same pool,
 
-    offset[b] - offset[a] >= distances[a, b]  or  offset[a] - offset[b] >= distances[b, a]
+    offset[b] - offset[a] >= separations[a, b]  or  offset[a] - offset[b] >= separations[b, a]
 
 must hold. For blocks that must not overlap at all they are the sizes of a and of b; where one may
 run into the other they are smaller, zero or negative. A pair has both entries or none; blocks
@@ -29,14 +29,14 @@ from .problem import (
     ARENA,
     Block,
     Cost,
-    Distances,
     Placement,
     Pool,
+    Separations,
     check,
     make_problem,
 )
 
-__all__ = ["ARENA", "Block", "Distances", "Placement", "Pool", "check", "place", "quick_bytes"]
+__all__ = ["ARENA", "Block", "Placement", "Pool", "Separations", "check", "place", "quick_bytes"]
 
 # Hard problems take all of it, most a hundredth.
 TIME_LIMIT_S = 2.0
@@ -44,7 +44,7 @@ TIME_LIMIT_S = 2.0
 
 def place(
     blocks: Sequence[Block],
-    distances: Distances,
+    separations: Separations,
     *,
     pools: Sequence[Pool] = ARENA,
     weights: Sequence[int] | None = None,
@@ -68,7 +68,7 @@ def place(
     _check_sizes(blocks, pools)
     # With one pool the least use says whether it fits.
     open_pools = [Pool(pools[0].name)] if len(pools) == 1 else pools
-    problem = make_problem(blocks, distances, open_pools, weights)
+    problem = make_problem(blocks, separations, open_pools, weights)
     known = rows(problem)
     least = max(lower_bound, least_bytes(problem, known))
     bound = Cost(0, problem.least_penalty(), least)
@@ -82,13 +82,13 @@ def place(
         *layout, problem.used(layout), penalty, min(bound.bytes, total), optimal=cost <= bound
     )
     _check_fits(found, pools, bound)
-    check(blocks, distances, found, pools)
+    check(blocks, separations, found, pools)
     return found
 
 
-def quick_bytes(blocks: Sequence[Block], distances: Distances, bound: int) -> int:
+def quick_bytes(blocks: Sequence[Block], separations: Separations, bound: int) -> int:
     """Bytes used of one pool by a placement made in a moment; it ends at `bound`."""
-    problem = make_problem(blocks, distances, ARENA, None)
+    problem = make_problem(blocks, separations, ARENA, None)
     layout = place_greedily(problem, Cost(0, 0, bound), QUICK_EFFORT)
     return sum(problem.used(layout))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 #: (a, b) -> bytes; see the package's docstring.
-Distances = Mapping[tuple[int, int], int]
+Separations = Mapping[tuple[int, int], int]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Problem:
 
 def make_problem(
     blocks: Sequence[Block],
-    distances: Distances,
+    separations: Separations,
     pools: Sequence[Pool],
     weights: Sequence[int] | None,
 ) -> Problem:
@@ -124,9 +124,9 @@ def make_problem(
     allowed = tuple(everywhere if b.pools is None else tuple(sorted(b.pools)) for b in blocks)
     assert all(p and set(p) <= set(everywhere) for p in allowed), "a block has no pool"
     rivals: list[list[Rival]] = [[] for _ in blocks]
-    for (a, b), up in sorted(distances.items()):
-        assert (b, a) in distances, f"pair {blocks[a].name}, {blocks[b].name}: one distance only"
-        down = distances[b, a]
+    for (a, b), up in sorted(separations.items()):
+        assert (b, a) in separations, f"pair {blocks[a].name}, {blocks[b].name}: one distance only"
+        down = separations[b, a]
         if set(allowed[a]) & set(allowed[b]) and _excludes(blocks[a], blocks[b], up, down):
             rivals[b].append(Rival(a, up, down))
     given = tuple(b.size for b in blocks) if weights is None else tuple(weights)
@@ -148,7 +148,7 @@ def round_up(value: int, step: int) -> int:
 
 def check(
     blocks: Sequence[Block],
-    distances: Distances,
+    separations: Separations,
     placement: Placement,
     pools: Sequence[Pool] = ARENA,
 ) -> None:
@@ -162,7 +162,7 @@ def check(
         assert size is None or offset + block.size <= size, block
         ends[pool] = max(ends[pool], offset + block.size)
     assert tuple(ends) == placement.used, placement.used
-    for (a, b), up in distances.items():
+    for (a, b), up in separations.items():
         if placement.pool_of[a] == placement.pool_of[b]:
             difference = placement.offsets[b] - placement.offsets[a]
-            assert difference >= up or -difference >= distances[b, a], (blocks[a], blocks[b])
+            assert difference >= up or -difference >= separations[b, a], (blocks[a], blocks[b])
