@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from repository import ROOT
+from tools import SHARED_MATERIAL, missing
 
 pytest.register_assert_rewrite("tflite_checks")
 
@@ -17,7 +18,7 @@ def shared_file(relative: str) -> Path:
     """Path of a real model or data file; skips the calling test where it is not there."""
     path = SHARED / relative
     if not path.exists():
-        pytest.skip(f"needs {relative} of the shared material, which is not on this machine")
+        missing(SHARED_MATERIAL, f"needs {relative} of it, which is not on this machine")
     return path
 
 

@@ -1,12 +1,11 @@
 """The examples, as their comments say to run them."""
 
-import shutil
 import subprocess
 import sys
 
-import pytest
 from modelgen import random_onnx, random_tflite
 from repository import ROOT
+from tools import require
 
 import tvm_tiny
 from tvm_tiny.frontend.tflite import from_tflite
@@ -14,8 +13,8 @@ from tvm_tiny.frontend.tflite import from_tflite
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake (apt install cmake)")
 def test_firmware_builds_with_cmake_and_runs(tmp_path):
+    require("cmake")
     mod = from_tflite(random_tflite.single_op_model("SOFTMAX", 1))
     tvm_tiny.build(mod).save(tmp_path / "model", folder=True)
     build = tmp_path / "build"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tools import missing
 
 import tvm_tiny
 from tvm_tiny.arguments import kernels_of
@@ -136,7 +137,7 @@ def check(
     try:
         firmware = build_firmware(tmp_path / "model", board, tmp_path)
     except ToolchainError as error:
-        pytest.skip(str(error))
+        missing(BOARDS[board].target.compiler, str(error))
     except BoardError as error:
         if board in LARGE or "does not fit" not in str(error):
             raise

@@ -36,8 +36,7 @@ def models(tmp_path_factory):
 def example(tmp_path):
     """`example(name)`: a copy of it beside `firmware`, to be built there."""
     require(toolchain.HOST_CC)
-    if shutil.which("make") is None:
-        pytest.skip("needs make (apt install make)")
+    require("make")
     shutil.copytree(EXAMPLES, tmp_path / "examples")
     return lambda name: tmp_path / "examples" / name
 
@@ -73,8 +72,8 @@ def test_a_plain_makefile_cross_compiles_a_library(example, models):
     assert "tvmgen_default_run" in run("arm-none-eabi-nm", folder / "build" / "libmodel.a")
 
 
-@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake (apt install cmake)")
 def test_fetchcontent_unpacks_the_archive(example, models, tmp_path):
+    require("cmake")
     build = tmp_path / "build"
     archive = models / "default.tar"
     run("cmake", "-S", example("fetchcontent"), "-B", build, f"-DMODEL={archive}")

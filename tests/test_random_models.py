@@ -17,6 +17,7 @@ from random_check import (
     tflm_failures,
     unequal_graphs,
 )
+from tools import require_package
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -37,12 +38,12 @@ def test_random_graphs_of_unequal_quantization(model_format, tmp_path):
 
 
 def test_each_step_of_unequal_graphs_is_within_one_integer_of_onnxruntime():
-    pytest.importorskip("onnxruntime")
+    require_package("onnxruntime")
     assert list(onnxruntime_failures(unequal_graphs("onnx", 4000, 60))) == []
 
 
 def test_random_graphs_on_tflm():
-    pytest.importorskip("tflite_micro", reason="the oracle is an optional package")
+    require_package("tflite_micro","the oracle is an optional package")
     assert list(tflm_failures(0, 20)) == []
 
 

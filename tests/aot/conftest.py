@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from aot.pool_models import networks
 from aot.relax_models import bottleneck, network
 from aot.test_edge_models import compile_quietly
 from modelgen import random_tflite
+from tools import require
 
 import tvm_tiny
 from tvm_tiny.frontend.tflite import from_tflite
@@ -27,8 +27,7 @@ def compiler(request) -> str:
 
 def needs(tool: str) -> str:
     """The tool's name; skips the test where it is missing."""
-    if shutil.which(tool) is None:
-        pytest.skip(f"needs {tool}")
+    require(tool)
     return tool
 
 

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from jsonschema import Draft202012Validator
 from modelgen import random_onnx
+from tools import require_package
 
 from tvm_tiny.reference import load_reference
 
@@ -81,7 +82,7 @@ def float_model(tmp_path_factory):
 
 
 def test_compile_quantizes_a_float_model(cli, check, float_model, tmp_path):
-    pytest.importorskip("onnxruntime")
+    require_package("onnxruntime")
     samples = float_model / "samples.npz"
     out = tmp_path / "m.tar"
     result = cli("compile", float_model / "float.onnx", "--calibrate", samples, "-o", out, "--json")
@@ -94,7 +95,7 @@ def test_compile_quantizes_a_float_model(cli, check, float_model, tmp_path):
 
 
 def test_what_calibration_costs_is_shown(cli, check, float_model, tmp_path):
-    pytest.importorskip("onnxruntime")
+    require_package("onnxruntime")
     samples = dict(np.load(float_model / "samples.npz"))
     np.savez(tmp_path / "labelled.npz", **samples, labels=np.zeros(8, np.int64))
     arguments = ["--calibrate", tmp_path / "labelled.npz", "--calibrate-method", "entropy"]
@@ -110,7 +111,7 @@ def test_what_calibration_costs_is_shown(cli, check, float_model, tmp_path):
 
 
 def test_float_io_keeps_the_models_own_edges(cli, float_model, tmp_path):
-    pytest.importorskip("onnxruntime")
+    require_package("onnxruntime")
     arguments = ["--calibrate", float_model / "samples.npz", "-o", tmp_path / "m.tar"]
     result = cli("compile", float_model / "float.onnx", *arguments, "--float-io", "--json")
     assert result.json["inputs"][0]["dtype"] == "float32"
@@ -213,8 +214,8 @@ def test_supported_ops(cli, check):
 
 
 def _demo(cli, check, monkeypatch, folder, board):
-    pytest.importorskip("sklearn")
-    pytest.importorskip("onnxruntime")
+    require_package("sklearn")
+    require_package("onnxruntime")
     monkeypatch.setattr("tvm_tiny.demo.network.EPOCHS", 3)
     result = cli("demo", "--board", board, "-o", folder, "--json")
     assert result.code == 0, result

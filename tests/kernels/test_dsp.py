@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -19,8 +18,7 @@ CASES = all_cases()
 
 @pytest.mark.parametrize("command", [("gcc", "-O0", *SANITIZE), ("clang", "-O1")])
 def test_portable_form_is_exact(tmp_path, command):
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"needs {command[0]}")
+    require(command[0])
     check(CASES, run_on_host(CASES, tmp_path, (*command, "-std=c99")))
 
 

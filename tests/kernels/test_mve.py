@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,7 @@ SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     ids=["gcc-sanitizers", "gcc", "clang"],
 )
 def test_portable_form_is_exact(tool, flags, tmp_path):
-    if shutil.which(tool) is None:
-        pytest.skip(f"needs {tool}")
+    require(tool)
     run_on_host(tool, all_cases(1), tmp_path, (*flags, *HELPER))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 
 import pytest
 from aot.edge_models import EDGE_MODELS
 from aot.test_edge_models import compile_quietly
 from kernels.dsp_run import RUNTIME, WARNINGS
+from tools import require
 
 from tvm_tiny.targets import find_target
 
@@ -33,8 +33,7 @@ def parts_of(isa: str) -> list[str]:
 @pytest.mark.parametrize("name", COMPILERS)
 def test_every_part_compiles_without_the_others(name, tmp_path):
     command = COMPILERS[name]
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"needs {command[0]}")
+    require(command[0])
     for part in (part for isa in ISAS for part in parts_of(isa)):
         source = tmp_path / (part.replace("/", "_") + ".c")
         source.write_text(f'#include "{part}"\n')

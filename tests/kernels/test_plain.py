@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 from aot.host_library import run_tool
@@ -34,8 +32,7 @@ def all_cases(seed: int) -> list[Case]:
     ids=["gcc-sanitizers", "gcc", "clang"],
 )
 def test_on_the_host(tool, flags, tmp_path):
-    if shutil.which(tool) is None:
-        pytest.skip(f"needs {tool}")
+    require(tool)
     run_on_host(tool, all_cases(1), tmp_path, flags)
 
 

@@ -71,7 +71,7 @@ def glue(tmp_path_factory) -> Path:
 def test_board_support_compiles_without_a_warning(tmp_path, glue, target, family, trace):
     boards = RUNTIME_C / "boards"
     if family == "clang":
-        require_program("clang")
+        require("clang")
         head = ["clang", *CLANG_TRIPLES[target.platform]]
     else:
         require(target.compiler)
@@ -92,7 +92,7 @@ def test_board_support_compiles_without_a_warning(tmp_path, glue, target, family
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("language", ["c99", "c11", "c++98", "c++17"])
 def test_headers_stand_alone(tmp_path, header, compiler, language):
-    require_program(compiler)
+    require(compiler)
     source = tmp_path / "header.c"
     source.write_text(f'#include "tvm_tiny/{header}"\nint tvm_tiny_not_empty;\n')
     kind = "c++" if language.startswith("c++") else "c"
@@ -123,7 +123,7 @@ int main(void) {
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "g++", "clang++"])
 def test_macros_work(tmp_path, compiler):
-    require_program(compiler)
+    require(compiler)
     plus = "++" in compiler
     source = tmp_path / ("program.cc" if plus else "program.c")
     source.write_text(OPTIONS_PROGRAM)
@@ -134,7 +134,7 @@ def test_macros_work(tmp_path, compiler):
 
 
 def test_options_file_overrides(tmp_path):
-    require_program("gcc")
+    require("gcc")
     (tmp_path / "mine.h").write_text(
         '#define TVM_TINY_SECTION_RODATA TVM_TINY_SECTION_DEFAULT("x")\n'
     )
@@ -161,7 +161,7 @@ def test_host_firmware_under_sanitizers(tmp_path, io_in_arena):
 
 def test_memory_functions_of_riscv_agree_with_the_c_library(tmp_path):
     """riscv/string.c under other names, against the host's functions."""
-    require_program("gcc")
+    require("gcc")
     names = ["memcpy", "memmove", "memset", "memcmp"]
     source = RUNTIME_C / "boards" / "riscv" / "string.c"
     ours = tmp_path / "ours.o"
@@ -213,8 +213,3 @@ def test_c_files_are_package_data():
     installed = files("tvm_tiny.runtime_c")
     for name in ("include/tvm_tiny/errors.h", "boards/common/main.c", "boards/common/glue.h.j2"):
         assert (installed / name).is_file()
-
-
-def require_program(name: str) -> None:
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed")

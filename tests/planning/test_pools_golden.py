@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tools import missing
 
 import tvm_tiny
 from tvm_tiny.checker import check_plan
@@ -58,7 +59,7 @@ def check(case: str, board: str, samples: int, model_path, golden, tmp_path: Pat
     try:
         firmware = build_firmware(tmp_path / "model", board, tmp_path)
     except ToolchainError as error:
-        pytest.skip(str(error))
+        missing(BOARDS[board].target.compiler, str(error))
     (source,), (result,) = model.program.interface.inputs, model.program.interface.outputs
     feeds = [[source.to_device(inputs[k : k + 1])] for k in range(samples)]
     run = firmware.run(feeds, timeout_s=600)

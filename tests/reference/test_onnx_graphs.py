@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tools import require_package
 
 import tvm_tiny.reference as reference_package
 from tvm_tiny.errors import DataError, ModelError, UnsupportedError
@@ -82,7 +83,7 @@ def sample():
 
 @pytest.mark.parametrize("rounding", Rounding)
 def test_a_network_is_near_onnxruntime_tensor_by_tensor(rounding, sample):
-    onnxruntime = pytest.importorskip("onnxruntime")
+    onnxruntime = require_package("onnxruntime")
     model = small_network(unsigned=False)
     mine = ONNXReference(model.SerializeToString(), rounding).run([sample])
     names = [node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"]

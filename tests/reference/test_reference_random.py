@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from modelgen import random_onnx, random_tflite
 from modelgen.mutate import mutations
+from tools import require_package
 
 from tvm_tiny.errors import TvmTinyError
 from tvm_tiny.reference import ONNXReference, Rounding, TFLiteReference
@@ -25,7 +26,7 @@ def test_every_tflite_operator_runs_in_its_shapes(operator):
 
 @pytest.mark.parametrize("operator", random_onnx.OPERATORS)
 def test_every_onnx_operator_is_within_a_step_of_onnxruntime(operator):
-    onnxruntime = pytest.importorskip("onnxruntime")
+    onnxruntime = require_package("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
     for seed in range(2):

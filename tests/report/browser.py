@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import contextmanager
 
-import pytest
+from tools import require, require_package
 
 ARGUMENTS = (
     "--headless",
@@ -23,17 +23,14 @@ ARGUMENTS = (
 @contextmanager
 def chromium(profile):
     """A driver; skips the test, with the reason, where a program is missing."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-    found = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    for name, path in found.items():
-        if path is None:
-            pytest.skip(f"needs {name}: apt-get install chromium chromium-driver")
+    webdriver = require_package("selenium.webdriver","needs selenium")
+    require("chromium", "chromedriver")
     options = webdriver.ChromeOptions()
-    options.binary_location = found["chromium"]
+    options.binary_location = shutil.which("chromium")
     for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(found["chromedriver"])
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
     try:
         yield driver

@@ -9,6 +9,7 @@ import hostile
 import pytest
 from browser import chromium
 from modelgen.inverted_residual import inverted_residual
+from tools import require_package
 
 from tvm_tiny.frontend.tflite import from_tflite
 from tvm_tiny.report.page import render_page
@@ -80,7 +81,7 @@ def test_arrow_keys_go_from_tensor_to_tensor(page):
 
 def test_pointing_at_a_tensor_shows_what_it_is(page):
     block = find(page, "#map-pushed .block.ring")
-    webdriver = pytest.importorskip("selenium.webdriver")
+    webdriver = require_package("selenium.webdriver")
     webdriver.ActionChains(page).move_to_element(block).perform()
     assert "rows of a tensor inside a stage" in find(page, "#details").text
 
@@ -127,7 +128,7 @@ def test_the_numbers_can_be_saved(page, driver, tmp_path):
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
     )
     find(page, "#download").click()
-    wait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
+    wait = require_package("selenium.webdriver.support.ui").WebDriverWait
     wait(page, 20).until(lambda _: (tmp_path / "report.json").exists())
     assert json.loads((tmp_path / "report.json").read_text())["plans"][-1]["key"] == "pushed"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from modelgen.draw import Quant
 from modelgen.tflite_builder import Builder
-from tools import require
+from tools import require, require_package
 
 from tvm_tiny import toolchain
 from tvm_tiny.frontend import from_file
@@ -45,7 +45,7 @@ def module(model):
 def emulator():
     require(toolchain.ARM_GCC, toolchain.QEMU_ARM)
     for package in ("xgboost", "psutil", "cloudpickle"):
-        pytest.importorskip(package, reason=f"needs {package}, of the extra tune")
+        require_package(package,f"needs {package}, of the extra tune")
 
 
 @pytest.fixture(scope="session")

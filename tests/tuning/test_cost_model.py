@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 from repository import ROOT
+from tools import SHARED_MATERIAL, missing
 from tvm.s_tir import Schedule
 
 from tvm_tiny.frontend import from_file
@@ -33,7 +34,7 @@ UNSEEN = [(RESNET, "(1, 32, 32, 16), (16, 3, 3,"), (MCUNET, "(1, 40, 40, 8), (48
 def layer(model, shape):
     path = MODELS / model
     if not path.exists():
-        pytest.skip(f"needs {model} of the shared material, which is not on this machine")
+        missing(SHARED_MATERIAL, f"needs {model} of it, which is not on this machine")
     (found,) = [w for w in read_workloads(from_file(path), "dsp") if shape in w.key]
     return found
 

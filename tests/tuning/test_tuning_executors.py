@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tools import require_package
 
 from tvm_tiny.errors import BoardError
 from tvm_tiny.tuning.firmware import Batch, Kernel, measure
@@ -14,14 +15,14 @@ BROKEN = Batch("mps2_an386", "layer", (Kernel("k", "no C", (), (), 0),), b"", 1,
 
 @pytest.fixture
 def dask(emulator):
-    distributed = pytest.importorskip("distributed", reason="needs the extra dask")
+    distributed = require_package("distributed","needs the extra dask")
     with distributed.Client(processes=False, n_workers=1, dashboard_address=None) as client:
         yield client.get_executor()
 
 
 @pytest.fixture
 def ray(emulator):
-    pytest.importorskip("ray", reason="needs the extra ray")
+    require_package("ray","needs the extra ray")
     from tvm_tiny.tuning.ray_executor import RayExecutor
 
     with RayExecutor(num_cpus=1) as executor:

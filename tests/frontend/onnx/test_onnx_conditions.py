@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from agreement import Build, Net, disagreements, models
+from tools import require_package
 
 import tvm_tiny
 from tvm_tiny.frontend.onnx import from_onnx
 from tvm_tiny.passes.lower_qdq import FloatFallbackWarning
 
-pytest.importorskip("onnxruntime")
+require_package("onnxruntime")
 
 FLOAT, BOOL = 1, 9
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from agreement import Build, Net, disagreements, models
 from onnx_models import calls
+from tools import require_package
 
 from tvm_tiny.frontend.onnx import from_onnx
 from tvm_tiny.passes.convert_layout import ConvertLayout
 
-pytest.importorskip("onnxruntime")
+require_package("onnxruntime")
 
 
 def dequantized(n: Net, values: object, scale: float = 0.013) -> str:

@@ -10,6 +10,7 @@ import pytest
 import tvm
 from onnx_models import Builder, calls, names, run_onnxruntime, run_relax
 from test_onnx_invalid import float_model
+from tools import require_package
 
 from tvm_tiny.frontend.onnx import from_onnx
 
@@ -110,7 +111,7 @@ def test_the_model_is_not_changed() -> None:
 
 
 def test_float_model_is_quantized_from_samples(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
+    require_package("onnxruntime")
     samples = np.random.default_rng(0).normal(size=(6, 4, 8, 8)).astype(np.float32)
     path = tmp_path / "samples.npz"
     np.savez(path, anything=samples)

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from agreement import Build, Net, disagreements, models
+from tools import require_package
 
 from tvm_tiny.errors import UnsupportedError
 from tvm_tiny.frontend.onnx import from_onnx
 
-pytest.importorskip("onnxruntime")
+require_package("onnxruntime")
 
 # From the quantized tensor, its type, and a level in the middle of its values.
 Operator = Callable[[Net, str, str, int], str]

@@ -9,12 +9,13 @@ import onnx
 import pytest
 import tvm
 from onnx_models import TARGET, Builder, names, run_onnxruntime
+from tools import require_package
 from tvm import relax
 
 from tvm_tiny.frontend.onnx import from_onnx
 from tvm_tiny.passes.convert_layout import ConvertLayout
 
-pytest.importorskip("onnxruntime")
+require_package("onnxruntime")
 
 SHAPE = (1, 4, 6, 5)
 Case = Callable[[Builder, str], str]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from agreement import Build, Net, disagreements, models
+from tools import require_package
 
-pytest.importorskip("onnxruntime")
+require_package("onnxruntime")
 
 FLAT = ([1, -1], "int64")
 

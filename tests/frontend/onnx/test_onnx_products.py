@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from agreement import Build, Net, disagreements, models
+from tools import require_package
 
 from tvm_tiny import transform
 from tvm_tiny.frontend.onnx import from_onnx
 from tvm_tiny.passes.lower_qdq import FloatFallbackWarning
 from tvm_tiny.pipeline import pipeline
 
-pytest.importorskip("onnxruntime")
+require_package("onnxruntime")
 
 RNG = np.random.default_rng(3)
 BIAS = RNG.normal(size=7)

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tools import require_package
 
 from tvm_tiny import transform
 from tvm_tiny.frontend.onnx import from_onnx
@@ -40,7 +41,7 @@ def model(operator: str, opset: int, **attributes: int) -> bytes:
 @pytest.mark.parametrize("opset", [11, 13])
 @pytest.mark.parametrize("operator", SCALES)
 def test_softmax_is_onnxruntimes_within_a_step_and_in_integers(operator, opset, attributes):
-    runtime = pytest.importorskip("onnxruntime")
+    runtime = require_package("onnxruntime")
     data = model(operator, opset, **attributes)
     x = np.random.default_rng(0).normal(size=SHAPE, scale=2).astype("float32")
     expected = runtime.InferenceSession(data).run(None, {"x": x})[0]

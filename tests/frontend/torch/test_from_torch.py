@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tvm
+from tools import require_package
 
 from tvm_tiny import Calibration, from_file, from_torch
 from tvm_tiny.errors import DataError, ModelError, TvmTinyError, UnsupportedError
 
-torch = pytest.importorskip("torch", reason="needs PyTorch: pip install 'tvm-tiny[torch]'")
-pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'tvm-tiny[torch]'")
+torch = require_package("torch","needs PyTorch: pip install 'tvm-tiny[torch]'")
+require_package("onnxscript","needs onnxscript: pip install 'tvm-tiny[torch]'")
 
 
 def network() -> torch.nn.Module:

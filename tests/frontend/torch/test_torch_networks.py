@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tvm
+from tools import require_package
 
 from tvm_tiny import Calibration, from_file, from_torch
 from tvm_tiny.frontend.quiet import quiet
 from tvm_tiny.passes.lower_qdq import FloatFallbackWarning
 
-torch = pytest.importorskip("torch", reason="needs PyTorch: pip install 'tvm-tiny[torch]'")
-pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'tvm-tiny[torch]'")
+torch = require_package("torch","needs PyTorch: pip install 'tvm-tiny[torch]'")
+require_package("onnxscript","needs onnxscript: pip install 'tvm-tiny[torch]'")
 
 from torch_networks import NETWORKS  # noqa: E402
 from torch_runs import compiled_for, on_board  # noqa: E402

@@ -6,9 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
+from tools import require_package
 
-torch = pytest.importorskip("torch", reason="needs PyTorch: pip install 'tvm-tiny[torch]'")
-pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'tvm-tiny[torch]'")
+torch = require_package("torch","needs PyTorch: pip install 'tvm-tiny[torch]'")
+require_package("onnxscript","needs onnxscript: pip install 'tvm-tiny[torch]'")
 
 import torch.ao.quantization as quantization  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
@@ -19,7 +20,7 @@ from tvm_tiny import from_torch  # noqa: E402
 from tvm_tiny.passes.lower_qdq import FloatFallbackWarning  # noqa: E402
 
 SCALE = 0.02
-pytest.importorskip("torch.ao.quantization.fx._decomposed")  # registers the operators
+require_package("torch.ao.quantization.fx._decomposed")  # registers the operators
 decomposed = torch.ops.quantized_decomposed
 
 

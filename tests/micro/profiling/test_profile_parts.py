@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from fractions import Fraction
 
@@ -134,11 +133,9 @@ def test_records_of_the_timer_become_layers():
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_plugin_compiles_without_a_warning(compiler):
-    path = shutil.which(compiler)
-    if path is None:
-        pytest.skip(f"{compiler} not found")
+    require(compiler)
     source = RUNTIME_C / "qemu" / "profile.c"
-    command = [path, "-std=c99", "-fPIC", "-fsyntax-only", *WARNINGS, str(source)]
+    command = [compiler, "-std=c99", "-fPIC", "-fsyntax-only", *WARNINGS, str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

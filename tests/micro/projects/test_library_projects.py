@@ -124,8 +124,7 @@ def test_arduino_sketches_compile_and_link_with_the_library(archives, tmp_path):
 
 def test_the_esp_component_builds_by_its_own_cmake_file(archives, tmp_path):
     require(toolchain.HOST_CC)
-    if shutil.which("cmake") is None:
-        pytest.skip("needs cmake (apt install cmake)")
+    require("cmake")
     project = create_project(tmp_path / "p", archives, "esp-idf", {})
     check = write(tmp_path / "check", {"CMakeLists.txt": COMPONENT})
     build = tmp_path / "build"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import struct
 import subprocess
 
@@ -117,8 +116,7 @@ def test_cobs_has_no_zero_and_can_be_undone(data):
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("flags", [("-O2",), ("-Os", "-DTVM_TINY_SESSION_CHUNK=1024")])
 def test_no_warning_of_any_compiler(compiler, flags, tmp_path):
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not installed")
+    require(compiler)
     for file in SOURCES:
         command = [compiler, *STRICT, *flags, f"-I{RUNTIME_C / 'include'}", "-c", str(file)]
         subprocess.run([*command, "-o", str(tmp_path / "x.o")], check=True)

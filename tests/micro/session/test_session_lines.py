@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from tools import require_package
 
 from tvm_tiny.errors import DataError, ToolchainError, TransportError
 from tvm_tiny.micro.session import (
@@ -87,7 +88,7 @@ def test_a_terminal_passes_all_bytes(terminal):
 
 
 def test_a_serial_port_passes_all_bytes(terminal):
-    pytest.importorskip("serial")
+    require_package("serial")
     line = open_serial(terminal, 115200)
     assert line.name == f"serial:{terminal}@115200"
     assert exchanged(line) == BYTES
@@ -154,7 +155,7 @@ def test_an_emulator_that_does_not_start_says_why():
 )
 def test_lines_that_cannot_be_opened(text, kind, part):
     if text.startswith("serial:/nowhere"):
-        pytest.importorskip("serial")
+        require_package("serial")
     with pytest.raises(kind) as error:
         open_transport(text)
     assert part in message(error)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from stub_zephyr import MODULE
+from tools import require_package
 
 from tvm_tiny.micro import zephyr
 from tvm_tiny.micro.projects.project import create_project
@@ -22,7 +23,7 @@ INFERENCE = MODULE / "samples" / "inference"
 
 def write_workspace(tree, folder: Path, *, listed: bool) -> Path:
     """What `west init` and `west update` would leave, made of links; the tree in it."""
-    pytest.importorskip("west")
+    require_package("west")
     projects = {"zephyr": tree.base, "modules/hal/cmsis": cmsis(tree)}
     if listed:
         projects["modules/lib/tvm-tiny"] = ROOT
