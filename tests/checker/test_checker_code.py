@@ -67,7 +67,7 @@ def needed(func, event: int) -> set[int]:
     """Elements of x of which the checking kernel notices that they are not there."""
     kernel = checking(func)
     build([kernel])
-    places = np.array([[0, N, N, 0, 0], [N, N, N, N, N]], dtype=np.int32)
+    places = np.array([[0, 0, N, N, 0, 0], [N, 0, N, N, N, N]], dtype=np.int32)
     found = set()
     for element in range(N):
         shadow = np.arange(2 * N, dtype=np.int32)

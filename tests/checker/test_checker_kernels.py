@@ -13,7 +13,7 @@ from row_calls import DATA_DEPENDENT, EXACT
 from tvm.ir import Call, GenericConst
 
 from tvm_tiny.checker.kernels import Kernel, address, build, instrument
-from tvm_tiny.checker.shadow import COUNTS, PLACE, READ_OUTSIDE, REPORT, STALE, WRITE_OUTSIDE
+from tvm_tiny.checker.shadow import COUNTS, PLACE, READ_OUTSIDE, REPORT, ROOM, STALE, WRITE_OUTSIDE
 from tvm_tiny.lowering.lower_tir import lower_prim_func, to_pointer_abi
 from tvm_tiny.schedules import kernel as kernels
 from tvm_tiny.schedules import portable  # noqa: F401  registers the kernels
@@ -40,8 +40,9 @@ class Bench:
         self.tensors = [k for k in range(len(sizes)) if k not in self.constants]
 
     def places(self) -> np.ndarray:
-        rows = zip(self.cells, self.elements, self.elements, self.cells, self.cells, strict=True)
-        return np.array(list(rows), dtype=np.int32).reshape(-1, PLACE)
+        rows = zip(self.cells, self.elements, strict=True)
+        places = [(cell, 0, count, count, cell, cell) for cell, count in rows]
+        return np.array(places, dtype=np.int32).reshape(-1, PLACE)
 
     def run(self, shadow: np.ndarray, places: np.ndarray, event: int) -> np.ndarray:
         report, counts = np.zeros(REPORT, np.int32), np.zeros(COUNTS, np.int64)
@@ -141,6 +142,6 @@ def test_accesses_beside_a_tensor_are_reported(call):
             if room < 0:
                 continue
             places = found.places()
-            places[operand, 1] = room
+            places[operand, ROOM] = room
             report = found.run(found.clean.copy(), places, found.events - 1)
             assert report[0] == (kind if room == highest else 0)

@@ -122,7 +122,7 @@ def test_a_plan_is_proved(cli, compiled, network):
 
 
 def test_a_wrong_plan_is_9_and_nothing_is_written(cli, check, network, tmp_path, monkeypatch):
-    def refuse(mod):
+    def refuse(mod, driver):
         raise PlanError("tensor 'b' overwrites byte 3 of tensor 'a'")
 
     monkeypatch.setattr("tvm_tiny.checker.check_plan", refuse)

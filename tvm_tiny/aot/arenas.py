@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from tvm_tiny.lowering.memory_plan import PoolUse
 
-from .program import Program, c_identifiers
+from .program import Operand, Program, c_identifiers
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,6 @@ class Arena:
     size_macro: str
     section_macro: str | None = None
     pool: PoolUse | None = None
-
-    def is_in(self, arguments: Sequence[str]) -> bool:
-        """Whether one of these C expressions needs the driver's pointer."""
-        return any(f"({self.variable} + " in argument for argument in arguments)
 
     def place(self, offset: int | str) -> str:
         """A C expression: the byte at an offset, a number or an expression."""
@@ -58,11 +54,21 @@ def arenas(program: Program) -> list[Arena]:
     ]
 
 
-def used_arenas(program: Program, arguments: Sequence[str]) -> list[Arena]:
-    """Those whose pointers the driver needs: for its calls, its progress or copied constants."""
-    kept = {0} if program.streamed is not None else set()
-    kept |= {operand.pool for operand in program.copied}
-    return [a for k, a in enumerate(arenas(program)) if k in kept or a.is_in(arguments)]
+def arenas_of(program: Program, operands: Iterable[Operand]) -> list[Arena]:
+    """The arenas that operands are in."""
+    pools = _pools(operands)
+    return [arena for k, arena in enumerate(arenas(program)) if k in pools]
+
+
+def used_arenas(program: Program) -> list[Arena]:
+    """The arenas that the driver needs: for its calls, its progress or copied constants."""
+    pools = _pools((*program.operands(program.calls), *program.copied))
+    pools |= {0} if program.streamed is not None else set()
+    return [arena for k, arena in enumerate(arenas(program)) if k in pools]
+
+
+def _pools(operands: Iterable[Operand]) -> set[int]:
+    return {operand.pool for operand in operands if operand.location == "arena"}
 
 
 def copies(program: Program, prefix: str) -> dict[str, Any] | None:

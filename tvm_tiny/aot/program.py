@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,10 +19,11 @@ from tvm_tiny.lowering.memory_plan import MemoryPlan, PoolUse, align
 from tvm_tiny.lowering.streamed_state import state_bytes
 from tvm_tiny.schedules.portable.shift import word_bytes
 from tvm_tiny.schedules.shapes import row_split
-from tvm_tiny.schedules.stages.looped import Looped, looped
+from tvm_tiny.schedules.stages.looped import looped
 from tvm_tiny.schedules.stages.stage import SHIFT, STREAM_ROW, Stage, plain_order
 
 from .kernels import KernelSource, print_kernels
+from .orders import OrderTable, order_table
 
 # What cannot be the name of a structure's member in C or C++ (the header serves both): keywords,
 # and macros that compilers and common headers define.
@@ -124,7 +125,7 @@ class Program:
     """Everything the generated C and its metadata say.
 
     steps: what the driver runs, one after the other; a step of several calls runs them row by row.
-    orders: of each step, in which its calls run, for each row of tiles; of a layer, nothing.
+    orders: for each step the table of the order in which its calls run; None for a layer.
     Where the caller pushes the input, the first call is `push`, and `state_offset` says where in
     the (first) arena its progress is kept, in `state_bytes`.
 
@@ -141,7 +142,7 @@ class Program:
     output_offsets: tuple[int | None, ...]
     constants: tuple[np.ndarray, ...]
     steps: tuple[tuple[Call, ...], ...]
-    orders: tuple[tuple[Looped, ...], ...]
+    orders: tuple[OrderTable | None, ...]
     kernels: KernelSource
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
@@ -165,9 +166,25 @@ class Program:
         return first if first is not None and first.op == STREAM_ROW else None
 
     @property
+    def order_end(self) -> int:
+        """The number at the end of an order: above those of all calls of any step."""
+        return _order_end(self.steps)
+
+    @property
     def calls(self) -> tuple[Call, ...]:
         """The calls of all steps."""
         return tuple(call for step in self.steps for call in step)
+
+    def place(self, operand: Operand) -> Operand:
+        """Where kernels find an operand: a constant that `init` copies is in an arena."""
+        is_copied = operand.location == "constant" and bool(self.copied)
+        return self.copied[operand.where] if is_copied else operand
+
+    def operands(self, calls: Iterable[Call]) -> Iterator[Operand]:
+        """Where the arguments of calls are; no kernel reads the rows that the caller pushes."""
+        for call in calls:
+            read = () if call is self.streamed else call.inputs
+            yield from map(self.place, (*read, *call.written))
 
     @property
     def macs(self) -> int:
@@ -229,7 +246,7 @@ def read_program(mod: IRModule, name: str) -> Program:
         weights_section=plan.weights_section,
         constants=places.constants,
         steps=steps,
-        orders=tuple(_orders(step.stage) for step in graph.steps),
+        orders=tuple(_order(step.stage, _order_end(steps)) for step in graph.steps),
         kernels=print_kernels(mod, writes, f"tvmgen_{name}_"),
         input_names=c_identifiers(p.name for p in interface.inputs),
         output_names=c_identifiers(p.name for p in interface.outputs),
@@ -250,11 +267,16 @@ def _with_state(program: Program, size: int) -> Program:
     return replace(program, pools=pools, workspace_bytes=total, state_offset=offset)
 
 
-def _orders(stage: Stage | None) -> tuple[Looped, ...]:
-    """In which its operators run, for each row of tiles; a layer has none."""
+def _order_end(steps: Sequence[Sequence[Call]]) -> int:
+    return max(map(len, steps), default=0)
+
+
+def _order(stage: Stage | None, end: int) -> OrderTable | None:
+    """The table of a stage's order; a layer and a kernel of TVM's own have none."""
     if stage is None or (len(stage.operators) == 1 and stage.tiles is None):
-        return ()
-    return tuple(looped([k for k, _ in plain_order(part)]) for part in stage.parts())
+        return None
+    orders = [looped([k for k, _ in plain_order(part)]) for part in stage.parts()]
+    return order_table(orders, end)
 
 
 def _calls(

@@ -14,8 +14,8 @@ from tvm_tiny.archive.versions import ABI_VERSION
 from tvm_tiny.interface import Port
 from tvm_tiny.schedules.stages.looped import DEPTH
 
-from .arenas import arenas, copies, used_arenas
-from .orders import counter_type, order_table
+from .arenas import arenas, arenas_of, copies, used_arenas
+from .orders import counter_type
 from .program import Call, Move, Operand, Program
 
 _C_TYPES = {
@@ -63,10 +63,8 @@ def _context(program: Program) -> dict[str, Any]:
     prefix = f"tvmgen_{program.name}"
     inputs = list(_ports(program, "input"))
     outputs = list(_ports(program, "output"))
-    order_end = max(map(len, program.steps), default=0)
-    steps = [_step(program, prefix, k, order_end) for k in range(len(program.steps))]
+    steps = [_step(program, prefix, k) for k in range(len(program.steps))]
     in_orders = [number for step in steps if step["order"] for number in step["order"].numbers]
-    pointers = [pointer for step in steps for pointer in step["pointers"]]
     return {
         "name": program.name,
         "version": __version__,
@@ -82,17 +80,17 @@ def _context(program: Program) -> dict[str, Any]:
         "nulls_in": ", ".join(["0"] * max(len(inputs), 1)),
         "nulls_out": ", ".join(["0"] * len(outputs)),
         "arenas": arenas(program),
-        "used_arenas": used_arenas(program, pointers),
+        "used_arenas": used_arenas(program),
         "has_pools": bool(program.pools),
         "copies": copies(program, prefix),
         "weights_section": program.weights_section,
         "steps": steps,
-        "order_end": order_end,
+        "order_end": program.order_end,
         "order_levels": DEPTH,
         "order_type": counter_type(max(in_orders)) if in_orders else None,
         "has_layers": any(_is_layer(program, calls) for calls in program.steps),
         "push": _push(program, prefix),
-        "finish": _finish(program, prefix, steps),
+        "finish": _finish(program, prefix),
         "constants": [_constant(program, prefix, k) for k in range(len(program.constants))],
         "declarations": program.kernels.declarations,
         "definitions": program.kernels.definitions,
@@ -181,27 +179,24 @@ def _literal(text: str) -> str:
     )
 
 
-def _step(program: Program, prefix: str, index: int, order_end: int) -> dict[str, Any]:
+def _step(program: Program, prefix: str, index: int) -> dict[str, Any]:
     """A step of the driver: one call, a loop over rows, or a stage."""
     calls = program.steps[index]
     filled = [
         _call(program, prefix, call, f"done[{k}]") | {"position": k} for k, call in enumerate(calls)
     ]
-    pointers = [argument for call in filled for argument in call["arguments"]]
     pushes = calls[0] is program.streamed
     counter = counter_type(max(call.events or 0 for call in calls))
-    is_stage = len(calls) > 1 or calls[0].patches is not None
-    order = order_table(program.orders[index], order_end) if is_stage else None
+    order = program.orders[index]
     return {
         "pushes": pushes,
         "calls": filled,
-        "stage": f"{prefix}_stage_{calls[0].index}" if is_stage else None,
+        "stage": order and f"{prefix}_stage_{calls[0].index}",
         "order": order,
         "order_values": order and _values(np.array(order.numbers, "uint16"), 4),
         "tiles": _tiles(prefix, calls),
-        "pointers": pointers,
         "counter": counter,
-        **_stage_interface(program, prefix, pointers, pushes),
+        **_stage_interface(program, prefix, calls),
     }
 
 
@@ -218,24 +213,23 @@ def _tiles(prefix: str, calls: Sequence[Call]) -> dict[str, Any] | None:
     }
 
 
-def _stage_interface(
-    program: Program, prefix: str, pointers: Sequence[str], pushes: bool = False
-) -> dict[str, list[str]]:
-    """Parameters of a stage's function, and what the driver passes."""
-    variables = [arena.variable for arena in arenas(program) if arena.is_in(pointers)]
+def _stage_interface(program: Program, prefix: str, calls: Sequence[Call]) -> dict[str, list[str]]:
+    """Parameters of a function that runs calls, and what the driver passes."""
+    operands = list(program.operands(calls))
+    variables = [arena.variable for arena in arenas_of(program, operands)]
     parameters = {name: f"uint8_t* {name}" for name in variables}
-    for key in ("inputs", "outputs"):
-        if any(f"{key}->" in pointer for pointer in pointers):
-            parameters[key] = f"const struct {prefix}_{key}* {key}"
-    if pushes:
+    for location in ("input", "output"):
+        if any(operand.location == location for operand in operands):
+            parameters[f"{location}s"] = f"const struct {prefix}_{location}s* {location}s"
+    if program.streamed in calls:
         parameters["state"] = f"struct {prefix}_state* state"
     return {"parameters": list(parameters.values()), "arguments": list(parameters)}
 
 
-def _finish(program: Program, prefix: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _finish(program: Program, prefix: str) -> dict[str, Any]:
     """Parameters of the function that runs what follows the last row, and its arguments."""
-    pointers = [pointer for step in steps if not step["pushes"] for pointer in step["pointers"]]
-    return _stage_interface(program, prefix, pointers)
+    steps = (calls for calls in program.steps if program.streamed not in calls)
+    return _stage_interface(program, prefix, [call for calls in steps for call in calls])
 
 
 def _push(program: Program, prefix: str) -> dict[str, Any] | None:
@@ -312,10 +306,9 @@ def _pointer(
 ) -> str:
     """An argument; done: the array that says how often each call of the step has run."""
     c_type = f"{'const ' if const else ''}{_C_TYPES[operand.dtype]}*"
-    if operand.location == "constant" and not program.copied:
-        return f"{prefix}_constant_{operand.where}"
+    operand = program.place(operand)
     if operand.location == "constant":
-        operand = program.copied[operand.where]
+        return f"{prefix}_constant_{operand.where}"
     if operand.location == "arena":
         offset = str(operand.where)
         if move is not None:

@@ -19,10 +19,24 @@ from tvm_tiny.lowering.memory_plan import ATTRIBUTE, MemoryPlan
 from tvm_tiny.schedules.stages.stage import SHIFT, STREAM_ROW
 
 from . import faults
+from .driver import Driver, DriverCall, DriverStep, OrderTable, Pointer
 from .kernels import Kernel, build, instrument, own_scratch
 from .memory import Memory
 from .numbers import UnfollowableError
+from .orders import DriverOrder, PlannedOrder
 from .replay import Replay
+from .wiring import Wiring
+
+__all__ = [
+    "Driver",
+    "DriverCall",
+    "DriverStep",
+    "OrderTable",
+    "PlanProof",
+    "Pointer",
+    "check_plan",
+    "prove",
+]
 
 
 @dataclass(frozen=True)
@@ -53,8 +67,12 @@ class PlanProof:
         )
 
 
-def check_plan(mod: IRModule) -> PlanProof:
+def check_plan(mod: IRModule, driver: Driver | None = None) -> PlanProof:
     """Prove the memory plan of a module that `tvm_tiny.pipeline` has lowered and planned.
+
+    driver: of the C that is made of the module (`aot.driver_of`). Then the order that its tables
+    have is replayed, and its pointers and constants must be those of the plan. Without it, the
+    order that follows from what operators wait for is replayed.
 
     Raises PlanError at the first access that does not find what it needs, DataError for a module
     without a plan.
@@ -62,10 +80,10 @@ def check_plan(mod: IRModule) -> PlanProof:
     attrs = mod["main"].attrs
     if not attrs or ATTRIBUTE not in attrs:
         raise DataError("the module has no memory plan; run tvm_tiny.pipeline() on it first")
-    return prove(read_graph(mod), MemoryPlan.from_json(str(attrs[ATTRIBUTE])), mod)
+    return prove(read_graph(mod), MemoryPlan.from_json(str(attrs[ATTRIBUTE])), mod, driver)
 
 
-def prove(graph: Graph, plan: MemoryPlan, mod: IRModule) -> PlanProof:
+def prove(graph: Graph, plan: MemoryPlan, mod: IRModule, driver: Driver | None = None) -> PlanProof:
     """Prove a plan of a graph whose row kernels are in `mod`; raises as `check_plan` does."""
     memory = Memory(graph, plan)
     kernels = {
@@ -75,7 +93,11 @@ def prove(graph: Graph, plan: MemoryPlan, mod: IRModule) -> PlanProof:
         if operator.row_op.op not in (STREAM_ROW, SHIFT)
     }
     build(kernels.values())
-    replay = Replay(graph, memory, kernels)
+    if driver is None:
+        replay = Replay(graph, memory, kernels, PlannedOrder(plan.backward))
+    else:
+        wiring = Wiring(graph, memory, driver)
+        replay = Replay(graph, memory, kernels, DriverOrder(driver), wiring)
     replay.run()
     reads, writes, touched = map(int, replay.counts)
     return PlanProof(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tvm_tiny.errors import PlanError
+from tvm_tiny.lowering.graph import Step
 
 from .memory import Memory, Value
 
-BLAME = "do not run this code; the planner is at fault: report it with the model"
+BLAME = "do not run this code; the compiler is at fault: report it with the model"
 
 # Converters join the names of all that was fused into an operator.
 _WIDTH = 60
@@ -80,3 +81,25 @@ def unfollowable(name: str, what: str) -> PlanError:
         f"memory plan: cannot be proved, because the row kernel of {short(name)} has {what}; "
         "rewrite the kernel so that what it reads and writes does not depend on data"
     )
+
+
+def driver(what: str) -> PlanError:
+    """The generated C has something elsewhere than the plan."""
+    return PlanError(f"memory plan: the generated C {what}; {BLAME}")
+
+
+def emitted(step: Step, what: str) -> PlanError:
+    """The generated C of a step does something else than is planned."""
+    return driver(f"of {_stage(step)} {what}")
+
+
+def order(step: Step, place: int, what: str) -> PlanError:
+    """A number in the table of a stage's order is wrong."""
+    return driver(f"of {_stage(step)} has an order whose number {place} {what}")
+
+
+def _stage(step: Step) -> str:
+    if len(step.operators) < 2:
+        return short(step.name)
+    first, last = step.operators[0], step.operators[-1]
+    return f"the stage {short(first.name)} to {short(last.name)}"

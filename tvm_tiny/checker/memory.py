@@ -74,6 +74,14 @@ class Memory:
         self._values: list[Value] = []
         self._next = 0
 
+    def cell(self, storage: int) -> int:
+        """The first cell of a storage."""
+        return self._cells[storage]
+
+    def arena(self, pool: int) -> int:
+        """The first cell of a pool's arena."""
+        return sum(used.bytes for used in self.plan.pools[:pool])
+
     def new(self, storage: int, name: str, versions: int = 1) -> Value:
         """A tensor that is going to be written, as often as there are versions."""
         kept, offset = self._storage[storage], self.plan.offsets.get(storage)

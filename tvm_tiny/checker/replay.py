@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -13,51 +12,29 @@ from tvm_tiny.schedules.stages.stage import SHIFT, STREAM_ROW
 from . import faults
 from .kernels import Kernel
 from .memory import Memory, Value
+from .orders import Order, Tile
 from .running import Events, KernelEvents, ShiftEvents, StreamedEvents
 from .shadow import COUNTS
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A tile of a patch stage, or a stage without tiles.
-
-    number: its place in the order. spans: of each operator, the first event and the one behind
-    the last. column, columns: its column of tiles, and how many there are.
-    """
-
-    number: int
-    spans: tuple[tuple[int, int], ...]
-    column: int = 0
-    columns: int = 1
-
-    def line(self, integers: np.ndarray) -> np.ndarray:
-        """The part of a kernel's integers, its last operand, that is this tile's."""
-        return np.ascontiguousarray(integers.reshape(self.columns, -1)[self.column])
-
-
-def tiles(step: Step) -> Iterator[Tile]:
-    """The tiles of a stage, row by row."""
-    assert step.stage is not None, "a kernel of TVM's own has no tiles"
-    if step.stage.tiles is None:
-        yield Tile(0, tuple((0, operator.row_op.events) for operator in step.operators))
-        return
-    rows, columns = step.stage.tiles.split
-    for number in range(rows * columns):
-        row, column = divmod(number, columns)
-        spans = tuple(events[row] for events in step.stage.tiles.events)
-        yield Tile(number, spans, column, columns)
+from .wiring import Wiring
 
 
 class Replay:
-    """Runs all steps of a graph; kernels: by the indices of step and operator.
+    """Runs all steps of a graph.
 
-    events, counts: what has been run; counts as in `shadow`.
+    kernels: by the indices of step and operator. wiring: of the driver that is to be proved, if
+    there is one. events, counts: what has been run; counts as in `shadow`.
     """
 
     def __init__(
-        self, graph: Graph, memory: Memory, kernels: Mapping[tuple[int, int], Kernel]
+        self,
+        graph: Graph,
+        memory: Memory,
+        kernels: Mapping[tuple[int, int], Kernel],
+        order: Order,
+        wiring: Wiring | None = None,
     ) -> None:
         self._graph, self._memory, self._kernels = graph, memory, kernels
+        self._order, self._wiring = order, wiring
         self.counts = np.zeros(COUNTS, dtype=np.int64)
         self.events = 0
         # Storage -> the tensor that is in it, as far as the program has been read.
@@ -72,11 +49,15 @@ class Replay:
 
         Raises PlanError at the first access that does not find what it needs.
         """
+        if self._wiring is not None:
+            self._wiring.check_arenas()
         inputs = [k for k in self._graph.inputs if k not in self._graph.streamed]
         self._write(inputs)
         # The caller may write them in any order, so none may harm another one.
         self._read("the caller, who writes the inputs,", inputs)
         for step in self._graph.steps:
+            if self._wiring is not None:
+                self._wiring.check_step(step)
             if step.stage is None:
                 self._opaque(step)
             else:
@@ -87,18 +68,25 @@ class Replay:
         assert step.stage is not None
         for parameter, k in step.stage.shifts.items():
             self._starts[step.operators[k].output] = -step.stage.lead(parameter)
-        for tile in tiles(step):
-            running = [self._events(step, k, o, tile) for k, o in enumerate(step.operators)]
-            for position, event in self._turns(step, tile):
-                # A kernel may use its scratch before it reads and after it has written.
-                operator = step.operators[position]
-                if self._graph.storage[operator.output].skew:
-                    self._skewed_rows[operator.output] = event
-                scratch = operator.scratch
-                self._spoil(scratch)
-                running[position].run(event)
-                self._spoil(scratch)
-                self.events += 1
+        for tile in self._order.tiles(step):
+            self._tile(step, tile)
+
+    def _tile(self, step: Step, tile: Tile) -> None:
+        running = [self._events(step, k, o, tile) for k, o in enumerate(step.operators)]
+        done = [first for first, _ in tile.spans]
+        for position, event in self._order.turns(step, tile):
+            operator = step.operators[position]
+            if self._graph.storage[operator.output].skew:
+                self._skewed_rows[operator.output] = event
+            cells = running[position].place(event)
+            if self._wiring is not None:
+                self._wiring.check_event(step, position, done, cells)
+            # A kernel may use its scratch before it reads and after it has written.
+            self._spoil(operator.scratch)
+            running[position].run(event)
+            self._spoil(operator.scratch)
+            done[position] += 1
+            self.events += 1
 
     def _spoil(self, scratch: int | None) -> None:
         """What is in scratch memory is nobody's."""
@@ -153,14 +141,6 @@ class Replay:
             raise faults.unmade(reader, self._graph.storage[storage].name)
         return self._values[storage]
 
-    def _turns(self, step: Step, tile: Tile) -> Iterator[tuple[int, int]]:
-        assert step.stage is not None, "a kernel of TVM's own has no events"
-        if len(step.operators) > 1 or step.stage.tiles is not None:
-            return turns(step, tile)
-        events = range(step.operators[0].row_op.events)
-        backward = step.index in self._memory.plan.backward
-        return ((0, event) for event in (reversed(events) if backward else events))
-
     def _opaque(self, step: Step) -> None:
         """A kernel of TVM's own, as if each of its reads and writes could come at any time."""
         reader = faults.short(step.name)
@@ -194,21 +174,3 @@ class Replay:
     def _count(self, which: int, storage: Storage) -> None:
         self.counts[which] += storage.bytes // np.dtype(storage.dtype).itemsize
         self.counts[-1] += storage.bytes
-
-
-def turns(step: Step, tile: Tile) -> Iterator[tuple[int, int]]:
-    """(operator, event) of a tile: as long as one is ready, an event of the last such one."""
-    assert step.stage is not None, "a kernel of TVM's own has no events"
-    waits = [step.stage.needs(k) for k in range(len(step.operators))]
-    done, events = (list(bounds) for bounds in zip(*tile.spans, strict=True))
-
-    def ready(k: int) -> bool:
-        event = done[k]
-        return event < events[k] and all(done[other] >= needs[event] for other, needs in waits[k])
-
-    while (k := next((k for k in reversed(range(len(done))) if ready(k)), None)) is not None:
-        yield k, done[k]
-        done[k] += 1
-    for operator, number, end in zip(step.operators, done, events, strict=True):
-        if number < end:
-            raise faults.stuck(operator.name, number, end)

@@ -13,14 +13,17 @@ from tvm_tiny.schedules.portable.shift import block_bytes
 from . import faults
 from .kernels import Kernel, address
 from .memory import Memory, Value
-from .shadow import CELL, GIVEN, PLACE, READ_OUTSIDE, REPORT, ROOM, STALE, WANTED
+from .shadow import CELL, FIRST, GIVEN, PLACE, READ_OUTSIDE, REPORT, ROOM, STALE, WANTED
 
 
 class Events(Protocol):
     """One operator's events."""
 
+    def place(self, event: int) -> Sequence[int | None]:
+        """Cells of the kernel's arguments but scratch for an event; None for constants."""
+
     def run(self, event: int) -> None:
-        """One event; raises PlanError for what it does wrong."""
+        """The event placed last; raises PlanError for what it does wrong."""
 
 
 class StreamedEvents:
@@ -30,14 +33,24 @@ class StreamedEvents:
         self, memory: Memory, value: Value, counts: np.ndarray, starts: Mapping[int, int]
     ) -> None:
         self._memory, self._value, self._counts, self._starts = memory, value, counts, starts
+        self._cell = value.cell
+
+    def place(self, event: int) -> Sequence[int | None]:
+        """Where the row goes."""
+        storage = self._value.storage
+        start = self._starts.get(storage.index)
+        slot = event % storage.buffer_rows if start is None else event - start
+        self._cell = self._value.cell + slot * storage.row_bytes
+        if not 0 <= slot < storage.buffer_rows:
+            itemsize = np.dtype(storage.dtype).itemsize
+            element = slot * storage.row_bytes // itemsize
+            raise faults.outside("the caller", "writes", self._value, element, itemsize)
+        return [self._cell]
 
     def run(self, event: int) -> None:
         """One row."""
-        storage = self._value.storage
+        storage, cell = self._value.storage, self._cell
         size = storage.row_bytes
-        start = self._starts.get(storage.index)
-        slot = event % storage.buffer_rows if start is None else event - start
-        cell = self._value.cell + slot * size
         first = self._value.final + event * size
         self._memory.cells[cell : cell + size] = np.arange(first, first + size, dtype=np.int32)
         self._counts[1] += size // np.dtype(storage.dtype).itemsize
@@ -55,6 +68,10 @@ class ShiftEvents:
         table = graph.storage[operator.inputs[0]].array
         assert table is not None, "which rows move is a constant"
         self._places = (table * block_bytes(self._storage.row_bytes)).tolist()
+
+    def place(self, event: int) -> Sequence[int | None]:
+        """The table, and the memory of the rows."""
+        return [None, self._memory.cell(self._storage.index)]
 
     def run(self, event: int) -> None:
         """One move."""
@@ -99,17 +116,22 @@ class KernelEvents:
         self._passed = [memory.cells, self._places, self._report, counts, *constants.values()]
         self._addresses = [address(array) for array in self._passed]
 
+    def place(self, event: int) -> Sequence[int | None]:
+        """Where row 0 of each operand would be."""
+        for operand in self._moving:
+            self._place_row_0(operand)
+        for operand in self._skewed:
+            self._place_skewed(operand)
+        cells = self._places[:, CELL].tolist()
+        return [None if v is None else c for v, c in zip(self._values, cells, strict=True)]
+
     def run(self, event: int) -> None:
-        """One event; raises PlanError for what it does wrong."""
+        """The event placed last; raises PlanError for what it does wrong."""
         if self._kernel.reads_own:
             own = self._values[-1]
             assert own is not None, "an output is no constant"
             self._places[-1, WANTED] = own.version(event)
             self._places[-1, GIVEN] = own.version(event + 1)
-        for operand in self._moving:
-            self._place_row_0(operand)
-        for operand in self._skewed:
-            self._place_skewed(operand)
         self._kernel.run(*self._addresses, event)
         if self._report[0]:
             self._fail(event)
@@ -120,9 +142,9 @@ class KernelEvents:
         assert value is not None, "constants do not move"
         storage, start = value.storage, self._starts[self._moving[operand]]
         self._places[operand, CELL] = value.cell - start * storage.row_bytes
-        self._places[operand, ROOM] = (
-            (start + storage.buffer_rows) * storage.row_bytes // _itemsize(value)
-        )
+        rows = np.array([start, start + storage.buffer_rows])
+        first_and_end = rows * storage.row_bytes // _itemsize(value)
+        self._places[operand, [FIRST, ROOM]] = first_and_end
 
     def _place_skewed(self, operand: int) -> None:
         """Of what climbs: memory is as much as one row, further up with each."""
@@ -152,7 +174,7 @@ def _place(value: Value | None) -> tuple[int, ...]:
     if value is None:
         return (0,) * PLACE
     size = _itemsize(value)
-    return value.cell, value.room // size, value.size // size, value.final, value.final
+    return value.cell, 0, value.room // size, value.size // size, value.final, value.final
 
 
 def _itemsize(value: Value) -> int:

@@ -11,11 +11,11 @@ from tvm.ir import Expr, PointerType, PrimType
 
 from .expressions import integer
 
-# Of the int32 array that describes an operand's memory, PLACE elements an operand: its first
-# cell, how many elements there is memory for, how many it has, and the identities of the first
-# byte that are wanted by reads and given by writes.
-PLACE = 5
-CELL, ROOM, _SIZE, WANTED, GIVEN = range(PLACE)
+# The int32 array that describes the operands' memory has PLACE elements for each: the cell of
+# element 0, the first element that there is memory for and the one behind the last, how many
+# elements the tensor has, and the identities of its first byte that reads want and writes give.
+PLACE = 6
+CELL, FIRST, ROOM, _SIZE, WANTED, GIVEN = range(PLACE)
 
 # Of the int32 array that describes the first fault: what it is, the operand, the element's
 # position in memory and in the tensor, and the byte of the element.
@@ -178,7 +178,7 @@ class Shadow:
         return found, first + wanted * itemsize + byte
 
     def _has_room(self, operand: int, at: Expr) -> Expr:
-        return tirx.all(at >= 0, at < self._place(operand, ROOM))
+        return tirx.all(at >= self._place(operand, FIRST), at < self._place(operand, ROOM))
 
     def _count(self, which: int, operand: int, elements: Expr) -> Iterator[tirx.Stmt]:
         number = tirx.Cast("int64", elements)

@@ -84,9 +84,10 @@ def build_model(
 def prove_plan(printer: Printer, compiled: CompiledModel) -> PlanProof:
     """The proof of a model's memory plan. PlanError if it is wrong."""
     with printer.stage("proving the memory plan"):
+        from tvm_tiny.aot import driver_of
         from tvm_tiny.checker import check_plan
 
-        return check_plan(compiled.module)
+        return check_plan(compiled.module, driver_of(compiled.program))
 
 
 def proof_entry(proof: PlanProof | None) -> dict[str, Any] | None:
