@@ -9,7 +9,7 @@ import typer
 from . import options
 from .calibrated import quality_entry, quality_tables
 from .costs import operator_table, total_table
-from .models import build_model, port_entries, proof_entry, prove_plan
+from .models import build_model, port_entries, proof_entry, proof_lines, prove_plan
 from .plan_entries import plan_entries
 from .plan_tables import plan_tables
 from .printer import Printer
@@ -69,6 +69,5 @@ def analyze_model(
         "calibration": quality_entry(report.quality),
         "plan_proof": proof_entry(proof),
     }
-    proved = [] if proof is None else [str(proof)]
-    tables = [operator_table(report.analysis), "", total_table(report), *proved]
+    tables = [operator_table(report.analysis), "", total_table(report), *proof_lines(proof)]
     printer.finish(fields, [*tables, "", *plan_tables(report), "", *quality_tables(report.quality)])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,10 +15,14 @@ from tvm_tiny.errors import DataError
 from . import options
 from .calibrated import quality_entry, quality_tables
 from .compile_result import cost_fields, model_fields, rows
-from .models import build_model, proof_entry, prove_plan
+from .models import build_model, proof_entry, proof_lines, prove_plan
 from .printer import Printer, summary
 from .stages import memory_options
 from .tuned import with_choices
+
+if TYPE_CHECKING:
+    from tvm_tiny.analysis import Measurement
+    from tvm_tiny.build import CompiledModel
 
 
 class OutputFormat(str, Enum):
@@ -86,11 +90,7 @@ def compile_model(
     printer = Printer("compile", as_json=as_json)
     memory = memory_options(sram, minimize, stream_input, stages, pools)
     path = _output_path(model, output, output_format)
-    with printer.stage(f"compiling {model.name}"), ExitStack() as stack:
-        if dump_ir is not None:
-            from .dump_ir import dumping
-
-            stack.enter_context(dumping(dump_ir))
+    with printer.stage(f"compiling {model.name}"), _dumping(dump_ir):
         build = partial(
             build_model,
             model,
@@ -102,21 +102,13 @@ def compile_model(
             io_in_arena=io_in_arena,
             **memory,
         )
-        least = minimize is not None
-        built = with_choices(build, tuning_log or [], target, printer, least_memory=least)
+        built = with_choices(
+            build, tuning_log or [], target, printer, least_memory=minimize is not None
+        )
     compiled, quality = built.compiled, built.quality
     proof = prove_plan(printer, compiled) if check_plan else None
-    with printer.stage(f"measuring code for {target}"):
-        from tvm_tiny.analysis import check_flash, measure
-
-        measured = measure(compiled)
-        check_flash(compiled, measured, flash)
-    for note in measured.notes:
-        printer.warn(note)
-    try:
-        compiled.save(path, folder=output_format is OutputFormat.DIR)
-    except OSError as error:
-        raise DataError(f"output '{path}' cannot be written: {error.strerror}") from None
+    measured = _measured(compiled, flash, printer)
+    _save(compiled, path, output_format)
     fields = {
         **model_fields(model, compiled),
         "output": {"path": str(path), "format": output_format.value},
@@ -124,9 +116,36 @@ def compile_model(
         "calibration": quality_entry(quality),
         "plan_proof": proof_entry(proof),
     }
-    proved = [] if proof is None else [str(proof)]
-    tables = [*quality_tables(quality), summary(rows(compiled, measured))]
-    printer.finish(fields, [*tables, *proved, f"wrote {path}"])
+    tables = [*quality_tables(quality), summary(rows(compiled, measured)), *proof_lines(proof)]
+    printer.finish(fields, [*tables, f"wrote {path}"])
+
+
+def _dumping(folder: Path | None) -> AbstractContextManager[None]:
+    """A context that dumps the IR of all passes into `folder`, if there is one."""
+    if folder is None:
+        return nullcontext()
+    from .dump_ir import dumping
+
+    return dumping(folder)
+
+
+def _measured(compiled: CompiledModel, flash: int | None, printer: Printer) -> Measurement:
+    """Sizes of code and weights; BudgetError where they exceed the budget `flash`."""
+    from tvm_tiny.analysis import check_flash, measure
+
+    with printer.stage(f"measuring code for {compiled.target.name}"):
+        measured = measure(compiled)
+        check_flash(compiled, measured, flash)
+    for note in measured.notes:
+        printer.warn(note)
+    return measured
+
+
+def _save(compiled: CompiledModel, path: Path, output_format: OutputFormat) -> None:
+    try:
+        compiled.save(path, folder=output_format is OutputFormat.DIR)
+    except OSError as error:
+        raise DataError(f"output '{path}' cannot be written: {error.strerror}") from None
 
 
 def _output_path(model: Path, output: Path | None, output_format: OutputFormat) -> Path:

@@ -12,7 +12,8 @@ from tvm_tiny.errors import DataError
 from . import options
 from .micro_options import ProjectOptions, ProjectPath
 from .printer import Printer, amount, listing, summary
-from .run import Inputs, Outputs, check_output, read_samples
+from .run import Inputs, Outputs, check_output
+from .samples import read_samples, source_in_words
 
 if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive
@@ -56,8 +57,8 @@ def run_project(
     archive = _choose(project.archives(), model, folder)
     if outputs is not None:
         check_output(outputs)
-    samples, source = read_samples(archive, inputs, count, seed)
     ports = archive.interface
+    samples, source = read_samples(ports.inputs, inputs, count, seed)
     for_build = _of_build(project, given)
     if not no_build:
         with printer.stage(f"building {folder}"):
@@ -74,11 +75,7 @@ def run_project(
     fields = {
         "project": str(folder),
         "model": name,
-        "samples": {
-            "count": len(samples),
-            "source": source,
-            "seed": seed if source == "random" else None,
-        },
+        "samples": {"count": len(samples), **source},
         "outputs": None if outputs is None else str(outputs),
         "stack_bytes": marks.stack,
         "arena_bytes": archive.info.workspace_bytes,
@@ -136,10 +133,9 @@ def _lines(
     verbose: bool,
 ) -> list[Any]:
     samples, seconds = fields["samples"], fields["seconds"]
-    kind = f"random, seed {samples['seed']}" if samples["source"] == "random" else "from the file"
     rows = [
         ("model", fields["model"]),
-        ("samples", f"{samples['count']}, {kind}"),
+        ("samples", f"{samples['count']}, {source_in_words(samples)}"),
         ("time", "no clock" if seconds is None else f"{seconds * 1000:,.3f} ms an inference"),
         ("stack", "not measured" if marks.stack is None else f"{amount(marks.stack)} at most"),
         ("arena", f"{amount(marks.arena)} used of {amount(fields['arena_bytes'])}"),

@@ -91,8 +91,13 @@ def prove_plan(printer: Printer, compiled: CompiledModel) -> PlanProof:
 
 
 def proof_entry(proof: PlanProof | None) -> dict[str, Any] | None:
-    """For JSON."""
+    """The proof of a memory plan for JSON output; None where there was none."""
     return None if proof is None else {**asdict(proof), "whole": list(proof.whole)}
+
+
+def proof_lines(proof: PlanProof | None) -> list[str]:
+    """The proof of a memory plan for output to people; no line where there was none."""
+    return [] if proof is None else [str(proof)]
 
 
 def port_entries(ports: Any) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,8 @@ from tvm_tiny.errors import DataError
 from . import options
 from .files import check_output, write_text
 from .printer import SCHEMA_VERSION, Printer
-from .run import ArchivePath
+from .run import ArchivePath, archive_notes
+from .samples import read_samples
 
 if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive
@@ -71,10 +72,10 @@ def profile_archive(
         fields = {
             "model": {"path": str(archive), "name": opened.info.name},
             "target": opened.target,
-            "sample": {"source": source, "seed": seed if source == "random" else None},
+            "sample": source,
             **profile_entries(found),
         }
-        notes = [*_warnings(opened, chosen.target.name, board), *found.notes]
+        notes = [*archive_notes(opened, chosen), *found.notes]
     for note in notes:
         printer.warn(note)
     wrote = []
@@ -86,25 +87,9 @@ def profile_archive(
     printer.finish(fields, [*profile_tables(fields, chosen.title), *wrote])
 
 
-def _sample(archive: Archive, inputs: Path | None, seed: int) -> tuple[Sample, str]:
-    """The one sample, and "file" or "random"."""
-    from tvm_tiny.samples import load_npz, random_samples, split_samples
-
-    if inputs is None:
-        return random_samples(archive.interface.inputs, 1, seed)[0], "random"
-    samples = split_samples(archive.interface.inputs, load_npz(inputs))
+def _sample(archive: Archive, inputs: Path | None, seed: int) -> tuple[Sample, dict[str, Any]]:
+    """The single sample, and its source."""
+    samples, source = read_samples(archive.interface.inputs, inputs, 1, seed)
     if len(samples) != 1:
         raise DataError(f"inputs '{inputs}': {len(samples)} samples; a profile is of one")
-    return samples[0], "file"
-
-
-def _warnings(archive: Archive, target: str, board: str) -> list[str]:
-    notes = []
-    if archive.changed:
-        notes.append(f"files changed since they were compiled: {', '.join(archive.changed)}")
-    if archive.target != target:
-        notes.append(
-            f"compiled for {archive.target}, board {board} has a {target}: portable C, so it "
-            "runs, but measure on the core you compile for"
-        )
-    return notes
+    return samples[0], source

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .printer import amount, listing, summary
+from .samples import source_in_words
 
 _Entry = Mapping[str, Any]
 
@@ -25,7 +26,7 @@ def profile_tables(fields: _Entry, title: str) -> list[Any]:
 
 def _totals(fields: _Entry, title: str) -> Any:
     total, sample = fields["total"], fields["sample"]
-    kind = f"random, seed {sample['seed']}" if sample["source"] == "random" else "from the file"
+    kind = source_in_words(sample)
     per_mac = total["instructions_per_mac"]
     more = "" if per_mac is None else f", {per_mac:.2f} a MAC"
     rows = [

@@ -12,12 +12,12 @@ from tvm_tiny.errors import DataError
 
 from . import options
 from .printer import Printer, amount, summary
+from .samples import read_samples, source_in_words
 
 if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive
     from tvm_tiny.micro.boards import Board
     from tvm_tiny.micro.firmware import RunResult
-    from tvm_tiny.samples import Sample
 
 ArchivePath = Annotated[
     Path, typer.Argument(metavar="ARCHIVE", help="What `compile` wrote: an archive or a folder.")
@@ -56,15 +56,10 @@ def run_model(
     if outputs is not None:
         check_output(outputs)
     with open_archive(archive) as opened, tempfile.TemporaryDirectory(prefix="tvm-tiny-") as work:
-        samples, source = read_samples(opened, inputs, count, seed)
-        if opened.changed:
-            printer.warn(f"files changed since they were compiled: {', '.join(opened.changed)}")
-        if opened.target != chosen.target.name:
-            printer.warn(
-                f"compiled for {opened.target}, board {board} has a {chosen.target.name}: "
-                "portable C, so it runs, but measure on the core you compile for"
-            )
         ports = opened.interface
+        samples, source = read_samples(ports.inputs, inputs, count, seed)
+        for note in archive_notes(opened, chosen):
+            printer.warn(note)
         device = [
             [port.to_device(array) for port, array in zip(ports.inputs, sample, strict=True)]
             for sample in samples
@@ -83,7 +78,7 @@ def run_model(
             "model": {"path": str(archive), "name": opened.info.name},
             "target": opened.target,
             "board": board,
-            "samples": {"count": len(samples), "source": source, "seed": _seed(source, seed)},
+            "samples": {"count": len(samples), **source},
             "outputs": None if outputs is None else str(outputs),
             **_measured(result),
         }
@@ -98,19 +93,17 @@ def check_output(path: Path) -> None:
         raise DataError(f"outputs '{path}' is a folder; expected a file name")
 
 
-def read_samples(
-    archive: Archive, inputs: Path | None, count: int, seed: int
-) -> tuple[list[Sample], str]:
-    """The samples, and "file" or "random"."""
-    from tvm_tiny.samples import load_npz, random_samples, split_samples
-
-    if inputs is None:
-        return random_samples(archive.interface.inputs, count, seed), "random"
-    return split_samples(archive.interface.inputs, load_npz(inputs)), "file"
-
-
-def _seed(source: str, seed: int) -> int | None:
-    return seed if source == "random" else None
+def archive_notes(archive: Archive, board: Board) -> list[str]:
+    """Warnings about an archive that was changed, or compiled for another processor."""
+    notes = []
+    if archive.changed:
+        notes.append(f"files changed since they were compiled: {', '.join(archive.changed)}")
+    if archive.target != board.target.name:
+        notes.append(
+            f"compiled for {archive.target}, board {board.name} has a {board.target.name}: "
+            "portable C, so it runs, but measure on the core you compile for"
+        )
+    return notes
 
 
 def _measured(result: RunResult) -> dict[str, Any]:
@@ -130,7 +123,6 @@ def _measured(result: RunResult) -> dict[str, Any]:
 
 def _lines(fields: dict[str, Any], board: Board, outputs: Path | None) -> list[Any]:
     samples = fields["samples"]
-    kind = f"random, seed {samples['seed']}" if samples["source"] == "random" else "from the file"
     counts = fields["instructions"]
     per_inference = "not counted on the host"
     if counts is not None:
@@ -139,7 +131,7 @@ def _lines(fields: dict[str, Any], board: Board, outputs: Path | None) -> list[A
     stack = fields["stack_bytes"]
     rows = [
         ("board", f"{board.name}: {board.title}"),
-        ("samples", f"{samples['count']}, {kind}"),
+        ("samples", f"{samples['count']}, {source_in_words(samples)}"),
         ("instructions", f"{per_inference} an inference" if counts else per_inference),
         ("stack", "not measured on the host" if stack is None else f"{amount(stack)} at most"),
         ("arena", amount(fields["arena_bytes"])),

@@ -13,8 +13,9 @@ import typer
 from tvm_tiny.errors import VerificationError
 
 from . import options
-from .models import import_with_reference, proof_entry, prove_plan
+from .models import import_with_reference, proof_entry, proof_lines, prove_plan
 from .printer import Printer, listing, shape_text
+from .samples import choose_samples, load_arrays
 from .stages import memory_options, resolve
 
 if TYPE_CHECKING:
@@ -56,45 +57,40 @@ def verify_model(
     """
     from tvm_tiny.build import build
     from tvm_tiny.micro.boards import find_board
-    from tvm_tiny.samples import load_npz, random_samples, split_samples
     from tvm_tiny.verification import verify
 
     calibration = options.calibration(calibrate, calibrate_method, mean, std)
     printer = Printer("verify", as_json=as_json)
     memory = memory_options(sram, minimize, stream_input, stages, pools)
     chosen = find_board(board)
-    arrays = None if samples is None else load_npz(samples)
+    arrays = load_arrays(samples)
     with printer.stage(f"compiling {model.name}"):
         module, reference = import_with_reference(model, calibration)
         compiled = build(module, chosen.target.name, **resolve(module, memory))
     proof = prove_plan(printer, compiled) if check_plan else None
-    ports = compiled.program.interface.inputs
-    given = random_samples(ports, count, seed) if arrays is None else split_samples(ports, arrays)
+    given, source = choose_samples(compiled.program.interface.inputs, arrays, count, seed)
     with printer.stage(f"running {len(given)} samples on {board} and in NumPy"):
         outcome = verify(compiled, reference, board, given, timeout)
-    error = None
-    if outcome.differences:
-        first = outcome.differences[0]
-        error = VerificationError(f"results differ from the reference: first {first}")
-    source = "random" if arrays is None else "file"
+    error = _error(outcome)
     fields = {
         "model": {"path": str(model), "name": compiled.program.name},
         "board": board,
         "target": chosen.target.name,
-        "samples": {
-            "count": len(given),
-            "source": source,
-            "seed": seed if arrays is None else None,
-        },
+        "samples": {"count": len(given), **source},
         "equal": not outcome.differences,
         "arena_bytes": compiled.workspace_bytes,
         **_fields(outcome),
         "plan_proof": proof_entry(proof),
     }
-    proved = [] if proof is None else [str(proof)]
-    printer.finish(fields, [*_lines(outcome, board, verbose), *proved], error)
+    printer.finish(fields, [*_lines(outcome, board, verbose), *proof_lines(proof)], error)
     if error is not None:
         raise typer.Exit(error.exit_code)
+
+
+def _error(outcome: Verification) -> VerificationError | None:
+    if not outcome.differences:
+        return None
+    return VerificationError(f"results differ from the reference: first {outcome.differences[0]}")
 
 
 def _fields(outcome: Verification) -> dict[str, Any]:
