@@ -65,10 +65,7 @@ def pipeline(
     chosen = check_kernels(kernels, found)
     check_bytes("sram", sram)
     check_flags(
-        fold_edges=fold_edges,
-        io_in_arena=io_in_arena,
-        minimize=minimize,
-        stream_input=stream_input,
+        fold_edges=fold_edges, io_in_arena=io_in_arena, minimize=minimize, stream_input=stream_input
     )
     check_stages(stages)
     check_memory(pools, choices)

@@ -102,9 +102,8 @@ def compile_model(
             io_in_arena=io_in_arena,
             **memory,
         )
-        built = with_choices(
-            build, tuning_log or [], target, printer, least_memory=minimize is not None
-        )
+        least = minimize is not None
+        built = with_choices(build, tuning_log or [], target, printer, least_memory=least)
     compiled, quality = built.compiled, built.quality
     proof = prove_plan(printer, compiled) if check_plan else None
     measured = _measured(compiled, flash, printer)
