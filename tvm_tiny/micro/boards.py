@@ -1,4 +1,6 @@
-"""The boards firmware can be built for and run on; a new board is one new entry of _BOARDS.
+"""The boards that firmware can be built for and run on.
+
+A new board is one new entry of `_BOARDS`.
 
 Addresses and clocks are those of QEMU 7.2's models. Where a model has far more memory than a
 microcontroller would, the table offers a realistic part of it.
@@ -33,9 +35,9 @@ class Machine:
     """An emulated board.
 
     emulator       key of toolchain.PACKAGES
-    arguments      its arguments that choose the machine
-    clock_hz       of the counter that measures instructions
-    flash, ram     where the linker puts things
+    arguments      the emulator's arguments that choose the machine
+    clock_hz       frequency of the counter that measures instructions
+    flash, ram     regions of the linker script
     vectors        where the vector table must stand, if not at the start of flash
     stack_reserve  bytes of RAM below which the linker refuses; the stack gets all that is left
     """
@@ -56,7 +58,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Board:
-    """A board by name; `machine` is None where the firmware is a process of the host."""
+    """A board; its machine is None where the firmware is a process of the host."""
 
     name: str
     title: str

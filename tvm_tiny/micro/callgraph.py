@@ -1,4 +1,4 @@
-"""Call graphs with stack use: from gcc's .ci files, and from the machine code of libraries."""
+"""Call graphs with stack use, from gcc's .ci files and from machine code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STACK = re.compile(r"\\n(\d+) bytes \(([a-z,]+)\)")
 _FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
 _INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\s+(\S+)\s*(.*)$")
 _TARGET = re.compile(r"<([^+>]+)(?:\+0x[0-9a-f]+)?>")
-#: In an object file calls of other functions are left to the linker: `objdump -dr` names them.
+#: In an object file the linker fills in calls of other functions: `objdump -dr` prints their names.
 _CALL = re.compile(r"R_(?:ARM_THM_(?:CALL|JUMP\d+)|RISCV_(?:CALL|CALL_PLT|JAL))\s+([^\s+]+)")
 _IMMEDIATE = re.compile(r"#(\d+)|,-(\d+)$")
 #: Data and padding between functions.
@@ -29,7 +29,11 @@ _RISCV_SAVE_BYTES = 64
 
 @dataclass
 class Function:
-    """A function's own stack in bytes, its callees, and why it has no bound, if so."""
+    """A function's stack use and callees.
+
+    stack      bytes of its own frame
+    unbounded  why its stack has no bound; "" where it has one
+    """
 
     stack: int = 0
     callees: set[str] = field(default_factory=set)
@@ -40,9 +44,10 @@ Graph = dict[str, Function]
 
 
 def read_callgraph(text: str) -> Graph:
-    """The functions of one source, from its .ci file (`gcc -fcallgraph-info=su`, VCG format).
+    """The functions of one source, read from its .ci file.
 
-    Functions of which gcc knows only the name are callees without an entry.
+    gcc writes the file with `-fcallgraph-info=su`, in VCG format. Functions of which gcc knows only
+    the name are callees without an entry.
     """
     graph: Graph = {}
     for line in text.splitlines():
@@ -57,7 +62,10 @@ def read_callgraph(text: str) -> Graph:
 
 
 def merge(graphs: Iterable[Graph]) -> Graph:
-    """One graph of all sources; where a function occurs twice, as one in a header may, the most."""
+    """One graph of all sources.
+
+    A function of a header may occur in several sources: it gets its largest stack and all callees.
+    """
     merged: Graph = {}
     for graph in graphs:
         for title, function in graph.items():
@@ -84,13 +92,13 @@ def _add_node(graph: Graph, title: str, label: str) -> None:
 
 
 def with_assembly(graph: Graph, machine: Graph) -> Graph:
-    """The functions of a source, those written in assembly with what their instructions push.
+    """The functions of a source, with the stack that inline assembly uses.
 
-    gcc counts what its own instructions need of the stack, and none of what inline assembly
-    pushes. Of a function without assembly the instructions say the same as gcc, or less.
+    gcc counts the stack of its own instructions, but none of what inline assembly pushes. For a
+    function without assembly, the machine code gives the same figure as gcc, or a smaller one.
 
-    graph    of one source, from its .ci file
-    machine  of its object file, from `read_disassembly`
+    graph    functions of one source, from its .ci file
+    machine  functions of its object file, from `read_disassembly`
     """
     titles = {title.rsplit(":", 1)[-1]: title for title in graph}
     merged = dict(graph)
@@ -141,7 +149,7 @@ def read_disassembly(text: str, aliases: Iterable[frozenset[str]] = ()) -> Graph
 
 
 def _ends(mnemonic: str, operands: str) -> bool:
-    """Whether a function may end here: hand-written ones also fall through into the next."""
+    """Whether a function may end with this instruction; others continue into the next function."""
     return mnemonic.split(".")[0] in _ENDS or "pc" in operands
 
 
@@ -172,13 +180,13 @@ def _register_bytes(operands: str) -> int:
 
 
 def _add_call(function: Function, mnemonic: str, operands: str) -> None:
-    """Calls, and branches to other functions' starts (tail calls)."""
+    """Adds the callee of a call or tail call (a branch to another function)."""
     base = mnemonic.split(".")[0]
     if base in ("blx", "jalr", "c.jalr") and "<" not in operands:
         function.unbounded = "calls through a pointer"
     target = _TARGET.search(operands)
     if target is not None and target[1].startswith("__riscv_save_"):
-        # It returns with the stack lowered, so its frame is the caller's own.
+        # The helper returns with the stack lowered, so its frame belongs to the caller.
         function.stack += _RISCV_SAVE_BYTES
     elif target is not None and (base[0] == "b" or base in ("j", "jal", "tail", "call", "cbz")):
         function.callees.add(target[1])

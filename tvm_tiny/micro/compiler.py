@@ -17,25 +17,25 @@ from tvm_tiny.archive.metadata import SOURCES, read_model_info
 from tvm_tiny.errors import BoardError, DataError, ToolchainError
 from tvm_tiny.targets import Target
 
-#: More would not help much on the machines firmware is built on, and would starve others.
+#: Compilers that run at once. More would take the machine from other users and gain little.
 _JOBS = 2
 
-#: Of the board support alone. Without a C library gcc must not turn loops into calls of strlen, or
-#: those within memcpy into calls of memcpy.
+#: Flags of the board support alone. Without a C library gcc must not turn loops into calls of
+#: strlen, or the loop within memcpy into a call of memcpy.
 BOARD_FLAGS = {"riscv": ("-fno-tree-loop-distribute-patterns",)}
 
 #: GNU ld: "region `FLASH' overflowed by 1234 bytes".
 _OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes?")
 
-#: What gcc says of RISC-V sources with float operators when picolibc is missing.
+#: gcc's message for RISC-V sources with float operators when picolibc is missing.
 _NO_MATH = "fatal error: math.h: No such file"
 
-#: The line of a compiler's or linker's output that says most.
+#: The most telling line of a compiler's or linker's output.
 _COMPLAINT = re.compile(r"error: (?!ld returned)|undefined reference|truncated to fit")
 
 
 class RegionOverflowError(Exception):
-    """The linker ran out of memory: bytes over, by region of the linker script."""
+    """A program does not fit its memory. over: bytes too many, by region of the linker script."""
 
     def __init__(self, over: dict[str, int]) -> None:
         super().__init__(str(over))
@@ -44,7 +44,7 @@ class RegionOverflowError(Exception):
 
 @dataclass(frozen=True)
 class Unit:
-    """One source and the flags that are its own."""
+    """One source and the flags for it alone."""
 
     source: Path
     flags: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Unit:
 
 @contextmanager
 def runtime_folder() -> Iterator[Path]:
-    """The installed runtime_c as a folder (an archive of packages is unpacked meanwhile)."""
+    """The installed runtime_c as a folder; a zipped package is unpacked for the time being."""
     with as_file(files("tvm_tiny.runtime_c")) as folder:
         yield folder
 
@@ -60,7 +60,7 @@ def runtime_folder() -> Iterator[Path]:
 def model_sources(mlf_dir: Path) -> list[Path]:
     """The C sources of a Model Library Format folder, sorted; DataError if there are none.
 
-    They are those that its metadata names: what else is in the folder is not the compiler's.
+    Only sources that the metadata names count: other files in the folder are not the compiler's.
     """
     sources = [mlf_dir / name for name in read_model_info(mlf_dir).sources]
     if not sources:
@@ -69,7 +69,7 @@ def model_sources(mlf_dir: Path) -> list[Path]:
 
 
 def model_includes(mlf_dir: Path) -> tuple[str, ...]:
-    """Include flags a model's sources need; the archive carries its own runtime headers."""
+    """Include flags for a model's sources; the archive has its own runtime headers."""
     return (
         f"-I{mlf_dir / 'codegen' / 'host' / 'include'}",
         f"-I{mlf_dir / 'runtime' / 'include'}",
@@ -90,7 +90,10 @@ def platform_includes(target: Target, runtime: Path) -> tuple[str, ...]:
 
 
 def link_flags(target: Target) -> tuple[str, ...]:
-    """Start files and libraries; libm is for models with float operators, and free for others."""
+    """Flags for start files and libraries.
+
+    libm is for models with float operators; it adds nothing to other models.
+    """
     if target.platform == "host":
         return ("-lm",)
     if target.platform == "cortex_m":
@@ -103,7 +106,7 @@ def link_flags(target: Target) -> tuple[str, ...]:
 
 
 def compile_units(target: Target, units: Sequence[Unit], out_dir: Path) -> list[Path]:
-    """Compiles each unit to an object in `out_dir`, two at a time; the objects in order.
+    """Compiles units, two at a time; the paths of their objects in `out_dir`, in order.
 
     Raises BoardError with the first error of the compiler, ToolchainError without a compiler.
     """
@@ -128,7 +131,7 @@ def link(target: Target, objects: Sequence[Path], flags: Sequence[str], elf: Pat
 
 
 def _tool(command: list[str], what: str) -> None:
-    """Runs compiler or linker in English, so that its messages can be read."""
+    """Runs a compiler or linker with English messages, which `_COMPLAINT` and `_OVERFLOW` match."""
     environment = {**os.environ, "LC_ALL": "C"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode == 0:

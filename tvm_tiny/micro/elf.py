@@ -11,7 +11,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 _MAGIC = b"\x7fELF"
-#: Memory the linker script keeps for the stack; not a need of the program.
+#: Memory that the linker script keeps for the stack; it does not count as data of the program.
 _STACK_SECTION = ".stack"
 
 
@@ -24,7 +24,7 @@ class Sizes:
 
 
 def is_elf(path: Path) -> bool:
-    """Whether a file is an ELF object or executable at all (a Mach-O one is not)."""
+    """Whether a file is an ELF object or executable (on macOS they are Mach-O)."""
     with path.open("rb") as file:
         return file.read(len(_MAGIC)) == _MAGIC
 

@@ -34,7 +34,10 @@ def run_command(board: Board, elf: Path) -> list[str]:
 
 
 def execute(board: Board, elf: Path, folder: Path, timeout_s: float) -> None:
-    """Runs firmware in `folder` to its end; BoardError if it hangs, faults or reports an error."""
+    """Runs firmware in `folder` until it ends.
+
+    Raises BoardError if it is not done after `timeout_s`, faults or reports an error.
+    """
     command = run_command(board, elf)
     try:
         done = subprocess.run(

@@ -23,7 +23,7 @@ from . import compiler, elf, emulator, report
 from .boards import Board, find_board
 from .compiler import Unit
 
-#: Instructions of one poll of the counter: TVM_TINY_COUNTER_POLL of cortex_m/platform.h.
+#: Instructions of one poll of the counter; equals TVM_TINY_COUNTER_POLL of cortex_m/platform.h.
 _POLL_INSTRUCTIONS = 4
 
 _SOURCES = {
@@ -35,17 +35,17 @@ _SOURCES = {
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run gave.
+    """Outputs and measurements of one run.
 
     outputs            for each sample, the outputs in the model's order
-    instructions       of `_run` for each sample; None on the host
-    stack_bytes        most stack below the call of `_run`; None on the host. If every sample ran
+    instructions       count of the model's run function for each sample; None on the host
+    stack_bytes        most stack that the run function used; None on the host. If every sample ran
                        long enough for the counter to wrap (2^24 ticks), it may include one
                        exception frame
     arena_bytes        the model's workspace
-    flash_bytes        of the whole firmware: code, constants, initial values
-    model_flash_bytes  of the model's own objects, before the linker drops what is not used
-    ram_bytes          of the whole firmware: data and arena, without the stack
+    flash_bytes        code, constants and initial values of the whole firmware
+    model_flash_bytes  likewise of the model's own objects, before the linker drops unused parts
+    ram_bytes          data and arena of the whole firmware, without the stack
     trace              for each sample, the result of each step by its index, if traced
     """
 
@@ -61,7 +61,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Firmware:
-    """An executable for a board; `run` it as often as wanted."""
+    """An executable for a board, which can `run` any number of times."""
 
     board: Board
     model: ModelInfo
@@ -118,14 +118,18 @@ def instructions(board: Board, line: report.Line, empty: report.Line) -> int:
 
 
 def _raw_count(board: Board, line: report.Line) -> int:
-    """Ticks from edge to edge, less what was polled away waiting for the later edge."""
+    """Instructions between two edges of the counter, without the polls for the second edge."""
     assert board.machine is not None
     ticks = line.fields["ticks"] * board.machine.instructions_per_tick
     return round(ticks) - _POLL_INSTRUCTIONS * line.fields["polls"]
 
 
 def _stack(measured: Sequence[report.Line]) -> int:
-    """The counter's interrupt pushes a frame of its own: believe samples without one first."""
+    """The most stack of any sample.
+
+    The counter's interrupt pushes a frame of its own, so samples without an interrupt take
+    precedence.
+    """
     clean = [line for line in measured if line.fields["wraps"] == 0]
     return max(line.fields["stack"] for line in clean or measured)
 
@@ -172,7 +176,11 @@ def build_firmware(
 
 
 def board_link_flags(board: Board, boards: Path, folder: Path) -> list[str]:
-    """Flags of the linker; boards: runtime_c/boards, folder: with what `render_memory` wrote."""
+    """Flags of the linker for a board.
+
+    boards  the folder runtime_c/boards
+    folder  where `render_memory` wrote memory.ld
+    """
     flags = list(compiler.link_flags(board.target))
     if board.machine is not None:
         script = boards / "common" / "sections.ld"
@@ -181,7 +189,10 @@ def board_link_flags(board: Board, boards: Path, folder: Path) -> list[str]:
 
 
 def _sections(model: ModelInfo) -> tuple[str, ...]:
-    """These boards have one flash: a section that another board has is not in their scripts."""
+    """Flags that put weights into the board's only flash.
+
+    A model may name a section for its weights that exists on another board only.
+    """
     if model.weights_section is None:
         return ()
     return (f"-D{model.prefix.upper()}_SECTION_RODATA=TVM_TINY_SECTION_RODATA",)
@@ -226,7 +237,7 @@ def _board_units(
 
 
 def board_sources(board: Board) -> tuple[str, ...]:
-    """What all firmware of a board has beside its main(), below runtime_c/boards."""
+    """Sources of all firmware of a board except main(), relative to runtime_c/boards."""
     return ("common/report.c", *_SOURCES[board.target.platform])
 
 
@@ -238,7 +249,7 @@ def _render(boards: Path, folder: Path, model: ModelInfo, board: Board) -> None:
 
 
 def render_memory(boards: Path, folder: Path, board: Board) -> None:
-    """Writes memory.ld; boards: runtime_c/boards."""
+    """Writes memory.ld, the board's memory regions. boards: the folder runtime_c/boards."""
     if board.machine is not None:
         template = _templates(boards).get_template("memory.ld.j2")
         memory = template.render(board=board, machine=board.machine)

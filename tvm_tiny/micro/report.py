@@ -33,7 +33,7 @@ class Line:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """Lines of a report; none where the file is missing. BoardError if it is not a report."""
+    """Lines of a report, none where the file is missing; BoardError if it is damaged."""
     if not path.is_file():
         return []
     lines = []
@@ -57,10 +57,12 @@ def describe_code(code: int) -> str:
 
 
 def read_trace(path: Path, steps: Mapping[int, Tensor]) -> list[dict[int, np.ndarray]]:
-    """For each sample the result of each step by its index, in the order they ran.
+    """The result of each step of each sample, from trace.bin.
 
-    A step known to the metadata has its dtype and shape, any other is uint8 [bytes]. One that
-    ran row by row has a record for each row, in a patch stage for each row of each tile.
+    Each sample is a dictionary by index of the step, in the order in which steps ran. A result has
+    the dtype and shape that the metadata has for the step, else it is uint8 [bytes]. The file has
+    one record for each row of a step that ran row by row, and in a patch stage for each row of each
+    tile; a step's records are joined.
     """
     data = path.read_bytes()
     samples: list[dict[int, bytes]] = []

@@ -1,10 +1,10 @@
 """A bound on the stack a model needs, found without running it.
 
 gcc writes each function's stack and callees (`-fcallgraph-info=su`); the deepest path from the
-entry point is the bound. What gcc does not see is read off machine code, so that no figure is a
-guess: pushes of inline assembly, and library functions (memcpy, 64-bit arithmetic on small cores),
-which are linked for that. Interrupts are the firmware's own:
-an exception frame (32 bytes, 104 with floating point on Cortex-M) comes on top.
+entry point is the bound. gcc sees neither the pushes of inline assembly nor library functions
+(memcpy, 64-bit arithmetic on small cores): their stack is read from machine code, for which the
+library functions are linked. Interrupts are not counted: on Cortex-M an exception frame needs
+another 32 bytes, 104 with floating point.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class StackReport:
     """The bound and where it comes from.
 
     bytes      deepest path from `entry`, its own frame included
-    path       that path: function and bytes of its own
+    path       the deepest path: each function and the bytes of its own frame
     functions  stack of every function of the model's sources
     excluded   functions of the host's C library, which are not counted
     """
@@ -89,7 +89,7 @@ def stack_bound(mlf_dir: Path, target: str) -> StackReport:
 
 
 def _object_graph(target: Target, obj: Path) -> Graph:
-    """Functions of one source, those in assembly too (the host's programs have none)."""
+    """Functions of one source, with the stack of inline assembly (which host programs lack)."""
     graph = read_callgraph(obj.with_suffix(".ci").read_text())
     return graph if target.name == "host" else with_assembly(graph, _machine_graph(target, obj))
 
@@ -105,10 +105,10 @@ def _machine_graph(target: Target, file: Path, aliases: Sequence[frozenset[str]]
 
 
 def _merged(graph: Graph) -> dict[str, Function]:
-    """Static functions that are called but not there: of equal functions gcc keeps one.
+    """Entries for static functions that are called but missing, since gcc merged equal functions.
 
-    Which one it kept is not written down. It is a static function of the same source, so the
-    deepest of those that do not call the missing one bounds it.
+    gcc does not write down which of the equal functions it kept. The kept one is a static function
+    of the same source, so the deepest of those that do not call the missing one bounds it.
     """
     missing = {name for name in _unknown(graph) if ":" in name}
     return {
@@ -142,14 +142,14 @@ def _library_graph(target: Target, names: Sequence[str], runtime: Path, folder: 
     image = folder / "library.elf"
     objects = compiler.compile_units(target, units, folder)
     keep = [f"-Wl,--undefined={name}" for name in names]
-    # What a library itself misses (_sbrk, ...) shows as a callee without an entry.
+    # Functions that a library itself misses (_sbrk, ...) become callees without an entry.
     partial = ["-Wl,--entry=0", "-Wl,--unresolved-symbols=ignore-all", *keep]
     compiler.link(target, objects, [*partial, *compiler.link_flags(target)], image)
     return _machine_graph(target, image, function_aliases(image))
 
 
 def _deepest(graph: Graph, entry: str) -> list[str]:
-    """The path of most stack from `entry`; depth first with results kept by function."""
+    """The path of calls from `entry` that needs most stack, found depth first."""
     best: dict[str, list[str]] = {}
     open_calls: list[str] = []
 

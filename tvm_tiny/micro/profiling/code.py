@@ -1,4 +1,4 @@
-"""The machine code of firmware: what each instruction does, and whose it is."""
+"""The machine code of firmware: the kind of each instruction and its function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from elftools.elf.sections import SymbolTableSection
 from tvm_tiny import toolchain
 from tvm_tiny.errors import BoardError
 
-#: What the mix of instructions tells apart, in the order of tables.
+#: Kinds of instructions, in the order of tables.
 KINDS = ("loads", "stores", "multiplies", "branches", "other")
 
 _LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
@@ -27,7 +27,7 @@ ARM_KINDS = {
     "branches": re.compile(rf"(b|bl|bl?x(ns)?)({_CONDITIONS})?|cbn?z|tb[bh]|le(tp)?|wls(tp)?"),
     "loads": re.compile(r"v?ldr.*|v?ldm.*|v?pop.*|vld[1-4].*|lda.*"),
     "stores": re.compile(r"v?str.*|v?stm.*|v?push.*|vst[1-4].*|stl.*"),
-    # Armv7-M ARM, A4.4.3 to A4.4.5, and Armv8.1-M's vectors: all that multiply.
+    # All instructions that multiply: Armv7-M ARM, A4.4.3 to A4.4.5, and Armv8.1-M's vectors.
     "multiplies": re.compile(
         r"ml[as].*|mul.*|[su]mul.*|[su]ml[as].*|[su]mm.*|smu[as]d.*|umaal.*"
         r"|vq?r?d?n?m(ul|l[as]).*|vq?dm(ul|l[as]).*|vr?ml[as].*|vf[nm].*|vnm.*|vcm(ul|la).*"
@@ -43,7 +43,7 @@ RISCV_KINDS = {
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction. kind: of `KINDS`. words: registers that it loads or stores."""
+    """One instruction. kind: one of `KINDS`. words: number of registers it loads or stores."""
 
     address: int
     name: str
@@ -68,12 +68,12 @@ class Code:
 
     @cached_property
     def functions(self) -> Mapping[str, int]:
-        """The first address of each name."""
+        """Address of each name; the lowest where functions share a name."""
         return {name: start for start, name in reversed(self.symbols)}
 
     @cached_property
     def _starts(self) -> list[tuple[int, str]]:
-        """One name for each start, the first by the alphabet."""
+        """Addresses of functions, each with the first of its names by the alphabet."""
         return sorted(dict(reversed(self.symbols)).items())
 
     def between(self, first: int, last: int) -> Sequence[Instruction]:
@@ -82,12 +82,15 @@ class Code:
         return self.instructions[low : bisect.bisect_right(self._addresses, last)]
 
     def function_of(self, address: int) -> str:
-        """The function that an address lies in or follows (hand-written code has parts)."""
+        """Name of the last function that starts at or before an address.
+
+        Parts of hand-written code that have no symbol so belong to the function before them.
+        """
         position = bisect.bisect_right(self._starts, address, key=lambda entry: entry[0])
         return self._starts[position - 1][1] if position else f"0x{address:x}"
 
     def range_of(self, name: str) -> tuple[int, int]:
-        """Addresses [start, end) of a function and what lies behind it."""
+        """Addresses [start, end) from a function's start to the next function's."""
         start = self.functions[name]
         position = bisect.bisect_right(self._starts, start, key=lambda entry: entry[0])
         end = self._starts[position][0] if position < len(self._starts) else self._addresses[-1] + 4
@@ -95,7 +98,9 @@ class Code:
 
 
 def read_code(path: Path, compiler: str) -> Code:
-    """Code of an executable. compiler: key of toolchain.PACKAGES, whose objdump reads it.
+    """Reads the code of an executable with objdump.
+
+    compiler  key of toolchain.PACKAGES; its objdump is used
 
     Raises ToolchainError without objdump, BoardError if it cannot read the file.
     """
@@ -120,13 +125,13 @@ def _instructions(text: str, patterns: Mapping[str, re.Pattern[str]]) -> Iterato
 
 
 def kind_of(name: str, patterns: Mapping[str, re.Pattern[str]] = ARM_KINDS) -> str:
-    """The kind of `KINDS` of a mnemonic as objdump prints it; widths and types do not matter."""
+    """The kind of a mnemonic of objdump; suffixes for widths and types are ignored."""
     plain = name.split(".")[0] if patterns is ARM_KINDS else name
     return next((kind for kind, match in patterns.items() if match.fullmatch(plain)), "other")
 
 
 def _words(name: str, operands: str) -> int:
-    """Registers of a load or store: of a list, of a pair, or one."""
+    """Number of registers of a load or store: a list, a pair, or one."""
     braces = _BRACES.search(operands)
     if braces is None:
         return 2 if name.startswith(("ldrd", "strd")) else 1
@@ -138,7 +143,7 @@ def _words(name: str, operands: str) -> int:
 
 
 def _symbols(path: Path) -> Iterator[tuple[int, str]]:
-    """Addresses, without the bit that marks Thumb code, and names of functions."""
+    """Address and name of each function; the lowest bit, which marks Thumb code, is cleared."""
     with path.open("rb") as file:
         for section in ELFFile(file).iter_sections():
             if isinstance(section, SymbolTableSection):

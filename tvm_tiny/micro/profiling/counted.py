@@ -28,10 +28,10 @@ def count_layers(
     work_dir: Path,
     timeout_s: float,
 ) -> Profile:
-    """Counts the last of several samples. plugin: what `build_plugin` built.
+    """Profiles the last of several samples. plugin: path from `build_plugin`.
 
-    Raises PluginMissingError if QEMU does not load it, BoardError if the driver's source is not
-    what metadata.json describes, and as `build_firmware` and `Firmware.run`.
+    Raises PluginMissingError if QEMU does not load the plugin, BoardError if the driver's source
+    does not match metadata.json, and the errors of `build_firmware` and `Firmware.run`.
     """
     firmware = build_firmware(mlf_dir, board, work_dir, extra_cflags=("-g",))
     code = read_code(firmware.path, firmware.board.target.compiler)
@@ -43,7 +43,7 @@ def count_layers(
 
 
 class Attribution:
-    """Which layer each context of the counts is."""
+    """Assigns contexts of the counts to layers. of: index of the layer by context."""
 
     def __init__(self, code: Code, driver: Driver, steps: Sequence[Step], counts: Counts) -> None:
         self.steps = steps
@@ -67,7 +67,7 @@ class Attribution:
         )
 
     def notes(self) -> tuple[str, ...]:
-        """Of layers without a call of their own, whose kernel others call."""
+        """A note for each layer without a call whose kernel other layers call."""
         seen = set(self.of.values())
         kernels = {step.kernel for step in self.steps if step.index in seen}
         return tuple(

@@ -13,7 +13,7 @@ from .sums import Work
 class Layer:
     """A layer's kernel with all it calls, from its first instruction to its return.
 
-    calls: of the kernel, one a row; None where only instructions are known.
+    calls: number of calls of the kernel, one for each row; None where only instructions are known.
     """
 
     step: Step
@@ -23,17 +23,18 @@ class Layer:
 
 @dataclass(frozen=True)
 class Profile:
-    """One inference.
+    """The work of one inference, by part.
 
-    counter       "plugin" (exact) or "timer" (the board's, see profile_timer)
-    layers        by index
-    driver        what calls them, and copies pushed rows; with the timer it is in the layers
-    caller        of streamed input: the loop that pushes rows, which is not the model's
-    interrupts    instructions of interrupts meanwhile, in no other figure
-    functions     the instructions of layers and driver by function; None with the timer
-    board_count   what the board's counter says of this inference, see `RunResult`
+    counter       "plugin" (exact) or "timer" (the board's counter, see timer.py)
+    layers        layers by index
+    driver        the code that calls the layers and copies streamed rows; with the timer its work
+                  is counted in the layers
+    caller        the loop of the firmware that streams rows into the model
+    interrupts    instructions of interrupts during the inference, which no other figure includes
+    functions     work of layers and driver by function; None with the timer
+    board_count   instructions by the board's own counter, see `RunResult`
     stack_bytes   see `RunResult`
-    notes         what the reader must know, each a line
+    notes         remarks for the reader, one line each
     """
 
     board: str
@@ -49,5 +50,5 @@ class Profile:
 
     @property
     def total(self) -> Work:
-        """Of layers and driver: of the model."""
+        """Work of the model: of all layers and the driver."""
         return sum((layer.work for layer in self.layers), self.driver)

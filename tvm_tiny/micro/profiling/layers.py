@@ -1,4 +1,4 @@
-"""Which layer a call of the model's driver belongs to: by the lines of its source.
+"""Finds the layer of a call in the model's driver by its source lines.
 
 Firmware is built with `-g`, which adds line numbers and changes no instruction.
 """
@@ -27,7 +27,7 @@ Piece = list[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Step:
-    """A layer as metadata.json has it. macs: with those that tiles compute more than once."""
+    """A layer of metadata.json. macs: multiplications, those that tiles repeat included."""
 
     index: int
     op: str
@@ -38,7 +38,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Driver:
-    """The driver's code. ranges: addresses [first, end); rows: (address, line), sorted."""
+    """The driver's code in firmware.
+
+    ranges    addresses [first, end) of its pieces
+    rows      (address, line) of the line table, sorted
+    comments  (line, index of the layer) of the comments before calls, sorted
+    """
 
     name: str
     ranges: tuple[tuple[int, int], ...]
@@ -46,7 +51,7 @@ class Driver:
     comments: tuple[tuple[int, int], ...]
 
     def layer(self, address: int) -> int:
-        """Index of the layer that the call at an address is of. BoardError if it is of none."""
+        """Index of the layer that is called at an address; BoardError if there is none."""
         position = bisect.bisect_right(self.rows, address, key=lambda row: row[0])
         line = self.rows[position - 1][1] if position else 0
         before = bisect.bisect_right(self.comments, line, key=lambda comment: comment[0])
@@ -56,7 +61,7 @@ class Driver:
 
 
 def read_steps(mlf_dir: Path, model: ModelInfo) -> tuple[Step, ...]:
-    """The layers of a model by index. DataError if its metadata has none of their kernels."""
+    """The layers of a model by index; DataError if its metadata names no kernels."""
     root: Any = json.loads((mlf_dir / "metadata.json").read_text(encoding="utf-8"))
     entries = root["modules"][model.name]["tvm_tiny"].get("steps", [])
     try:
@@ -78,7 +83,7 @@ def read_steps(mlf_dir: Path, model: ModelInfo) -> tuple[Step, ...]:
 
 
 def read_driver(mlf_dir: Path, model: ModelInfo, firmware: Path, starts: set[int]) -> Driver:
-    """The driver in firmware that was built with line numbers.
+    """Reads the driver of firmware that was built with line numbers.
 
     starts: addresses of functions; code that the linker dropped begins at none of them.
     Raises DataError if there is no source of the driver, BoardError without its line numbers.
@@ -115,7 +120,7 @@ def _sequences(entries: Sequence[Any]) -> Iterator[Piece]:
     for entry in entries:
         if entry.state is None:
             continue
-        # The last of several rows at one address describes it.
+        # Where several rows have one address, the last describes it.
         if piece and piece[-1][0] == entry.state.address:
             piece.pop()
         piece.append((entry.state.address, entry.state.line))

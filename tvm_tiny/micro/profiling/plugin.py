@@ -1,4 +1,7 @@
-"""The QEMU plugin that counts: built on first use, kept in the user's cache."""
+"""Builds the QEMU plugin that counts instructions, and runs firmware with it.
+
+The plugin is built on first use and kept in the user's cache.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +24,26 @@ from .code import Code
 from .layers import Driver
 
 _FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
-# On macOS the functions that QEMU exports are looked up when it loads the plugin, too.
+# On macOS the linker must be told to leave functions that QEMU exports undefined.
 _UNDEFINED = {"Darwin": ("-undefined", "dynamic_lookup")}
 
-#: Contexts of profile.c that are not of a call.
+#: Contexts of profile.c other than calls of kernels.
 CALLER, DRIVER, INTERRUPT = 1, 2, 3
 
-#: Functions of runtime_c/boards that measure, and that interrupt.
+#: Functions of runtime_c/boards that measure, and that handle interrupts.
 _MEASURES, _RUNS = "measure_model", "tvm_tiny_model_run"
 _INTERRUPTS = ("tvm_tiny_systick_handler",)
 
 
 class PluginMissingError(Exception):
-    """Why there is no plugin; the caller counts in another way."""
+    """The plugin cannot be built or loaded; the caller uses the board's timer instead."""
 
 
 @dataclass(frozen=True)
 class Count:
     """The instructions at addresses first to last ran `runs` times in a context.
 
-    jumps: how many of these runs went on elsewhere than behind the block.
+    jumps: how many of these runs did not continue with the instruction after the block.
     """
 
     first: int
@@ -52,16 +55,20 @@ class Count:
 
 @dataclass(frozen=True)
 class Counts:
-    """Of one inference. calls: context -> address of the call instruction and of the kernel."""
+    """Counts of one inference.
+
+    calls   address of the call instruction and of the kernel, by context
+    blocks  counts of blocks of instructions
+    """
 
     calls: dict[int, tuple[int, int]]
     blocks: tuple[Count, ...]
 
 
 def build_plugin(scratch: Path) -> Path:
-    """The plugin as a shared library: from the cache, or built there.
+    """The plugin's shared library, from the cache or newly built.
 
-    scratch  folder for it where the user's cache cannot be written
+    scratch  folder for the library where the user's cache cannot be written
 
     Raises PluginMissingError without a compiler that builds it.
     """
@@ -94,7 +101,7 @@ def _cache() -> Path | None:
 
 
 def _compile(command: Sequence[str], library: Path) -> None:
-    """Whole or not at all: another process may be at it, too."""
+    """Compiles a library under a temporary name, since another process may do so too."""
     handle, name = tempfile.mkstemp(dir=library.parent, prefix=".plugin.", suffix=".so")
     os.close(handle)
     try:
@@ -114,7 +121,7 @@ def run_counted(
     inputs: Sequence[Sequence[np.ndarray]],
     timeout_s: float,
 ) -> tuple[RunResult, Counts]:
-    """Runs all samples; what the plan asks for is counted.
+    """Runs all samples and counts instructions. plan: text from `plan_text`.
 
     Raises PluginMissingError if QEMU does not load the plugin, else as `Firmware.run`.
     """
@@ -133,7 +140,7 @@ def run_counted(
 
 
 def _with_plugin(firmware: Firmware, plugin: Path, options: dict[str, Path]) -> Firmware:
-    """The same firmware on a machine with a plugin. In QEMU's options a comma is doubled."""
+    """Firmware whose machine loads a plugin. In QEMU's options a comma is doubled."""
     machine = firmware.board.machine
     assert machine is not None
     words = [str(plugin), *(f"{key}={value}" for key, value in options.items())]
@@ -143,7 +150,11 @@ def _with_plugin(firmware: Firmware, plugin: Path, options: dict[str, Path]) -> 
 
 
 def plan_text(code: Code, driver: Driver, kernels: Sequence[str], sample: int) -> str:
-    """What the plugin is to count, in the words of profile.c; sample: from 1."""
+    """The plan that tells the plugin what to count, as profile.c reads it.
+
+    kernels  names of the layers' functions
+    sample   number of the sample to count, from 1
+    """
     lines = [f"sample {sample:x}", f"start {code.functions[_function(code, _MEASURES)]:x}"]
     lines += [f"driver {first:x} {end:x}" for first, end in driver.ranges]
     for word, names in (("caller", (_MEASURES, _RUNS)), ("interrupt", _INTERRUPTS)):
@@ -155,7 +166,7 @@ def plan_text(code: Code, driver: Driver, kernels: Sequence[str], sample: int) -
 
 
 def _function(code: Code, name: str) -> str:
-    """The name, or that of the compiler's copy of it (`name.constprop.0`); "" if it is gone."""
+    """The name of a function or of gcc's copy of it (`name.constprop.0`), else ""."""
     return min((f for f in code.functions if f.split(".")[0] == name), default="")
 
 

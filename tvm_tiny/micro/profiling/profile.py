@@ -1,7 +1,7 @@
-"""Where a model's instructions go: by layer and by function, of one inference on a board.
+"""Counts the instructions of one inference on a board, by layer and by function.
 
-A QEMU plugin (runtime_c/qemu) counts blocks of instructions exactly; nothing is added to the
-firmware. Where there is no plugin, the board's own counter is read between layers.
+A QEMU plugin (runtime_c/qemu) counts blocks of instructions exactly and adds nothing to the
+firmware. Without the plugin, the board's own counter is read between layers.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def profile_model(
 
     mlf_dir  unpacked Model Library Format
     board    name of an emulated board
-    inputs   of the inference, in order, of compiled dtype and shape
+    inputs   the model's inputs in order, with compiled dtype and shape
 
-    Raises DataError for the host, which has no counter, and as `build_firmware` and
+    Raises DataError for the host, which has no counter, and the errors of `build_firmware` and
     `Firmware.run`.
     """
     if find_board(board).machine is None:
@@ -63,7 +63,7 @@ def _timed(
     timeout_s: float,
     why: str,
 ) -> Profile:
-    """Layers by the board's timer. why: there is no plugin."""
+    """A profile by the board's timer. why: the reason for using no plugin."""
     times, result = time_layers(mlf_dir, board, samples, work_dir, timeout_s)
     assert result.instructions is not None
     return Profile(

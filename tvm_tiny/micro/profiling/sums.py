@@ -1,4 +1,4 @@
-"""Sums of what was counted: instructions, their mix and estimated cycles."""
+"""Sums of counts: instructions, their mix and estimated cycles."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .plugin import Count
 
 @dataclass(frozen=True)
 class Work:
-    """What some part of an inference executed.
+    """Instructions that a part of an inference executed.
 
     mix     instructions by kind (`KINDS`); None where only their number is known
-    cycles  estimates by core, see profile_cycles; none where its code is not these cores'
+    cycles  estimates by core (see cycles.py); empty for code of other cores
     """
 
     instructions: int
@@ -44,7 +44,7 @@ class Sum:
         self._halves: Counter[str] = Counter(dict.fromkeys(cores, 0))
 
     def add(self, code: Code, count: Count) -> None:
-        """All runs of a block."""
+        """Adds all runs of a block."""
         block = code.between(count.first, count.last)
         for instruction in block:
             self._mix[instruction.kind] += count.runs
@@ -52,7 +52,7 @@ class Sum:
             self._halves[core] += ESTIMATES[core](block, count.runs, count.jumps)
 
     def work(self) -> Work:
-        """What was added so far."""
+        """The sum so far."""
         return Work(
             sum(self._mix.values()),
             {kind: self._mix[kind] for kind in KINDS},

@@ -1,8 +1,8 @@
-"""Instructions by layer from the board's own counter, where QEMU takes no plugin.
+"""Counts instructions by layer with the board's own counter, where QEMU loads no plugin.
 
-TVM_TINY_TRACE, which the driver has behind each layer (in a stage, behind each row), becomes a
-record of the counter. The records are not in the figures, the driver's work between layers is;
-so is, in a stage, what a layer did for a row that it had not finished yet.
+The driver has TVM_TINY_TRACE after each layer (in a stage, after each row), which here records the
+counter. A layer's figure includes the driver's work since the previous record, and in a stage the
+work of other layers on rows that were not finished at that time; it excludes the recording.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..boards import find_board
 from ..compiler import runtime_folder
 from ..firmware import Firmware, RunResult, build_firmware
 
-#: What the header writes a record: the counter before this record and behind the last one.
+#: A record as the header writes it: the counter before this record and after the previous one.
 _RECORD = np.dtype([("now", "<u8"), ("resumed", "<u8")])
 
 
@@ -30,10 +30,10 @@ def time_layers(
     work_dir: Path,
     timeout_s: float,
 ) -> tuple[dict[int, int], RunResult]:
-    """Instructions of each layer of the last sample, and a run of it without the records.
+    """Instructions of each layer of the last sample, and a run without records.
 
-    Exact to within one tick of the board's counter for each record. Raises as `build_firmware`
-    and `Firmware.run`.
+    The figures are exact to within one tick of the board's counter for each record. Raises the
+    errors of `build_firmware` and `Firmware.run`.
     """
     with runtime_folder() as runtime:
         timed = _timed_firmware(mlf_dir, board, work_dir, runtime)
@@ -56,8 +56,9 @@ def sum_records(
 ) -> dict[int, int]:
     """Instructions by layer of records (now, resumed, layer).
 
-    tick: instructions of one. total: of the inference; what no pair of records has between them
-    is from the start to the first record, and of its layer.
+    tick   instructions of one tick
+    total  instructions of the inference; those that lie between no two records lie before the first
+           record, and count for its layer
     """
     ordered = sorted(records)
     ticks: dict[int, int] = defaultdict(int)
@@ -72,7 +73,7 @@ def sum_records(
 
 
 def _timed_firmware(mlf_dir: Path, board: str, work_dir: Path, runtime: Path) -> Firmware:
-    """Firmware whose trace has times in place of results."""
+    """Firmware whose trace records times instead of results."""
     boards = runtime / "boards"
     folders = (boards / "common", boards / find_board(board).target.platform)
     flags = (*(f"-I{folder}" for folder in folders), "-include", str(runtime / "qemu" / "timer.h"))

@@ -1,7 +1,7 @@
-"""microTVM's Project API: JSON-RPC 2.0, one object a line, served for our projects, driven for any.
+"""microTVM's Project API: a server for our projects, and a client for any.
 
-The method names, parameters, error codes and the base85 coding of transport data are those of
-protocol version 1, microTVM of TVM 0.14.
+It is JSON-RPC 2.0 with one object a line. Method names, parameters, error codes and the base85
+coding of transport data are those of protocol version 1, in microTVM of TVM 0.14.
 """
 
 from .client import ProjectClient

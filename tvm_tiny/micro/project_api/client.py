@@ -1,4 +1,4 @@
-"""Drives any Project API server: ours, and those of other templates and projects."""
+"""A client of Project API servers: ours, and those of other templates and projects."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from .protocol import (
 LAUNCH_FILE = "launch_microtvm_api_server.sh"
 SERVER_FILE = "microtvm_api_server.py"
 
-# Builds of a whole operating system take long; a server that hangs should still end.
+# Building a whole operating system takes long; a server that hangs must still be ended.
 _TIMEOUT_S = 3600.0
 
 _CHUNK = 1 << 16
 
 
 def has_server(folder: Path) -> bool:
-    """Whether a folder can be driven."""
+    """Whether a folder has a Project API server."""
     return (folder / SERVER_FILE).is_file() or (folder / LAUNCH_FILE).is_file()
 
 
@@ -44,7 +44,7 @@ class RemoteIoTimeoutError(BoardError):
 
 
 class ProjectClient:
-    """A server process and the requests to it. A context manager: it ends the process."""
+    """A server process and the requests to it, as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         """Starts the server of a folder; DataError if it has none."""
@@ -83,7 +83,7 @@ class ProjectClient:
         self.close()
 
     def close(self) -> None:
-        """Hangs up; a server that does not end by itself is ended."""
+        """Closes the connection, and ends a server that does not end by itself."""
         if self._requests < 0:
             return
         _close(self._requests, self._replies)
@@ -96,16 +96,16 @@ class ProjectClient:
         self._said.close()
 
     def call(self, method: str, timeout_s: float = _TIMEOUT_S, **parameters: Any) -> Any:
-        """The result of a method.
+        """Calls a method of the server and gives its result.
 
-        Raises what the server says as the class it names, else as BoardError; BoardError where it
-        ends, gives no answer in `timeout_s` seconds or one that is none.
+        Raises the server's error as the class that the server names, else as BoardError; BoardError
+        too if it ends, does not answer in `timeout_s` seconds or sends a malformed reply.
         """
         if self._requests < 0:
             raise BoardError(f"Project API server of '{self.folder}' is closed")
         number, self._next_id = self._next_id, self._next_id + 1
         request = {"jsonrpc": JSONRPC, "id": number, "method": method, "params": parameters}
-        with suppress(BrokenPipeError):  # then reading says how it ended
+        with suppress(BrokenPipeError):  # the server has ended: reading its reply explains why
             self._send(json.dumps(request).encode() + b"\n")
         reply = self._reply(method, number, timeout_s)
         if "error" in reply:
@@ -113,7 +113,7 @@ class ProjectClient:
         return reply["result"]
 
     def info(self) -> dict[str, Any]:
-        """`server_info_query`; DataError for another protocol version."""
+        """Result of `server_info_query`; DataError for another protocol version."""
         from tvm import __version__ as tvm_version
 
         info = self.call("server_info_query", tvm_version=tvm_version)
@@ -192,7 +192,7 @@ def _close(*descriptors: int) -> None:
 
 
 def _command(folder: Path) -> list[str]:
-    """A launch script comes first, as it may choose another Python."""
+    """The server's command; a launch script takes precedence, as it may choose another Python."""
     script, launcher = folder.absolute() / SERVER_FILE, folder.absolute() / LAUNCH_FILE
     if launcher.is_file():
         return [str(launcher), str(script)]

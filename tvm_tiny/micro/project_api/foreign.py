@@ -1,6 +1,6 @@
-"""Projects and templates that are not ours, through their Project API servers.
+"""Projects and templates of other tools, used through their Project API servers.
 
-They keep no option values, so every call gives all that are not defaults, as with tvmc.
+The servers keep no option values, so every call passes the values of all options, as tvmc does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Described:
-    """What a server says of its folder. model: the archive of a project, None of a template."""
+    """A server's description of its folder. model: a project's archive, None for a template."""
 
     name: str
     is_template: bool
@@ -35,13 +35,13 @@ class Described:
     options: tuple[Option, ...]
 
     def values(self, given: Mapping[str, object], method: str) -> dict[str, Any]:
-        """All options of all methods, as clients of microTVM send them; null where unset."""
+        """Values of all options, as clients of microTVM send them; null where unset."""
         checked = check_values(self.name, self.options, given, method)
         return {option.name: checked.get(option.name, option.default) for option in self.options}
 
 
 def describe(client: ProjectClient, folder: Path) -> Described:
-    """Asks a server; DataError if what it says is not a description."""
+    """Asks a server for its description; DataError if the answer is none."""
     info = client.info()
     try:
         options = tuple(option_from_entry(entry) for entry in info["project_options"])
@@ -54,12 +54,12 @@ def describe(client: ProjectClient, folder: Path) -> Described:
 
 @dataclass(frozen=True)
 class ForeignProject:
-    """A project that another template made; the same verbs as `Project`."""
+    """A project that another template made, with the methods of `Project`."""
 
     folder: Path
 
     def build(self, given: Mapping[str, object] | None = None) -> Image:
-        """The folder as image: what is in it, the template knows."""
+        """Builds the project. Its folder is the image: only the template knows the files."""
         self._call("build", given)
         return Image(self.folder)
 
@@ -68,7 +68,7 @@ class ForeignProject:
         self._call("flash", given)
 
     def open_transport(self, given: Mapping[str, object] | None = None) -> Transport:
-        """Its bytes, through the server."""
+        """Opens a line to the project's program, through the server."""
         client = ProjectClient(self.folder)
         try:
             described = describe(client, self.folder)
@@ -78,7 +78,7 @@ class ForeignProject:
             raise
 
     def archives(self) -> list[Archive]:
-        """Its one model, whose files are gone by then; DataError without one."""
+        """The project's model, without files, which are temporary; DataError without a model."""
         with ProjectClient(self.folder) as client:
             described = describe(client, self.folder)
         if described.model is None:
@@ -95,7 +95,10 @@ class ForeignProject:
 
 
 def find_project(folder: Path) -> Project | ForeignProject:
-    """Ours by its project.json, else one that a server can be asked for; DataError for neither."""
+    """The project in a folder: ours by its project.json, else one with a server.
+
+    Raises DataError for a folder that is neither.
+    """
     if not (folder / PROJECT_FILE).is_file() and has_server(folder):
         return ForeignProject(folder)
     return open_project(folder)
@@ -110,14 +113,14 @@ def create_from_template(
     standalone_crt: Path | None = None,
     force: bool = False,
 ) -> ForeignProject:
-    """Generates a project of a template with a server of its own, around one compiled model.
+    """Generates a project around one compiled model with a template's own server.
 
-    standalone_crt  microTVM's C runtime, for templates that copy from it; our models do without,
-                    so by default it is runtime_c
+    standalone_crt  microTVM's C runtime, for templates that copy from it; runtime_c by default,
+                    since our models do not need it
 
-    The server gets the final name of the folder, which it may write into files; what it leaves
-    behind when it fails is removed. Raises DataError for an existing folder, a model that is none
-    and what is no template, and what the server reports.
+    The server gets the final name of the folder, which it may write into files. If it fails, the
+    files it has written are removed. Raises DataError for an existing folder, a damaged model and
+    a folder that is no template, and the errors that the server reports.
     """
     with open_archive(archive):
         pass

@@ -1,4 +1,4 @@
-"""The methods of the Project API: what a server does for a folder, template or project."""
+"""The methods of the Project API, which a server runs for a project or template."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from .protocol import (
 if TYPE_CHECKING:
     from ..session.transport import Transport
 
-# A session of tvm_tiny starts within this on any emulator; slower boards retry.
+# A session of tvm_tiny starts within these times on any emulator; slower boards retry.
 _TIMEOUTS = {
     "session_start_retry_timeout_sec": 2.0,
     "session_start_timeout_sec": 30.0,
     "session_established_timeout_sec": 30.0,
 }
 
-# Of a wait without end: how long until the next look, so that a closed transport shows.
+# A wait without end is cut into waits of this length, to notice a transport that was closed.
 _SLICE_S = 1.0
 _FOREVER_S = 86_400.0
 
@@ -41,7 +41,7 @@ _Number = int | float | None
 
 
 class Handler:
-    """A folder with project.json is a project; any other is the template of its name."""
+    """Serves a folder: a project if project.json is there, else the named template."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -54,10 +54,10 @@ class Handler:
         self._transport: Transport | None = None
 
     def server_info_query(self, tvm_version: str = "") -> dict[str, Any]:
-        """What this folder is. tvm_version: any will do, as nothing here depends on it."""
+        """Describes this folder. tvm_version: ignored, since any version will do."""
         project, options = self._project, self._type.options()
         if project is not None:
-            # Clients send defaults back with each call: those of a project are its own values.
+            # Clients send defaults back with each call, so a project's values must be its defaults.
             values = project.values
             options = [replace(o, default=values.get(o.name, o.default)) for o in options]
         return {
@@ -75,7 +75,7 @@ class Handler:
         project_dir: str,
         options: Mapping[str, Any],
     ) -> None:
-        """standalone_crt_dir: of microTVM's C runtime, which our models do without."""
+        """Generates a project. standalone_crt_dir: microTVM's C runtime, which is not used."""
         if self._project is not None:
             raise DataError(f"'{self._folder}' is a project already, not a template")
         given = self._of(options, "generate_project")
@@ -90,19 +90,19 @@ class Handler:
         self._open().flash(self._of(options, "flash"))
 
     def open_transport(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Starts and connects; nothing where that is done already."""
+        """Starts the program and connects to it; does nothing if already connected."""
         if self._transport is None:
             self._transport = self._open().open_transport(self._of(options, "open_transport"))
         return {"timeouts": _TIMEOUTS}
 
     def close_transport(self) -> None:
-        """Nothing where it is closed already."""
+        """Closes the transport; does nothing if it is closed already."""
         if self._transport is not None:
             self._transport.close()
             self._transport = None
 
     def read_transport(self, n: int, timeout_sec: _Number) -> dict[str, Any]:
-        """As soon as there are any, 1..n bytes; all n where there is no time-out."""
+        """Reads 1 to n bytes as soon as any arrive; all n without a time-out."""
         transport = self._opened()
         if timeout_sec is not None:
             data = transport.read(n, float(timeout_sec))
@@ -115,7 +115,7 @@ class Handler:
         return {"data": encode(data)}
 
     def write_transport(self, data: str, timeout_sec: _Number) -> None:
-        """All of it."""
+        """Writes all of `data`, which is base85."""
         transport = self._opened()
         try:
             raw = decode(data)
@@ -135,7 +135,7 @@ class Handler:
         return self._transport
 
     def _of(self, options: Mapping[str, Any], method: str) -> dict[str, Any]:
-        """Clients of microTVM give every option they know, of whatever method, null if unset."""
+        """The options of one method; clients of microTVM send those of all methods."""
         kind, known = self._type.name, self._type.options()
         ours = {option.name for option in known}
         taken = {o.name for o in known if method in o.required_in or method in o.optional_in}

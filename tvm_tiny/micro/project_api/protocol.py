@@ -1,4 +1,4 @@
-"""What client and server of the Project API agree on."""
+"""Names, error codes and encodings that client and server of the Project API share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..projects.base import Option
 PROTOCOL_VERSION = 1
 JSONRPC = "2.0"
 
-#: What servers call these errors; all have the code SERVER_ERROR.
+#: Messages by which clients recognise these errors, all of code SERVER_ERROR.
 TRANSPORT_CLOSED = "TransportClosedError"
 IO_TIMEOUT = "IoTimeoutError"
 UNSUPPORTED_TVM = "UnsupportedTVMVersionError"
 
 
 class ErrorCode(enum.IntEnum):
-    """Codes of JSON-RPC 2.0, and the one of its range for servers that microTVM uses."""
+    """Error codes of JSON-RPC 2.0, and microTVM's code for all errors of a server."""
 
     PARSE_ERROR = -32700
     INVALID_REQUEST = -32600
@@ -30,7 +30,7 @@ class ErrorCode(enum.IntEnum):
 
 
 class RpcError(Exception):
-    """The `error` member of a reply. message: a line, or one of the names above."""
+    """The `error` member of a reply. message: a line, or one of this module's error names."""
 
     def __init__(self, code: ErrorCode, message: str, data: object = None) -> None:
         super().__init__(message)
@@ -39,12 +39,12 @@ class RpcError(Exception):
         self.data = data
 
     def entry(self) -> dict[str, Any]:
-        """For JSON."""
+        """The error as the reply's JSON has it."""
         return {"code": int(self.code), "message": self.message, "data": self.data}
 
 
 def encode(data: bytes) -> str:
-    """Transport data as JSON has it: base85 with the alphabet of RFC 1924."""
+    """Encodes transport data for JSON: base85 with the alphabet of RFC 1924."""
     return base64.b85encode(data).decode("ascii")
 
 
@@ -54,7 +54,7 @@ def decode(text: str) -> bytes:
 
 
 def option_entry(option: Option) -> dict[str, Any]:
-    """An option as `server_info_query` lists it; what is empty is null."""
+    """An option as `server_info_query` lists it; empty fields are null."""
     return {
         "name": option.name,
         "choices": list(option.choices) or None,
@@ -67,7 +67,7 @@ def option_entry(option: Option) -> dict[str, Any]:
 
 
 def option_from_entry(entry: Mapping[str, Any]) -> Option:
-    """The reverse of `option_entry`; KeyError or TypeError for what is no option."""
+    """The reverse of `option_entry`; KeyError or TypeError for a malformed entry."""
     return Option(
         name=str(entry["name"]),
         help=str(entry["help"]),

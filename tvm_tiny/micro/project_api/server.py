@@ -1,4 +1,4 @@
-"""Answers requests of the Project API: one JSON object a line in, one a line out."""
+"""A server of the Project API: one JSON object a line in, one out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEBUG = "TVM_TINY_DEBUG"
 
 _NUMBER = (int, float, NoneType)
 
-#: Parameters of each method, and the types JSON may have for them.
+#: Parameters of each method, and their types in JSON.
 _METHODS: dict[str, dict[str, tuple[type, ...]]] = {
     "server_info_query": {"tvm_version": (str,)},
     "generate_project": {
@@ -54,7 +54,7 @@ class Server:
         self._handler = handler
 
     def serve(self) -> None:
-        """Until the client closes its end; then the transport is closed, too."""
+        """Answers requests until the client closes its end, then closes the transport."""
         try:
             for line in iter(self._requests.readline, b""):
                 self._answer(line)
@@ -62,7 +62,7 @@ class Server:
             self._handler.close_transport()
 
     def _answer(self, line: bytes) -> None:
-        """Whatever goes wrong becomes a reply: the next line is a new request."""
+        """Answers one request. Any error becomes a reply, so the next line is a new request."""
         request: Any = None
         try:
             request = _parse(line)
@@ -86,7 +86,7 @@ class Server:
         return function(**parameters)
 
     def _reply(self, request: Any, **outcome: Any) -> None:
-        """Nothing for a notification, which has no id."""
+        """Writes a reply; a notification, which has no id, gets none."""
         valid = isinstance(request, dict)
         if valid and "id" not in request:
             return
@@ -107,7 +107,7 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 
 def _check_request(request: dict[str, Any]) -> None:
-    """RpcError where a member is missing or of another type."""
+    """Raises RpcError where a member is missing or of another type."""
     if request.get("jsonrpc") != JSONRPC:
         raise _invalid(f"jsonrpc: want '{JSONRPC}', got {request.get('jsonrpc')!r}")
     method = request.get("method")
@@ -147,7 +147,7 @@ def _parameters(method: str, message: str) -> RpcError:
 
 
 def _described(error: TvmTinyError, method: str) -> RpcError:
-    """One of ours: its line is the message, except where clients expect a name."""
+    """A tvm_tiny error as a reply, with its text or a name as the message."""
     data = {"class": type(error).__name__, "exit_code": error.exit_code, "message": str(error)}
     closed = isinstance(error, TransportError) and method in ("read_transport", "write_transport")
     return RpcError(ErrorCode.SERVER_ERROR, TRANSPORT_CLOSED if closed else str(error), data)
@@ -159,7 +159,7 @@ def _unexpected(error: Exception) -> RpcError:
 
 
 def main(script: str, arguments: Sequence[str] | None = None) -> int:
-    """A microtvm_api_server.py: serves the folder that `script` is in; its exit code."""
+    """Runs a microtvm_api_server.py, which serves the folder of `script`; its exit code."""
     parser = argparse.ArgumentParser(description="Project API server of this folder.")
     parser.add_argument("--read-fd", type=int, default=0, help="Requests come from here.")
     parser.add_argument("--write-fd", type=int, default=1, help="Replies go here.")
@@ -169,7 +169,7 @@ def main(script: str, arguments: Sequence[str] | None = None) -> int:
         os.environ[DEBUG] = "1"
     replies = os.dup(options.write_fd)
     if options.write_fd == 1:
-        os.dup2(2, 1)  # what libraries print must not get between the replies
+        os.dup2(2, 1)  # output of libraries must not get between the replies
     try:
         handler = Handler(Path(script).absolute().parent)
     except TvmTinyError as error:

@@ -1,4 +1,4 @@
-"""A server's transport, for sessions on this side."""
+"""The transport of a Project API server, for sessions of this process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tvm_tiny.errors import BoardError
 from .client import ProjectClient, RemoteIoTimeoutError
 from .protocol import decode, encode
 
-# Beyond the time-out of a read or write on the transport itself.
+# Time for a server's reply in addition to the time-out of the read or write itself.
 _GRACE_S = 30.0
 
 
 class ClientTransport:
-    """A server's transport, as sessions use it. Closing it ends the server."""
+    """A line over a server's transport. Closing it ends the server."""
 
     def __init__(self, client: ProjectClient, options: Mapping[str, Any]) -> None:
         self._client = client
@@ -24,13 +24,13 @@ class ClientTransport:
         client.call("open_transport", options=dict(options))
 
     def write(self, data: bytes, timeout_s: float) -> None:
-        """All of it; BoardError after `timeout_s` seconds."""
+        """Writes all of `data`; BoardError after `timeout_s` seconds."""
         self._client.call(
             "write_transport", timeout_s + _GRACE_S, data=encode(data), timeout_sec=timeout_s
         )
 
     def read(self, size: int, timeout_s: float) -> bytes:
-        """1..size bytes as soon as there are any; none after `timeout_s` seconds."""
+        """Reads 1 to `size` bytes as soon as any arrive; b"" after `timeout_s` seconds."""
         try:
             reply = self._client.call(
                 "read_transport", timeout_s + _GRACE_S, n=size, timeout_sec=timeout_s
@@ -42,7 +42,7 @@ class ClientTransport:
             raise BoardError(f"read_transport: no valid data ({error!r})") from None
 
     def close(self) -> None:
-        """The transport, then the server."""
+        """Closes the transport, then ends the server."""
         with suppress(BoardError):
             self._client.call("close_transport", _GRACE_S)
         self._client.close()

@@ -39,13 +39,13 @@ _LAYOUT = Layout(headers="src", sources="src")
 
 
 class ArduinoProject:
-    """A folder for the sketchbook's libraries/, with recursive layout."""
+    """An Arduino library with recursive layout, for the sketchbook's folder libraries/."""
 
     name = "arduino"
     title = "a library for the Arduino IDE and arduino-cli"
 
     def options(self) -> Sequence[Option]:
-        """Board and port are only needed with arduino-cli."""
+        """Options for the target, and for the board and port that arduino-cli needs."""
         return (TARGET, _FQBN, PORT, BAUD)
 
     def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
@@ -59,7 +59,7 @@ class ArduinoProject:
             make.write_template(path, f"arduino/{name}.ino.j2", context)
 
     def build(self, folder: Path, values: Values) -> Image:
-        """The session's sketch with arduino-cli where a board is named, else all sources."""
+        """Compiles the session's sketch with arduino-cli if a board is named, else all sources."""
         if "fqbn" not in values:
             return _LAYOUT.check(folder, values)
         build = folder / "build"

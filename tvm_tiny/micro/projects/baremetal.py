@@ -31,7 +31,7 @@ _BOARD = Option(
     required_in=(GENERATE,),
 )
 
-# Of the linker; what a board's own folder needs comes on top.
+# Flags of the linker by platform.
 _LINK = {"cortex_m": ["-nostartfiles", "-lm"], "riscv": ["-nostdlib", "-lgcc"]}
 
 
@@ -42,7 +42,7 @@ class BaremetalProject:
     title = "a board without an operating system"
 
     def options(self) -> Sequence[Option]:
-        """The board, what the program is, and whether it times steps."""
+        """Options for the board, the kind of program, and times of steps."""
         return (_BOARD, APP, PROFILE)
 
     def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
@@ -67,7 +67,7 @@ class BaremetalProject:
         recipe.write(folder)
 
     def build(self, folder: Path, values: Values) -> Image:
-        """With make and the board's cross compiler; BoardError if it is larger than the board."""
+        """Runs make with the board's cross compiler; BoardError if the program does not fit."""
         board = find_board(str(values["board"]))
         try:
             return make.run_make(folder, board.target)
@@ -82,7 +82,7 @@ class BaremetalProject:
         check_line(folder, values)
         path, board = make.built(folder), find_board(str(values["board"]))
         build = path.parent
-        (build / "fault.txt").unlink(missing_ok=True)  # of an earlier run
+        (build / "fault.txt").unlink(missing_ok=True)  # left by an earlier run
         command = emulator.run_command(board, path)
         at = command.index("-serial")
         command[at : at + 2] = []
@@ -94,7 +94,7 @@ class BaremetalProject:
 
 
 def _run_command(board: Board) -> list[str]:
-    """For a program that prints through semihosting."""
+    """The emulator's command for a program that prints through semihosting."""
     machine = board.machine
     assert machine is not None
     quiet = ("-display", "none", "-monitor", "none", "-serial", "none")
@@ -103,7 +103,10 @@ def _run_command(board: Board) -> list[str]:
 
 
 def _check_ram(board: Board, archives: Sequence[Archive]) -> None:
-    """Before anything is compiled: arenas are shared, so the largest counts."""
+    """Raises BudgetError if the largest arena does not fit the board's RAM.
+
+    Models share their arenas. The check comes first, so that nothing is compiled in vain.
+    """
     machine = board.machine
     assert machine is not None
     largest = max(archives, key=lambda archive: archive.info.workspace_bytes).info

@@ -1,7 +1,7 @@
-"""What a type of project is: options, and how a project is generated, built, flashed, talked to.
+"""The interface of project types, and the list of all types.
 
-A type is a module of this package with a constant `PROJECT_TYPE`; a new one is a new module and
-its name in `_MODULES`.
+A type is a module of this package with a constant `PROJECT_TYPE`. To add one, write the module
+and enter its name in `_MODULES`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from ..session.transport import Transport
 
-#: Methods that take options: those of microTVM's Project API.
+#: Names of the methods that take options, as microTVM's Project API has them.
 GENERATE, BUILD, FLASH, OPEN = "generate_project", "build", "flash", "open_transport"
 METHODS = (GENERATE, BUILD, FLASH, OPEN)
 
 OptionValue = str | int | bool
-#: Values by the name of their option, checked; an option without value and default is absent.
+#: Checked values by name of their option. An option without value and default is absent.
 Values = Mapping[str, OptionValue]
 
 
@@ -33,8 +33,10 @@ Values = Mapping[str, OptionValue]
 class Option:
     """An option of a project type; the fields are those of microTVM's ProjectOption.
 
-    type: "str", "int" or "bool"; choices: the only values there are, if any; required_in: methods
-    that fail without it; optional_in: methods that take it, and others do not.
+    type         "str", "int" or "bool"
+    choices      the allowed values; empty where all values of the type are allowed
+    required_in  methods that fail without the option
+    optional_in  methods that take the option and work without it
     """
 
     name: str
@@ -48,9 +50,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Image:
-    """What `build` made: the executable (or object library); bytes it needs, None if unknown.
+    """The executable or library that `build` made.
 
-    flash_bytes: code, constants and initial values; ram_bytes: data and arena, without the stack.
+    flash_bytes  size of code, constants and initial values; None if unknown
+    ram_bytes    size of data and arena, without the stack; None if unknown
     """
 
     path: Path
@@ -59,10 +62,13 @@ class Image:
 
 
 class ProjectType(Protocol):
-    """How projects of one type are made and used. `name`: of the registry; `title`: a line.
+    """How projects of one type are made and used.
 
-    A project keeps all values in project.json, so `build`, `flash` and `open_transport` get those
-    it was generated with, and what their callers give on top.
+    `build`, `flash` and `open_transport` get the values with which the project was generated, which
+    project.json keeps, overridden by those that the caller gives.
+
+    name   key in `_MODULES`
+    title  a description in a few words
     """
 
     name: str
@@ -73,24 +79,25 @@ class ProjectType(Protocol):
         ...
 
     def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
-        """Writes the project into `folder`, in which the models already are.
+        """Writes the project into `folder`, which already holds the models.
 
-        archives: unpacked at folder/models/<name of the model>. folder is a temporary name that
-        the caller renames: nothing written may hold its absolute path. Raises DataError for
-        values that do not fit, BudgetError for a model larger than the board.
+        folder    has a temporary name, so no file may contain its absolute path
+        archives  the models, unpacked at folder/models/<name of the model>
+
+        Raises DataError for values that do not fit, BudgetError for a model larger than the board.
         """
         ...
 
     def build(self, folder: Path, values: Values) -> Image:
-        """Compiles; BoardError where that fails, ToolchainError where a tool is missing."""
+        """Compiles the project; BoardError if it fails, ToolchainError without a tool."""
         ...
 
     def flash(self, folder: Path, values: Values) -> None:
-        """Programs the board; nothing to do for an emulator. BoardError, ToolchainError."""
+        """Programs the board; does nothing for an emulator. Raises BoardError, ToolchainError."""
         ...
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
-        """Bytes to and from the session server, which has just been started. BoardError."""
+        """Starts the session server and opens a line to it; BoardError if that fails."""
         ...
 
 
@@ -108,7 +115,7 @@ PROJECT_TYPES = tuple(_MODULES)
 
 
 def find_project_type(name: str) -> ProjectType:
-    """The type of that name; DataError with a suggestion if there is none."""
+    """The project type of a name; DataError with a suggestion for an unknown name."""
     if name not in _MODULES:
         raise DataError(f"unknown template {name!r}{did_you_mean(name, _MODULES)}")
     module = importlib.import_module(f"{__package__}.{_MODULES[name]}")

@@ -1,4 +1,4 @@
-"""A folder that is ready to be packed as an Open-CMSIS-Pack: sources, and a pack description."""
+"""A folder that is ready to be packed as an Open-CMSIS-Pack."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _LAYOUT = Layout(headers="include", sources="src")
 
 
 class CmsisPackProject:
-    """One component a model, one with the runtime's headers, one with the session."""
+    """A pack with components for each model, the runtime's headers and the session."""
 
     name = "cmsis-pack"
     title = "a folder for packchk and the CMSIS-Toolbox"
 
     def options(self) -> Sequence[Option]:
-        """Names, since packs are found by them."""
+        """Options for the target and for the names of vendor and pack."""
         return (TARGET, _VENDOR, _PACK)
 
     def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
@@ -60,16 +60,16 @@ class CmsisPackProject:
         return _LAYOUT.check(folder, values)
 
     def flash(self, folder: Path, values: Values) -> None:
-        """DataError: there is no program."""
+        """Raises DataError: a pack has no program."""
         raise DataError(f"'{folder}' is a pack for other projects: it has no program to flash")
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
-        """DataError: there is no program."""
+        """Raises DataError: a pack has no program."""
         raise DataError(f"'{folder}' is a pack for other projects: it has no program to run")
 
 
 def _name(value: str) -> str:
-    """A name as pack descriptions allow it; DataError for others."""
+    """The given name; DataError if pack descriptions do not allow it."""
     if not value or not value.replace("-", "").replace("_", "").isalnum() or not value.isascii():
         raise DataError(f"name {value!r} of a pack: only letters, digits, - and _ are allowed")
     return value

@@ -44,13 +44,13 @@ _FILES = (
 
 
 class EspIdfProject:
-    """A folder for a project's components/, or for EXTRA_COMPONENT_DIRS."""
+    """A component for a project's folder components/, or for EXTRA_COMPONENT_DIRS."""
 
     name = "esp-idf"
     title = "a component for ESP-IDF"
 
     def options(self) -> Sequence[Option]:
-        """Chip and port are only needed with idf.py."""
+        """Options for the target, and for the chip and port that idf.py needs."""
         return (TARGET, _CHIP, PORT, BAUD)
 
     def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
@@ -62,7 +62,7 @@ class EspIdfProject:
             make.write_template(folder / name, f"esp-idf/{name}.j2", context)
 
     def build(self, folder: Path, values: Values) -> Image:
-        """The example with idf.py where a chip is named, else all sources."""
+        """Builds the example with idf.py where a chip is named, else compiles all sources."""
         if "chip" not in values:
             return _LAYOUT.check(folder, values)
         example = folder / _EXAMPLE
@@ -71,7 +71,7 @@ class EspIdfProject:
         return Image(example / "build" / "session.elf")
 
     def flash(self, folder: Path, values: Values) -> None:
-        """The example, with idf.py."""
+        """Programs the example with idf.py."""
         self._idf(folder, "-p", require_port(values), "flash")
 
     def open_transport(self, folder: Path, values: Values) -> Transport:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class HostProject:
-    """A process, for tests and for services on larger machines."""
+    """A process of this machine, for tests and for services on larger machines."""
 
     name = "host"
     title = "a program of this machine"
 
     def options(self) -> Sequence[Option]:
-        """What the program is, and whether it times steps."""
+        """Options for the kind of program, and for times of steps."""
         return (APP, PROFILE)
 
     def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
@@ -41,14 +41,14 @@ class HostProject:
         recipe.write(folder)
 
     def build(self, folder: Path, values: Values) -> Image:
-        """With make and the host's compiler."""
+        """Runs make with the host's compiler."""
         return make.run_make(folder, TARGETS["host"])
 
     def flash(self, folder: Path, values: Values) -> None:
-        """Nothing."""
+        """Does nothing: the program needs no board."""
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
-        """Starts the program; DataError where it has no line."""
+        """Starts the program; DataError for a program that serves no session."""
         check_line(folder, values)
         return start_process([str(make.built(folder))], folder)
 

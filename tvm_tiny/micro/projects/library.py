@@ -1,4 +1,4 @@
-"""Projects that are libraries of other build systems: files, and a check that they compile."""
+"""Projects that are libraries of other build systems, and a check that they compile."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..session.transport import Transport
 
-#: Of every library: what its sources are compiled for, to see that they compile.
+#: Option of every library: the target for which `build` compiles it, as a check.
 TARGET = Option(
     name="target",
     help="Processor to compile for; default: that of the models.",
@@ -40,15 +40,16 @@ BAUD = Option(
 
 @dataclass(frozen=True)
 class Layout:
-    """Folders of a library. headers: the include folder; sources: everything that is compiled."""
+    """Folders of a library. headers: the include folder; sources: all files to compile."""
 
     headers: str
     sources: str
 
     def fill(self, folder: Path, archives: Sequence[Archive]) -> list[str]:
-        """Copies models, runtime and session; the C files, sorted, relative to the project.
+        """Copies models, runtime and session into a library, and gives its C files.
 
-        Raises DataError for models that cannot be in one library.
+        Their paths are sorted and relative to the project. Raises DataError for models that cannot
+        be in one library.
         """
         headers, sources = folder / self.headers, folder / self.sources
         headers.mkdir(parents=True, exist_ok=True)
@@ -66,14 +67,14 @@ class Layout:
         return self.files(folder)
 
     def files(self, folder: Path) -> list[str]:
-        """The C files that are there, sorted, relative to the project."""
+        """The library's C files, sorted, relative to the project."""
         found = (folder / self.sources).rglob("*.c")
         return sorted(path.relative_to(folder).as_posix() for path in found)
 
     def check(self, folder: Path, values: Values) -> Image:
         """Compiles everything into build/libmodels.a.
 
-        Raises BoardError with the compiler's first error, ToolchainError without one.
+        Raises BoardError with the compiler's first error, ToolchainError without a compiler.
         """
         target = find_target(str(values.get("target") or open_project(folder).archives()[0].target))
         build = folder / "build"
@@ -91,7 +92,7 @@ class Layout:
 
 
 def run_tool(command: Sequence[str], folder: Path) -> None:
-    """Runs a tool to its end; BoardError with its last line where it fails."""
+    """Runs a tool to its end; BoardError with its error message where it fails."""
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
@@ -106,7 +107,7 @@ def run_tool(command: Sequence[str], folder: Path) -> None:
 
 
 def find_vendor_tool(name: str, where: str) -> str:
-    """Path of a tool that no Linux distribution has; ToolchainError with where to get it."""
+    """Path of a vendor's tool; ToolchainError with its site if it is missing."""
     found = shutil.which(name)
     if found is None:
         raise ToolchainError(f"{name} not found: install it as {where} tells and put it on PATH")
@@ -122,7 +123,7 @@ def require_port(values: Values) -> str:
 
 
 def open_port(values: Values) -> Transport:
-    """The session on the board's serial port."""
+    """Opens the board's serial port, on which the session is."""
     from ..session.transport import open_serial
 
     return open_serial(require_port(values), int(values["baud"]))

@@ -1,4 +1,4 @@
-"""Projects that build with make: what is copied into them, their Makefile, and running it."""
+"""Projects that build with make: copies their files, writes and runs their Makefile."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .base import Image
 if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive
 
-#: Where a project has what it takes of runtime_c.
+#: Folder of a project for its copy of parts of runtime_c.
 RUNTIME = "tvm_tiny"
 IMAGE = "build/firmware.elf"
 
-# More would starve others on the machines firmware is built on.
+# Compilers that run at once. More would take the machine from other users.
 _JOBS = 2
 
 _OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes?")
@@ -39,10 +39,11 @@ _COMPLAINT = re.compile(
 
 @dataclass
 class Recipe:
-    """How a program is made. Paths are relative to the project.
+    """Contents of a program's Makefile. Paths are relative to the project.
 
-    includes: and other flags of all sources; special: for the objects of a folder, more flags; run:
-    the command of `make run`, if there is any.
+    includes  include folders and other flags of all sources
+    special   pairs of a folder and further flags for its sources
+    run       command of `make run`; empty for none
     """
 
     title: str
@@ -54,7 +55,7 @@ class Recipe:
     run: list[str] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
-        """The Makefile; C files of the runtime that it does not name are removed."""
+        """Writes the Makefile and removes C files of the runtime that it does not name."""
         for path in (folder / RUNTIME).rglob("*.c"):
             if path.relative_to(folder).as_posix() not in self.sources:
                 path.unlink()
@@ -89,7 +90,7 @@ def write_template(path: Path, template: str, context: dict[str, Any]) -> None:
 
 
 def copy_runtime(folder: Path, *parts: str) -> None:
-    """Files and folders of runtime_c into the project's own copy, without templates."""
+    """Copies files and folders of runtime_c into the project, without templates."""
     with runtime_folder() as runtime:
         for part in parts:
             source, target = runtime / part, folder / RUNTIME / part
@@ -102,7 +103,7 @@ def copy_runtime(folder: Path, *parts: str) -> None:
 
 
 def copy_app(folder: Path, source: str) -> None:
-    """A program of runtime_c as src/main.c."""
+    """Copies a program of runtime_c to src/main.c."""
     (folder / "src").mkdir(exist_ok=True)
     with runtime_folder() as runtime:
         shutil.copyfile(runtime / source, folder / "src" / "main.c")
@@ -118,7 +119,7 @@ def model_sources(folder: Path, archives: Sequence[Archive]) -> list[str]:
 
 
 def model_includes(archives: Sequence[Archive]) -> list[str]:
-    """Include flags of all models; the runtime's headers are the project's own."""
+    """Include flags for all models; the runtime's headers come from the project's own copy."""
     return [f"-Imodels/{archive.info.name}/codegen/host/include" for archive in archives]
 
 
@@ -147,7 +148,7 @@ def run_make(folder: Path, target: Target) -> Image:
 
 
 def built(folder: Path) -> Path:
-    """The program; BoardError where there is none yet."""
+    """Path of the built program; BoardError if it is not built yet."""
     image = folder / IMAGE
     if not image.is_file():
         raise BoardError(f"'{folder}' is not built: run 'tvm-tiny micro build' first")

@@ -1,10 +1,10 @@
 """Makes project folders, whole or not at all, and opens them again.
 
-project.json            type, option values, models: all that the verbs need
+project.json            type, option values and models, which build, flash and run read
 microtvm_api_server.py  microTVM's Project API for this folder
 model.tar               the first model, where tools of microTVM look for it
 models/NAME/            every model, unpacked
-...                     what the type adds
+...                     further files of the project's type
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .values import check_values, merged
 if TYPE_CHECKING:
     from ..session.transport import Transport
 
-#: Of project.json; another number is another layout.
+#: Version of project.json's layout.
 PROJECT_FORMAT = 1
 PROJECT_FILE = "project.json"
 SERVER_FILE = "microtvm_api_server.py"
@@ -40,7 +40,7 @@ MODEL_FILE = "model.tar"
 
 @dataclass(frozen=True)
 class Project:
-    """A generated project. models: their names, in the order in which they were given."""
+    """A generated project. models: names of its models, in the order given to `create_project`."""
 
     folder: Path
     type: ProjectType
@@ -53,7 +53,7 @@ class Project:
 
     def build(self, given: Mapping[str, object] | None = None) -> Image:
         """Compiles. `given` changes options for this call. Raises what `ProjectType.build` does."""
-        self.archives()  # a library that is not what this version makes would fail in odd ways
+        self.archives()  # models of another version would fail with messages that mislead
         return self.type.build(self.folder.absolute(), self._values(BUILD, given))
 
     def flash(self, given: Mapping[str, object] | None = None) -> None:
@@ -65,7 +65,7 @@ class Project:
         return self.type.open_transport(self.folder.absolute(), self._values(OPEN, given))
 
     def _values(self, method: str, given: Mapping[str, object] | None) -> Values:
-        """Defaults, then what the project was generated with, then what this call says."""
+        """The caller's values, else those of the project, else defaults."""
         options = self.type.options()
         defaults = check_values(self.type.name, options, self.values, method, strict=False)
         called = {name: value for name, value in (given or {}).items() if value is not None}
@@ -132,7 +132,7 @@ def open_project(folder: Path) -> Project:
 
 @contextmanager
 def set_aside(folder: Path) -> Iterator[None]:
-    """Makes room for a new folder; if making that fails, what was there is there again."""
+    """Moves a folder out of the way, and back if an exception ends the block."""
     with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=".old.") as away:
         kept = Path(away) / folder.name
         if folder.exists():
@@ -173,7 +173,7 @@ def _opened(paths: Sequence[Path]) -> Iterator[list[Archive]]:
 
 
 def _copy(archive: Archive, project: Path) -> Archive:
-    """The model below the project: the files that the compiler wrote, and no others."""
+    """Copies the files that the compiler wrote, and no others, into the project."""
     target = project / "models" / archive.info.name
     names = sorted(("metadata.json", *archive.info.files))
     files = {name: (archive.folder / name).read_bytes() for name in names}
@@ -198,7 +198,7 @@ def _add_common(folder: Path, found: ProjectType, values: Values, models: tuple[
 
 
 def _check_free(folder: Path, force: bool) -> None:
-    """DataError, before the work, where the project cannot be put."""
+    """Raises DataError, before any work, if the project's folder cannot be made."""
     parent = folder.absolute().parent
     if not parent.is_dir():
         raise DataError(f"project '{folder}': the folder {parent} does not exist")

@@ -1,4 +1,4 @@
-"""What every program has, whatever it runs on: models, their glue, a main() and a line."""
+"""The parts that programs of all boards share: models, glue, main() and a line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .base import GENERATE, Option, Values
 if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive
 
-#: Of a project: the boards' own sources.
+#: Folder of a project for the boards' own sources.
 BOARDS = f"{make.RUNTIME}/boards"
 
 PROFILE = Option(
@@ -36,7 +36,7 @@ APP = Option(
     optional_in=(GENERATE,),
 )
 
-# Below runtime_c: what becomes src/main.c.
+# Sources below runtime_c that become src/main.c.
 _MAIN = {
     "session": "boards/common/session_main.c",
     "inference": "projects/common/inference.c",
@@ -45,12 +45,12 @@ _MAIN = {
 
 
 def is_inference(values: Values) -> bool:
-    """Whether the program has no line, but prints and ends."""
+    """Whether the program prints the result of one inference and serves no session."""
     return values.get(APP.name) == "inference"
 
 
 def check_line(folder: Path, values: Values) -> None:
-    """DataError where the program has no line."""
+    """Raises DataError if the program serves no session."""
     if is_inference(values):
         raise DataError(
             f"'{folder}' has app=inference, which serves no session: start it with "
@@ -61,9 +61,9 @@ def check_line(folder: Path, values: Values) -> None:
 def program_recipe(
     folder: Path, archives: Sequence[Archive], target: Target, title: str, values: Values
 ) -> make.Recipe:
-    """Copies the runtime and main(), writes the glue; what is left is the board.
+    """Copies the runtime and main(), and writes the glue; the caller adds the board's parts.
 
-    Raises DataError for models that cannot be in one program, or are of no benchmark.
+    Raises DataError for models that cannot be in one program or fit no benchmark.
     """
     _warn_of_others(archives, target)
     app, profile = str(values[APP.name]), bool(values[PROFILE.name])
@@ -102,7 +102,10 @@ def _warn_of_others(archives: Sequence[Archive], target: Target) -> None:
 
 
 def _one_memory(archive: Archive) -> list[str]:
-    """One flash, one RAM: sections of other boards are not in the linker script."""
+    """Flags that put arenas and weights into the board's only RAM and flash.
+
+    A model may name sections that exist on another board only.
+    """
     flags = [f"-D{macro}=TVM_TINY_SECTION_BSS" for macro in glue.section_macros(archive)]
     if archive.info.weights_section is not None:
         flags.append(f"-D{archive.info.prefix.upper()}_SECTION_RODATA=TVM_TINY_SECTION_RODATA")

@@ -1,4 +1,4 @@
-"""Values of options: read as users and JSON write them, and checked."""
+"""Reads values of options from command lines and JSON, and checks them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 
 def split_assignments(assignments: Iterable[str]) -> dict[str, str]:
-    """`["k=v", ...]` as a dict; DataError for what has no `=`, or is there twice."""
+    """`["k=v", ...]` as a dict; DataError for text without `=` and for a repeated name."""
     values: dict[str, str] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
@@ -33,13 +33,13 @@ def check_values(
     *,
     strict: bool = True,
 ) -> dict[str, OptionValue]:
-    """The values of a method, defaults filled in, sorted by name.
+    """Checked values for a method, with defaults, sorted by name.
 
     kind    name of the project type, for messages
     given   None stands for an option that is not given
-    strict  refuse options that only other methods take; else they are left out
+    strict  refuse options that only other methods take; otherwise they are left out
 
-    Raises DataError for unknown options, values that are none of the option's, missing options.
+    Raises DataError for unknown options, values that an option does not allow, missing options.
     """
     known = {option.name: option for option in options}
     values: dict[str, OptionValue] = {}
@@ -61,12 +61,12 @@ def check_values(
 
 
 def merged(base: Values, top: Values) -> dict[str, OptionValue]:
-    """What a project was generated with, and what this call changes."""
+    """The values of `base`, overridden by those of `top`."""
     return {**base, **top}
 
 
 def takes(option: Option, method: str) -> bool:
-    """Whether an option is one of a method's."""
+    """Whether a method takes an option."""
     return method in option.required_in or method in option.optional_in
 
 

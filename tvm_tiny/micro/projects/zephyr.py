@@ -1,4 +1,4 @@
-"""A Zephyr application, for any board of a Zephyr tree: a session on a UART, or one inference."""
+"""A Zephyr application for any board of a Zephyr tree."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class ZephyrProject:
         return _OPTIONS
 
     def generate(self, folder: Path, archives: Sequence[Archive], values: Values) -> None:
-        """Needs the tree, to know the board; see `ProjectType.generate`."""
+        """See `ProjectType.generate`. Reads the Zephyr tree, which knows the board."""
         _board(values)
         app = str(values["app"])
         if app == "inference" and [archive.info.name for archive in archives] != ["default"]:
@@ -97,7 +97,7 @@ class ZephyrProject:
             (folder / "src" / name).write_text(text, encoding="utf-8")
 
     def build(self, folder: Path, values: Values) -> Image:
-        """With CMake and ninja; what has not changed is not compiled again."""
+        """Builds with CMake and ninja, which skip unchanged files."""
         tree, board = _board(values)
         folder = folder.absolute()
         module = folder / make.RUNTIME / "zephyr"
@@ -105,26 +105,26 @@ class ZephyrProject:
         return Image(build.elf, build.size.flash, build.size.ram)
 
     def flash(self, folder: Path, values: Values) -> None:
-        """Nothing for an emulated board; for others what `west flash` does."""
+        """Programs the board as `west flash` does; does nothing for an emulated board."""
         build = open_build(folder.absolute() / "build")
         if zephyr.is_emulated(build):
             return
         flash_build(build)
 
     def open_transport(self, folder: Path, values: Values) -> Transport:
-        """The board's serial port, or QEMU's."""
+        """Opens the board's serial port, or starts QEMU."""
         if values.get("port"):
             return open_serial(str(values["port"]), int(values["baud"]))
         build = open_build(folder.absolute() / "build")
         return start_qemu(zephyr.emulator_command(build))
 
 
-#: What a project takes of runtime_c/zephyr.
+#: The parts of runtime_c/zephyr that a project copies.
 _MODULE = ("CMakeLists.txt", "Kconfig", "cmake", "include", "src", "zephyr")
 
 
 def _copy_app(folder: Path, app: str) -> None:
-    """The module, and a program: a sample, which MLPerf's main() may replace."""
+    """Copies the Zephyr module and a sample, whose main() MLPerf's may replace."""
     parts = ["session", *(["mlperf"] if app == "mlperf" else [])]
     make.copy_runtime(folder, "include/tvm_tiny", *parts, *(f"zephyr/{part}" for part in _MODULE))
     sample = "inference" if app == "inference" else "session"
@@ -138,14 +138,14 @@ def _copy_app(folder: Path, app: str) -> None:
 
 
 def _board(values: Values) -> tuple[zephyr.Tree, zephyr.ZephyrBoard]:
-    """The tree, and the board by the name it has there."""
+    """The Zephyr tree, and the board under the name that it has there."""
     base = values.get("zephyr_base")
     tree = zephyr.find_tree(None if base is None else str(base))
     return tree, zephyr.find_zephyr_board(tree.base, str(values["board"]))
 
 
 def _configure(folder: Path, values: Values) -> None:
-    """Appends what options say to prj.conf, and writes app.overlay."""
+    """Appends settings from options to prj.conf, and writes app.overlay."""
     lines = [f"CONFIG_MAIN_STACK_SIZE={values['config_main_stack_size']}"]
     if not values[PROFILE.name]:
         lines.append("CONFIG_TVM_TINY_PROFILE=n")

@@ -1,4 +1,4 @@
-"""Sessions: a host sets inputs, runs models on a device and reads outputs, over a line of bytes."""
+"""Sessions, in which a host runs models on a device over a line of bytes."""
 
 from .client import Marks, Session, StepTime
 from .firmware import SessionFirmware, build_session_firmware

@@ -30,7 +30,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class StepTime:
-    """Time of one step of the last inference. ticks: of the device's counter."""
+    """Time of one step of the last inference. ticks: time in ticks of the device's counter."""
 
     index: int
     name: str
@@ -52,13 +52,13 @@ class Marks:
 class Session:
     """A session with a device; a context manager that closes the transport at its end.
 
-    transport      the line
+    transport      the line to the device
     timeout_s      how long a device may be silent before SessionError
     run_timeout_s  how long an inference may take
     retry_s        when a request is first sent again
-    clock, new_id  seconds, and numbers of sessions; tests have their own
+    clock, new_id  give the time in seconds and the number of a new session; tests replace them
 
-    Raises SessionError if nobody answers, or a device of another version does.
+    Raises SessionError if no device answers, or one of another version of the protocol.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Session:
             raise
 
     device: Device
-    #: What the device can run, in its order.
+    #: The models that the device can run, in the device's order.
     models: tuple[DeviceModel, ...]
 
     def run(
@@ -98,9 +98,9 @@ class Session:
     ) -> list[np.ndarray]:
         """One inference; outputs in the model's order.
 
-        inputs   in the model's order or by name, of the C's shape and dtype
-        model    its name; may be left out where there is one
-        measure  also take the marks of stack and arena (fills both first)
+        inputs   arrays in the model's order or by name, with the shape and dtype of the generated C
+        model    its name; may be left out where the device has one model
+        measure  also measure stack and arena, which the device fills with a pattern first
 
         Raises DataError if an input does not fit, SessionError if the device fails.
         """
@@ -143,17 +143,17 @@ class Session:
 
     @property
     def counts(self) -> LineCounts:
-        """What the line did to this host's frames."""
+        """Counts of frames sent, frames sent again, and bytes received that were no frame."""
         return self._link.counts
 
     def reset(self) -> None:
-        """Resets the device, or where it cannot its session, and connects again.
+        """Resets the device and connects again; a device that cannot reset ends its session.
 
-        SessionError if it has other models afterwards, or does not come back.
+        Raises SessionError if the device has other models afterwards, or does not come back.
         """
         self._ran = None
         with contextlib.suppress(LostSessionError, SessionError):
-            # It may reset before its answer has left.
+            # The device may reset before its answer has left.
             self._link.request(Kind.RESET, timeout_s=1.0)
         self._retrying(self._reopen)
 
@@ -175,7 +175,10 @@ class Session:
     def _retrying(
         self, action: Callable[[], _Result], before: Callable[[], object] | None = None
     ) -> _Result:
-        """What `action` gives, started over where the device lost the session meanwhile."""
+        """The result of `action`, which starts over where the device has lost the session.
+
+        before: called before each new start.
+        """
         for attempt in range(_RESTARTS + 1):
             with contextlib.suppress(LostSessionError):
                 if attempt and before is not None:
@@ -222,7 +225,7 @@ class Session:
         for k, array in enumerate(arrays):
             for offset, piece in _chunks(array.tobytes(), self.device.chunk):
                 fields = struct.pack("<BI", k, offset)
-                # Rows of a streamed input are worked on as they come.
+                # The device computes on each row of a streamed input as it arrives.
                 self._link.request(Kind.WRITE, fields + piece, self._run_timeout_s)
         self._link.request(Kind.RUN, timeout_s=self._run_timeout_s)
         return [self._read(k, port) for k, port in enumerate(self.models[index].outputs)]
@@ -251,7 +254,7 @@ class Session:
         return self._figures
 
     def _after(self, kind: Kind, data: bytes = b"") -> bytes:
-        """A request that only an inference makes sense of."""
+        """The answer to a request about the last inference; SessionError if that is lost."""
         try:
             return self._link.request(kind, data)
         except LostSessionError:
@@ -269,7 +272,7 @@ def _chunks(data: bytes, size: int) -> Iterator[tuple[int, bytes]]:
 def _arrays(
     model: DeviceModel, inputs: Sequence[np.ndarray] | Mapping[str, np.ndarray]
 ) -> list[np.ndarray]:
-    """In the model's order; DataError if they are not its inputs."""
+    """The inputs in the model's order; DataError if they do not fit the model."""
     names = [port.name for port in model.inputs]
     if isinstance(inputs, Mapping):
         if sorted(inputs) != sorted(names):

@@ -1,6 +1,6 @@
-"""Firmware without an operating system whose program is a session server, or another on its line.
+"""Bare-metal firmware that serves a session, or runs another program on the session's line.
 
-What is compiled: the models, the generated glue, runtime_c/session and runtime_c/boards.
+It is compiled from the models, the generated glue, runtime_c/session and runtime_c/boards.
 """
 
 from __future__ import annotations
@@ -35,16 +35,19 @@ _APPS = {
 
 @dataclass(frozen=True)
 class SessionFirmware:
-    """An executable for a board, to `open` as often as wanted. size: of the whole firmware."""
+    """An executable for a board, which can be opened any number of times.
+
+    size: flash and RAM of the whole firmware.
+    """
 
     board: Board
     path: Path
     size: elf.Sizes
 
     def open(self) -> Transport:
-        """Starts the board; the line to it, which ends it when closed.
+        """Starts the board and gives the line to it; closing the line ends the emulator.
 
-        Raises TransportError if it does not start, ToolchainError without the emulator.
+        Raises TransportError if the board does not start, ToolchainError without the emulator.
         """
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=self.path.parent))
         if self.board.machine is None:
@@ -127,7 +130,10 @@ def _model_units(
 
 
 def _one_memory(archive: Archive) -> tuple[str, ...]:
-    """These boards have one flash and one RAM: other sections are not in their scripts."""
+    """Flags that put arenas and weights into the board's only RAM and flash.
+
+    A model may name sections that exist on another board only.
+    """
     flags = [f"-D{macro}=TVM_TINY_SECTION_BSS" for macro in section_macros(archive)]
     if archive.info.weights_section is not None:
         macro = f"{archive.info.prefix.upper()}_SECTION_RODATA"

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 _HEADER = struct.Struct("<IIB")
 _CHECKSUM = struct.Struct("<I")
 
-#: Longer than any frame: what comes without a zero for so long is not ours.
+#: More bytes than any frame has: a longer run of bytes without a zero is no frame.
 _MOST_BYTES = 4096
 
-#: Added to the kind of a request, the kind of its answer.
+#: The kind of an answer is the kind of its request plus this bit.
 ANSWER = 0x80
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A request or an answer. kind: of requests.py; data: its fields."""
+    """A request or an answer. kind: a `Kind` of requests.py, or that plus `ANSWER`."""
 
     session: int
     sequence: int
@@ -48,7 +48,7 @@ def cobs_encode(data: bytes) -> bytes:
 
 
 def cobs_decode(coded: bytes) -> bytes | None:
-    """The reverse; None for bytes that nothing is encoded as."""
+    """The reverse of `cobs_encode`; None for bytes that are no encoding."""
     data = bytearray()
     at = 0
     while at < len(coded):
@@ -84,7 +84,7 @@ class Receiver:
 
     @property
     def garbage(self) -> int:
-        """Bytes so far that were no frame, or are none yet."""
+        """Bytes so far that were no frame, or are not a whole frame yet."""
         return self._garbage + len(self._waiting)
 
     def feed(self, data: bytes) -> Iterator[Frame]:

@@ -1,4 +1,4 @@
-"""C that connects compiled models to runtime_c/session."""
+"""Generates the C that connects compiled models to runtime_c/session."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .models import describe, step_count
 if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive
 
-#: Names of what is generated.
+#: Names of the generated files.
 HEADER, SOURCE = "tvm_tiny_models.h", "tvm_tiny_models.c"
 
-#: Below runtime_c: what a firmware with a session compiles besides the models and the glue.
+#: Sources below runtime_c that firmware with a session compiles besides models and glue.
 RUNTIME_SOURCES = (
     "session/frame.c",
     "session/measure.c",
@@ -29,14 +29,14 @@ RUNTIME_SOURCES = (
     "session/session.c",
 )
 
-#: Of the models' own sources, when the time of each step is to be taken: a header of
-#: runtime_c/include that each of them includes first (`-include tvm_tiny/session_trace.h`).
+#: Header of runtime_c/include that the models' sources include first when the time of each step is
+#: taken (`-include tvm_tiny/session_trace.h`).
 TRACE_HEADER = "tvm_tiny/session_trace.h"
 
 
 @dataclass(frozen=True)
 class _Arena:
-    """An array that all models with an arena of that name share; section: a macro, or ""."""
+    """An array that models with an arena of one name share. section: a macro, or "" for none."""
 
     c_name: str
     bytes: int
@@ -45,7 +45,10 @@ class _Arena:
 
 @dataclass(frozen=True)
 class _Model:
-    """What the template needs of a model. arenas: the shared array, and the model's part of it."""
+    """Fields of a model that the template prints.
+
+    arenas: for each arena, the shared array and the bytes of it that this model needs.
+    """
 
     name: str
     prefix: str
@@ -67,8 +70,9 @@ class _Model:
 def session_sources(archives: Sequence[Archive], *, profile: bool = False) -> dict[str, str]:
     """Texts by relative path: tvm_tiny_models.h and tvm_tiny_models.c.
 
-    They define `const struct tvm_tiny_session_model* const tvm_tiny_models[TVM_TINY_MODELS]` with
-    arenas that the models share, and need the include folders of every model and of runtime_c.
+    The files define `const struct tvm_tiny_session_model* const tvm_tiny_models[TVM_TINY_MODELS]`
+    with arenas that the models share. Compiling them takes the include folders of every model and
+    of runtime_c.
 
     archives  the models, in the order the device lists them
     profile   take the time of each step: the models must be compiled with TRACE_HEADER
@@ -115,9 +119,9 @@ def _model(archive: Archive, profile: bool) -> _Model:
 
 
 def section_macros(archive: Archive) -> tuple[str, ...]:
-    """Macros that say in which section each arena is; none where the model has a single arena.
+    """Macros that choose the section of each arena; none for a model with one arena.
 
-    The model's header defines those that are not defined already.
+    The model's header defines the macros that are not defined already.
     """
     info = archive.info
     return tuple(f"{info.prefix}_section_{pool.name}".upper() for pool in info.pools)
@@ -132,7 +136,10 @@ def _arenas(archive: Archive) -> list[_Arena]:
 
 
 def _shared(models: Sequence[_Model]) -> list[_Arena]:
-    """The largest of each name; the first model says where it is."""
+    """One arena for each name, as large as any model needs.
+
+    Its section is that of the first model with an arena of that name.
+    """
     shared: dict[str, _Arena] = {}
     for arena in (arena for model in models for arena in model.arenas):
         known = shared.get(arena.c_name, arena)
@@ -142,7 +149,7 @@ def _shared(models: Sequence[_Model]) -> list[_Arena]:
 
 
 def _literals(text: str) -> list[str]:
-    """Pieces of C string literals. A question mark is escaped: C99 has trigraphs."""
+    """Pieces of a C string literal. A question mark is escaped: C99 has trigraphs."""
     escapes = {"\\": "\\\\", '"': '\\"', "?": "\\?"}
     pieces = textwrap.wrap(text, 80, break_on_hyphens=False, drop_whitespace=False)
     return ["".join(escapes.get(letter, letter) for letter in piece) for piece in pieces]

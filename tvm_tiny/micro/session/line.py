@@ -1,7 +1,7 @@
-"""What a line of bytes to a device is, and lines that are files of this machine.
+"""The protocol of lines to a device, and lines that are files of this machine.
 
-Every line is binary and without flow control of its own. A line that is closed from the other
-side is a TransportError; a line on which nothing comes is not.
+Every line is binary and without flow control of its own. Reading or writing a line that the other
+side has closed raises TransportError; silence on a line does not.
 """
 
 from __future__ import annotations
@@ -21,30 +21,33 @@ class Transport(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call the line, such as `tcp:127.0.0.1:4000`."""
+        """Name of the line in messages, such as `tcp:127.0.0.1:4000`."""
         ...
 
     def write(self, data: bytes, timeout_s: float) -> None:
-        """Sends all of `data`; TransportError if the line is closed or has not taken it in time."""
+        """Sends all of `data`.
+
+        Raises TransportError if the line is closed or has not taken the data after `timeout_s`.
+        """
         ...
 
     def read(self, size: int, timeout_s: float) -> bytes:
-        """1 to `size` bytes as soon as there are any; b"" if there are none for `timeout_s`.
+        """The 1 to `size` bytes that arrive first, or b"" after `timeout_s`.
 
-        TransportError if the line is closed.
+        Raises TransportError if the line is closed.
         """
         ...
 
     def close(self) -> None:
-        """Closes the line and ends the process behind it, if there is one; may be called twice."""
+        """Closes the line and ends a process behind it; a second call does nothing."""
         ...
 
 
 class FileTransport:
-    """A line that is one or two open files: a socket, a terminal, a pair of pipes.
+    """A line over one or two open files: a socket, a terminal, two pipes.
 
-    reader, writer  what to wait for (file descriptors, which this object closes with `close`)
-    explain         why the other side may have closed the line
+    reader, writer  file descriptors, which `close` closes
+    explain         gives the reason why the other side has closed the line
     end             called once, before the files are closed
     """
 

@@ -1,8 +1,8 @@
 """Requests and their answers, over a line that loses, repeats, delays and damages bytes.
 
-One request is under way at a time. It is sent again until its answer comes; the device carries it
-out once, however often it arrives, and answers again. An answer that belongs to another request,
-or to a session that is over, is ignored.
+One request is under way at a time. The host sends it again until its answer comes; the device
+carries it out once, however often it arrives, and answers each time. The host ignores an answer
+that belongs to another request or to an earlier session.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from .frames import ANSWER, Frame, Receiver, encode
 from .line import Transport
 from .requests import VERSION_MAX, VERSION_MIN, Device, Kind, Status, describe_status
 
-#: Each time a request is sent again the host waits twice as long, up to so many seconds.
+#: The host doubles its wait each time it sends a request again, up to this many seconds.
 _LONGEST_WAIT_S = 4.0
 
 
 class LostSessionError(Exception):
-    """The device has no such session any more: it was reset, or another host has opened one."""
+    """The device has lost the session: it was reset, or another host has opened one."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """When to give up, and when to send again: seconds by `clock`."""
+    """Seconds after which a request fails or is first sent again, measured by `clock`."""
 
     timeout_s: float
     retry_s: float
@@ -38,7 +38,7 @@ class Timing:
 
 @dataclass
 class LineCounts:
-    """Frames a host has sent, how many of them again, and bytes it got that were no frame."""
+    """Counts of frames sent, frames sent again, and received bytes that were no frame."""
 
     sent: int = 0
     resent: int = 0
@@ -46,7 +46,7 @@ class LineCounts:
 
 
 class Link:
-    """A session's requests. new_id: gives each session a number that no other has had."""
+    """Sends a session's requests. new_id: gives each session a number that is unlikely to recur."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Link:
         self._sequence = 0
 
     def hello(self) -> Device:
-        """Opens a session. SessionError if nobody answers, or someone of another version."""
+        """Opens a session; SessionError without an answer or with one of another version."""
         self._session = self._new_id() or 1
         self._sequence = -1
         answer = self._exchange(Kind.HELLO, bytes([VERSION_MIN, VERSION_MAX]), None)
@@ -81,7 +81,10 @@ class Link:
         return device
 
     def request(self, kind: Kind, data: bytes = b"", timeout_s: float | None = None) -> bytes:
-        """The answer's data. LostSessionError; SessionError for any other failure."""
+        """Data of the answer to a request.
+
+        Raises LostSessionError if the device has lost the session, SessionError for other failures.
+        """
         status, result = _split(self._exchange(kind, data, timeout_s))
         if status in (Status.UNKNOWN, Status.SEQUENCE):
             raise LostSessionError
@@ -93,7 +96,7 @@ class Link:
         return result
 
     def _exchange(self, kind: Kind, data: bytes, timeout_s: float | None) -> bytes:
-        """Sends the next request until it is answered."""
+        """Sends a request until it is answered; data of the answer."""
         timeout_s = self._timing.timeout_s if timeout_s is None else timeout_s
         clock, wait = self._timing.clock, self._timing.retry_s
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
@@ -113,7 +116,7 @@ class Link:
         raise SessionError(self._silence(kind, timeout_s, self._receiver.garbage - garbage))
 
     def _receive(self, kind: Kind, timeout_s: float) -> bytes | None:
-        """The data of the answer, if it is among what has come."""
+        """Data of the answer to the current request, or None if it has not arrived."""
         answer = None
         for frame in self._receiver.feed(self._transport.read(_READ_BYTES, timeout_s)):
             ours = (frame.session, frame.sequence) == (self._session, self._sequence)

@@ -1,4 +1,4 @@
-"""MLPerf Tiny: which benchmark a model is, and the C that says so (docs/mlperf.md)."""
+"""Generates the C that makes a model an MLPerf Tiny benchmark (docs/mlperf.md)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive
     from tvm_tiny.interface import Port
 
-#: Name of what is generated; below runtime_c, what is compiled with it and a session's sources.
+#: Name of the generated header; sources below runtime_c that are compiled with it and a session's.
 HEADER = "tvm_tiny_mlperf.h"
 RUNTIME_SOURCES = ("mlperf/mlperf.c", "mlperf/text.c")
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """input, result: of enum tvm_tiny_mlperf_input and ..._result; elements of each."""
+    """Input and output of a benchmark.
+
+    input    value of enum tvm_tiny_mlperf_input; inputs: its number of elements
+    result   value of enum tvm_tiny_mlperf_result; outputs: its number of elements
+    """
 
     input: str
     inputs: int
@@ -49,10 +53,10 @@ def mlperf_sources(
 ) -> dict[str, str]:
     """tvm_tiny_mlperf.h for the first model of tvm_tiny_models.c.
 
-    benchmark: a name of BENCHMARKS, or None for the one that the model's sizes are of. vendor:
-    what `name%` answers.
+    benchmark  a name of BENCHMARKS; None: the one whose sizes the model has
+    vendor     the answer to the command `name%`
 
-    Raises DataError for a model that is not of that benchmark, or of none.
+    Raises DataError for a model whose sizes are not those of the benchmark, or of any.
     """
     name = benchmark or _recognized(archive)
     if name not in BENCHMARKS:
@@ -105,7 +109,7 @@ def _fits(archive: Archive, benchmark: Benchmark) -> bool:
 
 
 def _is(ports: tuple[Port, ...], elements: int) -> bool:
-    """Whether there is one tensor, quantized to int8, of so many elements."""
+    """Whether the ports are a single int8 tensor, quantized, with that number of elements."""
     if len(ports) != 1 or ports[0].scale is None:
         return False
     return ports[0].dtype == "int8" and int(np.prod(ports[0].shape)) == elements

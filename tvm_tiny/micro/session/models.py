@@ -1,4 +1,4 @@
-"""The models of a device: the description that is compiled into it, and what a host reads of it."""
+"""Descriptions of a device's models: written for the firmware, and read by the host."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive
 
 
-#: ISO C99 promises string literals of 4095 characters.
+#: Characters of a description. ISO C99 promises string literals of up to 4095.
 _MOST_CHARACTERS = 4000
 
-#: Fields of a Port that a description leaves out where they say nothing new.
+#: Fields of a Port that a description leaves out where they are None.
 _REST = ("permutation", "scale", "zero_point")
 
 
@@ -29,8 +29,8 @@ class DeviceModel:
     """A model that a device can run.
 
     inputs, outputs  in the model's order; `shape` and `dtype` are those of the generated C
-    target           what it was compiled for
-    arena_bytes      of all its arenas
+    target           name of the target that it was compiled for
+    arena_bytes      size of all its arenas together
     steps            names of the steps whose time is taken; none if compiled without profiling
     """
 
@@ -43,7 +43,7 @@ class DeviceModel:
 
 
 def describe(archive: Archive, *, profile: bool) -> str:
-    """JSON of one line, ASCII, short enough for a C string literal."""
+    """A model's description: a line of ASCII JSON, short enough for a C string."""
     info = archive.info
     fields: dict[str, Any] = {
         "mlf": FORMAT_VERSION,
@@ -55,7 +55,7 @@ def describe(archive: Archive, *, profile: bool) -> str:
         "outputs": [_port_fields(port) for port in archive.interface.outputs],
     }
     if profile:
-        # Names of fused layers are those of all parts; the first says enough.
+        # The name of a fused layer joins the names of its parts; the first part is enough.
         names = {index: step.name.split(";")[0] for index, step in info.steps.items()}
         fields["steps"] = [names.get(index, "") for index in range(step_count(archive))]
     text = json.dumps(fields, separators=(",", ":"))
@@ -66,7 +66,7 @@ def describe(archive: Archive, *, profile: bool) -> str:
 
 
 def step_count(archive: Archive) -> int:
-    """Steps by their index, from 0 to the last."""
+    """Number of steps: the largest index plus 1."""
     return max(archive.info.steps, default=-1) + 1
 
 
@@ -83,7 +83,7 @@ def _port_fields(port: Port) -> dict[str, Any]:
 
 
 def read_description(data: bytes) -> DeviceModel:
-    """The model of a description; SessionError if it is none, or one of another version."""
+    """Reads a description; SessionError if it is damaged or of another version."""
     try:
         fields = json.loads(data.decode("ascii"))
         name = str(fields["name"])

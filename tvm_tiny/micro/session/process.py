@@ -1,4 +1,4 @@
-"""Lines to processes of this machine: firmware of the host, and emulators."""
+"""Lines to processes of this machine: host programs and emulators."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _END_S = 5.0
 def start_process(command: Sequence[str], folder: Path | None = None) -> Transport:
     """Starts a program that talks on its standard input and output (a pipe each).
 
-    TransportError if it does not start. It is ended when the line is closed.
+    Closing the line ends the program. Raises TransportError if it does not start.
     """
     child = _Child(command, folder, None, pipes=True)
     stdin, stdout = child.process.stdin, child.process.stdout
@@ -45,12 +45,16 @@ def start_qemu(
     folder: Path | None = None,
     explain: Callable[[int, str], str] | None = None,
 ) -> Transport:
-    """Starts an emulator whose UART number `uart` is the line; earlier ones go nowhere.
+    """Starts an emulator whose UART number `uart` is the line.
 
-    command: without any `-serial`. This machine listens on a free port of 127.0.0.1 and the
-    emulator connects to it, so no byte is lost and no port is guessed. folder: where it runs.
-    explain: why it ended, from its exit status and what it said; the status itself if absent.
-    TransportError if it does not start and connect within `timeout_s`.
+    This machine listens on a free port of 127.0.0.1 and the emulator connects to it, so no byte is
+    lost and no port is guessed. UARTs with lower numbers are connected to nothing.
+
+    command  the emulator's command, without any `-serial`
+    folder   where it runs
+    explain  gives the reason why it ended, from its exit status and its messages
+
+    Raises TransportError if it does not start and connect within `timeout_s`.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -77,7 +81,7 @@ def _accept(listener: socket.socket, child: _Child, timeout_s: float) -> socket.
 
 
 class _Child:
-    """A process. What it writes to its standard error (and output) is kept for `explain`."""
+    """A process. Its standard error (without pipes also its output) is kept for `explain`."""
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class _Child:
     ) -> None:
         self._explain = explain or _ended
         self.name = Path(command[0]).name
-        # The child has it; closed here, and gone when the child ends.
+        # The file has no name: it vanishes once it is closed here and in the child.
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         pipe = subprocess.PIPE if pipes else None
         try:
@@ -105,17 +109,17 @@ class _Child:
             raise TransportError(
                 f"{command[0]}: does not start ({error.strerror or error})"
             ) from None
-        # Also when the program ends, or forgets the line: no process is left behind.
+        # Called at the latest when this object or the Python process ends: no child is left behind.
         self.end = weakref.finalize(self, _end, self.process, self._said)
 
     def explain(self) -> str:
-        """How it ended, and the first line it said."""
+        """The reason why the process ended, with the first line of its messages."""
         try:
             status = self.process.wait(_END_S)
         except subprocess.TimeoutExpired:
             return "closed the line but runs on"
         said = b""
-        with contextlib.suppress(ValueError):  # it is closed where `end` has been called
+        with contextlib.suppress(ValueError):  # the file is closed where `end` has been called
             self._said.seek(0)
             said = self._said.read(4096)
         return self._explain(status, said.decode("utf-8", "replace"))

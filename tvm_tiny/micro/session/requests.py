@@ -1,4 +1,4 @@
-"""Requests, and what answers say; runtime_c/session/session.c is the other side."""
+"""Kinds of requests and contents of answers; runtime_c/session/session.c is the device's side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..report import describe_code
 VERSION_MIN = 1
 VERSION_MAX = 1
 
-#: "Cannot be told" among the figures of MARKS.
+#: The value in the answer to MARKS of a figure that the device cannot measure.
 NO_FIGURE = 0xFFFFFFFF
 
 HAS_STACK = 1
@@ -21,7 +21,7 @@ MEASURE_STACK = 2
 
 
 class Kind(IntEnum):
-    """Of a request."""
+    """Kind of a request."""
 
     HELLO = 1
     DESCRIBE = 2
@@ -36,7 +36,7 @@ class Kind(IntEnum):
 
 
 class Status(IntEnum):
-    """Of an answer, beside the codes of tvm_tiny/errors.h."""
+    """Status of an answer, in addition to the codes of tvm_tiny/errors.h."""
 
     OK = 0
     UNKNOWN = 0x0601
@@ -58,19 +58,19 @@ _TEXTS = {
 
 
 def describe_status(status: int) -> str:
-    """What a status means, in words."""
+    """Number and meaning of a status, such as `0x0202 (...)`."""
     text = _TEXTS.get(Status(status)) if status in set(Status) else None
     return f"0x{status:04x} ({text})" if text else describe_code(status)
 
 
 @dataclass(frozen=True)
 class Device:
-    """What HELLO is answered.
+    """A device as its answer to HELLO describes it.
 
-    version           of the protocol, agreed upon
-    models            how many there are
-    chunk             most bytes of a tensor in a request
-    ticks_per_second  of the device's counter, 0 if it has none
+    version           version of the protocol that host and device share
+    models            number of models
+    chunk             most bytes of a tensor in one request
+    ticks_per_second  frequency of the device's counter, 0 if it has none
     has               bits HAS_...
     catalog           CRC-32 of the models' descriptions
     """
@@ -84,5 +84,5 @@ class Device:
 
     @staticmethod
     def read(data: bytes) -> Device | None:
-        """From an answer's data; None if it is of another size."""
+        """The device from an answer's data; None if the data has another size."""
         return Device(*struct.unpack("<6I", data)) if len(data) == 24 else None

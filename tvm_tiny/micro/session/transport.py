@@ -1,4 +1,4 @@
-"""All lines to a device: TCP, pseudo-terminals, serial ports, and processes of this machine."""
+"""Lines to a device over TCP, pseudo-terminals and serial ports; processes are in process.py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def connect_tcp(host: str, port: int, timeout_s: float = 10.0) -> Transport:
-    """A TCP connection to a device or an emulator that listens; TransportError if refused."""
+    """Connects to a device or an emulator that listens; TransportError if refused."""
     name = f"tcp:{host}:{port}"
     try:
         connection = socket.create_connection((host, port), timeout_s)
@@ -34,8 +34,8 @@ def connect_tcp(host: str, port: int, timeout_s: float = 10.0) -> Transport:
 
 
 def open_pty(path: str) -> Transport:
-    """A terminal device (`/dev/pts/3`), set to pass all bytes; TransportError if it cannot be."""
-    # There are none but on POSIX systems.
+    """Opens a terminal device (`/dev/pts/3`) in raw mode; TransportError if it cannot."""
+    # These modules exist on POSIX systems only.
     import termios
     import tty
 
@@ -72,7 +72,7 @@ class SerialTransport:
             raise TransportError(f"{self._name}: {error}") from None
 
     def read(self, size: int, timeout_s: float) -> bytes:
-        """What has come, or one byte as soon as it does, or b"" after `timeout_s`."""
+        """The bytes that have arrived or the first to arrive, or b"" after `timeout_s`."""
         self._port.timeout = timeout_s
         try:
             waiting = max(1, min(size, self._port.in_waiting))
@@ -86,7 +86,10 @@ class SerialTransport:
 
 
 def open_serial(device: str, baud: int = 115200) -> Transport:
-    """A serial port (`/dev/ttyACM0`, `COM3`) through pyserial; TransportError, ToolchainError."""
+    """Opens a serial port (`/dev/ttyACM0`, `COM3`).
+
+    Raises ToolchainError without pyserial, TransportError if the port does not open.
+    """
     try:
         import serial
     except ImportError:
@@ -101,7 +104,7 @@ def open_serial(device: str, baud: int = 115200) -> Transport:
 
 
 def open_transport(text: str) -> Transport:
-    """The line that a text names: `tcp:HOST:PORT`, `pty:PATH` or `serial:DEVICE[@BAUD]`.
+    """Opens the line `tcp:HOST:PORT`, `pty:PATH` or `serial:DEVICE[@BAUD]`.
 
     DataError for any other text.
     """

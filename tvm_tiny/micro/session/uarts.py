@@ -1,7 +1,8 @@
-"""The UARTs sessions use on the boards of tvm_tiny.micro.boards.
+"""The UART that sessions use on each board of tvm_tiny.micro.boards.
 
-The second one where there are several: the first is the console of most systems. Addresses are
-those of QEMU 7.2's models, and Secure aliases where the processor starts in Secure state.
+It is the second UART of a board with several, since most systems have their console on the first.
+Addresses are those of QEMU 7.2's models, and Secure aliases where the processor starts in Secure
+state.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..boards import BOARDS, Board
 
 @dataclass(frozen=True)
 class Uart:
-    """A UART. source: its driver, below runtime_c/boards; number: of QEMU's `-serial`."""
+    """A UART. source: driver below runtime_c/boards; number: which `-serial` of QEMU it is."""
 
     source: str
     address: int
@@ -39,19 +40,19 @@ UARTS: Mapping[str, Uart] = MappingProxyType(
     }
 )
 
-#: Ticks of tvm_tiny_clock() of runtime_c/boards/*/clock.h in one of the board's own counter.
+#: Ticks of the board's counter for one tick of tvm_tiny_clock() (runtime_c/boards/*/clock.h).
 _RISCV_INSTRUCTIONS = 8
 
 
 def find_uart(board: Board) -> Uart:
-    """The UART of a board; DataError if it has none, as the host."""
+    """The UART of a board; DataError for a board without one, such as the host."""
     if board.name not in UARTS:
         raise DataError(f"board {board.name!r} has no UART; those with one: {', '.join(UARTS)}")
     return UARTS[board.name]
 
 
 def port_flags(board: Board) -> tuple[str, ...]:
-    """Macros that runtime_c/boards/common/port.c and the UART's driver are compiled with."""
+    """Macros for compiling runtime_c/boards/common/port.c and the UART's driver."""
     machine = BOARDS[board.name].machine
     assert machine is not None
     rate = machine.clock_hz

@@ -1,8 +1,7 @@
-"""The boards of a Zephyr tree, by the names of that tree or of another.
+"""Finds boards of a Zephyr tree, by the names of that tree or of another.
 
 Zephyr 3.7 (hardware model v2) writes `mps2/an521/cpu0` where earlier trees write `mps2_an521`.
-Which names there are is read from the tree: boards/**/<board>.yaml, and <board>_defconfig of
-earlier trees.
+The names are read from the tree: boards/**/<board>.yaml, and <board>_defconfig in earlier trees.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from pathlib import Path
 from tvm_tiny.errors import DataError
 from tvm_tiny.text import similar_names
 
-#: What twister reads of a board.
+#: Fields of a board's yaml file, which Zephyr's test runner twister reads.
 _FIELD = re.compile(r"^(identifier|arch|ram|flash):\s*['\"]?([\w./@-]+)", re.MULTILINE)
-#: Further boards of such a file, keys of its map of variants.
+#: Further boards of a yaml file: the keys of its map of variants.
 _VARIANT = re.compile(r"^ +([\w.-]+(?:/[\w.-]+)+):\s*$", re.MULTILINE)
 _DEPRECATED = re.compile(r"^\s*set\(\s*(\S+)_DEPRECATED\s+([^\s)]+)\s*\)", re.MULTILINE)
-#: A processor of several which is not the one that starts.
+#: The qualifier of a processor other than the one that starts first.
 _OTHER_CORE = re.compile(r"cpu[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
 class ZephyrBoard:
-    """A board of a tree. name: the tree's own; arch: "" where the tree does not tell it."""
+    """A board of a Zephyr tree. name: as in that tree; arch: "" if the tree does not name it."""
 
     name: str
     arch: str = ""
@@ -47,14 +46,14 @@ def read_boards(base: Path) -> dict[str, ZephyrBoard]:
 
 
 def _names_without_yaml(base: Path) -> Iterable[str]:
-    """Boards of earlier trees that twister does not know."""
+    """Boards of earlier trees that have no yaml file."""
     for path in sorted(base.glob("boards/**/*_defconfig")):
         if not (path.parent / "board.yml").exists():
             yield path.name.removesuffix("_defconfig")
 
 
 def find_zephyr_board(base: Path, name: str) -> ZephyrBoard:
-    """The board called `name` here or in earlier or later trees.
+    """The board of a name from this tree, or from an earlier or later one.
 
     base  a Zephyr tree
     name  with or without @revision, which is kept
@@ -70,7 +69,7 @@ def find_zephyr_board(base: Path, name: str) -> ZephyrBoard:
 
 
 def _renamed(base: Path, name: str) -> str:
-    """What the tree's own table of renamed boards makes of a name."""
+    """The new name of a board in the tree's table of renamed boards, else `name`."""
     path = base / "boards" / "deprecated.cmake"
     if not path.is_file():
         return name
@@ -79,7 +78,7 @@ def _renamed(base: Path, name: str) -> str:
 
 
 def _same_board(known: Mapping[str, ZephyrBoard], name: str) -> ZephyrBoard | None:
-    """The one board whose name differs in how, or how completely, its parts are written."""
+    """The only board whose name has the same parts, up to separators and omitted parts."""
     wanted = _parts(name)
     shorter = [board for board in known.values() if _leaves_out(wanted, _parts(board.name))]
     longer = [board for board in known.values() if _leaves_out(_parts(board.name), wanted)]
@@ -96,9 +95,9 @@ def _parts(name: str) -> list[str]:
 
 
 def _leaves_out(full: list[str], short: list[str]) -> bool:
-    """Whether `short` is `full` without qualifiers that go without saying.
+    """Whether `short` is `full` without qualifiers that may be omitted.
 
-    Those that choose another core, or the non-secure side, do not.
+    Qualifiers that choose another core or the non-secure side may not.
     """
     rest = iter(full)
     if full[0] != short[0] or len(short) < min(2, len(full)) or not all(p in rest for p in short):

@@ -1,4 +1,4 @@
-"""Builds Zephyr applications with CMake and ninja, and says why where that fails."""
+"""Builds Zephyr applications with CMake and ninja, and explains failures."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def build_application(
     module: Path,
     definitions: Mapping[str, str] | None = None,
 ) -> Build:
-    """Configures and compiles an application; what has not changed is not built again.
+    """Configures and compiles an application; unchanged files are not compiled again.
 
     source       folder with the application's CMakeLists.txt
     folder       where CMake builds
     module       tvm_tiny as a Zephyr module: a folder with zephyr/module.yml
     definitions  further variables of CMake
 
-    Raises ToolchainError for what is missing, BudgetError where the board's memory does not
+    Raises ToolchainError for missing tools, BudgetError where the board's memory does not
     suffice, BoardError for other failures; the whole output is in folder/build.log.
     """
     check_tools(tree, board.arch)
@@ -89,7 +89,7 @@ def _cache(folder: Path) -> list[str]:
 
 
 def open_build(folder: Path) -> Build:
-    """What `build_application` made in a folder; BoardError if nothing is there."""
+    """The build that `build_application` made in a folder; BoardError if there is none."""
     path = folder / "zephyr" / "zephyr.elf"
     if not path.is_file():
         raise BoardError(f"'{folder}' holds no Zephyr build: build the project first")
@@ -139,7 +139,7 @@ def _run(command: list[str], environment: dict[str, str]) -> subprocess.Complete
 
 
 def _failure(output: str, board: ZephyrBoard, log: Path) -> Exception:
-    """The error that tells most of a build's output."""
+    """The error for a failed build, from its output."""
     over = {region: int(size) for region, size in _OVERFLOW.findall(output)}
     if over:
         regions = ", ".join(f"{region} by {size} bytes" for region, size in sorted(over.items()))
@@ -151,7 +151,7 @@ def _failure(output: str, board: ZephyrBoard, log: Path) -> Exception:
 
 
 def _complaint(output: str) -> str:
-    """The first error of the compiler, or of CMake, in one line."""
+    """The first error of compiler or CMake, in one line."""
     compiler = _COMPILER_ERROR.search(output)
     cmake = _CMAKE_ERROR.search(output)
     if compiler is not None and (cmake is None or compiler.start() < cmake.start()):

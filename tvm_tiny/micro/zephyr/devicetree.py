@@ -1,4 +1,4 @@
-"""What is read of a build's devicetree, zephyr.dts: which of a board's UARTs is which."""
+"""Finds UARTs in a build's devicetree, zephyr.dts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NODE = re.compile(r"^\s*(?:\w+:\s*)*([\w,.+-]+(?:@[0-9a-f]+)?|/)\s*\{")
 
 
 def node_paths(text: str) -> list[str]:
-    """The paths of all nodes of a zephyr.dts, in its order: "/", "/soc", "/soc/uart@40004000"."""
+    """Paths of all nodes of a zephyr.dts in its order, such as "/soc/uart@40004000"."""
     paths: list[str] = []
     open_nodes: list[str] = []
     for line in text.splitlines():
@@ -25,7 +25,7 @@ def node_paths(text: str) -> list[str]:
 
 
 def serial_index(dts: Path, uart: str) -> int:
-    """Which of a machine's serial ports a node is: QEMU numbers them by address.
+    """Number of a UART among a machine's serial ports, which QEMU orders by address.
 
     dts   zephyr.dts of a build
     uart  path of the node, as devicetree has it: "/soc/uart@40005000"

@@ -1,7 +1,7 @@
 """The QEMU command of a build, with serial ports that a host can talk to.
 
-Machine, processor and options are those of the build's own `run_qemu`. Its console shares a
-line with QEMU's monitor, which eats bytes; so all of its serial ports are replaced.
+Machine, processor and options are those of the build's own `run_qemu`. Its console shares a line
+with QEMU's monitor, which takes bytes from it, so all of its serial ports are replaced.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from .build import Build
 from .devicetree import serial_index
 from .symbols import read_string
 
-#: Options that are replaced, each with its argument; the others are the board's.
+#: Options of `run_qemu` that are removed with their argument; the others are kept.
 _REPLACED = ("-serial", "-chardev", "-mon", "-monitor", "-pidfile", "-display")
-#: Where the session's source says which UART it uses.
+#: Symbol of the session's string that names its UART.
 _SYMBOL = "tvm_tiny_session_uart"
-#: Of the console's output, in the build's folder.
+#: File for the console's output, in the build's folder.
 CONSOLE_LOG = "console.log"
 
 
 def emulator_command(build: Build) -> list[str]:
-    """The command that runs a build; the next `-serial` that is added to it is the session's line.
+    """The command that runs a build, to which the session's `-serial` must be appended.
 
-    The console's text goes to the file console.log of the build's folder, unless the session has
-    its UART. Raises BoardError if Zephyr knows no emulator for the board, or the application has
-    no session; ToolchainError without the emulator.
+    The console's text goes to the file console.log of the build's folder, unless the session uses
+    the console's UART. Raises BoardError if Zephyr knows no emulator for the board, or the
+    application has no session; ToolchainError without the emulator.
     """
     machine = machine_command(build)
     uart = read_string(build.elf, _SYMBOL)
@@ -56,7 +56,7 @@ def is_emulated(build: Build) -> bool:
 
 
 def _run_command(folder: Path) -> list[str]:
-    """What `ninja run_qemu` would execute."""
+    """The command that `ninja run_qemu` would execute."""
     command = ["ninja", "-C", str(folder), "-t", "commands", "run_qemu"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -76,7 +76,7 @@ def _run_command(folder: Path) -> list[str]:
 
 
 def _split(words: list[str]) -> list[list[str]]:
-    """Commands of a line, `&&` between them."""
+    """The commands of a line that joins them by `&&`."""
     commands: list[list[str]] = [[]]
     for word in words:
         if word == "&&":
@@ -93,6 +93,6 @@ def _without_serial_ports(command: list[str]) -> list[str]:
         if word in _REPLACED:
             next(words, None)
         elif word != "-nographic":
-            # Semihosting may name the console that is gone.
+            # Semihosting may name the console, which has been removed.
             kept.append(word.replace(",chardev=con", ""))
     return kept

@@ -1,4 +1,4 @@
-"""Writes what a session needs of the models: `python -m tvm_tiny.micro.zephyr.glue OUT MODEL...`.
+"""Writes a session's glue: `python -m tvm_tiny.micro.zephyr.glue OUT MODEL...`.
 
 The CMake function tvm_tiny_add_session runs this; MODELs are unpacked archives.
 """
@@ -14,9 +14,9 @@ from tvm_tiny.errors import TvmTinyError
 
 
 def write_glue(out: Path, models: Sequence[Path], *, profile: bool) -> None:
-    """Writes tvm_tiny_models.h and .c to a folder; unchanged files keep their time.
+    """Writes tvm_tiny_models.h and .c to a folder; unchanged files keep their time stamp.
 
-    Raises DataError for models that are none, or have the same name.
+    Raises DataError for folders that are no models, and for two models of one name.
     """
     from tvm_tiny.archive.reader import read_folder
 
@@ -31,7 +31,7 @@ def write_glue(out: Path, models: Sequence[Path], *, profile: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0, or that of the error, with its message as the last line of stderr."""
+    """Writes the glue; exit code 0, or that of an error printed to stderr."""
     parser = argparse.ArgumentParser(prog="tvm_tiny.micro.zephyr.glue")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("out", type=Path)

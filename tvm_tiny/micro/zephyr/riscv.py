@@ -1,7 +1,7 @@
-"""A flaw of Debian's and Ubuntu's gcc for RISC-V, and the way around it.
+"""A workaround for a flaw of Debian's and Ubuntu's gcc for RISC-V.
 
-For `-march=rv32imac_zicsr_zifencei`, as Zephyr has it, that gcc names the libgcc of 64 bits. The
-extensions after the first `_` have no part in libgcc, so the library without them is the right one.
+For Zephyr's `-march=rv32imac_zicsr_zifencei` that gcc chooses the libgcc of 64 bits. libgcc does
+not depend on the extensions after the first `_`, so the one for the name without them is right.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _FLAGS = re.compile(r"-mabi=(\w+)\s+-march=([a-z0-9]+)((?:_[a-z0-9]+)*)")
 
 
 def libgcc_definitions(folder: Path) -> dict[str, str]:
-    """A variable of CMake that puts the right libgcc first; none if gcc names it itself.
+    """The CMake variable that puts the right libgcc first; empty if gcc chooses it itself.
 
-    folder  what CMake has configured
+    folder  a folder that CMake has configured
     """
     flags = _FLAGS.search((folder / "build.ninja").read_text(encoding="utf-8"))
     if flags is None or not flags[3]:

@@ -1,7 +1,7 @@
-"""What a Zephyr executable needs of flash and RAM.
+"""Flash and RAM that a Zephyr executable needs.
 
-Writable sections are no measure of RAM: Zephyr keeps tables of devices in flash that are writable
-to the linker. What counts is where a section runs, and where it is loaded from.
+The linker's writable sections do not show RAM, since Zephyr has writable tables of devices in
+flash. A section counts by the address where it runs and the address where it is loaded from.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from ..elf import Sizes
 
 
 def image_sizes(path: Path) -> Sizes:
-    """Sums of sections: flash has what is loaded; RAM what start-up code copies or clears there.
+    """Sums of an executable's sections.
 
-    An image that is not executed in place is in RAM as a whole. Stacks of threads are included:
-    Zephyr has them among its data.
+    Flash holds the sections that are loaded; RAM those that start-up code copies or clears. An
+    image that does not run from flash is in RAM as a whole. Stacks of threads are included, since
+    Zephyr keeps them among its data.
     """
     with path.open("rb") as file:
         image = ELFFile(file)
@@ -38,7 +39,7 @@ def image_sizes(path: Path) -> Sizes:
 
 
 def _is_copied(segment: Segment) -> bool:
-    """Whether a segment runs elsewhere than where it is loaded."""
+    """Whether a segment runs at another address than it is loaded at."""
     return bool(segment["p_vaddr"] != segment["p_paddr"])
 
 

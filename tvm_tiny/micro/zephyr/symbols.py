@@ -9,7 +9,7 @@ from elftools.elf.sections import SymbolTableSection
 
 
 def read_string(path: Path, name: str) -> str | None:
-    """The text at a symbol of an executable, up to its first zero; None without the symbol."""
+    """The C string at a symbol of an executable; None without the symbol."""
     with path.open("rb") as file:
         image = ELFFile(file)
         table = image.get_section_by_name(".symtab")

@@ -1,4 +1,4 @@
-"""Finds a Zephyr tree and its modules, and says in one line what a build would miss."""
+"""Finds a Zephyr tree and its modules, and checks for the tools of a build."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tvm_tiny.errors import ToolchainError
 _VERSION = re.compile(r"^(VERSION_MAJOR|VERSION_MINOR|PATCHLEVEL)\s*=\s*(\d+)", re.MULTILINE)
 _PACKAGE = Path("share") / "zephyr-package" / "cmake" / "ZephyrConfig.cmake"
 _MODULE = Path("zephyr") / "module.yml"
-#: Of the module cmsis, and of its successor cmsis_6.
+#: A header of the module cmsis and of its successor cmsis_6.
 _CMSIS_HEADER = Path("CMSIS") / "Core" / "Include" / "core_cm3.h"
-#: Zephyr's build scripts import these: module -> package. Later ones also import what is in
-#: _LATER_PYTHON, and say so in their requirements.
+#: Python modules that Zephyr's build scripts import, and their packages. Later trees also import
+#: those of _LATER_PYTHON and list them in their requirements.
 _PYTHON = {
     "elftools": "pyelftools",
     "packaging": "packaging",
@@ -27,9 +27,9 @@ _PYTHON = {
     "yaml": "PyYAML",
 }
 _LATER_PYTHON = {"jsonschema": "jsonschema"}
-#: Programs of every build, and the packages of Debian and Ubuntu they are in.
+#: Programs that every build runs, and their packages in Debian and Ubuntu.
 _PROGRAMS = {"cmake": "cmake", "ninja": "ninja-build", "dtc": "device-tree-compiler"}
-#: By architecture, compilers that need no SDK.
+#: Compilers that need no SDK, by architecture.
 _COMPILERS = {
     "arm": toolchain.PACKAGES[toolchain.ARM_GCC],
     "riscv": toolchain.PACKAGES[toolchain.RISCV_GCC],
@@ -39,9 +39,10 @@ _COMPILERS = {
 
 @dataclass(frozen=True)
 class Tree:
-    """A Zephyr tree. modules: folders beside it that have a zephyr/module.yml.
+    """A Zephyr tree.
 
-    workspace: west knows the modules, and Zephyr asks west.
+    modules    folders beside the tree that have a zephyr/module.yml
+    workspace  whether the tree is in a workspace of west, which then tells Zephyr the modules
     """
 
     base: Path
@@ -51,9 +52,9 @@ class Tree:
 
 
 def find_tree(base: str | None = None) -> Tree:
-    """The tree at `base`, or else the one that ZEPHYR_BASE names.
+    """The tree at `base`, by default the one that ZEPHYR_BASE names.
 
-    Raises ToolchainError, with what to do, where there is none.
+    Raises ToolchainError, with a remedy, where there is none.
     """
     text = base or os.environ.get("ZEPHYR_BASE", "")
     if not text:
@@ -76,7 +77,7 @@ def _read_version(folder: Path) -> tuple[int, int, int]:
 
 
 def _find_modules(folder: Path) -> Iterator[Path]:
-    """Where `west update` puts modules: modules/NAME and modules/KIND/NAME beside the tree."""
+    """The modules beside a tree, at modules/NAME and modules/KIND/NAME as `west update` does."""
     found = [*folder.parent.glob("modules/*"), *folder.parent.glob("modules/*/*")]
     yield from (path for path in sorted(found) if (path / _MODULE).is_file())
 
@@ -100,7 +101,10 @@ def module_definitions(tree: Tree, own: Path) -> dict[str, str]:
 
 
 def _own_build_files(tree: Tree, module: Path) -> dict[str, str]:
-    """A module that is later than its tree expects build files there which there are not."""
+    """Definitions that make a module use its own build files, where the tree has none.
+
+    A module may be later than its tree and expect build files there which the tree lacks.
+    """
     text = (module / _MODULE).read_text(encoding="utf-8")
     in_tree = tree.base / "modules" / module.name
     variable = "ZEPHYR_" + re.sub(r"[^A-Z0-9]", "_", module.name.upper())
@@ -113,9 +117,9 @@ def _own_build_files(tree: Tree, module: Path) -> dict[str, str]:
 
 
 def check_tools(tree: Tree, arch: str) -> None:
-    """ToolchainError, in one line, with all that a build for an architecture would miss.
+    """Raises ToolchainError with all tools that a build for an architecture would miss.
 
-    arch  as Zephyr's boards have it ("arm", "riscv"); "" is not known
+    arch  architecture of a Zephyr board ("arm", "riscv"); "" where it is unknown
     """
     missing = [
         f"{program} (apt install {package})"
@@ -152,7 +156,7 @@ def _has_cmsis(tree: Tree) -> bool:
 
 
 def _has_sdk() -> bool:
-    """Whether Zephyr's own toolchain, or one that the user has chosen, is to be found."""
+    """Whether there is Zephyr's own toolchain, or one that the user has chosen."""
     if os.environ.get("ZEPHYR_TOOLCHAIN_VARIANT") or os.environ.get("ZEPHYR_SDK_INSTALL_DIR"):
         return True
     return any(
@@ -162,7 +166,7 @@ def _has_sdk() -> bool:
 
 
 def toolchain_environment(arch: str) -> dict[str, str]:
-    """Variables that choose a cross compiler of this machine; none where the user has chosen."""
+    """Variables that choose a cross compiler; empty if an SDK is chosen or found."""
     if _has_sdk():
         return {}
     if arch == "arm":
