@@ -91,8 +91,9 @@ def test_documents_change_between_markers_only():
     assert documents.with_tables(new, {}, {KWS: FIGURE}) == new
 
 
-def test_the_document_shows_the_recorded_figures():
-    text = documents.DOCUMENT.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", documents.DOCUMENTS, ids=lambda path: path.name)
+def test_documents_show_the_recorded_figures(path):
+    text = path.read_text(encoding="utf-8")
     assert documents.with_tables(text, *records.load()) == text, "run scripts/bench --update"
 
 

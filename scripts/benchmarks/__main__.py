@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="only what the tests measure every time")
     add("--portable", action="store_true", help="compare with the portable kernels, too")
     add("--check", action="store_true", help="exit 1 if a count is over 2 %% above the recorded")
-    add("--update", action="store_true", help="record the figures, renew docs/benchmarks.md")
+    add("--update", action="store_true", help="record the figures, renew the documents")
     return parser
 
 

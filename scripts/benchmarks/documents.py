@@ -1,16 +1,16 @@
-"""The tables of docs/benchmarks.md, between markers; what is around them is written by hand."""
+"""The tables of README.md and docs/benchmarks.md, between markers, in text written by hand."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .cases import ROOT
 from .records import Figures
-from .tables import tables
+from .tables import summary, tables
 
-DOCUMENT = ROOT / "docs" / "benchmarks.md"
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
 _BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -19,7 +19,7 @@ def with_tables(text: str, tools: Mapping[str, str], figures: Figures) -> str:
 
     NAME is that of a table, or "tools". A table without figures becomes empty.
     """
-    blocks = {table.name: table.markdown() for table in tables(figures)}
+    blocks = {table.name: table.markdown() for table in (summary(figures), *tables(figures))}
     blocks["tools"] = "".join(f"* {version}\n" for version in dict.fromkeys(tools.values()))
 
     def renewed(match: re.Match[str]) -> str:
@@ -28,7 +28,8 @@ def with_tables(text: str, tools: Mapping[str, str], figures: Figures) -> str:
     return _BLOCK.sub(renewed, text)
 
 
-def update(tools: Mapping[str, str], figures: Figures, path: Path = DOCUMENT) -> None:
-    """Renew the tables of the document."""
-    text = path.read_text(encoding="utf-8")
-    path.write_text(with_tables(text, tools, figures), encoding="utf-8")
+def update(tools: Mapping[str, str], figures: Figures, paths: Sequence[Path] = DOCUMENTS) -> None:
+    """Renew the tables of the documents."""
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        path.write_text(with_tables(text, tools, figures), encoding="utf-8")

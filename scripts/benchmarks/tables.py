@@ -50,7 +50,7 @@ class Table:
         return table
 
     def markdown(self) -> str:
-        """For docs/benchmarks.md."""
+        """For a document."""
         rule = ["---"] * self.words + ["---:"] * (len(self.columns) - self.words)
         lines = [self.columns, rule, *self.rows]
         return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -63,6 +63,24 @@ def tables(figures: Figures, seconds: Mapping[Case, float] | None = None) -> lis
     if seconds is not None:
         found = [_timed(table, seconds) for table in found]
     return [t for t in (*found, _tiny_engine(figures), _portable(figures)) if t.rows]
+
+
+def summary(figures: Figures) -> Table:
+    """The README's table: the least SRAM on a Cortex-M4, and what TFLite Micro takes."""
+    columns = ("model", "instructions", "of TFLM + CMSIS-NN", "SRAM, bytes", "of TFLM + CMSIS-NN")
+    rows = []
+    for name, peer in TFLM.items():
+        figure = figures.get(Case(name, _M4, LEAST))
+        if figure is not None:
+            count = percent(figure.instructions, peer.instructions[_M4])
+            row = (MODELS[name].title, f"{figure.instructions:,}", count)
+            rows.append((*row, f"{figure.arena:,}", percent(figure.arena, peer.arena)))
+    return Table("summary", _title(_M4), columns, tuple(rows))
+
+
+def percent(ours: int, theirs: int) -> str:
+    """A share of another engine's figure."""
+    return f"{100 * ours / theirs:.0f} %"
 
 
 def _with_peer(board: str, figures: Figures) -> Table:
