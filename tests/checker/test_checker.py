@@ -215,7 +215,7 @@ def test_a_line_buffer_of_no_rows_is_refused_before_anything_divides_by_it(strea
     storage = [*graph.storage]
     storage[integers.index] = replace(integers, array=array)
     message = refusal(replace(graph, storage=storage), plan, streamed)
-    assert "is given a ring of 0 rows" in message
+    assert "is given a line buffer of 0 rows" in message
 
 
 def test_a_stage_that_waits_for_what_never_comes_is_refused(streamed):

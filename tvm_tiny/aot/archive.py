@@ -1,4 +1,4 @@
-"""Model Library Format: the archive or folder a firmware project takes in.
+"""Model Library Format: the archive or folder that a firmware project takes in.
 
 Layout and metadata are those of microTVM's version 7, with what it lacked under the key
 `tvm_tiny`. Archives are reproducible: sorted names, no times, no owners.
@@ -34,7 +34,7 @@ _HEADERS = tuple(f"tvm_tiny/{name}.h" for name in ("errors", "options", "version
 
 
 def archive_files(program: Program, relax_text: str, target: str) -> dict[str, bytes]:
-    """Every file of the archive, path -> contents, sorted by path."""
+    """Every file of the archive: path -> contents, sorted by path."""
     sources = {f"codegen/host/{path}": text for path, text in generate_sources(program).items()}
     files = {path: text.encode() for path, text in sources.items()}
     files |= {f"runtime/{path}": data for path, data in _runtime_headers(program).items()}
@@ -73,7 +73,7 @@ def _parameters(program: Program) -> bytes:
 
 
 def _metadata(program: Program, target: str, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """Version 7's fields, plus `tvm_tiny` in the module's entry."""
+    """The fields of version 7, and `tvm_tiny` in the module's entry."""
     memory = [{"device": 1, "workspace_size_bytes": program.workspace_bytes}]
     module = {
         "model_name": program.name,
@@ -148,7 +148,7 @@ def _port_entries(program: Program, kind: str) -> list[dict[str, Any]]:
 
 
 def _pool(program: Program, index: int) -> dict[str, Any]:
-    """A pool of the board: bytes it has, bytes used, and those of them that are copied weights."""
+    """A pool of the board: bytes it has, are used, and hold copied weights."""
     pool = program.pools[index]
     return {
         "name": pool.name,
@@ -180,7 +180,7 @@ def _step(program: Program, index: int) -> dict[str, Any]:
 
 
 def _patches(call: Call, patches: Patches) -> dict[str, Any]:
-    """Of each row of tiles the rows of the result, of each column the columns, that are traced."""
+    """The rows and columns of the result that are traced for each tile."""
     return {
         "rows": patches.events,
         "columns": patches.columns,
@@ -190,7 +190,7 @@ def _patches(call: Call, patches: Patches) -> dict[str, Any]:
 
 
 def write_archive(files: Mapping[str, bytes], path: Path) -> None:
-    """Write a tar, gzip-compressed where the name ends in .gz or .tgz; whole or not at all."""
+    """Write a tar, whole or not at all; gzip-compressed if named .gz or .tgz."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, data in sorted(files.items()):
@@ -214,7 +214,7 @@ def write_archive(files: Mapping[str, bytes], path: Path) -> None:
 
 
 def write_folder(files: Mapping[str, bytes], path: Path) -> None:
-    """Write the same files into a new or empty folder; whole or not at all."""
+    """Write files into a new or empty folder, whole or not at all."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise DataError(f"output folder '{path}' is not empty; remove it or choose another")
     _check_parent(path)

@@ -1,4 +1,4 @@
-"""What the C says of its arenas: one, or one for each pool of a board."""
+"""The arenas of a program in C: a single one or one for each pool."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from .program import Operand, Program, c_identifiers
 
 @dataclass(frozen=True)
 class Arena:
-    """An arena's names in C.
+    """An arena and its names in C.
 
-    member: of the structure of pools. variable: the driver's pointer. array: what a firmware may
-    call its memory. bytes: used. section_macro: of the array; None where it is everybody's own.
+    member: name in the structure of pools. variable: the driver's pointer. array: a name that
+    firmware may give its memory. bytes: how many are used. section_macro: names the section of the
+    array; None where all models share one.
     """
 
     member: str
@@ -29,7 +30,7 @@ class Arena:
     pool: PoolUse | None = None
 
     def place(self, offset: int | str) -> str:
-        """A C expression: the byte at an offset, a number or an expression."""
+        """A C expression for the byte at an offset, a number or expression."""
         return f"(void*)({self.variable} + {offset})"
 
 
@@ -72,10 +73,10 @@ def _pools(operands: Iterable[Operand]) -> set[int]:
 
 
 def copies(program: Program, prefix: str) -> dict[str, Any] | None:
-    """What the function `init` is filled from.
+    """Values for the function `init`, which copies the constants; None without one.
 
-    mark: what it leaves before the constants to say that they are there; of other constants, or
-    of the same ones in other places, it differs.
+    mark: a number that `init` writes before the constants to say that they are there; it depends on
+    the constants and their places.
     """
     if not program.copied:
         return None

@@ -1,4 +1,4 @@
-"""The driver of a program as the checker takes it: the numbers that the C is filled from."""
+"""Hands over to the checker the numbers that the generated C is filled from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .program import Call, Move, Operand, Program
 
 
 def driver_of(program: Program) -> Driver:
-    """All that the generated C is driven by; `checker.check_plan` proves it."""
+    """The driver of a program, as `checker.check_plan` proves it."""
     state = program.state_offset
     return Driver(
         steps=tuple(_step(program, index) for index in range(len(program.steps))),

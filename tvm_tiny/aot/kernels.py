@@ -1,4 +1,4 @@
-"""Kernels as C: TVM's own C printer, with plain signatures in place of its FFI ones."""
+"""Kernels as C, from TVM's own C printer, with plain signatures."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _KEYWORDS = {"for", "if", "return", "while"}
 
 @dataclass(frozen=True)
 class KernelSource:
-    """C of all kernels.
+    """The C of all kernels.
 
-    declarations: prototypes of those the driver calls. headers: of the micro-kernels that they
-    call, below runtime_c/include.
+    declarations: prototypes of the kernels that the driver calls. headers: those of the
+    micro-kernels that the kernels call, below runtime_c/include.
     """
 
     definitions: str
@@ -39,10 +39,11 @@ class KernelSource:
 
 
 def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> KernelSource:
-    """The kernels of `mod` that the driver calls, as C99 functions named `prefix` + name.
+    """Prints kernels of `mod` as C99 functions named `prefix` + name.
 
-    outputs: for each of them, how many of its last pointers it writes; all others become const.
-    Functions of the module that drive kernels are left out: the C driver does that.
+    outputs: for each kernel that the driver calls, how many of its last pointers it writes; the
+    others become const.
+    Functions of the module that run stages are left out: the C driver does that.
     """
     kernels = {
         var: function
@@ -80,7 +81,7 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
     rename = re.compile(rf"\b({'|'.join(names)})\(")
     definitions = rename.sub(rf"{prefix}\1(", text)
     prototypes = rename.sub(rf"{prefix}\1(", "\n".join(sorted(declarations)))
-    # What is neither ours nor C is a function of libm: int8 kernels call nothing else.
+    # All other calls are of libm: int8 kernels call nothing else.
     own = {f"{prefix}{var.name_hint}" for var in kernels}
     called = set(_CALLED.findall(definitions)) - own - _KEYWORDS
     micro = {match.group(1) for name in called if (match := _MICRO_KERNEL.match(name))}
@@ -90,7 +91,7 @@ def print_kernels(mod: IRModule, outputs: Mapping[str, int], prefix: str) -> Ker
 
 
 def _printed(functions: Mapping[GlobalVar, tirx.PrimFunc]) -> str:
-    """C of all functions; the first that TVM makes none of is named."""
+    """The C of all functions; UnsupportedError names the first that TVM cannot print."""
     try:
         return print_c(functions)
     except tvm.error.InternalError:
@@ -112,12 +113,12 @@ def _prints(functions: Mapping[GlobalVar, tirx.PrimFunc]) -> bool:
 
 
 def _is_written(function: tirx.PrimFunc) -> bool:
-    """Whether a kernel says itself what it is in C."""
+    """Whether a kernel has its C as an attribute."""
     return bool(function.attrs) and IN_C in function.attrs
 
 
 def _prepared(function: tirx.PrimFunc, writes: int) -> tirx.PrimFunc:
-    """Ready for the printer: lowered, pointers for parameters, no calling convention.
+    """A kernel ready for the printer: lowered, pointers for parameters, no calling convention.
 
     writes: how many parameters are outputs. Row kernels are lowered already; TVM's own kernels
     name parameters after the model's tensors, so those are numbered instead.
@@ -133,7 +134,7 @@ def _prepared(function: tirx.PrimFunc, writes: int) -> tirx.PrimFunc:
 
 
 def _exact_floats(text: str, functions: Iterable[tirx.PrimFunc]) -> str:
-    """The printer gives float constants seven digits; nine make them the float32 they are."""
+    """Gives float constants nine digits, which make a float32; the printer gives seven."""
     exact: dict[str, set[str]] = {}
 
     def note(constant: tirx.FloatImm) -> None:
@@ -157,7 +158,7 @@ def _exact_floats(text: str, functions: Iterable[tirx.PrimFunc]) -> str:
 
 
 def _use_all_parameters(function: str) -> str:
-    """One definition in which no parameter is unused (rows of one-row kernels are)."""
+    """A definition without unused parameters; the row of a one-row kernel is one."""
     head, brace, body = function.partition("{\n")
     names = re.findall(r"(\w+)(?=[,)])", head)
     unused = [name for name in names if not re.search(rf"\b{name}\b", body)]
@@ -165,6 +166,6 @@ def _use_all_parameters(function: str) -> str:
 
 
 def _sorted(text: str) -> str:
-    """The definitions by name."""
+    """The definitions sorted by name."""
     parts = sorted(map(_use_all_parameters, re.split(r"(?m)^(?=void )", text)))
     return "\n".join(part.strip() + "\n" for part in parts if part.strip())

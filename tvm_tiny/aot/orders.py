@@ -14,10 +14,10 @@ _LINE_WIDTH = 96
 
 @dataclass(frozen=True)
 class OrderTable:
-    """One table for the tiles of a stage; rows of tiles with the same order share it.
+    """The table of a stage's orders, one for each row of tiles.
 
-    numbers: of all orders, an end behind each. starts: for each row of tiles, where its order is.
-    text: for people, in lines.
+    numbers: all different orders, with an end behind each. starts: for each row of tiles, where its order
+    begins. text: the orders for people, in lines.
     """
 
     numbers: tuple[int, ...]
@@ -26,9 +26,9 @@ class OrderTable:
 
 
 def order_table(orders: Sequence[Looped], end: int) -> OrderTable:
-    """The orders of a stage for its rows of tiles.
+    """Makes the table of a stage's orders, one for each row of tiles.
 
-    end: a number above those of all calls, which stands behind an order; loops have the next ones.
+    end: the number behind an order, above those of all calls; loops have the numbers above it.
     """
     distinct = list(dict.fromkeys(orders))
     tables = [[*table(order, end + 1), end] for order in distinct]

@@ -1,4 +1,4 @@
-"""A planned module as plain data: what the C templates are filled from."""
+"""A planned module as plain data, from which the C templates are filled."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tvm_tiny.schedules.stages.stage import SHIFT, STREAM_ROW, Stage, plain_orde
 from .kernels import KernelSource, print_kernels
 from .orders import OrderTable, order_table
 
-# What cannot be the name of a structure's member in C or C++ (the header serves both): keywords,
-# and macros that compilers and common headers define.
+# Names that no member of a structure can have in C or C++, as the header serves both: keywords, and
+# macros that compilers and common headers define.
 _RESERVED_TEXT = """
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept
 const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype
@@ -58,10 +58,11 @@ class Operand:
 
 @dataclass(frozen=True)
 class Move:
-    """Where row 0 of an operand is whose rows move, or the row of one that climbs.
+    """A pointer that moves with the rows of its operand, which shift or are skewed.
 
-    From the operand's place on that is `first` bytes, and `step` bytes for each event so far of
-    the call at `position` of its step.
+    It points to row 0 where rows shift, else to the row that is there. That is `first` bytes behind
+    the operand's place, and `step` more for each event so far of the call at `position` of its
+    step.
     """
 
     position: int
@@ -73,10 +74,10 @@ class Move:
 class Patches:
     """How a call of a patch stage is divided into tiles.
 
-    events: per row of tiles, the first event and the one behind the last. columns: per column of
-    tiles, the first column of the result and the one behind the last. line: of its last input, the
-    elements that each column of tiles has. narrow: whether the result's memory begins with a
-    tile's first column and not with its own.
+    events: for each row of tiles, the first event and the one behind the last. columns: for each
+    column of tiles, the first column of the result and the one behind the last. line: elements of
+    the last input that each column of tiles has. narrow: whether the result's memory begins with
+    the first column of a tile, not of the tensor.
     """
 
     events: tuple[tuple[int, int], ...]
@@ -87,13 +88,14 @@ class Patches:
 
 @dataclass(frozen=True)
 class Call:
-    """One operator: a row kernel that the driver runs `events` times, or a kernel of TVM's own.
+    """A row kernel that the driver runs `events` times, or a kernel of TVM's own.
 
     outputs: the result, and scratch of TVM's kernels. shape: of the whole result. rows,
-    row_bytes, buffer_rows: of the result: its rows, the bytes of one, and how many there is memory
-    for. moves: of each input, and of the result, how its rows move or climb, if they do. backward:
-    from the last row to the first. patches: in a patch stage; extra_macs: what its tiles compute
-    beyond `macs`. scratch: memory of a row kernel's, while it runs.
+    row_bytes, buffer_rows: how many rows the result has, the bytes of one, and for how many there
+    is memory. moves: for each input, then the result, how its rows shift or are skewed, if they
+    are. backward: whether rows run from the last to the first. patches: the tiles in a patch stage;
+    extra_macs: multiply-accumulates of its tiles beyond `macs`. scratch: memory that a row kernel
+    needs while it runs.
     """
 
     index: int
@@ -116,22 +118,22 @@ class Call:
 
     @property
     def written(self) -> tuple[Operand, ...]:
-        """What the function writes: its last pointers."""
+        """The operands that the function writes: its last pointers."""
         return self.outputs if self.scratch is None else (*self.outputs, self.scratch)
 
 
 @dataclass(frozen=True)
 class Program:
-    """Everything the generated C and its metadata say.
+    """Everything that the generated C and its metadata say.
 
-    steps: what the driver runs, one after the other; a step of several calls runs them row by row.
-    orders: for each step the table of the order in which its calls run; None for a layer.
-    Where the caller pushes the input, the first call is `push`, and `state_offset` says where in
-    the (first) arena its progress is kept, in `state_bytes`.
+    steps: run one after the other; a step of several calls runs them row by row. orders: for each
+    step the table of the order in which its calls run; None for a layer. state_offset, state_bytes:
+    where in the first arena the progress of a streamed input is kept; its first call then takes
+    rows from the caller.
 
-    pools: of the board; none where there is one arena. workspace_bytes: of all arenas. input_pools,
-    output_pools: the arenas that the offsets are in. copied: where `init` copies each constant;
-    empty where kernels read them in flash, in `weights_section`.
+    pools: those of the board; none where there is one arena. workspace_bytes: size of all arenas.
+    input_pools, output_pools: the arenas that the offsets are in. copied: where `init` copies each
+    constant; empty where kernels read them in flash, in `weights_section`.
     """
 
     name: str
@@ -156,7 +158,7 @@ class Program:
 
     @property
     def arena_names(self) -> tuple[str, ...]:
-        """C names of the arenas: the first is the workspace, the others go by their pool."""
+        """C names of the arenas: the workspace, then those of the other pools."""
         return c_identifiers(["workspace", *(pool.name for pool in self.pools[1:])])
 
     @property
@@ -167,7 +169,7 @@ class Program:
 
     @property
     def order_end(self) -> int:
-        """The number at the end of an order: above those of all calls of any step."""
+        """The number at the end of each order, above those of all calls."""
         return _order_end(self.steps)
 
     @property
@@ -176,24 +178,24 @@ class Program:
         return tuple(call for step in self.steps for call in step)
 
     def place(self, operand: Operand) -> Operand:
-        """Where kernels find an operand: a constant that `init` copies is in an arena."""
+        """Where kernels find an operand: in an arena, if `init` copies it there."""
         is_copied = operand.location == "constant" and bool(self.copied)
         return self.copied[operand.where] if is_copied else operand
 
     def operands(self, calls: Iterable[Call]) -> Iterator[Operand]:
-        """Where the arguments of calls are; no kernel reads the rows that the caller pushes."""
+        """The arguments of calls; no kernel reads the rows of a streamed input."""
         for call in calls:
             read = () if call is self.streamed else call.inputs
             yield from map(self.place, (*read, *call.written))
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of the model; those of one inference are `extra_macs` more."""
+        """Multiply-accumulates of the model; an inference has `extra_macs` more."""
         return sum(call.macs for call in self.calls)
 
     @property
     def extra_macs(self) -> int:
-        """Multiply-accumulates of what several tiles of a patch stage compute."""
+        """Multiply-accumulates that tiles of patch stages compute once more."""
         return sum(call.extra_macs for call in self.calls)
 
     @property
@@ -272,7 +274,7 @@ def _order_end(steps: Sequence[Sequence[Call]]) -> int:
 
 
 def _order(stage: Stage | None, end: int) -> OrderTable | None:
-    """The table of a stage's order; a layer and a kernel of TVM's own have none."""
+    """The table of a stage's order; None for layers and kernels of TVM's own."""
     if stage is None or (len(stage.operators) == 1 and stage.tiles is None):
         return None
     orders = [looped([k for k, _ in plain_order(part)]) for part in stage.parts()]
@@ -313,14 +315,14 @@ def _calls(
 
 
 def _moves(stage: Stage, position: int, graph: Graph, operator: Operator) -> Iterator[Move | None]:
-    """Of each operand, and of the result, how its rows move or climb; who moves them knows."""
+    """For each operand, then the result, how its rows move; a shift itself sees memory."""
     planned = stage.operators[position]
     parameters = (*planned.operands, planned.result)
     for parameter, index in zip(parameters, (*operator.inputs, operator.output), strict=True):
         storage = graph.storage[index]
         if parameter in stage.skews:
             writer = stage.producer_of(parameter)
-            # Who reads it reads the row that was made last.
+            # A reader reads the row that was made last.
             yield Move(writer, 0 if writer == position else -storage.skew, storage.skew)
         elif parameter not in stage.shifts or planned.op == SHIFT:
             yield None
@@ -330,7 +332,7 @@ def _moves(stage: Stage, position: int, graph: Graph, operator: Operator) -> Ite
 
 
 def _whole_shape(result: Storage, operator: Operator) -> tuple[int, ...]:
-    """The shape of a result of which there may be memory for some rows and columns only."""
+    """The shape of a result; its memory may have fewer rows and columns."""
     columns = operator.row_op.columns
     if result.buffer_rows >= result.rows and columns is None:
         return result.shape
@@ -350,7 +352,7 @@ def _patches(stage: Stage, position: int, integers: Storage) -> Patches | None:
 class _Places:
     """Where each storage is: in an arena, in flash, or with the caller.
 
-    copied: of every constant, where it is in an arena; empty if they stay in flash.
+    copied: where each constant is in an arena; empty if constants stay in flash.
     """
 
     def __init__(self, graph: Graph, plan: MemoryPlan) -> None:
@@ -372,7 +374,7 @@ class _Places:
         return Operand("output", self._graph.outputs.index(index), storage.dtype, storage.bytes)
 
     def result(self, operator: Operator) -> Operand:
-        """What an operator writes; one that moves rows does so in words."""
+        """The result of an operator; a shift moves it in words."""
         place = self.operand(operator.output)
         if operator.row_op.op != SHIFT:
             return place
@@ -380,7 +382,7 @@ class _Places:
         return replace(place, dtype=f"int{8 * word}")
 
     def scratch(self, operator: Operator) -> Operand | None:
-        """What an operator's kernel uses while it runs, as it sees it."""
+        """The scratch memory of an operator's kernel, in the kernel's type."""
         if operator.scratch is None:
             return None
         return replace(self.operand(operator.scratch), dtype=operator.row_op.scratch_type)

@@ -25,12 +25,12 @@ _C_TYPES = {
     **{f"{sign}int{bits}": f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
 _LINE_WIDTH = 100
-# Converters join the names of all that was fused into an operator; metadata.json has them whole.
+# Converters join the names of all operators that they fuse; metadata.json has these names whole.
 _NAME_WIDTH = 60
 
 
 def generate_sources(program: Program) -> dict[str, str]:
-    """File name below codegen/host -> text, for all headers and sources of a program."""
+    """All headers and sources of a program: file name below codegen/host -> text."""
     context = _context(program)
     name = program.name
     files = {
@@ -44,13 +44,13 @@ def generate_sources(program: Program) -> dict[str, str]:
 
 
 def render(template: str, context: Mapping[str, Any]) -> str:
-    """One of the package's templates, filled."""
+    """Fills one of the package's templates."""
     return _templates().get_template(template).render(context)
 
 
 @functools.cache
 def _templates() -> jinja2.Environment:
-    """Compiled once: that takes longer than all that is done with them."""
+    """The templates, compiled once: compiling takes longer than filling them."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("tvm_tiny", "templates"),
         undefined=jinja2.StrictUndefined,
@@ -100,7 +100,7 @@ def _context(program: Program) -> dict[str, Any]:
 
 
 def _is_layer(program: Program, calls: Sequence[Call]) -> bool:
-    """Whether the driver runs the step as a loop over the rows of one operator."""
+    """Whether the driver runs a step as a loop over the rows of one operator."""
     call = calls[0]
     is_plain = call is not program.streamed and call.patches is None
     return len(calls) == 1 and call.events is not None and is_plain
@@ -135,7 +135,7 @@ def _ports(program: Program, kind: str) -> Iterator[dict[str, Any]]:
 
 
 def _remarks(port: Port) -> Iterator[str]:
-    """What a reader of the header must know to fill or read a tensor."""
+    """Remarks in the header on how to fill or read a tensor."""
     if port.scale is not None and port.zero_point is not None:
         zero_point = f"+ {-port.zero_point}" if port.zero_point < 0 else f"- {port.zero_point}"
         yield f"real value = {np.float32(port.scale):.9g} * (q {zero_point})"
@@ -165,14 +165,14 @@ def _float_text(value: float) -> str:
 
 
 def _comment(text: str) -> str:
-    """Text that cannot end a C comment or a line, and is not too long to read."""
+    """Text made safe for a C comment of one line, and cut if long."""
     plain = "".join(c if c.isprintable() and c.isascii() and c != "\\" else "?" for c in text)
     plain = plain.replace("*/", "* /").replace("/*", "/ *")
     return plain if len(plain) <= _NAME_WIDTH else f"{plain[: _NAME_WIDTH - 3]}..."
 
 
 def _literal(text: str) -> str:
-    """The inside of a C string literal with the text's UTF-8 bytes."""
+    """The inside of a C string literal that has the UTF-8 bytes of a text."""
     return "".join(
         chr(byte) if 32 <= byte < 127 and byte not in b'"\\?' else f"\\{byte:03o}"
         for byte in text.encode("utf-8", "surrogateescape")
@@ -201,7 +201,7 @@ def _step(program: Program, prefix: str, index: int) -> dict[str, Any]:
 
 
 def _tiles(prefix: str, calls: Sequence[Call]) -> dict[str, Any] | None:
-    """What the function that runs a patch stage's tiles is filled from."""
+    """Values for the function that runs a patch stage's tiles."""
     patches = [call.patches for call in calls if call.patches is not None]
     if not patches:
         return None
@@ -214,7 +214,7 @@ def _tiles(prefix: str, calls: Sequence[Call]) -> dict[str, Any] | None:
 
 
 def _stage_interface(program: Program, prefix: str, calls: Sequence[Call]) -> dict[str, list[str]]:
-    """Parameters of a function that runs calls, and what the driver passes."""
+    """Parameters of a function that runs calls, and the arguments that the driver passes."""
     operands = list(program.operands(calls))
     variables = [arena.variable for arena in arenas_of(program, operands)]
     parameters = {name: f"uint8_t* {name}" for name in variables}
@@ -227,13 +227,13 @@ def _stage_interface(program: Program, prefix: str, calls: Sequence[Call]) -> di
 
 
 def _finish(program: Program, prefix: str) -> dict[str, Any]:
-    """Parameters of the function that runs what follows the last row, and its arguments."""
+    """Parameters and arguments of the function that runs the steps behind the last row."""
     steps = (calls for calls in program.steps if program.streamed not in calls)
     return _stage_interface(program, prefix, [call for calls in steps for call in calls])
 
 
 def _push(program: Program, prefix: str) -> dict[str, Any] | None:
-    """What the entry that takes rows of the input is filled from."""
+    """Values for the entry point that takes rows of the input."""
     call = program.streamed
     if call is None:
         return None
@@ -253,8 +253,8 @@ def _push(program: Program, prefix: str) -> dict[str, Any] | None:
 
 
 def _call(program: Program, prefix: str, call: Call, event: str) -> dict[str, Any]:
-    """A call of a step; event: in C, which of its events runs."""
-    # A pushed row comes from the caller: no kernel reads it.
+    """Values for a call of a step; event: C expression of the event that runs."""
+    # A row of a streamed input comes from the caller: no kernel reads it.
     read = () if call is program.streamed else call.inputs
     moves = call.moves or (None,) * (len(call.inputs) + 1)
     of_inputs, of_outputs = moves[:-1], (moves[-1], *(None for _ in call.written[1:]))
@@ -284,7 +284,7 @@ def _call(program: Program, prefix: str, call: Call, event: str) -> dict[str, An
 
 
 def _row_trace(call: Call, pointer: str, event: str) -> dict[str, Any]:
-    """Where the row is that an event has written; rows that take several count at the end."""
+    """Values for the trace of a row; one of several events is traced last."""
     if call.events != call.rows:
         return {"pointer": pointer, "bytes": call.outputs[0].bytes, "last_only": True}
     if call.buffer_rows == 1:
@@ -304,7 +304,7 @@ def _pointer(
     const: bool = False,
     done: str = "done",
 ) -> str:
-    """An argument; done: the array that says how often each call of the step has run."""
+    """An argument in C; done: the array of how often each call has run."""
     c_type = f"{'const ' if const else ''}{_C_TYPES[operand.dtype]}*"
     operand = program.place(operand)
     if operand.location == "constant":

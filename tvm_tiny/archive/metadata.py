@@ -1,4 +1,4 @@
-"""What firmware needs to know of a model, from the metadata.json of its Model Library Format.
+"""Reads what firmware needs to know of a model from its archive's metadata.json.
 
 Archives come from elsewhere, and their names end up in makefiles and C. So every name is checked
 where it is read: identifiers are those of C, paths have letters, digits and `_ . - /` only.
@@ -29,9 +29,9 @@ _PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 class Patches:
     """A result that was computed, and is traced, tile by tile.
 
-    rows: of each row of tiles, the first row and the one behind the last; columns: likewise of
-    each column. row_bytes: of a record, which is a row; narrow: it begins with the tile's first
-    column, else with the tensor's.
+    rows: for each row of tiles, the first row and the one behind the last; columns: the same for
+    each column of tiles. row_bytes: bytes of a record, which is a row. narrow: whether a record
+    begins with the first column of the tile, not of the tensor.
     """
 
     rows: tuple[tuple[int, int], ...]
@@ -40,7 +40,7 @@ class Patches:
     narrow: bool
 
     def join(self, data: bytes, tensor: Tensor) -> np.ndarray:
-        """The tensor from its records; a masked array where no tile has computed some of it."""
+        """Joins records to the tensor; elements that no tile has computed are masked."""
         whole = np.zeros((math.prod(tensor.shape[:-2]), *tensor.shape[-2:]), tensor.dtype)
         unknown = np.ones(whole.shape, bool)
         elements = np.frombuffer(data, tensor.dtype)
@@ -58,9 +58,9 @@ class Patches:
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input, output or step result in its compiled form; `c_name` is "" for a step.
+    """An input, output or result of a step in its compiled form.
 
-    patches: of a step that runs tile by tile.
+    c_name: "" for a step. patches: the tiles of a step that runs tile by tile.
     """
 
     name: str
@@ -77,9 +77,10 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Pool:
-    """An arena of the model: its pointer in the structure of pools, and the bytes it has.
+    """An arena of the model.
 
-    name: of the board's memory pool, "" where there is one arena.
+    c_name: its pointer in the structure of pools. bytes: its size. name: the board's memory pool,
+    "" where there is one arena.
     """
 
     c_name: str
@@ -118,14 +119,14 @@ class ModelInfo:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Those of the files that are compiled, sorted."""
+        """The files that are compiled, sorted."""
         return tuple(
             sorted(name for name in self.files if PurePosixPath(name).match(f"{SOURCES}/*.c"))
         )
 
     @property
     def arenas(self) -> tuple[Pool, ...]:
-        """The pools, or the one arena."""
+        """The pools, or the only arena."""
         return self.pools or (Pool("workspace", self.workspace_bytes),)
 
     @property
@@ -167,7 +168,7 @@ def _string(value: object) -> str:
 
 
 def is_plain_path(name: str) -> bool:
-    """Whether a name can be that of a file below a model's folder."""
+    """Whether a name can be the path of a file below a model's folder."""
     return _PATH.fullmatch(name) is not None and ".." not in name.split("/")
 
 

@@ -26,11 +26,11 @@ from tvm_tiny.interface import Interface, Port, port_from_fields
 from .metadata import ModelInfo, is_plain_path, read_model_info
 from .versions import ABI_VERSION, FORMAT_VERSION
 
-# Far more than any microcontroller's model unpacks to.
+# Limits far above what any model for a microcontroller unpacks to.
 MAX_BYTES = 1 << 30
 MAX_FILES = 10_000
 
-# Folders of what is compiled, or included by it.
+# Folders of files that are compiled or included.
 _CODE = ("codegen", "runtime")
 
 _PORT_FIELDS = tuple(field.name for field in fields(Port))
@@ -40,8 +40,8 @@ _PORT_FIELDS = tuple(field.name for field in fields(Port))
 class Archive:
     """A compiled model on disk.
 
-    folder: its files; target: what it was compiled for; changed: files whose contents are not
-    those the compiler wrote (someone edited them).
+    folder: where its files are. target: the target that it was compiled for. changed: files that
+    somebody has edited since the compiler wrote them.
     """
 
     folder: Path
@@ -53,10 +53,10 @@ class Archive:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
-    """The model at `path`; an archive is unpacked to a temporary folder meanwhile.
+    """Opens the model at `path`; an archive is unpacked to a temporary folder meanwhile.
 
-    Raises DataError for what is no model: missing, truncated, unsafe member names, no metadata,
-    another version, files missing.
+    Raises DataError for what is no model: missing or truncated, unsafe names of members, no
+    metadata, another version, files missing.
     """
     if path.is_dir():
         yield read_folder(path)
@@ -110,7 +110,7 @@ def _safe_name(member: tarfile.TarInfo, path: Path) -> PurePosixPath:
 
 
 def read_folder(folder: Path, shown: str = "") -> Archive:
-    """A model's folder; `shown` is what messages call it. Raises DataError as `open_archive`."""
+    """Reads a model's folder; raises DataError as `open_archive`. shown: its name in messages."""
     shown = shown or str(folder)
     root = _metadata(folder, shown)
     version = root.get("version")
@@ -141,7 +141,7 @@ def read_folder(folder: Path, shown: str = "") -> Archive:
 
 
 def _check_strangers(folder: Path, hashes: Mapping[str, Any], shown: str) -> None:
-    """DataError for a file beside the sources that the compiler did not write."""
+    """Raises DataError for a file beside the sources that the compiler did not write."""
     for path in (path for code in _CODE for path in sorted((folder / code).rglob("*"))):
         name = path.relative_to(folder).as_posix()
         if name not in hashes and not path.is_dir():

@@ -1,9 +1,9 @@
 """Proof of a memory plan: every access of every kernel, replayed on identities of bytes.
 
-The kernels run in the order of the generated C. What they write are not values but the identities
-of the bytes that they would write, and each read must find the identity it wants. So the proof
-covers overlap, rings, the order of stages and what they wait for, whatever planned them: no code
-is shared with the planner.
+The kernels run in the order of the generated C. They do not write values but the identities of the
+bytes that they would write, and each read must find the identity that it wants. So the proof covers
+overlapping tensors, line buffers and the order in stages, however they were planned: the checker
+shares no code with the planner.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class PlanProof:
-    """What was replayed.
+    """The extent of a proof: numbers of what was replayed.
 
-    events: runs of kernels. reads, writes: of elements of tensors in SRAM; bytes: how many these
-    have. arena_bytes: stated size of the arena, or of all pools; used_bytes: up to the end of the
-    highest tensor.
-    whole: results of kernels of which it is not known when they read which element, because they
-    are TVM's own or data decides: they were taken to need all of their inputs at once.
+    events: runs of kernels. reads, writes: elements of tensors in SRAM; bytes: how many bytes these
+    have. arena_bytes: the stated size of the arena, or of all pools; used_bytes: up to the end of
+    the highest tensor.
+    whole: results of kernels that were taken to need all of their inputs at once, because it is
+    not known when they read which element: TVM's own, and those in which data decides.
     """
 
     events: int
@@ -59,7 +59,7 @@ class PlanProof:
     whole: tuple[str, ...]
 
     def __str__(self) -> str:
-        """One line, for people."""
+        """The proof as one line for people."""
         return (
             f"memory plan proved: {self.reads:,} reads and {self.writes:,} writes in "
             f"{self.events:,} events find every byte in place in an arena of "
@@ -84,7 +84,7 @@ def check_plan(mod: IRModule, driver: Driver | None = None) -> PlanProof:
 
 
 def prove(graph: Graph, plan: MemoryPlan, mod: IRModule, driver: Driver | None = None) -> PlanProof:
-    """Prove a plan of a graph whose row kernels are in `mod`; raises as `check_plan` does."""
+    """Prove a plan of a graph; raises as `check_plan` does. mod: has the row kernels."""
     memory = Memory(graph, plan)
     kernels = {
         (step.index, k): _kernel(mod, graph, operator)
@@ -112,7 +112,7 @@ def prove(graph: Graph, plan: MemoryPlan, mod: IRModule, driver: Driver | None =
 
 
 def _kernel(mod: IRModule, graph: Graph, operator: Operator) -> Kernel:
-    """The checking kernel of an operator, not yet compiled."""
+    """Makes the checking kernel of an operator, not yet compiled."""
     operands = enumerate((*operator.inputs, operator.output))
     tensors = frozenset(k for k, storage in operands if not graph.storage[storage].is_constant)
     function = mod[operator.row_op.kernel]

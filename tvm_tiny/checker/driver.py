@@ -1,4 +1,4 @@
-"""The driver of the generated C as data: which kernel runs when, and on which memory.
+"""The driver of the generated C as data: kernels, their order and their memory.
 
 The code generator hands over the very numbers that it prints. They are decoded here and in
 `orders`, without any of its code.
@@ -77,7 +77,7 @@ class OrderTable:
 
 @dataclass(frozen=True)
 class DriverStep:
-    """One step of the driver: a kernel of TVM's own, the rows of a layer, or a stage."""
+    """A step of the driver: a kernel of TVM's own, a layer or a stage."""
 
     calls: tuple[DriverCall, ...]
     order: OrderTable | None

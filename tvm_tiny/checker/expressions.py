@@ -1,4 +1,4 @@
-"""Questions about TIR expressions of integers."""
+"""Helpers that ask for properties of TIR expressions of integers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def replaced(expr: Expr, variable: tirx.Var, value: Expr) -> Expr:
 
 
 def linear(expr: Expr, variable: tirx.Var) -> bool:
-    """Whether an expression is surely c * variable + d, with c and d that do not depend on it."""
+    """Whether an expression is surely linear in a variable: c * variable + d."""
     if not uses(expr, variable) or variable.same_as(expr):
         return True
     if isinstance(expr, tirx.Add | tirx.Sub):
@@ -51,7 +51,7 @@ def linear(expr: Expr, variable: tirx.Var) -> bool:
 
 
 def bounds(expr: Expr, loops: Sequence[tirx.For]) -> Bounds | None:
-    """Least and largest value of a constant, a loop's variable or a sum; None for all else."""
+    """The bounds of a constant, a loop's variable or a sum of these; else None."""
     if isinstance(expr, tirx.IntImm):
         return int(expr.value), int(expr.value)
     if isinstance(expr, tirx.Add):
@@ -65,7 +65,7 @@ def bounds(expr: Expr, loops: Sequence[tirx.For]) -> Bounds | None:
 
 
 def parts(expr: Expr) -> list[Expr] | None:
-    """What an expression is computed from; None where that is not known."""
+    """The expressions that one is computed from; None where that is not known."""
     if isinstance(expr, tirx.IntImm | tirx.FloatImm | tirx.Var):
         return []
     if hasattr(expr, "args"):

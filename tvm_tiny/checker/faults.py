@@ -1,4 +1,4 @@
-"""What is wrong with a memory plan, in words."""
+"""The messages for memory plans that are wrong."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from .memory import Memory, Value
 
 BLAME = "do not run this code; the compiler is at fault: report it with the model"
 
-# Converters join the names of all that was fused into an operator.
+# Converters join the names of all operators that they fuse: such names are cut to this width.
 _WIDTH = 60
 
 
 def short(name: str) -> str:
-    """A name in quotes, not too long to read."""
+    """A name in quotes, cut to a readable length."""
     return f"'{name if len(name) <= _WIDTH else f'{name[: _WIDTH - 3]}...'}'"
 
 
 def stale(memory: Memory, reader: str, value: Value, wanted: int, at: int) -> PlanError:
-    """`reader` wants byte `wanted` of a tensor, and byte `at` of its memory is another one."""
+    """A read finds another byte: `reader` wants byte `wanted`, at byte `at` of the memory."""
     first, last = memory.stretch(value, at)
     start = value.offset
     arena = "" if start is None else f" (arena bytes {start + first} to {start + last})"
@@ -32,7 +32,7 @@ def stale(memory: Memory, reader: str, value: Value, wanted: int, at: int) -> Pl
 
 
 def _found(value: Value, found: tuple[Value, int] | None) -> str:
-    """What is there in place of a byte of `value`."""
+    """Describes the byte that is found in place of one of `value`."""
     if found is None:
         return "nothing"
     owner, byte = found
@@ -50,7 +50,7 @@ def outside(who: str, does: str, value: Value, element: int, itemsize: int) -> P
 
 
 def unmade(who: str, name: str) -> PlanError:
-    """A tensor is read that no operator before makes."""
+    """A tensor is read before any operator makes it."""
     return PlanError(f"memory plan: {who} needs {short(name)}, which nothing makes; {BLAME}")
 
 
@@ -71,12 +71,12 @@ def stuck(name: str, done: int, events: int) -> PlanError:
 
 
 def bad_line_buffer(name: str, size: int) -> PlanError:
-    """A ring of no rows."""
-    return PlanError(f"memory plan: {short(name)} is given a ring of {size} rows; {BLAME}")
+    """A kernel is given a line buffer of no rows."""
+    return PlanError(f"memory plan: {short(name)} is given a line buffer of {size} rows; {BLAME}")
 
 
 def unfollowable(name: str, what: str) -> PlanError:
-    """A row kernel that the checker does not understand."""
+    """The checker cannot follow a row kernel."""
     return PlanError(
         f"memory plan: cannot be proved, because the row kernel of {short(name)} has {what}; "
         "rewrite the kernel so that what it reads and writes does not depend on data"

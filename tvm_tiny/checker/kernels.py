@@ -1,4 +1,4 @@
-"""Row kernels as the checker runs them: their loops, guards and addresses, without arithmetic."""
+"""Row kernels as the checker runs them: loops, guards and addresses without arithmetic."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .translation import Translation
 
 @dataclass
 class Kernel:
-    """A row kernel to be run on identities.
+    """A row kernel that runs on identities.
 
     function: takes the addresses of the shadow memory, of the operands' places, of the report and
     the counts (see `shadow`), of the constants on which addresses depend, and the kernel's own
-    scalars. constants: positions of these among the kernel's pointers. line_buffers: (position,
-    element) of the constants that are rows of rings. reads_own: whether it reads what it writes.
-    whole: whether it is taken to read a tensor whole because data says which of its elements it
-    reads. run: the compiled function, once there is one.
+    scalars. constants: positions of these constants among the kernel's pointers. line_buffers:
+    (position, element) of those that are the rows of a line buffer. reads_own: whether the kernel
+    reads its own output. whole: whether it is taken to read a tensor whole, because data says which
+    elements it reads. run: the compiled function, once there is one.
     """
 
     function: tirx.PrimFunc
@@ -42,7 +42,7 @@ class Kernel:
     run: Any = None
 
 
-# By row kernel and positions of its tensors: compiling is what a proof costs.
+# Keyed by row kernel and positions of its tensors: a proof takes as long as compiling does.
 _KNOWN: dict[tuple[tvm_ffi.StructuralKey, frozenset[int]], Kernel] = {}
 
 
@@ -60,7 +60,7 @@ def instrument(func: tirx.PrimFunc, tensors: frozenset[int]) -> Kernel:
 def own_scratch(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """A row kernel with its scratch, its last pointer, as a local buffer.
 
-    What it leaves there no other kernel may want: `Replay` sees to that.
+    `Replay` makes sure that no kernel wants what another one leaves there.
     """
     *others, scratch, row = func.params
 
@@ -77,7 +77,7 @@ def own_scratch(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def build(kernels: Iterable[Kernel]) -> None:
-    """Compile those kernels that are not, all at once."""
+    """Compiles those kernels that are not compiled yet, all at once."""
     missing = {id(kernel): kernel for kernel in kernels if kernel.run is None}
     named = {f"check{k}": kernel for k, kernel in enumerate(missing.values())}
     if not named:
@@ -89,12 +89,12 @@ def build(kernels: Iterable[Kernel]) -> None:
 
 
 def address(array: np.ndarray) -> ctypes.c_void_p:
-    """Where an array's elements are; the array must live as long as this is used."""
+    """The address of an array's elements, valid as long as the array lives."""
     return ctypes.c_void_p(array.ctypes.data)
 
 
 def _compiled(module: IRModule) -> Any:
-    """Native code: they are plain loops already, and to optimize takes longer than to run."""
+    """Native code, not optimized: for plain loops that would take longer than to run them."""
     target = Target({"kind": "llvm", "opt-level": 0})
     passes = (
         tirx.transform.BindTarget(target.with_host(target)),

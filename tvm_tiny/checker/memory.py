@@ -1,4 +1,4 @@
-"""The shadow of all SRAM: for each byte, which byte of which tensor was written there last."""
+"""The shadow of all SRAM: the identity of each byte that was written last."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MOST = (1 << 31) - 1
 
 @dataclass(frozen=True)
 class Value:
-    """One tensor: what one operator makes, or a caller.
+    """A tensor that an operator or a caller makes.
 
-    storage, offset: where it is kept, and the byte of the arena if it is there. cell: of its
-    first byte in the shadow. room: bytes of memory. size: bytes of the whole tensor, more than
-    there is room for where it is a ring. Byte b of version v, of `versions`, has the identity
-    `identity` + v * size + b; readers want the last version.
+    storage, offset: its memory, and the byte of the arena where that begins, if it is there. cell:
+    the cell of its first byte in the shadow. size: bytes of the whole tensor; a line buffer has
+    less memory. Byte b of version v, of `versions`, has the identity `identity` + v * size + b;
+    readers want the last version.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Value:
 
 
 class Memory:
-    """Shadow memory of a plan.
+    """The shadow memory of a plan.
 
-    cells: an identity for each byte: of the arena, or of all pools one behind the other, then of
-    callers' memory. used: bytes of the arena up to the end of the highest tensor; of several
-    pools their sum.
+    cells: an identity for each byte of the arena, or of all pools one behind the other, then of
+    callers' memory. used: bytes of the arena up to the end of the highest tensor; the sum of these
+    for several pools.
 
     Raises PlanError where an offset is missing, misaligned or outside of the arena.
     """
@@ -83,7 +83,7 @@ class Memory:
         return sum(used.bytes for used in self.plan.pools[:pool])
 
     def new(self, storage: int, name: str, versions: int = 1) -> Value:
-        """A tensor that is going to be written, as often as there are versions."""
+        """Adds a tensor that is going to be written, once for each version."""
         kept, offset = self._storage[storage], self.plan.offsets.get(storage)
         size = max(kept.bytes, kept.rows * kept.row_bytes)
         value = Value(name, kept, offset, self._cells[storage], size, self._next, versions)
@@ -98,7 +98,7 @@ class Memory:
         return value
 
     def write(self, value: Value) -> None:
-        """All of a tensor is written."""
+        """Writes all of a tensor."""
         self._of(value)[:] = _complete(value)
 
     def of(self, storage: int) -> np.ndarray:
@@ -112,7 +112,7 @@ class Memory:
         return int(wrong[0]) if len(wrong) else None
 
     def found(self, value: Value, byte: int) -> tuple[Value, int] | None:
-        """The tensor and its byte that a byte of memory holds; None: nothing was written."""
+        """The tensor, and its byte, that a byte of memory holds; None before any write."""
         identity = int(self.cells[value.cell + byte])
         if identity == NOTHING:
             return None
@@ -140,12 +140,12 @@ def _complete(value: Value) -> np.ndarray:
 
 
 def _cells(graph: Graph, plan: MemoryPlan) -> Iterator[tuple[int, int]]:
-    """The first cell of each storage: the arena's cells come first, then those of callers."""
+    """The first cell of each storage; the arena's cells come first, then those of callers."""
     callers = {*graph.inputs, *graph.outputs}
     end = plan.workspace_bytes
     for storage in graph.tensors:
         if storage.index in graph.streamed:
-            continue  # its rows are memory of the caller's that only `push` reads
+            continue  # its rows are memory of the caller, which no kernel reads
         if storage.index in plan.offsets:
             yield storage.index, _inside(storage, plan)
         elif storage.index in callers:

@@ -1,4 +1,4 @@
-"""What the numbers of a row kernel depend on: which of them are known without its data."""
+"""Finds which numbers of a row kernel are known without its data."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from .expressions import Bounds, bounds
 
 
 class UnfollowableError(Exception):
-    """Code of a kernel of which the checker cannot tell what it does to memory."""
+    """The checker cannot tell what some code of a kernel does to memory."""
 
 
 @dataclass(frozen=True)
 class _Store:
-    """A store to a local buffer. on: what else decides whether and where it happens."""
+    """A store to a local buffer.
+
+    on: expressions that decide whether and where it happens. loops: those around it. certain: no
+    loop around it ends by a condition.
+    """
 
     target: tirx.Var
     value: Expr
@@ -28,11 +32,11 @@ class _Store:
 
 
 class Numbers:
-    """Buffers of a row kernel, and what is known of their elements.
+    """The buffers of a row kernel, and whether their elements are known.
 
-    pointers: the kernel's. places: buffer -> the position of the pointer that it is a view of.
-    locals: buffer -> the local buffer that it is or is a view of. tensors: positions of the
-    pointers whose elements are data; those of all others are known.
+    pointers: parameters of the kernel. places: buffer -> position of the pointer that it is a view
+    of. locals: buffer -> the local buffer that it is, or is a view of. tensors: positions of the
+    pointers whose elements are data; the elements of all others are known.
     """
 
     def __init__(self, func: tirx.PrimFunc, tensors: frozenset[int]) -> None:
@@ -94,7 +98,7 @@ class Numbers:
         return not store.certain or not all(map(self.known, (store.value, *store.on)))
 
     def is_data(self, buffer: tirx.Var) -> bool:
-        """Whether elements of this buffer are values of the model's tensors or made of them."""
+        """Whether elements of a buffer are values of tensors, or computed from such values."""
         if buffer in self.places:
             return self.places[buffer] in self._tensors
         return self.locals[buffer] in self._data
@@ -104,7 +108,7 @@ class Numbers:
         return any(s.target.same_as(self.locals[buffer]) for s in self._stores)
 
     def known(self, expr: Expr) -> bool:
-        """Whether the checker can compute an expression: integers that do not depend on data."""
+        """Whether the checker can compute an expression: an integer that depends on no data."""
         found: list[Expr] = []
 
         def note(part: Expr) -> None:
@@ -128,7 +132,7 @@ class Numbers:
         return found
 
     def bounds(self, buffer: tirx.Var) -> Bounds | None:
-        """The least and the largest number ever stored to a local buffer, where that is known."""
+        """The least and the largest number stored to a local buffer; None where unknown."""
         target = self.locals.get(buffer)
         stores = [s for s in self._stores if target is not None and s.target.same_as(target)]
         spans = [bounds(store.value, store.loops) for store in stores]

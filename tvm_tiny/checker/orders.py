@@ -1,4 +1,4 @@
-"""The order in which the operators of a step run: as the plan has it, or as the C has it."""
+"""The order of a step's operators, as the plan or the C has it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ Turn = tuple[int, int]
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of a patch stage, or a stage without tiles.
+    """A tile of a patch stage, or a whole stage without tiles.
 
-    number: its place in the order. spans: for each operator the first event and the one behind the
-    last. row, column: which of `columns` columns of tiles it is in, and which row of them.
+    number: counts tiles in the order in which they run. spans: for each operator the first event
+    and the one behind the last. row, column: the place among the tiles, which have `columns`
+    columns.
     """
 
     number: int
@@ -68,7 +69,7 @@ class PlannedOrder:
             yield Tile(number, spans, row, column, columns)
 
     def turns(self, step: Step, tile: Tile) -> Iterator[Turn]:
-        """As long as an operator is ready, an event of the last such one."""
+        """The rows of a layer; in a stage, the last operator that is ready runs."""
         assert step.stage is not None, "a kernel of TVM's own has no events"
         if len(step.operators) == 1 and step.stage.tiles is None:
             events = range(step.operators[0].row_op.events)
@@ -143,7 +144,7 @@ def _counted(step: Step, tile: Tile, table: OrderTable) -> Iterator[Turn]:
 
 
 def decoded(step: Step, table: OrderTable, row: int) -> Iterator[tuple[int, int]]:
-    """(place, call) in the order of a table, from its start for a row of tiles to its end.
+    """Decodes a table for a row of tiles: (place, call) in order.
 
     A number up to `end` is a call, or the end where there is no such call. A larger one stands
     behind a loop: `end` + 1 + its level, how many numbers back it begins, and how often it runs.

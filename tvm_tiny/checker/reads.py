@@ -1,4 +1,4 @@
-"""What the expressions of a row kernel read."""
+"""Finds the elements that the expressions of a row kernel read."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .numbers import Numbers, UnfollowableError
 from .shadow import Read, Shadow, sequence
 from .translation import Translation
 
-# What is left of a kernel's code: reads, and statements of the checking function.
+# A piece of the checking function: a read, or a statement that is finished.
 Item: TypeAlias = tirx.Stmt | Read
 
 
 class Reads:
-    """Reads of expressions, in the order of C.
+    """Collects the reads of expressions, in the order of C.
 
-    operands: positions of pointers that are read. whole: those of which data says which elements
-    are read, and of which all are taken to be.
+    operands: positions of the pointers that are read. whole: those of them where data says which
+    elements are read; all elements are taken to be.
     """
 
     def __init__(self, numbers: Numbers, translation: Translation, shadow: Shadow) -> None:
@@ -32,7 +32,7 @@ class Reads:
         self.whole: set[int] = set()
 
     def of(self, exprs: Sequence[Expr], before: Sequence[Item] = ()) -> list[Item]:
-        """Reads of expressions; what is in `before` is not repeated.
+        """The reads of expressions without those in `before`, which have been checked already.
 
         Raises UnfollowableError.
         """
@@ -42,12 +42,12 @@ class Reads:
         return found
 
     def block(self, items: Sequence[Item]) -> tirx.Stmt:
-        """Items as a statement."""
+        """Makes one statement of items."""
         statements = [self._shadow.read(i) if isinstance(i, Read) else i for i in items]
         return sequence(statements) if statements else tirx.Evaluate(integer(0))
 
     def choice(self, condition: Expr, yes: list[Item], no: list[Item]) -> list[Item]:
-        """Either of two; both where data decides."""
+        """One of two lists of items; the reads of both where data decides."""
         if not yes and not no:
             return []
         if self._numbers.known(condition):
@@ -59,7 +59,7 @@ class Reads:
         return [*yes, *no]
 
     def run(self, read: Read, variable: tirx.Var, start: Expr, count: Expr) -> tirx.Stmt:
-        """A read for all values of a variable on which its place depends linearly."""
+        """A read for all values of a variable, on which its place depends linearly."""
 
         def element(n: Expr) -> Read:
             at, wanted = (replaced(e, variable, start + n) for e in (read.at, read.wanted))
@@ -85,7 +85,7 @@ class Reads:
         return self.of(computed_from, before)
 
     def _chosen(self, condition: Expr, yes: Expr, no: Expr, before: Sequence[Item]) -> list[Item]:
-        """Only the chosen value is computed, as in C."""
+        """The reads of a choice: only the chosen value is computed, as in C."""
         asked = self.of([condition], before)
         known = [*before, *asked]
         return [*asked, *self.choice(condition, self.of([yes], known), self.of([no], known))]
@@ -104,7 +104,7 @@ class Reads:
         return found if known else [*found, read]
 
     def _any_of(self, operand: int, index: Expr) -> tirx.Stmt:
-        """Reads of all elements that an index may stand for, which data decides."""
+        """Reads of all elements that an index may mean where data decides it."""
         loads = self._numbers.unknown_loads(index)
         span = self._numbers.bounds(loads[0].source) if len(loads) == 1 else None
         if span is None:

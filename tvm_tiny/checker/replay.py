@@ -1,4 +1,4 @@
-"""One inference on the shadow memory, in the order of the generated C."""
+"""Runs one inference on the shadow memory, in the order of the generated C."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Replay:
         self._order, self._wiring = order, wiring
         self.counts = np.zeros(COUNTS, dtype=np.int64)
         self.events = 0
-        # Storage -> the tensor that is in it, as far as the program has been read.
+        # Storage -> the tensor that has been written there last.
         self._values: dict[int, Value] = {}
-        # Storage whose rows move -> the row that its memory begins with.
+        # Storage whose rows shift -> the row that its memory begins with.
         self._starts: dict[int, int] = {}
-        # Storage that climbs -> the row that is there.
+        # Skewed storage -> the row that is there.
         self._skewed_rows: dict[int, int] = {}
 
     def run(self) -> None:
-        """From the inputs to the outputs.
+        """Replays all steps, from the inputs to the outputs.
 
         Raises PlanError at the first access that does not find what it needs.
         """
@@ -53,7 +53,7 @@ class Replay:
             self._wiring.check_arenas()
         inputs = [k for k in self._graph.inputs if k not in self._graph.streamed]
         self._write(inputs)
-        # The caller may write them in any order, so none may harm another one.
+        # The caller may write inputs in any order, so none may harm another one.
         self._read("the caller, who writes the inputs,", inputs)
         for step in self._graph.steps:
             if self._wiring is not None:
@@ -89,7 +89,7 @@ class Replay:
             self.events += 1
 
     def _spoil(self, scratch: int | None) -> None:
-        """What is in scratch memory is nobody's."""
+        """Overwrites scratch memory, whose contents no kernel may want."""
         if scratch is None:
             return
         if scratch not in self._values:
@@ -97,7 +97,7 @@ class Replay:
         self._memory.write(self._values[scratch])
 
     def _events(self, step: Step, position: int, operator: Operator, tile: Tile) -> Events:
-        """Of an operator, which reads what the last operators before it have made."""
+        """The events of an operator, which reads what operators before it have made last."""
         if operator.row_op.op == STREAM_ROW:
             made = self._made(operator, 1)
             return StreamedEvents(self._memory, made, self.counts, self._starts)
@@ -128,7 +128,7 @@ class Replay:
         )
 
     def _made(self, operator: Operator, versions: int) -> Value:
-        """What an operator makes; if it reads that too, each event makes a version of it."""
+        """The result of an operator; if it reads that, each event makes a version."""
         value = self._memory.new(operator.output, operator.name, versions)
         self._values[operator.output] = value
         return value
@@ -142,7 +142,7 @@ class Replay:
         return self._values[storage]
 
     def _opaque(self, step: Step) -> None:
-        """A kernel of TVM's own, as if each of its reads and writes could come at any time."""
+        """Runs a kernel of TVM's own, whose reads and writes may come in any order."""
         reader = faults.short(step.name)
         inputs = [k for k in step.inputs if not self._graph.storage[k].is_constant]
         self._read(reader, inputs)

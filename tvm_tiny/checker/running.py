@@ -1,4 +1,4 @@
-"""The events of one operator, on the shadow memory."""
+"""Runs the events of one operator on the shadow memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .shadow import CELL, FIRST, GIVEN, PLACE, READ_OUTSIDE, REPORT, ROOM, STALE
 
 
 class Events(Protocol):
-    """One operator's events."""
+    """The events of one operator: each is placed, then run."""
 
     def place(self, event: int) -> Sequence[int | None]:
         """Cells of the kernel's arguments but scratch for an event; None for constants."""
@@ -27,7 +27,7 @@ class Events(Protocol):
 
 
 class StreamedEvents:
-    """The caller writes a row of the input, each time into the next row of its ring."""
+    """The caller writes rows of the input into a line buffer, one after the other."""
 
     def __init__(
         self, memory: Memory, value: Value, counts: np.ndarray, starts: Mapping[int, int]
@@ -36,7 +36,7 @@ class StreamedEvents:
         self._cell = value.cell
 
     def place(self, event: int) -> Sequence[int | None]:
-        """Where the row goes."""
+        """The place of the row; raises PlanError where it is outside the memory."""
         storage = self._value.storage
         start = self._starts.get(storage.index)
         slot = event % storage.buffer_rows if start is None else event - start
@@ -48,7 +48,7 @@ class StreamedEvents:
         return [self._cell]
 
     def run(self, event: int) -> None:
-        """One row."""
+        """The caller writes the row."""
         storage, cell = self._value.storage, self._cell
         size = storage.row_bytes
         first = self._value.final + event * size
@@ -58,7 +58,7 @@ class StreamedEvents:
 
 
 class ShiftEvents:
-    """The rows of a ring move down by one, from the place on that its `shift_table` has."""
+    """The rows of a line buffer shift by one, from a place that `shift_table` has."""
 
     def __init__(
         self, memory: Memory, graph: Graph, operator: Operator, starts: dict[int, int]
@@ -70,11 +70,11 @@ class ShiftEvents:
         self._places = (table * block_bytes(self._storage.row_bytes)).tolist()
 
     def place(self, event: int) -> Sequence[int | None]:
-        """The table, and the memory of the rows."""
+        """The cells of the table, a constant, and of the rows."""
         return [None, self._memory.cell(self._storage.index)]
 
     def run(self, event: int) -> None:
-        """One move."""
+        """The rows move."""
         size, end, *first = self._places
         kept = self._memory.of(self._storage.index)
         kept[first[event] : end] = kept[first[event] + size : end + size].copy()
@@ -82,11 +82,11 @@ class ShiftEvents:
 
 
 class KernelEvents:
-    """A row kernel's events.
+    """The events of a row kernel.
 
-    values: of its operands, the output's last, None for constants. constants: those that the
-    kernel takes, by position. starts: storage whose rows move -> the row that its memory begins
-    with. skewed_rows: storage that climbs -> the row that is there.
+    values: tensors of the operands and, last, of the output; None for constants. constants: arrays
+    that the kernel takes, by position. starts: storage whose rows shift -> the row that its memory
+    begins with. skewed_rows: skewed storage -> the row that is there.
     """
 
     def __init__(
@@ -112,12 +112,12 @@ class KernelEvents:
                 raise faults.bad_line_buffer(operator.name, int(constants[position][element]))
         self._places = np.array([_place(value) for value in values], dtype=np.int32)
         self._report = np.zeros(REPORT, dtype=np.int32)
-        # What they point to must live as long as they do.
+        # The arrays must live as long as their addresses are used.
         self._passed = [memory.cells, self._places, self._report, counts, *constants.values()]
         self._addresses = [address(array) for array in self._passed]
 
     def place(self, event: int) -> Sequence[int | None]:
-        """Where row 0 of each operand would be."""
+        """The cells where row 0 of each operand would be."""
         for operand in self._moving:
             self._place_row_0(operand)
         for operand in self._skewed:
@@ -137,9 +137,9 @@ class KernelEvents:
             self._fail(event)
 
     def _place_row_0(self, operand: int) -> None:
-        """Of a ring whose rows move: rows count from where the first would be."""
+        """Places an operand whose rows shift: rows count from where row 0 would be."""
         value = self._values[operand]
-        assert value is not None, "constants do not move"
+        assert value is not None, "constants do not shift"
         storage, start = value.storage, self._starts[self._moving[operand]]
         self._places[operand, CELL] = value.cell - start * storage.row_bytes
         rows = np.array([start, start + storage.buffer_rows])
@@ -147,10 +147,10 @@ class KernelEvents:
         self._places[operand, [FIRST, ROOM]] = first_and_end
 
     def _place_skewed(self, operand: int) -> None:
-        """Of what climbs: memory is as much as one row, further up with each."""
+        """Places a skewed operand: its memory is one row, further up with each."""
         value = self._values[operand]
-        assert value is not None, "constants do not climb"
-        # Of a row that is read too early there is no place; where the first goes it is not.
+        assert value is not None, "constants are not skewed"
+        # A row that is read too early has no place yet: the reader will not find it in row 0's.
         storage, row = value.storage, self._skewed_rows.get(self._skewed[operand], 0)
         self._places[operand, CELL] = value.cell + row * storage.skew
         self._places[operand, ROOM] = storage.row_bytes // _itemsize(value)
@@ -170,7 +170,7 @@ class KernelEvents:
 
 
 def _place(value: Value | None) -> tuple[int, ...]:
-    """A row of the array that describes operands; see `shadow`."""
+    """The row for one tensor of the array that describes operands; see `shadow.PLACE`."""
     if value is None:
         return (0,) * PLACE
     size = _itemsize(value)

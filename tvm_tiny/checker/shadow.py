@@ -1,4 +1,4 @@
-"""The statements that the checker runs in place of a kernel's: on identities, not on values."""
+"""Statements of checking functions, which work on identities in place of values."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from .expressions import integer
 PLACE = 6
 CELL, FIRST, ROOM, _SIZE, WANTED, GIVEN = range(PLACE)
 
-# Of the int32 array that describes the first fault: what it is, the operand, the element's
-# position in memory and in the tensor, and the byte of the element.
+# The int32 array that describes the first fault has REPORT elements: its kind, the operand, the
+# position of the element in memory and in the tensor, and the byte of the element.
 REPORT = 5
 STALE, READ_OUTSIDE, WRITE_OUTSIDE = 1, 2, 3
 
-# Of the int64 array of counts: elements read and written, and their bytes.
+# The int64 array of counts: elements read, elements written, and bytes of both.
 COUNTS = 3
 _READS, _WRITES, _BYTES = range(COUNTS)
 
-# More cells than any shadow has: TIR wants to know an extent.
+# More cells than any shadow has, as TIR wants to know an extent.
 FAR = 1 << 30
 
 
 @dataclass(frozen=True)
 class Read:
-    """Element `at` of the memory of an operand is read, for element `wanted` of the tensor."""
+    """A read of element `at` of an operand's memory for element `wanted` of its tensor."""
 
     operand: int
     at: Expr
@@ -40,12 +40,12 @@ class Read:
 
 
 def sequence(statements: Sequence[tirx.Stmt]) -> tirx.Stmt:
-    """Statements as one."""
+    """Joins statements into one."""
     return statements[0] if len(statements) == 1 else tirx.SeqStmt(list(statements))
 
 
 class Shadow:
-    """Statements on the shadow memory; itemsizes: bytes of an element of each operand."""
+    """Makes statements on the shadow memory; itemsizes: bytes of an element of each operand."""
 
     def __init__(self, itemsizes: Sequence[int]) -> None:
         self._itemsizes = itemsizes
@@ -62,7 +62,7 @@ class Shadow:
         self._known: dict[tuple[int, int], tirx.Var] = {}
 
     def function(self, body: tirx.Stmt) -> Iterator[tirx.Stmt]:
-        """`body` between what it needs before and after it."""
+        """The statements of a checking function: `body` between declarations and counts."""
         for buffer, pointer in zip(self._buffers, self.pointers, strict=True):
             yield tirx.DeclBuffer(buffer, data=pointer)
         yield tirx.AllocBuffer(self._counted)
@@ -79,14 +79,14 @@ class Shadow:
         return tirx.Var(f"{name}{next(self._names)}", "int32")
 
     def loop(self, count: int | Expr, body: Callable[[Expr], tirx.Stmt]) -> tirx.Stmt:
-        """`body` of 0, 1, ... count - 1."""
+        """A loop over `body` of 0, 1, ... count - 1."""
         if isinstance(count, int) and count == 1:
             return body(integer(0))
         counter = self.variable("n")
         return tirx.For(counter, integer(0), count, tirx.ForKind.SERIAL, body(counter))
 
     def read(self, read: Read) -> tirx.Stmt:
-        """Compare the identity of one element."""
+        """Compares the identity of one element."""
         at, wanted = self.variable("at"), self.variable("wanted")
 
         def compare(byte: Expr) -> tirx.Stmt:
@@ -106,9 +106,10 @@ class Shadow:
         )
 
     def reads(self, count: Expr, read: Callable[[Expr], Read]) -> tirx.Stmt:
-        """Compare elements whose positions are linear in 0, 1, ... count - 1; count is not 0.
+        """Compares elements whose positions are linear in 0, 1, ... count - 1; count is not 0.
 
-        All at once, in a loop that compilers can vectorize, and one by one if that finds a fault.
+        A loop that compilers can vectorize counts differences; if it finds any, or elements are
+        outside the memory, the elements are compared one by one.
         """
         differing = tirx.decl_buffer((1,), "int32", f"differing{next(self._names)}")
         zero = integer(0)
@@ -138,11 +139,11 @@ class Shadow:
         )
 
     def size(self, operand: int) -> Expr:
-        """Elements of an operand."""
+        """How many elements the tensor of an operand has."""
         return self._place(operand, _SIZE)
 
     def write(self, operand: int, at: Expr, given: Expr) -> tirx.Stmt:
-        """Give one element of an operand's memory the identity of an element of the tensor."""
+        """Gives an element of an operand's memory the identity of an element of the tensor."""
         where, what = self.variable("at"), self.variable("given")
         itemsize = self._itemsizes[operand]
 
@@ -187,7 +188,7 @@ class Shadow:
             yield tirx.BufferStore(self._counted, total, [integer(k)])
 
     def _fault(self, kind: int, *numbers: int | Expr) -> tirx.Stmt:
-        """Note a fault, unless there has been one."""
+        """Reports a fault, unless there has been one."""
         fields = [integer(n) if isinstance(n, int) else n for n in (kind, *numbers)]
         stores = [tirx.BufferStore(self._report, v, [integer(k)]) for k, v in enumerate(fields)]
         return tirx.IfThenElse(self._report[integer(0)] == 0, tirx.SeqStmt(stores), None)

@@ -1,4 +1,4 @@
-"""What is left of the statements of a row kernel: loops, guards, addresses, reads and writes."""
+"""Translates statements of a row kernel: loops, guards, addresses, reads and writes stay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .translation import Translation
 
 
 class Statements:
-    """Translates statements; output: the position of the pointer that the kernel writes to."""
+    """Translates statements of a kernel that writes to its pointer `output`."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Statements:
         self._shadow, self._reads, self._output = shadow, reads, output
 
     def of(self, stmt: tirx.Stmt) -> list[Item]:
-        """What is left of a statement.
+        """The pieces of the checking function that a statement becomes.
 
         Raises UnfollowableError.
         """
@@ -54,7 +54,7 @@ class Statements:
         return iter(())
 
     def _allocbuffer(self, stmt: tirx.AllocBuffer) -> Iterator[Item]:
-        # What is never written is never read.
+        # A buffer that is never written is never read either.
         if self._numbers.is_written(stmt.buffer) and not self._numbers.is_data(stmt.buffer):
             yield from map(tirx.AllocBuffer, self._translation.copies(stmt.buffer))
 

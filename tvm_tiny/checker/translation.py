@@ -14,11 +14,11 @@ _SLOT, _ROW = 0, 1
 
 
 class Translation:
-    """Each expression in two versions: as it is, and as if every tensor were whole.
+    """Translates each expression twice: as it is, and as if every tensor were whole.
 
-    The second gives the element of a tensor where the first gives the place in its ring. arrays:
-    constants that expressions use, by the position of their pointer. line_buffers: (position,
-    element) of the constants that are rows of rings.
+    The first gives the place of an element in a line buffer, the second the element of the tensor.
+    arrays: constants that expressions use, by the position of their pointer. line_buffers:
+    (position, element) of the constants that say how many rows a line buffer has.
     """
 
     def __init__(self, numbers: Numbers) -> None:
@@ -28,15 +28,15 @@ class Translation:
         self._copies: dict[tirx.Var, tuple[tirx.Var, tirx.Var]] = {}
 
     def slot(self, expr: Expr) -> Expr:
-        """An expression as it is."""
+        """The expression as the kernel computes it: a place in memory."""
         return self._translated(expr, _SLOT)
 
     def row(self, expr: Expr) -> Expr:
-        """The same without line_buffers: what is taken modulo the rows of one is the row itself."""
+        """The expression for whole tensors: without the modulo of line buffers."""
         return self._translated(expr, _ROW)
 
     def copies(self, buffer: tirx.Var) -> tuple[tirx.Var, tirx.Var]:
-        """The local buffers for both versions of a local buffer's elements."""
+        """The two local buffers that keep both versions of one of the kernel's."""
         known = self._numbers.locals[buffer]
         if known not in self._copies:
             slots, rows = (
@@ -73,9 +73,9 @@ class Translation:
         return tvm_ffi.structural_map(expr, rules)
 
     def _line_buffer(self, rows: Expr) -> tuple[int, int]:
-        """Where the number of rows is that a ring has."""
+        """The pointer and element of the constant that a line buffer's size is."""
         places = (k for k, array in self.arrays.items() if array.same_as(rows.source))
         position, (element,) = next(places, None), rows.indices
         if position is None or not isinstance(element, tirx.IntImm):
-            raise UnfollowableError("a ring whose size is none of its constants")
+            raise UnfollowableError("a line buffer whose size is none of its constants")
         return position, int(element.value)

@@ -1,4 +1,4 @@
-"""Compares the memory that the driver passes to kernels with what the plan has for it."""
+"""Compares the memory that the driver passes to kernels with the plan."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class Wiring:
         return None if constant else self._memory.cell(storage)
 
     def _cell(self, pointer: Pointer, done: Sequence[int]) -> int | None:
-        """The cell of the shadow memory that a pointer points to; None where it is no tensor."""
+        """The cell that a pointer points to; None where it points to no tensor."""
         if pointer.location == "arena":
             return self._memory.arena(pointer.pool) + pointer.byte(done)
         ports = {"input": self._graph.inputs, "output": self._graph.outputs}
