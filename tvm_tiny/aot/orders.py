@@ -16,8 +16,8 @@ _LINE_WIDTH = 96
 class OrderTable:
     """The table of a stage's orders, one for each row of tiles.
 
-    numbers: all different orders, with an end behind each. starts: for each row of tiles, where its order
-    begins. text: the orders for people, in lines.
+    numbers: all different orders, with an end behind each. starts: for each row of tiles, where
+    its order begins. text: the orders for people, in lines.
     """
 
     numbers: tuple[int, ...]
