@@ -137,7 +137,10 @@ _PRODUCT = ("a_zp", "b_zp", "y_zp", "act_min", "act_max", "multiplier", "shift")
 
 @row_kernel("tvm_tiny.qmultiply", scalars=_PRODUCT, streams=same_rows, tiles=True)
 def qmultiply(call: Call, addressing: Addressing) -> RowKernel:
-    """The product a * b of int8 tensors, rescaled once."""
+    """The product a * b of int8 tensors, rescaled once.
+
+    It is first shifted to the left by `headroom` bits.
+    """
     rescale, multiplier = tensor_rescale(call)
     headroom = int(call.attrs["headroom"])
     steps = Steps()
