@@ -19,17 +19,17 @@ from tvm_tiny.schedules.stages.stage import BufferPolicy
 
 from .qdq_form import check_lowered_qdq
 
-# Attribute of a private Relax function whose operators are to run as one stage: "stream", or
-# "patch" with a second attribute, the rows and columns of tiles.
+# Attribute of a private Relax function whose operators are to run as one stage: "stream" (row by
+# row) or "patch" (tile by tile); and for "patch" the number of rows and columns of tiles.
 FORM = "tvm_tiny.form"
 SPLIT = "tvm_tiny.split"
-# Of a stage of the form "stream": whether the rows of its rings move, and whether tensors climb.
+# Set for a stage that streams, if it has shifting line buffers, or skewed in-place allocation.
 SHIFTS = "tvm_tiny.slides"
 SKEWS = "tvm_tiny.climbs"
 
 
 def attributes(policy: BufferPolicy) -> dict[str, object]:
-    """Of the function of a stage that runs in this form."""
+    """The attributes of the function of a stage with this buffer policy."""
     if policy.tiles:
         return {FORM: "patch", SPLIT: list(policy.tiles)}
     moving = {SHIFTS: policy.shifts, SKEWS: policy.skews}

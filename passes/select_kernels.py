@@ -43,16 +43,18 @@ class SelectKernels:
 
         y = tvm_tiny.packed.qconv2d(x, packed, params, isa="dsp", ...)
 
-    isa: a name of `schedules.packed.isa.ISAS`, or "portable" for none. choices: `workload` of a
-    product -> how to compute it, where not as the instruction set does by itself. scratch_levels:
-    names of variables -> how far to save memory, from 1 on: see `Isa.scratch_levels`; beyond,
-    portable kernels.
+    An operator stays as it is where micro-kernels do not have its arithmetic (dilation, groups,
+    weights of nine bits, shifts to the left).
+
+    isa: a name of `schedules.packed.isa.ISAS`, or "portable" for no micro-kernels. choices:
+    `workload` of a convolution or fully connected layer -> its tiling, if not the instruction set's
+    default. scratch_levels: name of a tensor -> scratch level of the operator that computes it. 0
+    is the fastest; each further one of `Isa.scratch_levels` needs less scratch; beyond these it is
+    the portable kernel.
 
     Requires: integer operators in main.
-    Ensures: the same bytes.
-    Does nothing when: no operator is of a kind that has micro-kernels. Operators whose arithmetic
-    does not fit them (dilation, groups, weights of nine bits, shifts to the left) stay what they
-    are.
+    Ensures: the same bytes at all outputs.
+    Does nothing when: `isa` is "portable", or no operator has micro-kernels.
     """
 
     def __init__(

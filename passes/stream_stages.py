@@ -63,11 +63,11 @@ class StreamStages:
 def extract_stages(mod: IRModule, stages: Mapping[tuple[int, int], BufferPolicy]) -> IRModule:
     """A copy of `mod` in which these ranges of main's operators are functions.
 
-    stages: positions of the first and last operator of each, in order -> how they run.
+    stages: positions of the first and last operator of each stage, in order -> its policy.
     """
     # From the last stage on, so that the positions of earlier ones stay valid.
-    for number, ((first, last), form) in reversed(list(enumerate(stages.items()))):
-        mod = _extract(mod, first, last, f"stage_{number}", attributes(form))
+    for number, ((first, last), policy) in reversed(list(enumerate(stages.items()))):
+        mod = _extract(mod, first, last, f"stage_{number}", attributes(policy))
     return mod
 
 

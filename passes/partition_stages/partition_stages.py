@@ -114,9 +114,10 @@ class PartitionStages:
         return lambda mod, search: search.within(budget, self._accepts(mod, search))
 
     def _copying(self, mod: IRModule, budget: int) -> Selected | None:
-        """With a tensor copied to where the next stage has room for it.
+        """A partition that fits with one tensor copied between two steps, or None.
 
-        Where each stage fits by itself, but not with its result where the next one wants it.
+        That helps where each step fits by itself, but a tensor between two of them would have to
+        be at two places.
         """
         network = minimal_scratch_network(mod, self.kernels)
         search = Search(network, self.io_in_arena)

@@ -86,7 +86,7 @@ def select_beside(
 
 
 def minimal_scratch_network(mod: IRModule, select: SelectKernels) -> Network:
-    """Of a module whose kernels need as little memory as they can."""
+    """The network of `mod` with the kernels that need the least scratch."""
     kernels = _Kernels(mod, select, io_in_arena=True)
     return kernels.network(kernels.levels(kernels.portable))
 
@@ -103,7 +103,7 @@ class _Kernels:
         self._mod, self._select, self._io_in_arena = mod, select, io_in_arena
         self._patches = patches
         self._networks: dict[int, Network] = {}
-        # The level of portable kernels: behind all others.
+        # The level of portable kernels, which is the last.
         self.portable = 0 if select.isa == PORTABLE else len(ISAS[select.isa].scratch_levels) + 1
 
     def levels(self, level: int) -> Levels:
@@ -155,7 +155,7 @@ class _Faster:
         self._levels, self._partition = small.levels, small.partition
         tiled = [stage for stage, policy in small.partition.policies.items() if policy.tiles]
         nodes = small.network.nodes
-        # Portable kernels alone can compute parts of rows.
+        # Only portable kernels can compute parts of rows.
         self._fixed = {n.name for first, last in tiled for n in nodes[first : last + 1]}
 
     def selected(self) -> Selected:
@@ -215,7 +215,7 @@ def _affordable(selected: Selected, wanted: Mapping[str, int]) -> Iterator[str]:
 
 
 def _needed(graph: Graph) -> dict[int, int]:
-    """The most bytes that are needed while each step runs."""
+    """Step -> the most bytes that are needed at any of its events."""
     timeline = read_timeline(graph)
     live_ranges = timeline.live_ranges.values()
     during = sum(

@@ -40,13 +40,13 @@ class ChannelParamsLayout:
         return ""
 
     @property
-    def told(self) -> bool:
+    def takes_zero_point(self) -> bool:
         """Whether the output's zero point is an argument of micro-kernels, not a parameter."""
         return self.words == 2
 
     def limits(self, zero_point: int, clamp: tuple[int, int]) -> tuple[int, ...]:
         """The arguments of micro-kernels about the output: zero point if needed, clamp."""
-        return (zero_point, *clamp) if self.told else clamp
+        return (zero_point, *clamp) if self.takes_zero_point else clamp
 
     def shape(self, channels: int) -> tuple[int, ...]:
         """The shape of the array of parameters of `channels` channels."""

@@ -12,7 +12,8 @@ from tvm_tiny.reference.reduction import mean_ratio
 from ..addressing import OUT, Addressing
 from ..kernel import RowKernel, first_operand, row_kernel
 from ..requantize import Rescale, clamp_int8
-from ..shapes import batch_and_row, dilation_of, inside, shape_of
+from ..shapes import shape_of
+from .windows import find_lines, window_of
 
 
 def _mean_ratio(call: Call) -> Callable[[Expr], Expr]:
@@ -46,17 +47,13 @@ def qavg_pool2d(call: Call, addressing: Addressing) -> RowKernel:
     `qavg_pool2d` keeps the quantization and rounds halves away from zero; `qavg_pool2d_rescaled`
     gives any quantization, with one rounding as in onnxruntime.
     """
-    attrs = call.attrs
     rescales = call.op.name == "tvm_tiny.qavg_pool2d_rescaled"
     rescale = Rescale(float32=rescales)
     ratio = _mean_ratio(call)
     N, H, W, C = shape_of(call.args[0])
     _, OH, OW, _ = shape_of(call)
-    KH, KW = (int(v) for v in attrs["pool_size"])
-    SH, SW = (int(v) for v in attrs["strides"])
-    DH, DW = dilation_of(call)
-    PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
-    image, line = batch_and_row(N, OH)
+    KH, KW = (int(v) for v in call.attrs["pool_size"])
+    window = window_of(call, addressing, (KH, KW))
 
     @T.prim_func(private=True, s_tir=True)
     def row(
@@ -67,29 +64,20 @@ def qavg_pool2d(call: Call, addressing: Addressing) -> RowKernel:
     ):
         with T.sblock("row"):
             lines = T.sblock_alloc_buffer((KH + 1,), "int32")
-            for ky in range(KH):
-                lines[ky] = addressing.tap(0, line(y) * SH + ky * DH - PT, H, q)
-            lines[KH] = addressing.slot(OUT, line(y), q)
+            find_lines(window, lines, y, q)
             for ox, c in T.grid(addressing.span(OW, q), C):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, c])
+                    # The sum and the number of the taps inside.
                     acc = T.sblock_alloc_buffer((2,), "int32")
                     scaled = T.sblock_alloc_buffer((1,), rescale.dtype)
                     acc[0] = 0
                     acc[1] = 0
                     for ky in range(KH):
-                        if addressing.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
+                        if window.has_row(lines, y, ky):
                             for kx in range(KW):
-                                if inside(vx * SW + kx * DW - PL, W):
-                                    acc[0] += T.Cast(
-                                        "int32",
-                                        x[
-                                            image(y),
-                                            addressing.pick(line(y) * SH + ky * DH - PT, lines[ky]),
-                                            addressing.column(0, vx * SW + kx * DW - PL, q),
-                                            vc,
-                                        ],
-                                    )
+                                if window.column_is_inside(vx, kx):
+                                    acc[0] += window.element(x, q, lines, (y, vx), (ky, kx), vc)
                                     acc[1] += 1
                     if rescales:
                         scaled[0] = rescale.up(acc[0] - q[2] * acc[1], ratio(acc[1]), acc[1])
@@ -99,8 +87,8 @@ def qavg_pool2d(call: Call, addressing: Addressing) -> RowKernel:
                     else:
                         acc[0] = T.truncdiv(acc[0] - T.truncdiv(acc[1], 2), acc[1])
                     out[
-                        image(y),
-                        addressing.pick(line(y), lines[KH]),
+                        window.image(y),
+                        window.output_row(lines, y),
                         addressing.column(OUT, vx, q),
                         vc,
                     ] = clamp_int8(acc[0], q[0], q[1])
@@ -113,14 +101,10 @@ def qavg_pool2d(call: Call, addressing: Addressing) -> RowKernel:
 )
 def qmax_pool2d(call: Call, addressing: Addressing) -> RowKernel:
     """Max pooling of int8 x [N,H,W,C] over the taps inside the input."""
-    attrs = call.attrs
     N, H, W, C = shape_of(call.args[0])
     _, OH, OW, _ = shape_of(call)
-    KH, KW = (int(v) for v in attrs["pool_size"])
-    SH, SW = (int(v) for v in attrs["strides"])
-    DH, DW = dilation_of(call)
-    PT, PL = int(attrs["padding"][0]), int(attrs["padding"][1])
-    image, line = batch_and_row(N, OH)
+    KH, KW = (int(v) for v in call.attrs["pool_size"])
+    window = window_of(call, addressing, (KH, KW))
 
     @T.prim_func(private=True, s_tir=True)
     def row(
@@ -131,35 +115,23 @@ def qmax_pool2d(call: Call, addressing: Addressing) -> RowKernel:
     ):
         with T.sblock("row"):
             lines = T.sblock_alloc_buffer((KH + 1,), "int32")
-            for ky in range(KH):
-                lines[ky] = addressing.tap(0, line(y) * SH + ky * DH - PT, H, q)
-            lines[KH] = addressing.slot(OUT, line(y), q)
+            find_lines(window, lines, y, q)
             for ox, c in T.grid(addressing.span(OW, q), C):
                 with T.sblock("pixel"):
                     vx, vc = T.axis.remap("SS", [ox, c])
                     best = T.sblock_alloc_buffer((1,), "int32")
                     best[0] = -128
                     for ky in range(KH):
-                        if addressing.pick(inside(line(y) * SH + ky * DH - PT, H), lines[ky] >= 0):
+                        if window.has_row(lines, y, ky):
                             for kx in range(KW):
-                                if inside(vx * SW + kx * DW - PL, W):
+                                if window.column_is_inside(vx, kx):
                                     best[0] = T.max(
                                         best[0],
-                                        T.Cast(
-                                            "int32",
-                                            x[
-                                                image(y),
-                                                addressing.pick(
-                                                    line(y) * SH + ky * DH - PT, lines[ky]
-                                                ),
-                                                addressing.column(0, vx * SW + kx * DW - PL, q),
-                                                vc,
-                                            ],
-                                        ),
+                                        window.element(x, q, lines, (y, vx), (ky, kx), vc),
                                     )
                     out[
-                        image(y),
-                        addressing.pick(line(y), lines[KH]),
+                        window.image(y),
+                        window.output_row(lines, y),
                         addressing.column(OUT, vx, q),
                         vc,
                     ] = clamp_int8(best[0], q[0], q[1])

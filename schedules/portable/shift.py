@@ -1,4 +1,4 @@
-"""The row kernel that moves the rows of a ring by one: see `with_shifts`."""
+"""The kernel that moves the rows of a shifting line buffer by one, see `with_shifts`."""
 
 # No postponed annotations here: TVMScript reads the buffer shapes from them.
 import functools
