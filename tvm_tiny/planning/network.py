@@ -26,15 +26,8 @@ from tvm_tiny.relax_rewrite import bindings_of, results_of
 from tvm_tiny.schedules import kernel as kernels
 from tvm_tiny.schedules.addressing import OUT
 from tvm_tiny.schedules.shapes import memory_shape, row_count, shape_of
-from tvm_tiny.schedules.stages.line_buffers import (
-    fit_line_buffers,
-    in_place,
-    share,
-    with_shifts,
-    with_skews,
-)
+from tvm_tiny.schedules.stages.builder import StageTensor, build_stage
 from tvm_tiny.schedules.stages.stage import STEADY, STREAM_ROW, BufferPolicy, Operator, Stage
-from tvm_tiny.schedules.stages.tiles import divided, tile, tile_sizes
 
 Range = tuple[int, int]
 
@@ -58,11 +51,6 @@ class Tensor:
     def rows(self) -> int:
         """Rows of the whole tensor."""
         return row_count(self.shape)
-
-    @property
-    def row_size(self) -> tuple[int, int]:
-        """Its rows, and the bytes of one."""
-        return self.rows, self.bytes // max(self.rows, 1)
 
     @property
     def bytes(self) -> int:
@@ -253,47 +241,38 @@ def _step(
     step = Step(len(graph.steps), "", "", 0, inputs, outputs, body[-1].name)
     if not operators:
         return step
-    buffered = [t for t in sorted(inside) if network.tensors[t].can_line_buffer]
-    tensors = {t: network.tensors[t] for t in (*inputs, *outputs)}
-    sizes = {t: (*tensor.row_size, tensor.dtype) for t, tensor in tensors.items()}
-    rows = {t: network.tensors[t].rows for t in (*inputs, *outputs)}
-    tiles = None
-    if policy.tiles:
-        tiles = tile(operators, {t: rows[t] for t in outputs if t not in inside}, policy.tiles)
-    alike = sizes if tiles is None else tile_sizes(operators, tiles, sizes, inside)
-    shared = in_place(operators, alike, buffered)
-    operators = share(operators, shared)
-    viewed = {view: tensor for (tensor, _), view in network.views.items()}
-    rows |= {view: count for (_, count), view in network.views.items()}
-    stage = Stage(operators, rows, {})
-    if tiles is not None:
-        stage = divided(stage, tiles, inside - set(shared))
-    for tensor, width in stage.widths.items():
-        graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, None, width)
-    row_bytes = {t: graph.storage[t].row_bytes for t in buffered if t not in shared}
-    stage = fit_line_buffers(stage, row_bytes)
-    if policy.shifts:
-        stage = with_shifts(stage)
-    if policy.skews:
-        made = {o.result: graph.storage[o.result].row_bytes for o in operators}
-        stage = with_skews(stage, made)
-    scratch = _add_scratch(graph, operators, body[-1].name)
-    for tensor, buffer_rows in stage.line_buffers.items():
-        graph.storage[tensor].shape = memory_shape(graph.storage[tensor].shape, buffer_rows, None)
-    for tensor, skew in stage.skews.items():
-        graph.storage[tensor].skew = skew
-    staged = tuple(
-        graphs.Operator(
-            tuple(viewed.get(p, p) for p in o.operands),
-            o.result,
-            o.tensor,
-            o,
-            scratch if o.scratch else None,
-        )
-        for o in stage.operators
-    )
+    tensors = {t: _stage_tensor(network, t, inside) for t in sorted({*inputs, *outputs})}
+    stage = build_stage(operators, tensors, policy)
+    # Operators may take a tensor in another shape than the one that it is made in.
+    views = {view: rows for (_, rows), view in network.views.items()}
+    stage = replace(stage, rows=stage.rows | views)
+    _set_memory(graph, stage)
+    scratch = _add_scratch(graph, operators, step.name)
+    placed = tuple(_placed(network, operator, scratch) for operator in stage.operators)
     macs = sum(operator.macs for operator in operators)
-    return replace(step, operators=staged, stage=stage, macs=macs)
+    return replace(step, operators=placed, stage=stage, macs=macs)
+
+
+def _stage_tensor(network: Network, index: int, inside: set[int]) -> StageTensor:
+    tensor = network.tensors[index]
+    return StageTensor(tensor.shape, tensor.dtype, index in inside, tensor.can_line_buffer)
+
+
+def _set_memory(graph: Graph, stage: Stage) -> None:
+    """Give the storage of a stage's results the shape that the stage has memory for."""
+    for tensor in {operator.result for operator in stage.operators}:
+        storage = graph.storage[tensor]
+        rows, width = stage.line_buffers.get(tensor), stage.widths.get(tensor)
+        storage.shape = memory_shape(storage.shape, rows, width)
+        storage.skew = stage.skews.get(tensor, 0)
+
+
+def _placed(network: Network, operator: Operator, scratch: int | None) -> graphs.Operator:
+    """An operator of a stage in terms of storage."""
+    viewed = {view: tensor for (tensor, _), view in network.views.items()}
+    inputs = tuple(viewed.get(p, p) for p in operator.operands)
+    used = scratch if operator.scratch else None
+    return graphs.Operator(inputs, operator.result, operator.tensor, operator, used)
 
 
 def _add_scratch(graph: Graph, operators: Sequence[Operator], name: str) -> int | None:
