@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_graphs import Model, model, models, pointwise, skewed, window
 
+from tvm_tiny.planning.events import reversible
 from tvm_tiny.planning.separation import placement_problem, separations
-from tvm_tiny.planning.timeline import read_timeline, reversible
+from tvm_tiny.planning.timeline import read_timeline
 
 RANDOM = settings(max_examples=120, derandomize=True, deadline=None)
 

@@ -15,7 +15,8 @@ from tvm_tiny.lowering.graph import Graph, Step, read_graph
 from tvm_tiny.lowering.memory_plan import ATTRIBUTE, MemoryPlan
 from tvm_tiny.schedules.stages.stage import Rows
 
-from .timeline import Event, Timeline, read_timeline
+from .events import Event
+from .timeline import Timeline, read_timeline
 
 
 class Span(NamedTuple):

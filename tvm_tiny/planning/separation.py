@@ -14,7 +14,9 @@ import numpy as np
 
 from tvm_tiny.lowering.graph import Graph, Step, Storage
 
-from .timeline import LiveRange, Timeline, read_timeline, reversible
+from .events import reversible
+from .live_ranges import LiveRange
+from .timeline import Timeline, read_timeline
 
 # The distance of two tensors where nothing asks for one.
 _NEVER = 1 << 40

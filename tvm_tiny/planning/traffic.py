@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from tvm_tiny.lowering.graph import Graph, Operator, Step
 from tvm_tiny.schedules.stages.stage import STREAM_ROW, Rows, Stage, tiled_order
 
+from .accesses import logical_bytes
+
 
 def traffic(graph: Graph) -> Counter[int]:
     """Storage index -> bytes: what callers and kernels read and write of every tensor in SRAM.
@@ -18,11 +20,11 @@ def traffic(graph: Graph) -> Counter[int]:
     """
     bytes_of: Counter[int] = Counter()
     for storage in (*graph.inputs, *graph.outputs):
-        bytes_of[storage] += _logical(graph, storage)
+        bytes_of[storage] += logical_bytes(graph.storage[storage])
     for step in graph.steps:
         if step.stage is None:
             for storage in (*step.inputs, *step.outputs):
-                bytes_of[storage] += _logical(graph, storage)
+                bytes_of[storage] += logical_bytes(graph.storage[storage])
         else:
             bytes_of += _of_stage(graph, step, step.stage)
     constants = {s.index for s in graph.storage if s.is_constant}
@@ -55,13 +57,7 @@ def _accesses(graph: Graph, operator: Operator) -> Iterator[tuple[int, int, Rows
 
 def _row_bytes(graph: Graph, stage: Stage, storage: int, parameter: int) -> int:
     """Of the operand's view, which a reshape may have changed; of a tile its part of the row."""
-    size = _logical(graph, storage) // max(stage.rows[parameter], 1)
+    size = logical_bytes(graph.storage[storage]) // max(stage.rows[parameter], 1)
     if stage.tiles is None or parameter in stage.widths:
         return size
     return size // len(stage.tiles.columns[0])
-
-
-def _logical(graph: Graph, storage: int) -> int:
-    """Bytes of the tensor, of which a ring keeps a part."""
-    tensor = graph.storage[storage]
-    return tensor.bytes if tensor.buffer_rows >= tensor.rows else tensor.rows * tensor.row_bytes

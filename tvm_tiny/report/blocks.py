@@ -9,7 +9,7 @@ import numpy as np
 
 from tvm_tiny.lowering.graph import Graph, Operator, Storage
 from tvm_tiny.planning.arena_usage import ArenaUsage
-from tvm_tiny.planning.timeline import LiveRange
+from tvm_tiny.planning.live_ranges import LiveRange
 from tvm_tiny.schedules.shapes import row_split
 
 from .data import Block, PoolPart, Run

@@ -10,7 +10,7 @@ import numpy as np
 
 from tvm_tiny.lowering.graph import Graph, Step
 from tvm_tiny.planning.arena_usage import ArenaUsage
-from tvm_tiny.planning.timeline import Event
+from tvm_tiny.planning.events import Event
 
 # Columns of a step even if it hardly takes time, so that it can be seen.
 _LEAST = 4

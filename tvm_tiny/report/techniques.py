@@ -17,9 +17,10 @@ from tvm_tiny.lowering.memory_plan import ALIGNMENT, MemoryPlan, align
 from tvm_tiny.lowering.streamed_state import state_bytes
 from tvm_tiny.pipeline import pipeline
 from tvm_tiny.planning.arena_usage import ArenaUsage, read_arena_usage
+from tvm_tiny.planning.live_ranges import LiveRange
 from tvm_tiny.planning.memory import plan, planned_tensors
 from tvm_tiny.planning.placement import Block, place
-from tvm_tiny.planning.timeline import LiveRange, Timeline, read_timeline
+from tvm_tiny.planning.timeline import Timeline, read_timeline
 
 
 @dataclass(frozen=True)
