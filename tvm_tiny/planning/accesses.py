@@ -164,12 +164,10 @@ def _add_together(
 
 def _base(accesses: Accesses, storage: int, at: np.ndarray, touched: Bytes) -> np.ndarray:
     """The logical byte in the first byte of a tensor's memory while the bytes are touched."""
-    base = accesses.bases.of(storage)
-    if base is not None:
-        return base[at]
+    known = accesses.bases.of(storage)
     size = max(accesses.graph.storage[storage].bytes, 1)
-    first, _ = touched
-    return np.asarray(first // size * size)
+    base: np.ndarray = touched[0] // size * size if known is None else known[at]
+    return base
 
 
 def logical_bytes(tensor: Storage) -> int:
