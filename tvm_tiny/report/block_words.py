@@ -1,4 +1,4 @@
-"""What the page says of a block of memory."""
+"""The page's words for a block of memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KINDS = {
 
 
 def describe(block: Block, plan: Plan) -> list[str]:
-    """Lines for a tooltip: name, what it is, where, and when it is needed."""
+    """Lines of a tooltip: name, kind, addresses and times of need."""
     where = f"at {block.offset:,} to {block.offset + block.bytes:,} of {plan.arena_bytes:,}"
     return [
         clean(block.name),
@@ -42,7 +42,7 @@ def _others(block: Block) -> list[str]:
 
 
 def kind(block: Block) -> str:
-    """What it is, and for a ring how much of the tensor there is."""
+    """The kind of a block, and for a line buffer its rows and columns."""
     if block.kind != "ring":
         return _KINDS[block.kind]
     columns = f", {block.columns} of {block.shape[1]} columns" if block.columns else ""
@@ -58,7 +58,7 @@ def shape(extents: Sequence[int]) -> str:
 
 
 def life(block: Block, plan: Plan) -> str:
-    """From when to when."""
+    """The steps from the first to the last that need the block."""
     if not block.runs:
         return "for less than a column of the picture"
     first = _when(block.runs[0].first, plan.steps)

@@ -1,4 +1,4 @@
-"""Tensors as blocks of a picture: their lives become runs of equal intervals."""
+"""Turns tensors into blocks of a picture: live ranges become runs of equal intervals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .data import Block, PoolPart, Run
 
 
 def blocks_of(arena_usage: ArenaUsage, shown: np.ndarray) -> dict[int, Block]:
-    """Storage index -> its block, by offset. shown: the index of time of every column."""
+    """Blocks by index of storage, ordered by offset. shown: the index of time of each column."""
     graph = arena_usage.run
     made = _made(graph)
     result = {}
@@ -31,12 +31,12 @@ def blocks_of(arena_usage: ArenaUsage, shown: np.ndarray) -> dict[int, Block]:
 
 
 def state_block(offset: int, size: int, columns: int) -> Block:
-    """What a model whose input is pushed keeps of its progress, all the time."""
+    """The progress of a model whose input is streamed, which always stays in memory."""
     return _lasting("state", "progress of the pushed rows", offset, size, columns)
 
 
 def weights_block(pool: PoolPart, columns: int) -> Block:
-    """The constants that are copied to a pool at start."""
+    """The weights that are copied to a pool at start."""
     name = f"weights copied to {pool.name}"
     return _lasting("weights", name, pool.first, pool.constants, columns)
 
@@ -86,7 +86,7 @@ def _block(
 
 
 def _made(graph: Graph) -> dict[int, list[Operator]]:
-    """Operators that put their results into the same memory, in order."""
+    """Operators by index of the storage that they write, in order."""
     found: dict[int, list[Operator]] = {}
     for step in graph.steps:
         for operator in step.operators:
@@ -109,7 +109,7 @@ def _kind(graph: Graph, storage: Storage) -> str:
 
 
 def _narrow(graph: Graph) -> set[int]:
-    """Tensors of which there is memory for some columns only."""
+    """Tensors that have memory for some of their columns only."""
     return {
         operator.output
         for step in graph.steps
@@ -119,7 +119,7 @@ def _narrow(graph: Graph) -> set[int]:
 
 
 def _scratch(graph: Graph) -> set[int]:
-    """Memory of kernels while they run, and what TVM's own write and nothing reads."""
+    """Scratch memory of kernels, and tensors that TVM's own kernels write and no step reads."""
     read = {index for step in graph.steps for index in step.inputs}
     made = {index for step in graph.steps if step.stage is None for index in step.outputs}
     own = {o.scratch for step in graph.steps for o in step.operators if o.scratch is not None}
@@ -127,7 +127,7 @@ def _scratch(graph: Graph) -> set[int]:
 
 
 def _runs(live_range: LiveRange, shown: np.ndarray, offset: int) -> Iterator[Run]:
-    """The intervals of addresses in columns; where there are none, no run."""
+    """Runs of columns in which the same interval of addresses is needed."""
     low, high = live_range.low_during[shown], live_range.high_during[shown]
     changes = np.flatnonzero((np.diff(low) != 0) | (np.diff(high) != 0)) + 1
     for first, end in pairwise([0, *changes.tolist(), len(shown)]):

@@ -10,7 +10,7 @@ from . import words
 from .data import Block, Plan, Run
 from .pareto import Point
 
-# Of one character of a label, in units of the picture.
+# Width of one character of a label, in units of the picture.
 _CHARACTER = 6.4
 _LINE = 15
 
@@ -27,27 +27,27 @@ class Frame:
     y_most: float
 
     def x(self, value: float) -> float:
-        """Of a value along the horizontal axis."""
+        """Coordinate of a value along the horizontal axis."""
         return round(self.left + self.width * value / max(self.x_most, 1), 2)
 
     def y(self, value: float) -> float:
-        """Of a value along the vertical axis, which grows upwards."""
+        """Coordinate of a value along the vertical axis, which grows upwards."""
         return round(self.bottom - self.height * value / max(self.y_most, 1), 2)
 
     @property
     def bottom(self) -> float:
-        """Where the vertical axis is zero."""
+        """Coordinate of zero on the vertical axis."""
         return self.top + self.height
 
     @property
     def right(self) -> float:
-        """Where the horizontal axis ends."""
+        """Coordinate of the end of the horizontal axis."""
         return self.left + self.width
 
 
 @dataclass(frozen=True)
 class Label:
-    """A text in the middle of (x, y)."""
+    """A text that is centred at (x, y)."""
 
     x: float
     y: float
@@ -55,17 +55,17 @@ class Label:
 
 
 def map_frame(plan: Plan) -> Frame:
-    """Of the picture of a plan: columns to the right, addresses upwards."""
+    """Frame of the picture of a plan: columns to the right, addresses upwards."""
     return Frame(58, 26, 1110, 380, plan.columns, plan.arena_bytes)
 
 
 def outline(block: Block, frame: Frame) -> str:
-    """The SVG path around a block's runs: one closed staircase for each time that it lives."""
+    """The SVG path around a block's runs: one closed staircase for each live range."""
     return "".join(_closed(runs, frame) for runs in _together(block.runs))
 
 
 def _together(runs: Sequence[Run]) -> Iterator[list[Run]]:
-    """Runs that follow one another without a gap in time, and touch."""
+    """Groups of runs that follow one another without a gap and share addresses."""
     group: list[Run] = []
     for run in runs:
         if group and not (group[-1].end == run.first and _touch(group[-1], run)):
@@ -87,7 +87,7 @@ def _closed(runs: Sequence[Run], frame: Frame) -> str:
 
 
 def label(block: Block, frame: Frame) -> Label | None:
-    """The block's name, where there is room for it."""
+    """The block's name, or None where there is no room for it."""
     left, right, low, high = max(_rectangles(block.runs, frame), default=(0, 0, 0, 0), key=_room)
     width, height = right - left, low - high
     if width < 8 * _CHARACTER or height < _LINE:
@@ -100,7 +100,7 @@ Rectangle = tuple[float, float, float, float]
 
 
 def _rectangles(runs: Sequence[Run], frame: Frame) -> Iterator[Rectangle]:
-    """(left, right, bottom, top) of rectangles inside a staircase that are as high as they can."""
+    """Rectangles (left, right, bottom, top) inside the staircases, of maximal height."""
     for group in _together(runs):
         for first in range(len(group)):
             low, high = 0, int(frame.y_most)
@@ -117,7 +117,7 @@ def _room(rectangle: Rectangle) -> float:
 
 
 def ticks(most: int, count: int = 5) -> list[int]:
-    """Round numbers from 0 to `most`, about as many as asked for."""
+    """About `count` round numbers from 0 to `most`."""
     step = next(s for s in _round_numbers() if s * count >= most)
     return list(range(0, most + 1, step))
 
@@ -130,7 +130,7 @@ def _round_numbers() -> Iterator[int]:
 
 
 def front_frame(points: Sequence[Point]) -> Frame:
-    """Of the picture of a trade: rows in stages to the right, SRAM upwards."""
+    """Frame of the picture of the trade: rows in stages to the right, SRAM upwards."""
     rows = max(p.rows for p in points)
     return Frame(70, 20, 560, 240, rows * 1.12, max(p.bytes for p in points) * 1.08)
 

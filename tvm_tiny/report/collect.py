@@ -1,4 +1,4 @@
-"""Puts a report together."""
+"""Collects all parts of a report."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def collect(
 ) -> Report:
     """A report on a QDQ Relax module and what it was compiled to.
 
-    options: those of `build`. model: what to call it, such as the name of its file. front: also
-    search the trade between SRAM and work, which takes as long as `minimize` or longer.
+    options  the options of `build`
+    model    a name for the model, such as the name of its file
+    front    also search the trade between SRAM and work, at least as long as `minimize` takes
     """
     kept = {key: options[key] for key in _FRONT_OPTIONS if key in options}
     kept["kernels"] = options.get("kernels") or kernels_of(compiled.target)

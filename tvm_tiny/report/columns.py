@@ -12,18 +12,20 @@ from tvm_tiny.lowering.graph import Graph, Step
 from tvm_tiny.planning.arena_usage import ArenaUsage
 from tvm_tiny.planning.events import Event
 
-# Columns of a step even if it hardly takes time, so that it can be seen.
+# The least number of columns of a step, so that a short step can be seen.
 _LEAST = 4
 
-# Indices of events, one array a column.
+# Indices of events, one array for each column.
 Part = list[np.ndarray]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """parts: before all steps, of each step that runs anything, and after all.
+    """The columns of a picture.
 
-    shown: per column, which of its indices stands for it: the one with most bytes in use.
+    steps  the steps that run anything
+    parts  columns before all steps, of each step, and after all
+    shown  for each column the event that stands for it: the one with most bytes in use
     """
 
     steps: tuple[Step, ...]
@@ -37,7 +39,7 @@ class Columns:
 
 
 def columns_of(arena_usage: ArenaUsage, count: int) -> Columns:
-    """About `count` columns."""
+    """Divides the events of a plan into about `count` columns."""
     steps = [next(group).step for _, group in groupby(arena_usage.events, lambda e: e.step.index)]
     work = _work(arena_usage)
     numbers = np.array([event.step.index for event in arena_usage.events])
@@ -52,8 +54,8 @@ def columns_of(arena_usage: ArenaUsage, count: int) -> Columns:
 
 
 def _work(arena_usage: ArenaUsage) -> np.ndarray:
-    """Multiply-accumulates and bytes written of every event: roughly how long it takes."""
-    # Something at least, or there would be an event that is in no column.
+    """Multiply-accumulates plus bytes written of each event, a rough measure of its time."""
+    # At least 1, or an event could be in no column.
     return np.array([max(_event_work(e, arena_usage.run), 1.0) for e in arena_usage.events])
 
 
@@ -67,7 +69,7 @@ def _event_work(event: Event, graph: Graph) -> float:
 
 
 def _split(indices: np.ndarray, work: np.ndarray, columns: int) -> Part:
-    """Indices in that many columns, or `_LEAST`, of equal work; all that run in each of them."""
+    """Divides events into at least `_LEAST` columns of equal work; one may be in several."""
     count = max(columns, _LEAST)
     ends = np.cumsum(work) * count / max(float(work.sum()), 1.0)
     ends[-1] = count

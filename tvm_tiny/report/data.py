@@ -1,4 +1,4 @@
-"""A report on a compiled model as plain data: what the page shows, and its JSON."""
+"""A report on a compiled model as plain data, for the page and its JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .pareto import Point
 
 
 class Run(NamedTuple):
-    """Columns [first, end) of a picture in which a block needs bytes [low, high) of the arena."""
+    """Columns [first, end) in which a block needs bytes [low, high) of the arena."""
 
     first: int
     end: int
@@ -26,12 +26,15 @@ class Run(NamedTuple):
 class Block:
     """A tensor's memory.
 
-    kind: "input", "output", "tensor" (whole), "ring" (rows of a tensor inside a stage), "scratch"
-    (of TVM's own kernels), "state" (progress of a pushed model) or "weights" (copied at start).
-    holds: the tensors in it, one after the other. shape: of the last of them. rows: of it; ring:
-    for how many there is memory, of row_bytes each; columns: of how many columns of these, of a
-    tensor inside a patch stage. climb: bytes by which each row is further up than the one before.
-    offset: in the arena.
+    kind       "input", "output", "tensor" (whole), "ring" (a line buffer inside a stage), "scratch"
+               (of TVM's own kernels), "state" (progress of a streamed input) or "weights" (copied
+               at start)
+    holds      names of the tensors that are in it, one after the other
+    shape      shape of the last of them, which has `rows` rows
+    ring       number of rows that there is memory for, of `row_bytes` each
+    columns    number of columns that there is memory for, for a tensor inside a patch stage
+    climb      skew: bytes by which each row lies above the row before it
+    offset     address in the arena
     """
 
     name: str
@@ -60,10 +63,12 @@ class Share:
 
 @dataclass(frozen=True)
 class Peak:
-    """When most bytes are in use, first of such times.
+    """The first time at which most bytes are in use.
 
-    column: of the picture. step, tensor, row: what is computed then; None before and after all
-    steps, and row also in kernels of TVM's own. tile: of a patch stage, else None.
+    column             column of the picture
+    step, tensor, row  the step, tensor and row that is computed then; None before and after all
+                       steps; row is None in TVM's own kernels, too
+    tile               number of a patch stage's tile, else None
     """
 
     bytes: int
@@ -77,12 +82,16 @@ class Peak:
 
 @dataclass(frozen=True)
 class Step:
-    """What the driver runs at once: a layer, a stage of several operators, or a kernel of TVM's.
+    """A step of the driver: a layer, a stage, or a kernel of TVM's.
 
-    kind: "layer", "stage" or "kernel". tensors, ops: of its operators, in order. first, end:
-    columns [first, end) of the picture. events: runs of row kernels. rings, scratch: indices of
-    blocks that are its own. backward: from the last row to the first. tiles: rows and columns of
-    them, (1, 1) of all but patch stages; extra_macs: what they compute more than once.
+    kind            "layer", "stage" or "kernel"
+    tensors, ops    results and names of its operators, in order
+    first, end      columns [first, end) of the picture
+    events          number of runs of row kernels
+    rings, scratch  indices of the blocks that are its line buffers and scratch
+    backward        whether it runs from the last row to the first
+    tiles           number of rows and columns of tiles; (1, 1) except in patch stages
+    extra_macs      multiply-accumulates that tiles repeat
     """
 
     index: int
@@ -104,8 +113,9 @@ class Step:
 class PoolPart:
     """A memory pool of the board; in the picture pools follow one another.
 
-    first: its address there. bytes: used of its size; the first `constants` of them hold copied
-    weights.
+    first      address of the pool in the picture
+    bytes      bytes in use, of which the first `constants` hold copied weights
+    size       bytes of the whole pool
     """
 
     name: str
@@ -119,10 +129,12 @@ class PoolPart:
 class Plan:
     """One way to plan the model, and its picture.
 
-    key: "apart", "overlap", "stages", "pushed" or "pools". arena_bytes: of all pools together,
-    which are none where there is one arena. proven: no plan of the same steps is smaller (in
-    pools: better). events: runs of row kernels in one inference; a column shows the one of its
-    events with most bytes in use.
+    key          "apart", "overlap", "stages", "pushed" or "pools"
+    arena_bytes  bytes of the arena, or of all pools together
+    proven       no plan of the same steps is smaller (with pools: better)
+    events       runs of row kernels in one inference; a column of the picture shows the one of its
+                 events with most bytes in use
+    pools        empty for a plan with one arena
     """
 
     key: str
@@ -140,10 +152,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Instructions:
-    """What a profile counted on a board, operator by operator.
+    """Instructions of each operator, from a profile on a board.
 
-    counter: "plugin" or "timer", see `tvm_tiny.micro.profiling.profile`. per_mac: None without
-    MACs.
+    counter  "plugin" or "timer", see `tvm_tiny.micro.profiling.profile`
+    per_mac  instructions for each multiply-accumulate; None for operators without any
     """
 
     board: str
@@ -156,9 +168,13 @@ class Instructions:
 class Report:
     """Everything about one model.
 
-    model: its file's name; name: prefix of its C. options: those of `tvm_tiny.build`.
-    plans: from the plainest to the one that was compiled. front: None where it was not asked for;
-    instructions: None without a profile; quality: None without a calibration.
+    model         name of its file
+    name          prefix of its C
+    options       options of `tvm_tiny.build`
+    plans         from the simplest technique to the plan that was compiled
+    front         the trade between SRAM and work; None where it was not asked for
+    instructions  None without a profile
+    quality       None without a calibration
     """
 
     model: str

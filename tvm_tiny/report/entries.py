@@ -1,4 +1,4 @@
-"""Reports for JSON."""
+"""Reports as entries of JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .pareto import Point
 
 
 def report_entries(report: Report) -> dict[str, Any]:
-    """The whole report; what its page has embedded."""
+    """The whole report, which its page embeds."""
     return {
         "model": {"file": report.model, "name": report.name},
         "target": report.target,
@@ -36,7 +36,7 @@ def _pools(report: Report) -> dict[str, int] | None:
     return None if memory is None else {pool.name: pool.size for pool in memory.pools}
 
 
-# What `build` takes where it is not told.
+# Defaults of the options of `build`.
 _OPTIONS: dict[str, Any] = {
     "sram": None,
     "minimize": False,
@@ -48,7 +48,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 def total_entries(report: Report) -> dict[str, Any]:
-    """What the model needs in all; what its compiler cannot tell is None."""
+    """The model's total costs; None for figures that its compiler cannot give."""
     analysis, measured = report.analysis, report.measured
     return {
         "macs": analysis.macs,
@@ -64,7 +64,7 @@ def total_entries(report: Report) -> dict[str, Any]:
 
 
 def operator_entries(analysis: Analysis) -> list[dict[str, Any]]:
-    """One entry an operator."""
+    """One entry for each operator."""
     return [
         {**asdict(op), "shape": list(op.shape), "is_float": op.op.startswith("float ")}
         for op in analysis.operators

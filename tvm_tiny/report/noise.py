@@ -9,7 +9,7 @@ from tvm_tiny.frontend.quality import LayerError, Quality
 
 from .chart import Frame
 
-# Of the room that a bar has, so that neighbours do not touch.
+# The part of its room that a bar fills, so that neighbours do not touch.
 _FILLED = 0.8
 
 
@@ -24,13 +24,13 @@ class Bar(NamedTuple):
 
 
 def noise_frame(quality: Quality) -> Frame:
-    """Layers to the right, decibels upwards."""
+    """Frame of the picture: layers to the right, decibels upwards."""
     most = max((layer.sqnr_db or 0.0 for layer in quality.layers), default=0.0)
     return Frame(44, 20, 600, 250, len(quality.layers), max(most, 10.0) * 1.05)
 
 
 def bars(quality: Quality, frame: Frame) -> Iterator[Bar]:
-    """One for each layer that has an error."""
+    """One bar for each layer that has an error."""
     width = _FILLED * frame.width / max(frame.x_most, 1)
     for position, layer in enumerate(quality.layers):
         if layer.sqnr_db is not None:

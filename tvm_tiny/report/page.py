@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: no network, no other file."""
+"""Renders a report as one HTML page that needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -52,6 +52,6 @@ def _context(report: Report) -> dict[str, Any]:
 
 
 def _hash(script: str) -> str:
-    """For the page's Content-Security-Policy: no other script runs, wherever it comes from."""
+    """Hash of the page's script: its Content-Security-Policy forbids all other scripts."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"

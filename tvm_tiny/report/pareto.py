@@ -1,4 +1,4 @@
-"""The trade between SRAM and work: partitions of which no other is better in everything."""
+"""The trade between SRAM and work: partitions than which no other is better."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tvm_tiny.planning.partition import Partition, Search
 from tvm_tiny.planning.patches import SPLITS
 from tvm_tiny.schedules.stages.stage import order
 
-# Points closer than this in SRAM tell nothing new, and each costs a search.
+# Each point costs a search, so points differ in SRAM by at least this much.
 _STEP_PERCENT = 4
 
 
 @dataclass(frozen=True)
 class StageShape:
-    """How many operators a stage runs, and its rows and columns of tiles; (1, 1) if not divided."""
+    """A stage's number of operators. tiles: rows and columns of them, (1, 1) if undivided."""
 
     operators: int
     tiles: tuple[int, int]
@@ -32,10 +32,11 @@ class StageShape:
 
 @dataclass(frozen=True)
 class Point:
-    """A partition.
+    """A partition and its costs.
 
-    bytes: of its arena. rows: how many are computed inside stages, each after asking which
-    operator is ready. extra_macs: multiply-accumulates of what several tiles compute.
+    bytes       size of its arena
+    rows        rows computed inside stages, each of which costs a look for the next operator
+    extra_macs  multiply-accumulates that several tiles compute
     """
 
     bytes: int
@@ -45,7 +46,7 @@ class Point:
 
     @property
     def costs(self) -> tuple[int, ...]:
-        """What is traded; a point with nothing larger than another's is not worse than it."""
+        """The costs that are traded, each better if smaller."""
         return self.bytes, self.rows, self.extra_macs
 
 
@@ -57,9 +58,9 @@ def pareto_front(
     stream_input: bool = False,
     kernels: str = PORTABLE,
 ) -> list[Point]:
-    """Points of a QDQ Relax module from layer by layer to the least SRAM found.
+    """Points of a QDQ Relax module, from layer by layer to the least SRAM found.
 
-    kernels: see `SelectKernels`; patch stages have portable ones.
+    kernels: see `SelectKernels`; patch stages have portable kernels.
     """
     lower = operators_pipeline(
         fold_edges=fold_edges, io_in_arena=io_in_arena, stream_input=stream_input
@@ -72,7 +73,11 @@ def pareto_front(
 
 
 def trade(streamed: Search, divided: Search) -> list[Point]:
-    """The points of two searches, by falling SRAM: without patch stages, and below that with."""
+    """The best points of two searches, by falling SRAM.
+
+    streamed  the search without patch stages
+    divided   the search with patch stages, for less SRAM than the other finds
+    """
     rest = list(_below(streamed, streamed.layers()))
     least = min([streamed.least(), *rest], key=lambda partition: partition.bytes)
     patches = itertools.islice(_below(divided, least), 1, None)
@@ -84,7 +89,7 @@ def trade(streamed: Search, divided: Search) -> list[Point]:
 
 
 def _below(search: Search, partition: Partition) -> Iterator[Partition]:
-    """A partition, and others of less and less memory."""
+    """A partition, followed by others that need less and less memory."""
     found: Partition | None = partition
     while found is not None:
         yield found
@@ -94,7 +99,7 @@ def _below(search: Search, partition: Partition) -> Iterator[Partition]:
 def _point(graph: Graph, partition: Partition) -> Point:
     stages = [s.stage for s in graph.steps if s.stage is not None and len(s.operators) > 1]
     return Point(
-        # The progress of a pushed input is kept behind the plan.
+        # The progress of a streamed input lies behind the planned arena.
         bytes=partition.bytes + state_bytes(graph),
         rows=sum(len(order(stage)) for stage in stages),
         extra_macs=sum(stage.extra_macs for stage in stages),

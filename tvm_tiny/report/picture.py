@@ -1,4 +1,4 @@
-"""Plans as pictures: columns of time, blocks of memory, and where the peaks are."""
+"""Draws plans: columns of time, blocks of memory, and peaks."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .columns import Columns, columns_of
 from .data import Block, Peak, Plan, PoolPart, Share, Step
 from .techniques import Technique
 
-# About as many columns as a picture has pixels to show them.
+# Columns of a picture, about as many as it has pixels for them.
 COLUMNS = 600
 
 
 def draw(technique: Technique, resolution: int = COLUMNS) -> Plan:
-    """A plan and its picture of about so many columns."""
+    """A plan and its picture of about `resolution` columns."""
     artist = _Artist(technique, columns_of(technique.arena_usage, resolution))
     plan, columns = technique.arena_usage.plan, len(artist.columns.shown)
     pools = _pools(plan)
     state_bytes = technique.state[1]
-    # Behind the blocks that steps know by their positions.
+    # These blocks come last, since steps refer to the others by position.
     always = [weights_block(pool, columns) for pool in pools if pool.constants]
     always += [state_block(*technique.state, columns)] if state_bytes else []
     return Plan(
@@ -55,7 +55,7 @@ def _pools(plan: MemoryPlan) -> tuple[PoolPart, ...]:
 
 @dataclass(frozen=True)
 class _Place:
-    """A part of the columns: where it begins, and the indices of time in each of its columns."""
+    """A part of the columns. first: its first column; part: indices of time by column."""
 
     first: int
     part: list[np.ndarray]

@@ -1,4 +1,4 @@
-"""What `tvm-tiny profile` counted, beside the operators of a report."""
+"""Adds the instructions that `tvm-tiny profile` counted to a report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .words import short
 def with_profile(report: Report, path: Path) -> Report:
     """The report with the instructions of each operator.
 
-    Raises DataError where the profile is of other operators: another model, or other options.
+    Raises DataError where the profile has other operators, from another model or other options.
     """
     document = read_profile(path)
     layers = document["layers"]
@@ -43,7 +43,7 @@ def with_profile(report: Report, path: Path) -> Report:
 
 
 def read_profile(path: Path) -> Any:
-    """The JSON of `tvm-tiny profile --json`. DataError where the file is not that."""
+    """Reads the output of `tvm-tiny profile --json`; DataError for any other file."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -56,7 +56,7 @@ def read_profile(path: Path) -> Any:
 
 
 def _is_profile(document: Any) -> bool:
-    """Whether all that is read here has its type."""
+    """Whether a JSON document has the fields of a profile that are read here."""
     if not isinstance(document, dict) or document.get("command") != "profile":
         return False
     layers = document.get("layers")

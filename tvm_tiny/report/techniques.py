@@ -1,4 +1,4 @@
-"""One model planned in several ways: what each technique saves."""
+"""Plans one model in several ways, to show the savings of each technique."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from tvm_tiny.planning.timeline import Timeline, read_timeline
 
 @dataclass(frozen=True)
 class Technique:
-    """A plan that uses one technique more than the one before it.
+    """A plan that uses one technique more than the plan before it.
 
-    state: offset and size of the progress of a model whose input is pushed.
+    state: offset and size of the progress of a model whose input is streamed.
     """
 
     key: str
@@ -37,16 +37,16 @@ class Technique:
 
     @property
     def kept_bytes(self) -> int:
-        """What is in use all the time: that progress, and weights that are copied at start."""
+        """Bytes in use all the time: the progress, and weights that are copied at start."""
         return self.state[1] + sum(pool.constants for pool in self.arena_usage.plan.pools)
 
 
 def techniques(
     mod: IRModule, compiled: CompiledModel, options: Mapping[str, Any]
 ) -> Iterator[Technique]:
-    """The plans of a QDQ Relax module that lead to the compiled one, which is the last.
+    """Plans of a QDQ Relax module, of which the last is the compiled one.
 
-    options: those of `build` with which it was compiled.
+    options: options of `build` with which it was compiled.
     """
     chosen = _in_one_arena(read_arena_usage(compiled.module), options)
     layers = chosen
@@ -69,7 +69,7 @@ _LAYER_OPTIONS = ("fold_edges", "io_in_arena")
 
 
 def stage_count(graph: Graph) -> int:
-    """How many steps run several operators."""
+    """Number of steps that run several operators."""
     return sum(len(step.operators) > 1 for step in graph.steps)
 
 
@@ -84,7 +84,7 @@ def _staged(arena_usage: ArenaUsage) -> Iterator[Technique]:
 
 
 def _in_one_arena(arena_usage: ArenaUsage, options: Mapping[str, Any]) -> ArenaUsage:
-    """The same steps without pools."""
+    """The plan of the given steps in one arena, without pools."""
     if not arena_usage.plan.pools:
         return arena_usage
     io_in_arena = bool(options.get("io_in_arena", True))
@@ -108,20 +108,20 @@ def _pooled(compiled: CompiledModel) -> Technique:
 
 
 def _whole_input(mod: IRModule, options: Mapping[str, Any]) -> IRModule:
-    """The same, had the input to be whole."""
+    """The module compiled with a whole input instead of a streamed one."""
     kept = {key: options[key] for key in (*_LAYER_OPTIONS, "sram") if key in options}
     minimize = options.get("minimize", False) or options.get("sram") is None
     return pipeline(**kept, minimize=minimize)(mod)
 
 
 class _Whole(ArenaUsage):
-    """Tensors that are needed whole from the step that makes them to the last that reads them."""
+    """A plan without overlaps: tensors are whole from first write to last read."""
 
     @cached_property
     def timeline(self) -> Timeline:
-        """With such lives."""
+        """The timeline in which whole tensors are live during all of their steps."""
         exact = read_timeline(self.graph)
-        # Steps count from 1; before and after them inputs are written and outputs read.
+        # Steps count from 1: inputs are written before the first, outputs read after the last.
         numbers = np.array([0, *(e.step.index + 1 for e in exact.events), len(exact.events) + 1])
         live_ranges = {
             index: _whole_live_range(live_range, numbers, self.graph.storage[index])

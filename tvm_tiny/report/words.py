@@ -10,7 +10,7 @@ from tvm_tiny.passes.memory_aware_schedule import OrderReport
 from .data import Block, Peak, Plan, Report, Step
 from .pareto import Point, StageShape
 
-# Converters join the names of all that was fused into an operator, the result's first.
+# Converters join the names of all operators that were fused, the result's name first.
 _JOINT = ";"
 _WIDTH = 44
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
@@ -18,12 +18,12 @@ _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 def clean(name: str) -> str:
-    """A name from a model file without what steers terminals or turns the direction of text."""
+    """A name without characters that control terminals or the direction of text."""
     return "".join(c if c.isprintable() else _UNPRINTABLE for c in name)
 
 
 def short(name: str, width: int = _WIDTH) -> str:
-    """The part of a name that says most, cut on the left to `width` characters."""
+    """The first part of a joined name, cut on the left to `width` characters."""
     first, joint, _ = clean(name).partition(_JOINT)
     text = f"{first}{_JOINT}{_ELLIPSIS}" if joint else first
     return text if len(text) <= width else f"{_ELLIPSIS}{text[1 - width :]}"
@@ -36,13 +36,13 @@ def tail(name: str, width: int) -> str:
 
 
 def memory(plan: Plan) -> str:
-    """`1,234 bytes of SRAM`, or what is used of each pool."""
+    """`1,234 bytes of SRAM`, or the bytes used of each pool."""
     used = [f"{pool.bytes:,} bytes of {pool.name}" for pool in plan.pools if pool.bytes]
     return " and ".join(used) or f"{plan.arena_bytes:,} bytes of SRAM"
 
 
 def proof(plan: Plan) -> str:
-    """What is known of better plans."""
+    """Whether a better plan of the steps is possible."""
     if plan.pools:
         return "in all pools together"
     if plan.proven:
@@ -51,7 +51,7 @@ def proof(plan: Plan) -> str:
 
 
 def arena(plan: Plan) -> str:
-    """How good the arena is."""
+    """Size of the arena, and whether a smaller one is possible."""
     if plan.pools:
         proof = "proven the best" if plan.proven else "not proven the best"
         return f"{memory(plan)}, {proof} for these steps"
@@ -62,7 +62,7 @@ def arena(plan: Plan) -> str:
 
 
 def order(found: OrderReport) -> str:
-    """What the search for the order of operators found, in live bytes of whole tensors."""
+    """Result of the search for the order of operators, in live bytes of whole tensors."""
     now = f"whole tensors peak at {found.peak:,} live bytes"
     before = found.peak_before
     what = "as in the model" if found.peak == before else f"changed, it was {before:,}"
@@ -71,14 +71,14 @@ def order(found: OrderReport) -> str:
 
 
 def techniques(plans: Sequence[Plan]) -> list[tuple[str, int, int]]:
-    """What each technique needs, and the bytes by which that is less than the one before."""
+    """Title and bytes of each technique, and the bytes that it saves."""
     before = [plans[0], *plans]
     pairs = zip(before, plans, strict=False)
     return [(p.title, p.arena_bytes, old.arena_bytes - p.arena_bytes) for old, p in pairs]
 
 
 def peak(found: Peak, plan: Plan) -> str:
-    """When, and what is computed then."""
+    """Bytes at a peak, and the step, tensor and row that is computed then."""
     size = f"{found.bytes:,} bytes"
     if found.step is None or found.tensor is None:
         when = "before the first step" if found.column < plan.steps[0].first else "at the end"
@@ -95,7 +95,7 @@ def place(found: Peak) -> str:
 
 
 def shares(found: Peak, plan: Plan) -> list[str]:
-    """What is live at a peak, by address."""
+    """The blocks that are live at a peak, by address."""
     return [
         f"{share.low:,} to {share.high:,}: {_what(plan.blocks[share.block])} "
         f"'{short(plan.blocks[share.block].name)}', {share.high - share.low:,} of "
@@ -105,7 +105,7 @@ def shares(found: Peak, plan: Plan) -> list[str]:
 
 
 def _size(block: Block) -> int:
-    """Bytes of it that can be needed at once."""
+    """Bytes of a block that can be needed at once."""
     return block.row_bytes if block.climb else block.bytes
 
 
@@ -114,19 +114,19 @@ def _what(block: Block) -> str:
 
 
 def rings(step: Step, plan: Plan) -> str:
-    """`3x384, 2 of 1x768`: rows x bytes."""
+    """Line buffers of a step as rows x bytes: `3x384, 2 of 1x768`."""
     blocks = [plan.blocks[k] for k in step.rings]
     counts = Counter(f"{b.ring}x{b.row_bytes:,}" for b in blocks)
     return ", ".join(text if n == 1 else f"{n} of {text}" for text, n in counts.items()) or "-"
 
 
 def scratch(step: Step, plan: Plan) -> int:
-    """Bytes of TVM's own kernels."""
+    """Scratch bytes of TVM's own kernels in a step."""
     return sum(plan.blocks[k].bytes for k in step.scratch)
 
 
 def band(step: Step, width: float) -> str:
-    """What fits on the step's part of the time axis: its number, and how many operators."""
+    """Number and title of a step, or its number alone where its band is narrow."""
     number = str(step.index)
     full = f"{number}: {step_title(step)}"
     return next((text for text in (full, number) if 7 * len(text) + 4 < width), "")
@@ -146,7 +146,7 @@ def stage(operators: int, tiles: tuple[int, int]) -> str:
 
 
 def moment(step: Step) -> str:
-    """Where the step's own peak is: the operator if there are several, and the row."""
+    """Row of a step's own peak, and the operator if the step has several."""
     where = place(step.peak)
     if step.kind != "stage" or step.peak.tensor is None:
         return where

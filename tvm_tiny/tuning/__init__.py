@@ -1,4 +1,4 @@
-"""Tuning: which choices take the fewest instructions, by search and measurement.
+"""Searches and measures which choices of micro-kernels take the fewest instructions.
 
 `tune` needs the packages of the extra `tune`; a log is read without them.
 """
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Log", "read_log", "read_logs", "tune"]
 
-# What MetaSchedule and its cost model import.
+# Packages that MetaSchedule and its cost model import.
 _NEEDED = ("cloudpickle", "psutil", "xgboost")
 
 
 def __getattr__(name: str) -> Any:
-    """`tune` comes with MetaSchedule, which wants packages that reading a log does not."""
+    """Imports `tune` on first use: MetaSchedule needs packages that reading a log does not."""
     if name != "tune":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     missing = [module for module in _NEEDED if find_spec(module) is None]

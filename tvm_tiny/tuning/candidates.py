@@ -1,4 +1,4 @@
-"""Candidates: a product computed as a choice says, as C with all it is called with."""
+"""Makes the C of a candidate, which is a product computed by one choice."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tvm_tiny.schedules.shapes import shape_of
 from .firmware import Batch, Kernel
 from .workloads import Workload
 
-#: Of the input that candidates are compared with.
+#: Seed of the input with which candidates are compared.
 _SEED = 1
 
 _DEFINED = re.compile(r"^TVM_DLL (?=void kernel\()", re.MULTILINE)
 
 
 def make_kernel(workload: Workload, choice: Choice) -> Kernel:
-    """The candidate, lowered as the compiler lowers it."""
+    """The C of a candidate, lowered as the compiler lowers it."""
     call = workload.packed(choice)
     factory = factory_of(call)
     made = factory.micro_kernel(call, factory.addressing(call))
@@ -42,7 +42,7 @@ def make_kernel(workload: Workload, choice: Choice) -> Kernel:
 
 
 def describe(choice: Choice) -> str:
-    """In words."""
+    """A choice in words."""
     return f"{choice.pixels}x{choice.filters} in chunks of {choice.chunk}"
 
 
@@ -53,7 +53,7 @@ def scratch_bytes(call: Call) -> int:
 
 
 def make_batch(board: str, workload: Workload, kernels: list[Kernel]) -> Batch:
-    """Firmware of these; the first must be the default."""
+    """A batch of kernels for one firmware; the first must be the default."""
     call = workload.packed()
     shape = shape_of(call.args[0])
     values = np.random.default_rng(_SEED).integers(-128, 128, shape).astype("int8")

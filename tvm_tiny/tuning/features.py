@@ -1,7 +1,7 @@
-"""What the cost model is told of a candidate.
+"""The features of a candidate for the cost model.
 
-TVM's own features count what loops and stores do. The work of these kernels is inside the
-micro-kernels they call, so ours say how often those are called, and for how much.
+TVM's own features count loops and stores. The work of our kernels is inside the micro-kernels that
+they call, so our features count calls of micro-kernels and the work of each.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .workloads import Workload
 
 
 def features(workload: Workload, choice: Choice) -> dict[str, float]:
-    """Of a candidate, by name. All counts are of the whole layer."""
+    """Features of a candidate by name. All counts are for the whole layer."""
     call = workload.packed(choice)
     g = geometry(call)
     rows = g.out[0]
@@ -52,7 +52,7 @@ def _sizes(g: Geometry) -> dict[str, float]:
 
 
 def _calls(g: Geometry) -> dict[str, float]:
-    """Of the micro-kernels, in a row, and of what they do."""
+    """Counts of micro-kernel calls and of their work, for one row."""
     blocks = -(-g.out[2] // g.filters)
     rest = 1 if g.out[1] % g.pixels else 0
     gathered = g.tiles + rest
@@ -73,14 +73,14 @@ def _calls(g: Geometry) -> dict[str, float]:
 
 
 def _shares(counts: Mapping[str, float], g: Geometry) -> dict[str, float]:
-    """The same for one multiplication: what is alike in layers of any size."""
+    """The counts divided by multiplications, which makes layers of all sizes alike."""
     macs = g.out[0] * g.out[1] * g.out[2] * g.size
     return {f"{name}_share": count / macs for name, count in counts.items()}
 
 
 @derived_object
 class Features(PyFeatureExtractor):
-    """The feature extractor: one line of numbers for each candidate."""
+    """A feature extractor for MetaSchedule: one line of numbers for each candidate."""
 
     def __init__(self, workloads: Mapping[str, Workload]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Firmware that counts the instructions of many kernels of one layer.
 
-This is what runs where an executor puts it, on another machine perhaps: `measure` takes and gives
-plain data. It needs this package, the compiler and the emulator there.
+An executor may run `measure` on another machine, so it takes and gives plain data. That machine
+needs this package, the compiler and the emulator.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ TIMEOUT_S = 300.0
 
 @dataclass(frozen=True)
 class Kernel:
-    """A row kernel in C and what it is called with.
+    """A row kernel in C and its arguments.
 
-    text: C, `void kernel(input, constants..., integers, output, scratch, row) {...}`.
+    label  the choice in words, for messages
+    text   C: `void kernel(input, constants..., integers, output, scratch, row) {...}`
     """
 
     label: str
@@ -40,9 +41,11 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Batch:
-    """Kernels that all give the same bytes for `input`, which the first of them says.
+    """Kernels that must all give the bytes that the first gives for `input`.
 
-    rows: how often each is run. headers: of the micro-kernels they call.
+    layer    name of the layer, for messages
+    rows     number of rows, which is the number of runs of each kernel
+    headers  headers of the micro-kernels that the kernels call
     """
 
     board: str
@@ -55,11 +58,11 @@ class Batch:
 
 
 def measure(batch: Batch) -> list[int | None]:
-    """Instructions of each kernel for the whole layer; None for those the board has no room for.
+    """Instructions of each kernel for the whole layer; None for kernels that do not fit.
 
-    Raises VerificationError if one gives other bytes than the first, BoardError if the firmware
-    does not build or fails or the first kernel does not fit, ToolchainError without compiler or
-    emulator.
+    Raises VerificationError if a kernel gives other bytes than the first, BoardError if the
+    firmware does not build or fails or the first kernel does not fit the board, ToolchainError
+    without compiler or emulator.
     """
     board = emulated(batch.board)
     try:
@@ -93,7 +96,7 @@ def _measure(batch: Batch, board: Board) -> list[int]:
 
 
 def emulated(name: str) -> Board:
-    """The board of that name. DataError if there is none, or if it counts no instructions."""
+    """The board of a name; DataError if there is none or it counts no instructions."""
     board = find_board(name)
     if board.machine is None:
         raise DataError(
@@ -131,7 +134,10 @@ def _units(board: Board, runtime: Path, folder: Path) -> list[Unit]:
 
 
 def _kernels(batch: Batch) -> str:
-    """Apart from main(), as in a product: the compiler must not know what they are called with."""
+    """The C file of the kernels.
+
+    It is apart from main(), as in a compiled model, so that the compiler does not know arguments.
+    """
     includes = [f'#include "{header}"\n' for header in batch.headers]
     return "\n".join(
         [*includes, *(_named(kernel.text, k) for k, kernel in enumerate(batch.kernels))]
@@ -169,12 +175,15 @@ def _main(batch: Batch, constants: Sequence[str]) -> str:
 
 
 def _name(data: bytes) -> str:
-    """Of a constant: kernels that take the same share it."""
+    """C name of a constant, which kernels with equal constants share."""
     return f"constant_{hashlib.sha256(data).hexdigest()[:16]}"
 
 
 def _write_constants(constants: dict[str, bytes], folder: Path) -> str:
-    """Assembly: a compiler takes long to read large arrays."""
+    """Writes constants to files, and gives assembly that includes them.
+
+    A C compiler would take long to read large arrays.
+    """
     lines = ["  .section .rodata"]
     for name, data in sorted(constants.items()):
         path = folder / f"{name}.bin"

@@ -1,7 +1,7 @@
-"""The log of a tuning run: what each candidate took; and what is best of it.
+"""The log of a tuning run: measurements of candidates, and the best choices.
 
-A JSON file (schemas/tuning_log.json), sorted, so that logs of several runs can be compared, kept
-under version control and merged.
+It is a JSON file (schemas/tuning_log.json), sorted so that logs of several runs can be compared,
+kept under version control and merged.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ KIND = "tvm-tiny tuning log"
 
 @dataclass(frozen=True, order=True)
 class Origin:
-    """What else a number of instructions depends on; only those of one origin compare.
+    """The tools and board of a measurement; only counts of one origin can be compared.
 
-    kernels: of the micro-kernels and the schedules around them, see `versions.kernels_version`.
+    compiler  name and version
+    kernels   hash of the micro-kernels and the schedules around them, see
+              `versions.kernels_version`
     """
 
     isa: str
@@ -37,7 +39,7 @@ class Origin:
 
 @dataclass(frozen=True, order=True)
 class Candidate:
-    """A choice for a workload (`passes.select_kernels.workload`)."""
+    """A choice for a workload, which is a key as `passes.select_kernels.workload` gives it."""
 
     workload: str
     choice: Choice
@@ -45,7 +47,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Measured:
-    """instructions: of the whole layer. default: what is taken where there is no log."""
+    """The measurement of a candidate.
+
+    instructions  count for the whole layer
+    default       whether the candidate is what a build without a log takes
+    """
 
     instructions: int
     scratch_bytes: int
@@ -66,32 +72,35 @@ class Log:
             yield origin, candidate, self._known[origin, candidate]
 
     def add(self, origin: Origin, candidate: Candidate, measured: Measured) -> None:
-        """Note a measurement, in place of an earlier one of the same."""
+        """Notes a measurement, which replaces an earlier one of the candidate."""
         self._known[origin, candidate] = measured
 
     def get(self, origin: Origin, candidate: Candidate) -> Measured | None:
-        """What was measured of a candidate."""
+        """The measurement of a candidate, or None."""
         return self._known.get((origin, candidate))
 
     def merge(self, other: Log) -> None:
-        """Take over all of another log."""
+        """Adds all measurements of another log."""
         self._known.update(other._known)
 
     def of(self, origin: Origin, workload: str) -> dict[Choice, Measured]:
-        """All that was measured for a workload, by choice."""
+        """All measurements of a workload, by choice."""
         found = ((o, c, m) for o, c, m in self if o == origin and c.workload == workload)
         return {candidate.choice: measured for _, candidate, measured in found}
 
     def choices(
         self, isa: str, board: str | None = None, *, scratch: int | None = None
     ) -> dict[str, Choice]:
-        """The best choice of each workload: for `tvm_tiny.build(choices=...)`.
+        """The best choice of each workload, for `tvm_tiny.build(choices=...)`.
 
-        Never slower than the default, as far as it was measured: workloads of which the default
-        was not are left out. board: whose counts to believe where there are several, else the
-        first by name. scratch: bytes that a kernel may have, at most, beyond what it has by
-        default; None is no limit. With a limit, workloads for which nothing faster fits are left
-        out too: a build takes what scratch memory is free in its arena.
+        No choice was measured slower than the default; workloads whose default was not measured
+        are left out.
+
+        board    board whose counts to use where the log has several; by default the first by name
+        scratch  most bytes of scratch that a kernel may need beyond the default; None: any number.
+                 With a limit, workloads for which nothing faster fits are left out too: a build
+                 takes what scratch memory is free in its arena.
+
 
         Raises DataError where the log has nothing for this instruction set.
         """
@@ -105,7 +114,7 @@ class Log:
         newest = kernels_version(isa)
         origins.sort(key=lambda o: (o.board != board, o.kernels != newest, o))
         found: dict[str, Choice] = {}
-        for origin in reversed(origins):  # the first of them has the last word
+        for origin in reversed(origins):  # the first origin comes last and so overrides the others
             for workload in {c.workload for o, c, _ in self if o == origin}:
                 measured = self.of(origin, workload)
                 fastest, choice = best(measured), best(measured, scratch)
@@ -116,12 +125,12 @@ class Log:
         return dict(sorted(found.items()))
 
     def is_old(self, isa: str) -> bool:
-        """Whether all of it was measured with other micro-kernels than those there are now."""
+        """Whether all measurements are of other micro-kernels than the current ones."""
         newest = kernels_version(isa)
         return all(origin.kernels != newest for origin, _, _ in self if origin.isa == isa)
 
     def to_json(self) -> str:
-        """The file's text."""
+        """The log as the text of its file."""
         entries = [
             {**asdict(origin), **asdict(candidate), **asdict(measured)}
             for origin, candidate, measured in self
@@ -130,7 +139,7 @@ class Log:
         return json.dumps(document, indent=1) + "\n"
 
     def save(self, path: Path) -> None:
-        """Write it, whole or not at all. DataError where that cannot be."""
+        """Writes the file, whole or not at all; DataError if it cannot be written."""
         try:
             _replace(path, self.to_json())
         except OSError as error:
@@ -138,9 +147,9 @@ class Log:
 
 
 def best(measured: Mapping[Choice, Measured], scratch: int | None = None) -> Choice | None:
-    """The fastest choice, of equal ones the default or else that of least scratch.
+    """The fastest choice, or None if the default was not measured.
 
-    None where the default was not measured.
+    Of equally fast choices it is the default, or else the one of least scratch.
     """
     if not any(m.default for m in measured.values()):
         return None

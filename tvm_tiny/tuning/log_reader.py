@@ -1,4 +1,4 @@
-"""Reads tuning logs, and says in one line what is wrong with one."""
+"""Reads tuning logs; a faulty log gives an error of one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUMBERS = ("instructions", "scratch_bytes")
 
 
 def read_log(path: Path | str) -> Log:
-    """A tuning log. DataError where the file is none, or of another version."""
+    """Reads a tuning log; DataError for other files and for logs of another version."""
     log = Log()
     for where, entry in _entries(Path(path)):
         log.add(*_measurement(entry, where))
@@ -27,7 +27,7 @@ def read_log(path: Path | str) -> Log:
 
 
 def read_logs(paths: Sequence[Path | str]) -> Log:
-    """Several logs as one: what a later one says of the same candidate counts."""
+    """Reads several logs as one; later measurements of a candidate replace earlier ones."""
     merged = Log()
     for path in paths:
         merged.merge(read_log(path))

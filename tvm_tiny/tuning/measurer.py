@@ -1,7 +1,7 @@
-"""MetaSchedule's builder and runner: candidates become C, and many of them one firmware.
+"""MetaSchedule's builder and runner, which measure several candidates in one firmware.
 
-The builder makes a candidate's C here, where TVM is. The runner hands kernels to an executor,
-several for each firmware; there they are compiled and their instructions counted.
+The builder makes a candidate's C in this process, where TVM is. The runner hands kernels to an
+executor, several for each firmware, which compiles them and counts their instructions.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from .log import Candidate, Log, Measured, Origin
 from .space import choice_in, choices, workload_in
 from .workloads import Workload
 
-# Kernels that are worth a firmware of their own.
+# Least number of kernels that are worth a firmware of their own.
 _FEWEST = 2
 
 
 @dataclass
 class Measurer:
-    """Measures candidates, unless the log knows them, and notes them there.
+    """Measures candidates that the log does not have yet, and adds them to the log.
 
-    executor: runs `firmware.measure`. jobs: firmwares among which a batch is divided. noted: is
-    called with the workload whenever the log has grown.
+    executor  runs `firmware.measure`
+    jobs      number of firmwares among which a batch is divided
+    noted     is called with the workload whenever the log has grown
     """
 
     origin: Origin
@@ -46,16 +47,16 @@ class Measurer:
         self._lock = Lock()
 
     def candidate(self, module: IRModule) -> Candidate:
-        """What MetaSchedule has come up with."""
+        """The candidate that a module of MetaSchedule stands for."""
         key = workload_in(module)
         return Candidate(key, choice_in(self.workloads[key], module))
 
     def known(self, candidate: Candidate) -> Measured | None:
-        """What was measured of it."""
+        """The measurement of a candidate in the log, or None."""
         return self.log.get(self.origin, candidate)
 
     def build(self, candidate: Candidate) -> None:
-        """Make the C of a candidate that is to be measured."""
+        """Makes the C of a candidate unless the log knows it."""
         if self.known(candidate) is None:
             self._make(candidate)
 
@@ -65,10 +66,10 @@ class Measurer:
             self._kernels[candidate] = make_kernel(workload, candidate.choice)
 
     def start(self, key: str, wanted: Sequence[Candidate]) -> Mapping[Candidate, Firmware]:
-        """Begin to measure candidates of a workload: the firmware of those not known yet."""
+        """Starts to measure candidates of a workload; the firmware of each new candidate."""
         workload = self.workloads[key]
         default, widest = (Candidate(key, c) for c in (workload.default, choices(workload)[-1]))
-        # What a build may take without a log is always measured.
+        # The widest choice is always measured, since a build without a log may take it.
         new = [c for c in dict.fromkeys([*wanted, widest]) if self.known(c) is None]
         for candidate in (default, *new) if new else ():
             self._make(candidate)
@@ -86,7 +87,7 @@ class Measurer:
         return firmware
 
     def note(self, firmware: Firmware) -> None:
-        """Keep what came out, as soon as it is there. Nothing if there was an error."""
+        """Adds a firmware's counts to the log when it is done without an error."""
         counts = firmware.counts
         if counts.cancelled() or counts.exception() is not None:
             return
@@ -106,14 +107,17 @@ class Measurer:
 
 @dataclass(frozen=True)
 class Firmware:
-    """Candidates that are measured together; counts: None for those there is no room for."""
+    """Candidates that are measured together. counts: None for those that do not fit."""
 
     candidates: tuple[Candidate, ...]
     counts: Future[list[int | None]]
 
 
 def _divided(candidates: Sequence[Candidate], jobs: int) -> Iterator[Sequence[Candidate]]:
-    """In parts of equal size, one for each firmware; the default alone is one too."""
+    """Candidates in parts of equal size, one for each firmware.
+
+    Without candidates there is one empty part, for a firmware of the default alone.
+    """
     size = max(_FEWEST, -(-len(candidates) // jobs))
     for first in range(0, max(len(candidates), 1), size):
         yield candidates[first : first + size]
@@ -121,7 +125,10 @@ def _divided(candidates: Sequence[Candidate], jobs: int) -> Iterator[Sequence[Ca
 
 @derived_object
 class Builder(PyBuilder):
-    """Candidates to C. Its artifacts are their numbers: they stay in memory."""
+    """MetaSchedule's builder: turns candidates into C, which stays in memory.
+
+    Its artifacts are the candidates' numbers.
+    """
 
     def __init__(self, measurer: Measurer, candidates: list[Candidate]) -> None:
         super().__init__()
@@ -140,7 +147,7 @@ class Builder(PyBuilder):
 
 @derived_object
 class Runner(PyRunner):
-    """Numbers of candidates to futures of their instructions."""
+    """MetaSchedule's runner: turns numbers of candidates into futures of their instructions."""
 
     def __init__(self, measurer: Measurer, candidates: list[Candidate]) -> None:
         super().__init__()
@@ -157,10 +164,10 @@ class Runner(PyRunner):
 
 @derived_object
 class Counted(PyRunnerFuture):
-    """The instructions of a candidate, as seconds.
+    """A future of a candidate's instructions, which MetaSchedule takes for seconds.
 
-    It is never done before it is asked for: so what the search does next depends on counts only,
-    and not on which of them came first.
+    It is never done before its result is asked for. So the search depends on counts only, and not
+    on which of them came first.
     """
 
     def __init__(self, measurer: Measurer, candidate: Candidate, firmware: Firmware | None) -> None:

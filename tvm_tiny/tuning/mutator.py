@@ -1,4 +1,4 @@
-"""How a candidate becomes another one: one of its decisions is made anew."""
+"""A mutator, which makes a new candidate by changing one decision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tvm.s_tir.schedule import Instruction, Trace
 
 @derived_object
 class Redecide(PyMutator):
-    """Another value for one of the categorical decisions of a trace."""
+    """Changes the value of one categorical decision of a trace."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Redecide(PyMutator):
         pass
 
     def apply(self, trace: Trace, _: object) -> Trace | None:
-        """See PyMutator. None where nothing can be decided otherwise."""
+        """See PyMutator. None where no decision has another value."""
         open_ = [
             (decision, others)
             for decision in trace.decisions

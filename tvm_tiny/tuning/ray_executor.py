@@ -1,4 +1,4 @@
-"""Ray as an executor of Python's kind."""
+"""Ray as a `concurrent.futures.Executor`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tvm_tiny.errors import ToolchainError
 
 
 class RayExecutor(Executor):
-    """Runs functions on a Ray cluster; options: of `ray.init`, where it is not connected yet.
+    """Runs functions on a Ray cluster; ToolchainError without Ray.
 
-    ToolchainError without Ray.
+    options: arguments of `ray.init`, which is called unless Ray is connected already.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -36,7 +36,7 @@ class RayExecutor(Executor):
         return found
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """See `concurrent.futures.Executor`. Ends Ray only where it was started here."""
+        """See `concurrent.futures.Executor`. Ends Ray only if this object started it."""
         if cancel_futures:
             for reference in self._pending:
                 self._ray.cancel(reference)

@@ -1,4 +1,4 @@
-"""The search: MetaSchedule's evolution over choices, guided by its XGBoost cost model."""
+"""MetaSchedule's evolutionary search over choices, guided by its XGBoost cost model."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from .workloads import Workload, merged, read_workloads
 
 Model: TypeAlias = IRModule | str | Path
 
-# What a user interrupts is mostly a function that TVM calls.
+# An interrupt mostly happens in a Python function that TVM calls, which must pass it on.
 tvm_ffi.register_error("KeyboardInterrupt", KeyboardInterrupt)
 
-# MetaSchedule wants a target; nothing is made for this one.
+# MetaSchedule requires a target, but no code is generated for it.
 _TARGET = "c"
 
 _INTRINSICS = "tvm.s_tir.tensor_intrin"
@@ -44,10 +44,10 @@ _INTRINSICS = "tvm.s_tir.tensor_intrin"
 # Candidates of a workload that are chosen together, from one state of the cost model.
 _BATCH = 4
 
-# Measurements from which on the cost model is asked.
+# Number of measurements from which on the cost model is used.
 _WARM_UP = 16
 
-# Spaces are small: the sizes of TVM's evolution that suit them.
+# Parameters of TVM's evolution for small search spaces.
 _EVOLUTION = {
     "population_size": 24,
     "init_min_unmeasured": 1,
@@ -59,7 +59,12 @@ _EVOLUTION = {
 
 @dataclass(frozen=True)
 class Progress:
-    """measured, of: candidates of all workloads; of is what it can come to. layer: the last."""
+    """Progress of a search.
+
+    measured  candidates measured so far, of all workloads
+    of        most candidates that can be measured
+    layer     name of the layer measured last
+    """
 
     measured: int
     of: int
@@ -78,18 +83,20 @@ def tune(
     seed: int = 0,
     progress: Callable[[Progress], None] = lambda state: None,
 ) -> Log:
-    """Count the instructions of choices for the products of a model, or of several.
+    """Counts the instructions of choices for the products of one or several models.
 
-    model: a QDQ Relax module, or a file as `from_file` takes. board: an emulated one. log: what
-    is known already, and what the measurements are added to; by default what is in `path`.
-    path: where the log is written after every firmware. executor: where firmware is built and
-    run, by default threads of this machine; see `firmware` for what it needs. jobs: firmwares for
-    a batch of candidates. trials: candidates of a workload, at most; its default is measured in
-    any case. The same seed gives the same log, whatever the executor.
+    model     a QDQ Relax module, or a file as `from_file` takes
+    board     name of an emulated board
+    log       earlier measurements, to which new ones are added; by default the log in `path`
+    path      file to which the log is written after every firmware
+    executor  builds and runs firmware (see `firmware`); by default threads of this machine
+    jobs      firmwares for a batch of candidates
+    trials    most candidates of a workload; its default is measured in any case
+    seed      a seed gives the same log each time, with any executor
 
-    Raises what `from_file` does, DataError for a board that is not emulated or a log that is
-    none, VerificationError where a candidate gives other results than the default, BoardError
-    where firmware fails or has no room, ToolchainError without compiler or emulator.
+    Raises the errors of `from_file`, DataError for a board that is not emulated or a file that is
+    no log, VerificationError where a candidate gives other results than the default, BoardError
+    where firmware fails or does not fit, ToolchainError without compiler or emulator.
     """
     models = [model] if isinstance(model, IRModule | str | Path) else list(model)
     origin = origin_of(board)
@@ -154,8 +161,8 @@ def _task(workload: Workload, seed: int) -> ms.TuneContext:
         space_generator=space,
         search_strategy=ms.search_strategy.EvolutionarySearch(**_EVOLUTION),
         task_name=workload.name,
-        rand_state=seed + 1,  # 0 is no seed to TVM
-        num_threads=1,  # more would make the order of candidates a matter of chance
+        rand_state=seed + 1,  # TVM takes 0 for no seed
+        num_threads=1,  # with more, the order of candidates would vary
     )
 
 
@@ -172,7 +179,7 @@ def cost_model(workloads: Mapping[str, Workload], warm_up: int = _WARM_UP) -> XG
 
 @contextmanager
 def without_gpu_intrinsics() -> Iterator[None]:
-    """TuneContext imports the tensor intrinsics of all GPUs: ten seconds for what none needs."""
+    """Keeps TuneContext from importing the tensor intrinsics of all GPUs, which takes 10 s."""
     if _INTRINSICS in sys.modules:
         yield
         return
@@ -185,7 +192,7 @@ def without_gpu_intrinsics() -> Iterator[None]:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """TVM's cost model draws from NumPy's global state before it knows enough."""
+    """Seeds NumPy's global state, from which TVM's cost model draws until it has data."""
     state = np.random.get_state()
     np.random.seed(seed)
     try:

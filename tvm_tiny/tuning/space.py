@@ -1,7 +1,7 @@
-"""The search space of a product, as MetaSchedule sees it: its row kernel and decisions.
+"""The search space of a product for MetaSchedule: its row kernel and decisions.
 
-A candidate is the row kernel with annotations; `choice_in` reads the `Choice` they stand for. The
-kernel's loops do not change: its factory makes it anew from the choice.
+A candidate is the row kernel with annotations, from which `choice_in` reads a `Choice`. The loops
+of the kernel do not change; its factory makes the kernel of the choice.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from tvm_tiny.schedules.packed.geometry import geometry
 
 from .workloads import Workload
 
-#: On the function: what it computes.
+#: Attribute of the function that holds the key of its workload.
 WORKLOAD = "tvm_tiny.workload"
 
-# On the block around a row kernel: which of the tiles, and how many of them at once.
+# The block around a row kernel, and its annotations: index of the tile, tiles computed at once.
 _ROW, _TILE, _CHUNK = "row", "tvm_tiny.tile", "tvm_tiny.chunk"
 
 
 def module_of(workload: Workload) -> IRModule:
-    """What MetaSchedule tunes: the default kernel for all rows, told apart by its workload."""
+    """The module that MetaSchedule tunes: the default kernel in a loop over rows.
+
+    An attribute tells the modules of workloads apart.
+    """
     call = workload.packed()
     factory = factory_of(call)
     kernel = factory.kernel(call, factory.addressing(call))
@@ -40,15 +43,15 @@ def module_of(workload: Workload) -> IRModule:
 
 
 def tiles(workload: Workload) -> list[tuple[int, int]]:
-    """The tiles of an instruction set that fit the layer; a row may have few pixels."""
+    """The tiles of the instruction set that are no wider than the layer's rows."""
     found = geometry(workload.packed())
     return [tile for tile in workload.isa.tiles if tile[0] <= found.out[1]]
 
 
 def chunks(workload: Workload) -> list[int]:
-    """How many tiles can be computed with filters that are widened once for all of them.
+    """Numbers of tiles that can be computed after widening filters once.
 
-    All numbers: the most are fastest, and each one less takes less scratch.
+    The largest number is fastest; each smaller one takes less scratch.
     """
     found, widens = geometry(workload.packed()), workload.isa.widens
     if widens is None or widens[0] > found.out[1]:
@@ -57,7 +60,7 @@ def chunks(workload: Workload) -> list[int]:
 
 
 def choices(workload: Workload) -> list[Choice]:
-    """The whole space, in order."""
+    """All choices of the space, in order."""
     wide = [Choice(*_widens(workload), count) for count in chunks(workload)]
     return [*(Choice(*tile) for tile in tiles(workload)), *wide]
 
@@ -68,7 +71,7 @@ def _widens(workload: Workload) -> tuple[int, int]:
 
 
 def schedules(workload: Workload) -> Callable[[Schedule], list[Schedule]]:
-    """For `ScheduleFn`: candidates of one tile after the other, and those of chunks of tiles."""
+    """A function for `ScheduleFn`, which gives candidates of single tiles and of chunks."""
 
     def make(schedule: Schedule) -> list[Schedule]:
         wide = schedule.copy()
@@ -90,7 +93,7 @@ def _decide(schedule: Schedule, name: str, values: Sequence[int]) -> None:
 
 
 def choice_in(workload: Workload, module: IRModule) -> Choice:
-    """What a candidate's annotations say."""
+    """The choice that a candidate's annotations stand for."""
     found: dict[str, int] = {}
 
     def read(block: s_tir.SBlock) -> None:

@@ -1,4 +1,4 @@
-"""What tuning has found for the layers of a model."""
+"""Results of tuning for the layers of a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from .workloads import read_workloads
 
 @dataclass(frozen=True)
 class Tuned:
-    """A workload: its first layer, how many there are, how many candidates were measured."""
+    """Results for a workload.
+
+    layer     name of its first layer
+    layers    number of its layers
+    measured  number of candidates that were measured
+    """
 
     layer: str
     layers: int
@@ -27,13 +32,16 @@ class Tuned:
 
 
 def origin_of(board: str) -> Origin:
-    """Of what is measured here and now. ToolchainError without a compiler."""
+    """Origin of measurements on this machine; ToolchainError without a compiler."""
     isa = kernels_of(emulated(board).target)
     return Origin(isa, board, compiler_version(board), kernels_version(isa))
 
 
 def summarize(module: IRModule, board: str, log: Log) -> list[Tuned]:
-    """The workloads of a QDQ Relax module that have been measured, in the order of the model."""
+    """Results for the workloads of a QDQ Relax module, in the model's order.
+
+    Workloads that were not measured are left out.
+    """
     origin = origin_of(board)
     found = []
     for workload in read_workloads(module, origin.isa):

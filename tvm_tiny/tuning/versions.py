@@ -1,4 +1,4 @@
-"""What a count of instructions depends on besides candidate and board."""
+"""Versions of the compiler and the kernels, on which counts of instructions depend."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tvm_tiny.aot.runtime_headers import with_parts
 
 from .firmware import emulated
 
-# How many digits of a hash are shown.
+# Number of digits of a hash.
 _DIGITS = 16
 
 
 @cache
 def kernels_version(isa: str) -> str:
-    """Changes with the micro-kernels of an instruction set and with the kernels around them."""
+    """A hash of an instruction set's micro-kernels and the kernels around them."""
     headers = with_parts([f"tvm_tiny/{isa}.h"]).values()
     folder = files("tvm_tiny.schedules") / "packed"
     paths = sorted((s for s in folder.iterdir() if s.name.endswith(".py")), key=str)
@@ -28,7 +28,7 @@ def kernels_version(isa: str) -> str:
 
 
 def compiler_version(board: str) -> str:
-    """Name and version of the compiler for a board. ToolchainError if there is none."""
+    """Name and version of the compiler for a board; ToolchainError if it is missing."""
     found = toolchain.find_compiler(emulated(board).target.compiler)
     command = [str(found), "-dumpfullversion"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What there is to tune: the products of a model, each once."""
+"""The workloads of a model: its convolutions and dense layers, each once."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ PRODUCTS = ("tvm_tiny.packed.qconv2d", "tvm_tiny.packed.qdense")
 
 @dataclass(frozen=True)
 class Workload:
-    """Layers of a model whose kernels are the same.
+    """Layers of a model whose kernels are equal.
 
-    key: `passes.select_kernels.workload`. module: one of the layers, as an integer operator in a
-    main of its own. name: of the first one's result. default: how it is computed where nothing
-    else is asked for. layers: how many there are.
+    key      key that `passes.select_kernels.workload` gives
+    module   one of the layers, as an integer operator in a main of its own
+    name     name of the first layer's result
+    default  the choice of a build without a log
+    layers   number of the layers
     """
 
     key: str
@@ -36,23 +38,23 @@ class Workload:
     layers: int = 1
 
     def packed(self, choice: Choice | None = None) -> Call:
-        """The operator that computes it."""
+        """The packed operator that computes the workload by a choice."""
         return _packed(self.key, self.isa, self.module, choice or self.default)
 
 
 def _packed(key: str, isa: Isa, module: IRModule, choice: Choice | None) -> Call:
-    """With micro-kernels, where there are any that fit; choice: None is the default."""
+    """The operator after kernels are selected. choice: None for the default."""
     select: Any = SelectKernels(isa.name, {} if choice is None else {key: choice})
     return bindings_of(select(module)["main"])[0].value
 
 
 def choice_of(packed: Call) -> Choice:
-    """What a packed product was made with."""
+    """The choice with which a packed product was made."""
     return Choice(*(int(packed.attrs[name]) for name in Choice.__dataclass_fields__))
 
 
 def read_workloads(module: IRModule, isa: str) -> list[Workload]:
-    """The products of a QDQ Relax module that have micro-kernels, in the order of the model."""
+    """Workloads of a QDQ Relax module that have micro-kernels, in the model's order."""
     main = operators_pipeline()(module)["main"]
     found: dict[str, Workload] = {}
     for name, call in _products(main):
@@ -69,7 +71,7 @@ def read_workloads(module: IRModule, isa: str) -> list[Workload]:
 
 
 def merged(models: Iterable[Sequence[Workload]]) -> list[Workload]:
-    """The workloads of several models."""
+    """The workloads of several models, each once with the sum of its layers."""
     found: dict[str, Workload] = {}
     for made in (made for model in models for made in model):
         known = found.get(made.key)
@@ -89,7 +91,7 @@ def _products(main: relax.Function) -> Iterator[tuple[str, Call]]:
 
 
 def _alone(call: Call) -> IRModule:
-    """A module with this operator only; its first operand is the input."""
+    """A module with only this operator; its first operand is the input."""
     shape, dtype = spec(call.args[0])
     x = relax.Var("x", relax.TensorType(list(shape), dtype))
     operands = [a if isinstance(a, GenericConst) else x for a in call.args]
