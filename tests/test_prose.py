@@ -15,7 +15,20 @@ OPENINGS = re.compile(r"(Of|The same|What|Who)\b")
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 # Rooms of docs/architecture.md that are checked; "scripts" is the folder of that name.
-ROOMS = ("frontend", "micro", "passes", "reference", "report", "runtime_c", "tuning")
+ROOMS = (
+    "base",
+    "cli",
+    "demo",
+    "front",
+    "frontend",
+    "micro",
+    "operators",
+    "passes",
+    "reference",
+    "report",
+    "runtime_c",
+    "tuning",
+)
 
 
 def files(room: str) -> list[Path]:

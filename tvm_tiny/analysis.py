@@ -1,4 +1,4 @@
-"""What a compiled model costs: operators, memory, and with a toolchain also code and stack."""
+"""Costs of a compiled model: operators, memory, and with a toolchain code and stack."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from .targets import Target
 
 @dataclass(frozen=True)
 class FloatUse:
-    """Why an operator runs in float, and what that takes.
+    """The reason why an operator runs in float, and the cost.
 
-    instructions: on the target, by an estimate. bytes: of its result in float32.
+    instructions  an estimate for the target
+    bytes         size of its result in float32
     """
 
     reason: str
@@ -32,14 +33,18 @@ class FloatUse:
 
 @dataclass(frozen=True)
 class OperatorCost:
-    """One operator, or one of TVM's own kernels.
+    """Costs of one operator, or of one of TVM's own kernels.
 
-    macs: of the model; extra_macs: of what several tiles of a patch stage compute, beyond these.
-    step: of the driver; the operators of a stage have the same. kernel: its C function. tensor,
-    shape, dtype: of its (first) result. parameter_bytes: constants it reads, each counted at
-    every use. activation_bytes: what it reads and writes in SRAM. live_bytes: the most of the
-    arena that is in use while it runs. arena_offset: of its result, None where that is the
-    caller's buffer. in_float: of an operator that runs in float.
+    step                  index of the driver's step, which operators of a stage share
+    kernel                name of its C function
+    tensor, shape, dtype  its (first) result
+    macs                  multiply-accumulates of the model
+    extra_macs            further ones that tiles of a patch stage repeat
+    parameter_bytes       constants that it reads, each counted at every use
+    activation_bytes      bytes that it reads and writes in SRAM
+    live_bytes            most bytes of the arena in use while it runs
+    arena_offset          offset of its result; None where that is the caller's buffer
+    in_float              None for an operator in integers
     """
 
     index: int
@@ -62,8 +67,8 @@ class OperatorCost:
 class Analysis:
     """A model's operators and totals, in bytes.
 
-    No plan of the same steps has an arena smaller than `arena_lower_bound`. arena_proven: none
-    is smaller than the model's.
+    arena_lower_bound  no plan of the same steps has a smaller arena than this
+    arena_proven       whether no plan of the same steps has a smaller arena than the model's
     """
 
     operators: tuple[OperatorCost, ...]
@@ -76,12 +81,12 @@ class Analysis:
 
 
 def analyze(model: CompiledModel) -> Analysis:
-    """Costs that are known without a compiler."""
+    """Computes the costs that are known without a C compiler."""
     program = model.program
     arena_usage = read_arena_usage(model.module)
-    # A pushed model keeps its progress behind the plan, all the time.
+    # The progress of a streamed input lies behind the planned arena, and is always in use.
     state = program.workspace_bytes - arena_usage.plan.workspace_bytes
-    # Copied weights are there all the time too.
+    # Copied weights are always in use, too.
     kept = state + sum(pool.constants for pool in program.pools)
     live = [used + kept for used in most_by_operator(arena_usage)]
     costs = read_costs(model.module["main"])
@@ -133,10 +138,12 @@ def _activation(operand: Operand) -> int:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the target's compiler makes of a model, in bytes; None where that is not known.
+    """Sizes of a model that the target's compiler built; None where a size is unknown.
 
-    flash_bytes: of the model's objects, constants included, before a linker drops anything.
-    stack_bytes: bound on the stack below the caller of `_run`. notes: why something is None.
+    flash_bytes  the model's objects, constants included, before a linker drops anything
+    code_bytes   the part of flash_bytes that is not constants
+    stack_bytes  bound on the stack that the run function needs
+    notes        reasons for unknown sizes
     """
 
     flash_bytes: int | None
@@ -146,7 +153,7 @@ class Measurement:
 
 
 def measure(model: CompiledModel) -> Measurement:
-    """Compile the generated C for the model's target. BoardError if it does not compile."""
+    """Compiles the generated C for the model's target; BoardError if that fails."""
     with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as name:
         folder = Path(name)
         _write(model.files, folder / "mlf")

@@ -1,4 +1,7 @@
-"""Checks of what callers hand to `pipeline` and `build`: one line that says what was expected."""
+"""Checks the arguments of `pipeline` and `build`.
+
+A wrong argument raises an error of one line that says what was expected.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,19 @@ from .schedules.packed.isa import ISAS
 from .targets import TARGETS, Target, find_target
 from .text import did_you_mean
 
-# Kernels -> what a processor must have for them; on the host all of them are plain C.
+# Features that a processor needs for kernels. On the host all kernels are plain C.
 _NEEDED = {"dsp": "dsp", "mve": "mve"}
 _KERNELS = (*ISAS, PORTABLE)
-# Kinds of TVM's targets that mean a processor which C is compiled for.
+# Kinds of TVM targets that stand for a processor which C is compiled for.
 _KINDS = ("c", "llvm")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_target(target: object) -> Target:
-    """The target of a name, or of a TVM Target: its mcpu, or the host where there is none.
+    """The target that a name or a TVM Target stands for.
 
-    Raises DataError for what is neither, and for processors that are not known.
+    A TVM Target stands for its mcpu, without one for the host. Raises DataError for other types
+    and for unknown processors.
     """
     if isinstance(target, Target):
         return target
@@ -50,22 +54,22 @@ def _of_tvm(target: tvm.target.Target) -> Target:
     triple, processor = str(attrs.get("mtriple", "")), str(attrs.get("mcpu", "host"))
     if triple.startswith("riscv32"):
         return find_target("rv32")
-    # LLVM's processors of larger machines are the host's.
+    # LLVM's names of processors of larger machines stand for the host.
     is_host = kind == "llvm" and not triple.startswith(("arm", "thumb"))
     return find_target("host" if is_host and processor not in TARGETS else processor)
 
 
 def kernels_of(target: Target) -> str:
-    """The micro-kernels that are made for a target."""
+    """Name of the micro-kernels for a target's instruction set."""
     if "mve" in target.features:
         return "mve"
     return "dsp" if "dsp" in target.features else "plain"
 
 
 def check_kernels(kernels: object, target: Target | None) -> str:
-    """The kernels' name; by default those of the target, or portable ones where there is none.
+    """Name of the kernels; None gives those of the target, or else portable ones.
 
-    Raises DataError for names that are not known, and for kernels that the target cannot run.
+    Raises DataError for unknown names, and for kernels that the target cannot run.
     """
     if kernels is None:
         return PORTABLE if target is None else kernels_of(target)
@@ -82,7 +86,7 @@ def check_kernels(kernels: object, target: Target | None) -> str:
 
 
 def check_name(name: object) -> None:
-    """DataError unless a model's name can be part of a C identifier."""
+    """Raises DataError unless a model's name can be part of a C identifier."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DataError(
             f"name: {_shown(name)} is not a C identifier; use letters, digits and underscores, "
@@ -91,7 +95,7 @@ def check_name(name: object) -> None:
 
 
 def check_bytes(name: str, value: object) -> None:
-    """DataError unless a budget is a positive number of bytes, or None."""
+    """Raises DataError unless a budget is a positive number of bytes, or None."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
         return
     raise DataError(
@@ -100,14 +104,14 @@ def check_bytes(name: str, value: object) -> None:
 
 
 def check_flags(**flags: object) -> None:
-    """DataError unless all of them are True or False."""
+    """Raises DataError unless all flags are True or False."""
     for name, value in flags.items():
         if not isinstance(value, bool):
             raise DataError(f"{name}: {_shown(value)}, expected True or False")
 
 
 def check_stages(stages: object) -> None:
-    """DataError unless stages are pairs of names."""
+    """Raises DataError unless stages are pairs of names."""
     pairs = list(stages) if isinstance(stages, Sequence) and not isinstance(stages, str) else None
     if pairs is None or not all(map(_is_pair, pairs)):
         raise DataError(
@@ -123,7 +127,7 @@ def _is_pair(pair: object) -> bool:
 
 
 def check_memory(pools: object, choices: object) -> None:
-    """DataError unless pools are those of a board, and choices a mapping."""
+    """Raises DataError unless pools are a BoardMemory or None, and choices a mapping."""
     if pools is not None and not isinstance(pools, BoardMemory):
         raise DataError(f"pools: {_shown(pools)}, expected what tvm_tiny.pools.read_pools gives")
     if not isinstance(choices, Mapping):
@@ -131,7 +135,7 @@ def check_memory(pools: object, choices: object) -> None:
 
 
 def check_module(mod: Any) -> None:
-    """DataError unless `mod` is a TVM module."""
+    """Raises DataError unless `mod` is a TVM module."""
     if not isinstance(mod, IRModule):
         raise DataError(
             f"module: {_shown(mod)}, expected an IRModule; tvm_tiny.from_file reads model files"
@@ -139,6 +143,6 @@ def check_module(mod: Any) -> None:
 
 
 def _shown(value: object) -> str:
-    """A value as a message names it."""
+    """Text of a value for messages, or its type where the text is long."""
     text = repr(value)
     return text if len(text) <= 40 else f"a value of type {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""From a module to C: the one call behind `tvm-tiny compile`."""
+"""Compiles a module to C, in one call, which `tvm-tiny compile` uses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .targets import Target
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """A model as C, with what is known of it before flashing."""
+    """A model compiled to C, with its sizes and its module after all passes."""
 
     program: aot.Program
     module: IRModule
@@ -38,21 +38,21 @@ class CompiledModel:
 
     @property
     def workspace_bytes(self) -> int:
-        """Size of the arena, or of all pools; inputs and outputs included unless the caller's."""
+        """Size of the arena or of all pools, with inputs and outputs that lie there."""
         return self.program.workspace_bytes
 
     @property
     def pools(self) -> tuple[PoolUse, ...]:
-        """What it uses of each pool of the board; none where it was compiled for one arena."""
+        """Bytes used of each pool of the board; empty for a model with one arena."""
         return self.program.pools
 
     @property
     def constant_bytes(self) -> int:
-        """Weights and tables in flash; code comes on top."""
+        """Bytes of weights and tables in flash, without code."""
         return self.program.constant_bytes
 
     def save(self, path: Path | str, *, folder: bool = False) -> None:
-        """Write the archive (gzip for .gz and .tgz), or the same files as a folder."""
+        """Writes the archive (gzip for .gz and .tgz), or its files as a folder."""
         if folder:
             aot.write_folder(self.files, Path(path))
         else:
@@ -75,18 +75,20 @@ def build(
     kernels: str | None = None,
     choices: Mapping[str, Choice] = MappingProxyType({}),
 ) -> CompiledModel:
-    """Compile a QDQ Relax module to C for `target`.
+    """Compiles a QDQ Relax module to C for `target`.
 
-    target: a name of `tvm_tiny.targets`, or a TVM Target of kind c or llvm with an mcpu.
-    name: prefix of all symbols, tvmgen_<name>_. sram, flash: budgets in bytes; None is no limit.
-    fold_edges, io_in_arena, minimize, stream_input, stages: see `pipeline`. pools: the memory of
-    a board (`tvm_tiny.pools.read_pools`), in place of one arena. kernels: the micro-kernels,
-    "dsp", "mve", "plain", or "portable" for none; None takes those of the target's instruction
-    set. choices: how to compute products, by `passes.select_kernels.workload`.
+    target       a name of `tvm_tiny.targets`, or a TVM Target of kind c or llvm with an mcpu
+    name         all symbols begin with tvmgen_<name>_
+    sram, flash  budgets in bytes; None: no limit
+    pools        memory of a board (`tvm_tiny.pools.read_pools`), instead of one arena
+    kernels      micro-kernels: "dsp", "mve", "plain", or "portable" for none; None: those of the
+                 target's instruction set
+    choices      how to compute products, by key of `passes.select_kernels.workload`
 
-    Raises DataError for an unknown target, kernels that it cannot run, values of wrong types or a
-    bad name, UnsupportedError for what cannot be compiled, BudgetError where the arena exceeds
-    `sram`, the model does not fit the pools or the constants exceed `flash`.
+    The other options are those of `pipeline`. Raises DataError for an unknown target, kernels that
+    it cannot run, values of wrong types or a bad name, UnsupportedError for a model that cannot be
+    compiled, BudgetError where the arena exceeds `sram`, the model does not fit the pools or the
+    constants exceed `flash`.
     """
     found = read_target(target)
     check_module(mod)

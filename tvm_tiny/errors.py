@@ -1,4 +1,4 @@
-"""Every error tvm_tiny raises on purpose, and the exit code each gives on the command line.
+"""All errors that tvm_tiny raises on purpose, with their exit codes.
 
 The tree::
 
@@ -39,7 +39,7 @@ class ModelError(TvmTinyError):
 class UnsupportedError(TvmTinyError):
     """The model is well-formed but cannot be compiled; lists every reason at once.
 
-    `reasons` has one entry a tensor; the message has one entry a kind of reason.
+    `reasons` has an entry for each tensor; the message has one for each kind of reason.
     """
 
     exit_code = 4
@@ -51,12 +51,12 @@ class UnsupportedError(TvmTinyError):
         super().__init__("; ".join(grouped(self.reasons)))
 
 
-# "GREATER (tensor 'a'): not supported": what, which tensor, why.
+# "GREATER (tensor 'a'): not supported": operator, name of the tensor, reason.
 _NAMES_A_TENSOR = re.compile(r"(.*?\b(?:tensor|input|output) ')(.*?)('\)?: .*)", re.DOTALL)
 
 
 def grouped(reasons: Sequence[str]) -> list[str]:
-    """Reasons that differ only in the tensor they name become one, which counts the others.
+    """Joins reasons that differ only in the name of a tensor, and counts them.
 
     For example "GREATER (tensor 'a' and 18 more): the operator is not supported".
     """
@@ -72,7 +72,7 @@ def grouped(reasons: Sequence[str]) -> list[str]:
 
 
 def _and_more(after: str, count: int) -> str:
-    """`after`, which begins with the quote that ends a name, with a count behind the quote."""
+    """Inserts a count after the first character of `after`, which closes a quoted name."""
     return f"' and {count} more{after[1:]}" if count else after
 
 
@@ -115,4 +115,4 @@ class VerificationError(TvmTinyError):
 
 
 class PlanError(VerificationError):
-    """A memory plan that is wrong: something is read that is not, or no longer, in memory."""
+    """A memory plan is wrong: bytes are read that are not in memory."""

@@ -1,6 +1,6 @@
-"""What a model's inputs and outputs are, before and after the compiler changed them.
+"""A model's inputs and outputs, in the model's form and in the generated C's.
 
-Passes attach it to main as the attribute `tvm_tiny.interface`, a JSON text.
+Passes attach the interface to main as the attribute `tvm_tiny.interface`, a JSON text.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .reference.quantization import Quant, Rounding, dequantize, quantize
 
 ATTRIBUTE = "tvm_tiny.interface"
 
-# Attribute of main in QDQ form: "tflite" or "float32", how sums are rounded to the output's
-# scale (see docs/numerics.md). Frontends set it; absent means "tflite".
+# Attribute of main in QDQ form that says how sums are rounded to the output's scale: "tflite" or
+# "float32" (see docs/numerics.md). Frontends set it; the default is "tflite".
 ROUNDING = "tvm_tiny.rounding"
 
-# Attribute of main in QDQ form: [scale, zero point] of each input, [] for one without. A frontend
-# sets it where a file says so; absent, the dequantize that reads an input says it.
+# Attribute of main in QDQ form with [scale, zero point] of each input, [] for one without. A
+# frontend sets it if the file has them; otherwise the dequantize that reads an input has them.
 INPUT_QUANTIZATION = "tvm_tiny.input_quantization"
 
 
@@ -29,9 +29,11 @@ INPUT_QUANTIZATION = "tvm_tiny.input_quantization"
 class Port:
     """One input or output.
 
-    name: the model's. model_shape, model_dtype: as the model declares it; shape, dtype: as the
-    generated C has it. permutation: model axes in the order of the C's axes, None for the
-    model's own order. scale, zero_point: quantization of the integers, None where not known.
+    name                      name in the model
+    shape, dtype              in the generated C
+    model_shape, model_dtype  as the model declares them
+    permutation               model axes in the order of the C's axes; None for the same order
+    scale, zero_point         quantization of the integers; None where unknown
     """
 
     name: str
@@ -46,11 +48,11 @@ class Port:
 
     @property
     def bytes(self) -> int:
-        """Size in memory."""
+        """Bytes in the generated C."""
         return int(np.prod(self.shape, dtype="int64")) * np.dtype(self.dtype).itemsize
 
     def to_device(self, array: np.ndarray) -> np.ndarray:
-        """An array as the model takes it, as the generated C takes it (float is quantized)."""
+        """Converts an array from the model's form to the generated C's; float is quantized."""
         moved = array if self.permutation is None else array.transpose(self.permutation)
         if self.dtype == self.model_dtype:
             return np.ascontiguousarray(moved)
@@ -80,12 +82,12 @@ class Interface:
     outputs: tuple[Port, ...]
 
     def to_json(self) -> str:
-        """As the attribute's text."""
+        """The interface as the attribute's text."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @staticmethod
     def from_json(text: str) -> Interface:
-        """From the attribute's text."""
+        """Reads an interface from the attribute's text."""
         fields = json.loads(text)
         return Interface(_ports(fields["inputs"]), _ports(fields["outputs"]))
 

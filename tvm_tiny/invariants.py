@@ -1,4 +1,4 @@
-"""What must hold between passes, as named checks, and an instrument that checks it.
+"""Invariants between passes as named checks, and an instrument that checks them.
 
     with tvm.transform.PassContext(instruments=[CheckInvariants()]):
         lowered = tvm_tiny.pipeline()(mod)
@@ -29,17 +29,17 @@ _SURROUNDINGS = 2
 
 @tvm_ffi.register_error
 class InvariantError(AssertionError):
-    """A pass broke what it promises."""
+    """A pass has broken one of its invariants."""
 
 
 def well_formed(mod: IRModule) -> Iterator[str]:
-    """Relax's own checker accepts the module."""
+    """Yields a fault unless Relax's own checker accepts the module."""
     if not relax.analysis.check_well_formed(mod):
         yield "the module is not well-formed"
 
 
 def static_shapes(mod: IRModule) -> Iterator[str]:
-    """Every tensor has a known type and constant extents."""
+    """Yields a fault for each tensor without constant extents."""
     for binding in bindings_of(mod["main"]):
         for ty in _tensor_types(binding.var.ty):
             if not all(isinstance(d, tvm.tirx.IntImm) for d in ty.shape):
@@ -47,27 +47,27 @@ def static_shapes(mod: IRModule) -> Iterator[str]:
 
 
 def flat_main(mod: IRModule) -> Iterator[str]:
-    """main is one run of bindings: no branches, no calls of other Relax functions."""
+    """Yields a fault for each branch or other binding in main that is not plain."""
     for binding in bindings_of(mod["main"]):
         if not isinstance(binding, relax.VarBinding) or isinstance(binding.value, relax.If):
             yield _at(mod, binding, "it is not a plain binding")
 
 
 def interface_recorded(mod: IRModule) -> Iterator[str]:
-    """main says what its inputs and outputs were."""
+    """Yields a fault unless main has its interface as an attribute."""
     if not mod["main"].attrs or INTERFACE not in mod["main"].attrs:
         yield f"main has no attribute {INTERFACE}"
 
 
 def no_islands(mod: IRModule) -> Iterator[str]:
-    """No relax.quantize or relax.dequantize of one scale is left."""
+    """Yields a fault for each relax.quantize or relax.dequantize that is left."""
     for binding in bindings_of(mod["main"]):
         if _operator(binding) in ("relax.quantize", "relax.dequantize"):
             yield _at(mod, binding, "it was not lowered")
 
 
 def only_kernels(mod: IRModule) -> Iterator[str]:
-    """main only calls kernels and renames their results."""
+    """Yields a fault for each binding of main that neither calls a kernel nor renames."""
     for binding in bindings_of(mod["main"]):
         value = binding.value
         is_name = isinstance(value, relax.Var | Tuple | TupleGetItem)
@@ -76,20 +76,20 @@ def only_kernels(mod: IRModule) -> Iterator[str]:
 
 
 def ordered(mod: IRModule) -> Iterator[str]:
-    """main says how good the order of its operators is."""
+    """Yields a fault unless main has a report on the order of its operators."""
     if ORDER not in mod["main"].attrs:
         yield f"main has no attribute {ORDER}"
 
 
 def planned(mod: IRModule) -> Iterator[str]:
-    """main carries a memory plan."""
+    """Yields a fault unless main has a memory plan."""
     if MEMORY_PLAN not in mod["main"].attrs:
         yield f"main has no attribute {MEMORY_PLAN}"
 
 
 _ALWAYS: tuple[Check, ...] = (well_formed, static_shapes, flat_main)
 
-# Pass -> what it ensures beyond what always holds.
+# Further checks that hold after each pass, by name of the pass.
 ENSURED: dict[str, tuple[Check, ...]] = {
     "tvm_tiny.ConvertLayout": (),
     "tvm_tiny.FoldEdges": (interface_recorded,),
@@ -114,7 +114,7 @@ ENSURED: dict[str, tuple[Check, ...]] = {
 
 
 def verify(mod: IRModule, after: str) -> None:
-    """Raise InvariantError unless what pass `after` ensures holds."""
+    """Raises InvariantError unless all checks for the pass `after` hold."""
     for check in (*_ALWAYS, *ENSURED.get(after, ())):
         for fault in check(mod):
             raise InvariantError(f"after {after}, {check.__name__}: {fault}")
@@ -142,7 +142,7 @@ def _tensor_types(ty: relax.Type) -> Iterator[relax.TensorType]:
 
 
 def _at(mod: IRModule, binding: Binding, fault: str) -> str:
-    """The fault, with the bindings around it."""
+    """Text of a fault, with the bindings around it."""
     bindings = bindings_of(mod["main"])
     position = next(k for k, b in enumerate(bindings) if b.same_as(binding))
     around = bindings[max(0, position - _SURROUNDINGS) : position + _SURROUNDINGS + 1]

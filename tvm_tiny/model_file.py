@@ -1,4 +1,4 @@
-"""Reading a model file: what else than a model may lie under its name is said to be that."""
+"""Reads model files, and recognises files that are something else or damaged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from .errors import ModelError
 
-# protobuf's own limit and FlatBuffers'.
+# The limit of protobuf and of FlatBuffers.
 MAX_BYTES = 2**31 - 1
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 WEB_PAGE = (b"<!doctype html", b"<html")
-# So many line ends, all of the one form, do not come about by chance.
+# A binary file with at least this many line ends, all of one form, was converted as text.
 TELLING_LINE_ENDS = 16
 FIX_LINE_ENDS = "mark it as binary in .gitattributes and fetch it again"
 
@@ -18,8 +18,8 @@ FIX_LINE_ENDS = "mark it as binary in .gitattributes and fetch it again"
 def read_model_file(path: Path) -> bytes:
     """Content of a model file.
 
-    Raises ModelError where it cannot be read, and where it is a Git LFS pointer, a web page, or a
-    model whose line feeds were made carriage returns and line feeds.
+    Raises ModelError if the file cannot be read, is a Git LFS pointer or a web page, or is a model
+    in which each line feed was replaced by a carriage return and a line feed.
     """
     try:
         if Path(path).stat().st_size > MAX_BYTES:
@@ -43,7 +43,7 @@ def read_model_file(path: Path) -> bytes:
 
 
 def suspicion(data: bytes) -> str:
-    """The likely damage of a file that is no valid model; empty if unknown."""
+    """The likely damage of an invalid model file, for a message; "" if unknown."""
     expected = data.count(b"\n") * data.count(b"\r") / max(len(data), 1)
     if expected > TELLING_LINE_ENDS and b"\r\n" not in data:
         return f"; perhaps a conversion of line ends removed every 0D before a 0A: {FIX_LINE_ENDS}"

@@ -97,7 +97,8 @@ def _resize(call: Call, shapes: list[Shape]) -> Shape:
     return (shapes[0][0], shapes[1][0], shapes[2][0], shapes[0][3])
 
 
-# Operator -> (shape inference, result dtype; None: attribute "dtype"; a number: that operand's).
+# Shape inference and result dtype of each operator. The dtype is a name, None for that of the
+# attribute "dtype", or the number of an operand whose dtype it is.
 _OPERATORS: dict[str, tuple[InferShape, str | int | None]] = {
     "argmax": (_declared, None),
     "argmin": (_declared, None),

@@ -1,4 +1,4 @@
-"""The pass pipeline: one list, read from top to bottom."""
+"""The pass pipeline, a list of passes to read from top to bottom."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .schedules.packed.choice import Choice
 from .targets import Target
 from .text import did_you_mean
 
-# Errors raised inside a pass come back through TVM as what they are.
+# Lets errors that are raised inside a pass come back through TVM with their own class.
 for _error in (errors.TvmTinyError, *errors.TvmTinyError.__subclasses__()):
     tvm_ffi.register_error(_error)
 
@@ -43,21 +43,21 @@ def pipeline(
     kernels: str | None = None,
     choices: Mapping[str, Choice] = MappingProxyType({}),
 ) -> tvm.transform.Sequential:
-    """The passes from QDQ Relax to a module the C generator takes.
+    """The passes from QDQ Relax to a module that the C generator takes.
 
-    target: the processor, see `build`; its instruction set says which kernels there are. None:
-    every processor, by portable kernels.
-    fold_edges: let the C take and give int8 NHWC tensors where the model has float or NCHW ones
-    around a quantize or dequantize. io_in_arena: plan inputs and outputs into the arena.
-    sram, minimize: a budget for the arena in bytes, or the least memory; stream_input: take the
-    input row by row; see `PartitionStages`. stages: these instead of those it would find, each
-    its first and last operator by the names of their results; see `StreamStages`. pools: the
-    memory of a board, for a budget and in place of the one arena. kernels, choices: the
-    micro-kernels, see `SelectKernels`, where they are not to be those of the target.
+    target        the processor, see `build`; None: any processor, with portable kernels
+    fold_edges    let the C take and give int8 NHWC tensors where the model has float or NCHW ones
+                  around a quantize or dequantize
+    io_in_arena   plan inputs and outputs into the arena
+    sram          budget for the arena in bytes; minimize: least memory; see `PartitionStages`
+    stream_input  take the input row by row; needs `io_in_arena`, see `StreamInput`
+    stages        pairs of the names of a stage's first and last result, instead of a search for
+                  stages; see `StreamStages`
+    pools         memory of a board, instead of one arena and as a budget
+    kernels, choices  micro-kernels other than the target's, see `SelectKernels`
 
     Raises DataError for values of wrong types, kernels that the target cannot run, `stages`
-    together with `minimize`, `pools` together with `sram`, or `stream_input` without
-    `io_in_arena`: outputs lie in the arena that holds the rows.
+    together with `minimize`, and `pools` together with `sram`.
 
     Every pass leaves a valid module that runs on Relax's virtual machine.
     """
@@ -113,7 +113,7 @@ def _integers(fold_edges: bool, io_in_arena: bool) -> list[tvm.transform.Pass]:
 
 
 def _operators(stream_input: bool) -> list[tvm.transform.Pass]:
-    """What PartitionStages does before it searches."""
+    """The passes that PartitionStages runs before it searches."""
     streamed = [transform.StreamInput()] if stream_input else []
     return [*streamed, transform.RunningSums(), transform.SubsampleShortcuts()]
 

@@ -38,7 +38,7 @@ _MOST_BYTES = 2**32
 
 @dataclass(frozen=True)
 class MemoryPool:
-    """size: bytes. section: of its arena; None: the compiler's own choice."""
+    """A memory of the board. size: bytes; section: its arena's, None for the compiler's choice."""
 
     name: str
     size: int
@@ -47,7 +47,7 @@ class MemoryPool:
 
 @dataclass(frozen=True)
 class Weights:
-    """Where constants are: `section` of flash, and the pool they are copied to at start."""
+    """The flash section of constants, and the pool to which they are copied at start."""
 
     section: str | None = None
     copy_to: str | None = None
@@ -55,14 +55,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class BoardMemory:
-    """pools: the fastest first, with distinct names."""
+    """A board's memory. pools: the fastest first, with distinct names."""
 
     pools: tuple[MemoryPool, ...]
     weights: Weights = field(default_factory=Weights)
 
 
 def read_pools(path: Path) -> BoardMemory:
-    """The memory that a file describes; DataError that says what in it is wrong."""
+    """Reads a description of a board's memory; DataError names the faulty key."""
     try:
         return _memory(_parsed(path))
     except DataError as error:
@@ -112,14 +112,14 @@ def _weights(fields: Any, pools: Sequence[str]) -> Weights:
 
 
 def _check_distinct(names: Sequence[str]) -> None:
-    """Names are distinct in capitals too: C macros are named after them."""
+    """Raises DataError unless names differ in capitals too, as C macros are named after them."""
     for position, name in enumerate(names):
         if name.upper() in (other.upper() for other in names[:position]):
             raise DataError(f"pool {name!r}: is twice in it (capitals do not count)")
 
 
 def _check_free(names: Sequence[str]) -> None:
-    """Generated C calls the first pool's pointer and the section of weights by these names."""
+    """Raises DataError for names that the generated C uses itself."""
     taken = {"RODATA": names, "WORKSPACE": names[1:]}
     for name in names:
         if name in taken.get(name.upper(), ()):

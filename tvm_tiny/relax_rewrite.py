@@ -1,4 +1,4 @@
-"""Writing a function anew, binding by binding: what passes that change parameters share."""
+"""Rewrites a Relax function binding by binding, for passes that change parameters."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Binding: TypeAlias = Any  # relax.VarBinding
 
 
 def with_main(mod: IRModule, main: relax.Function) -> IRModule:
-    """A copy of `mod` with another main. IRModule.update_func would change `mod` itself."""
+    """A copy of `mod` with another main (IRModule.update_func would change `mod`)."""
     functions = dict(mod.functions.items())
     functions[mod.get_global_var("main")] = main
     return IRModule(functions, attrs=mod.attrs)
 
 
 def mutate_main(mod: IRModule, rewriter: Any) -> IRModule:
-    """A copy of `mod`, its main rewritten by a PyExprMutator made for `mod`."""
+    """A copy of `mod` whose main a PyExprMutator, made for `mod`, has rewritten."""
     with blocks_ended(rewriter.builder_):
         main = rewriter.visit_expr(mod["main"])
     return with_main(rewriter.builder_.get(), main)
@@ -38,7 +38,7 @@ def blocks_ended(builder: relax.BlockBuilder) -> Iterator[None]:
 
 
 def end_blocks(builder: relax.BlockBuilder) -> None:
-    """End every block of a builder that is given up, else TVM prints a warning of its own."""
+    """Ends all blocks of an abandoned builder, of which TVM would print a warning."""
     with suppress(tvm.error.InternalError):  # no block is left
         while True:
             builder._end_block()
@@ -50,7 +50,7 @@ def bindings_of(function: relax.Function) -> list[Binding]:
 
 
 def results_of(function: relax.Function) -> list[Expr]:
-    """The function's results; several where it returns a tuple."""
+    """The function's results: the fields of the tuple that it returns, or one value."""
     result = function.body.body
     bound = {b.var: b.value for b in bindings_of(function)}
     value = bound.get(result, result)
@@ -58,7 +58,7 @@ def results_of(function: relax.Function) -> list[Expr]:
 
 
 def substitute(expr: Expr, env: Mapping[Expr, Expr]) -> Expr:
-    """`expr`, one binding's value, with its variables replaced."""
+    """The value of a binding with its variables replaced."""
     if expr in env:
         return env[expr]
     if isinstance(expr, Call):
@@ -72,9 +72,10 @@ def substitute(expr: Expr, env: Mapping[Expr, Expr]) -> Expr:
 
 
 def emit_named(builder: relax.BlockBuilder, name: str, value: Expr) -> relax.Var:
-    """Bind `value` to a variable of exactly this name; BlockBuilder.emit would change dots in it.
+    """Binds `value` to a variable of exactly this name.
 
-    Tensor names are the model's, and what reports and traces are matched by.
+    BlockBuilder.emit would change dots in the name. Names are those of the model's tensors, by
+    which reports and traces are matched.
     """
     normalized = builder.normalize(value)
     var = relax.DataflowVar(name, normalized.ty)
@@ -90,12 +91,14 @@ def rebuild_main(
     emit: Callable[[relax.BlockBuilder, Binding, Expr], Expr] | None = None,
     attrs: Mapping[str, object] | None = None,
 ) -> IRModule:
-    """A new module in which main is written anew; `mod` stays as it is.
+    """A new module with a rewritten main; `mod` is unchanged.
 
-    params: the new parameters. env: what stands for old variables (grows as bindings are
-    written); a binding whose variable is in it is dropped. results: old expressions to return.
-    emit: writes one binding given its substituted value; by default under its own name.
-    attrs: function attributes to add.
+    params   the new parameters
+    env      replacements of old variables, to which each written binding is added; a binding whose
+             variable is in it is dropped
+    results  old expressions to return
+    emit     writes one binding given its substituted value; by default under its own name
+    attrs    function attributes to add
     """
     main = mod["main"]
     builder = relax.BlockBuilder(IRModule({g: f for g, f in mod.functions.items() if f != main}))

@@ -1,6 +1,6 @@
 """Input samples and outputs as .npz files, in the model's own dtypes and layouts.
 
-An archive holds one array an input, by the model's input name; its first axis counts samples.
+An archive holds an array for each input under the input's name; its first axis counts samples.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .interface import Port
 # One sample: the model's inputs in its order, in its own shapes and dtypes.
 Sample = list[np.ndarray]
 
-# Also taken for a model of one input, whatever its name.
+# Name of an array that a model with one input takes under any name of the input.
 COMMON_NAME = "inputs"
 
 
 def load_npz(path: Path) -> dict[str, np.ndarray]:
-    """Arrays by name; a .npy file is one array named "inputs". DataError if unreadable."""
+    """Reads arrays by name; a .npy file gives one array "inputs". DataError if unreadable."""
     try:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
@@ -44,10 +44,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def split_samples(ports: Sequence[Port], arrays: Mapping[str, np.ndarray]) -> list[Sample]:
-    """Arrays by input name, cut into samples. DataError where they do not fit the model.
+    """Cuts arrays by name of the input into samples; DataError where they do not fit.
 
-    A model of one input also takes the only array there is, or the one named "inputs". Each
-    array is [samples, *shape]; a shape's leading 1 may be left out, and one sample alone too.
+    A model with one input also takes the only array, or the one named "inputs". Each array is
+    [samples, *shape]; a leading 1 of the shape may be left out, as may the axis of a single sample.
     """
     if not ports:
         return [[]]
@@ -70,7 +70,7 @@ def _find(port: Port, ports: Sequence[Port], arrays: Mapping[str, np.ndarray]) -
 
 
 def _batch(port: Port, array: np.ndarray) -> np.ndarray:
-    """[samples, *model_shape] in the model's dtype."""
+    """An array as [samples, *model_shape] in the model's dtype."""
     shape = port.model_shape
     inner = shape[1:] if shape[:1] == (1,) else None
     if array.ndim == len(shape) + 1 and array.shape[1:] == shape:
@@ -110,7 +110,7 @@ def _cast(port: Port, batch: np.ndarray) -> np.ndarray:
 
 
 def random_samples(ports: Sequence[Port], count: int, seed: int) -> list[Sample]:
-    """Uniform values over all an input can hold; the same seed gives the same samples."""
+    """Samples with uniform values over the range of each input, by a seed."""
     random = np.random.default_rng(seed)
     return [[_random(port, random) for port in ports] for _ in range(count)]
 
@@ -120,7 +120,7 @@ def _random(port: Port, random: np.random.Generator) -> np.ndarray:
     if dtype.kind == "b":
         return random.integers(0, 2, port.model_shape).astype(bool)
     if dtype.kind in "iu":
-        # Wide integers are indices or counts, so small ones.
+        # Wide integers are mostly indices or counts, so they stay small.
         limits = (np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.itemsize == 1 else (0, 7)
         return random.integers(*limits, port.model_shape, dtype=dtype, endpoint=True)
     low, high = -1.0, 1.0
@@ -130,7 +130,7 @@ def _random(port: Port, random: np.random.Generator) -> np.ndarray:
 
 
 def join_outputs(ports: Sequence[Port], samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    """Outputs of all samples by name, as `split_samples` takes inputs; a leading 1 is dropped."""
+    """Outputs of all samples by name, in the form of `split_samples`, without a leading 1."""
     joined = {}
     for position, port in enumerate(ports):
         arrays = [sample[position] for sample in samples]
@@ -140,7 +140,7 @@ def join_outputs(ports: Sequence[Port], samples: Sequence[Sample]) -> dict[str, 
 
 
 def save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an .npz, whole or not at all; any name is allowed. DataError if it cannot be."""
+    """Writes an .npz, whole or not at all, with any names; DataError if that fails."""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
     except OSError as error:

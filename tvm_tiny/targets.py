@@ -1,4 +1,4 @@
-"""The processors generated code is compiled for: compiler, flags, instruction set features."""
+"""The processors that C is compiled for: compilers, flags, instruction sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import toolchain
 from .errors import DataError
 from .text import did_you_mean
 
-#: Of every object, model and board support alike.
+#: Flags for every object, of models and of board support.
 COMMON_FLAGS = (
     "-std=c99",
     "-O2",
@@ -26,7 +26,7 @@ class Target:
 
     platform  folder of runtime_c/boards with the start-up code
     compiler  key of toolchain.PACKAGES
-    flags     which instruction set and calling convention
+    flags     flags that choose the instruction set and the calling convention
     features  "dsp" (Armv7E-M SIMD within a register), "mve" (Helium), "fpu" (single precision)
     """
 
@@ -38,7 +38,7 @@ class Target:
 
     @property
     def cflags(self) -> tuple[str, ...]:
-        """All flags a source is compiled with, without warnings and include folders."""
+        """All flags for compiling a source, except warnings and include folders."""
         return (*self.flags, *COMMON_FLAGS)
 
 
@@ -64,7 +64,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType({target.name: target for target
 
 
 def find_target(name: str) -> Target:
-    """The target of that name; DataError with a suggestion if there is none."""
+    """The target of a name; DataError with a suggestion for an unknown name."""
     target = TARGETS.get(name)
     if target is None:
         raise DataError(f"unknown target {name!r}{did_you_mean(name, TARGETS)}")

@@ -1,4 +1,4 @@
-"""Texts of users: sizes, and suggestions for names that are not known."""
+"""Reads sizes that users write, and suggests known names for unknown ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
 def parse_size(text: str) -> int:
     """Bytes of `256K`, `1MiB`, `65536` or `0x10000`; K and M are powers of 1024.
 
-    Raises DataError where `text` is no size, or is none at all.
+    Raises DataError where `text` is no size, and for 0.
     """
     match = _SIZE.fullmatch(text.strip())
     value = 0 if match is None else int(match[1], 0 if match[1][:2].lower() == "0x" else 10)

@@ -1,4 +1,4 @@
-"""Finds compilers and emulators; a missing one is one clear error that names the package."""
+"""Finds compilers and emulators; the error for a missing one names its package."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _ALTERNATIVES: Mapping[str, tuple[str, ...]] = MappingProxyType({HOST_CC: ("cc",
 
 
 def find_tool(name: str) -> Path:
-    """Path of an executable on PATH; ToolchainError with the package to install if there is none.
+    """Path of an executable on PATH. name: a key of PACKAGES.
 
-    `name` is one of the keys of PACKAGES.
+    Raises ToolchainError with the package to install if it is missing.
     """
     for candidate in _ALTERNATIVES.get(name, (name,)):
         found = shutil.which(candidate)
@@ -48,7 +48,7 @@ def find_tool(name: str) -> Path:
 
 
 def find_compiler(name: str) -> Path:
-    """Like `find_tool`, and makes sure that an Arm compiler has its C library.
+    """Finds a compiler like `find_tool`, and checks that Arm's has a C library.
 
     Debian ships newlib apart from the compiler; without it the first error would be a missing
     string.h deep in a model's source.
@@ -56,7 +56,7 @@ def find_compiler(name: str) -> Path:
     compiler = find_tool(name)
     if name == ARM_GCC:
         answer = _output([str(compiler), "-print-file-name=libc.a"])
-        # gcc answers with the bare name when it knows no such file.
+        # gcc answers with the bare name if it does not find the file.
         if not Path(answer).is_absolute():
             raise ToolchainError(
                 f"{name} has no C library: install it with 'apt install {PACKAGES[name]}'"
@@ -65,12 +65,12 @@ def find_compiler(name: str) -> Path:
 
 
 def find_picolibc() -> Path | None:
-    """Folder of the C library for RISC-V, or None: only models with float operators need it."""
+    """Folder of RISC-V's C library, or None; only models with float operators need it."""
     return _PICOLIBC if _PICOLIBC.is_dir() else None
 
 
 def find_binutil(compiler: str, name: str) -> Path:
-    """A program of the binutils that belong to a compiler (`objdump`)."""
+    """Path of a program such as `objdump` from the compiler's binutils."""
     binutil = compiler.removesuffix("-gcc") + f"-{name}" if compiler.endswith("-gcc") else name
     found = shutil.which(binutil)
     if found is None:
@@ -81,7 +81,7 @@ def find_binutil(compiler: str, name: str) -> Path:
 
 
 def _output(command: list[str]) -> str:
-    """What a command prints; ToolchainError if it cannot run."""
+    """Output of a command; ToolchainError if it cannot run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError) as error:

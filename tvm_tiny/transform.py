@@ -1,4 +1,4 @@
-"""The public passes, for use in a TVM pipeline of one's own."""
+"""The public passes, for use in other TVM pipelines."""
 
 from .passes.convert_layout import ConvertLayout
 from .passes.copy_tensors import CopyTensors

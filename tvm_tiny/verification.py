@@ -19,10 +19,11 @@ from .reference import ONNXReference, TFLiteReference
 from .samples import Sample
 from .schedules.stages.stage import SHIFT
 
-# Relative to a tensor's largest value: float operators are libm's on the board, NumPy's here.
+# Relative to a tensor's largest value: a board computes floats with libm, the reference with
+# NumPy.
 FLOAT_TOLERANCE = 1e-5
 
-# The layouts in which a compiled tensor may lie: the model's own, or NCHW (NCW) to NHWC (NWC).
+# Layouts of a compiled tensor, by rank: the model's own, or NHWC (NWC) where the model has NCHW.
 _PERMUTATIONS: dict[int, tuple[tuple[int, ...], ...]] = {
     3: ((0, 1, 2), (0, 2, 1)),
     4: ((0, 1, 2, 3), (0, 2, 3, 1)),
@@ -31,11 +32,12 @@ _PERMUTATIONS: dict[int, tuple[tuple[int, ...], ...]] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """Where the board and the reference disagree about one tensor of one sample.
+    """A tensor of one sample in which board and reference differ.
 
-    step: index of the step, None for a model output in the model's form. count: how many of its
-    `elements` differ. first_index: of the first such element in `shape`; expected is the
-    reference's value there, found the board's.
+    step             index of the step; None for an output in the model's form
+    count            number of its `elements` that differ
+    first_index      index of the first of them in `shape`
+    expected, found  the reference's and the board's value there
     """
 
     step: int | None
@@ -61,10 +63,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome.
+    """The outcome of a comparison.
 
-    compared: names of the steps' tensors that have been compared, skipped: those the reference
-    does not have. differences: by sample, then by step; the first one is the cause of the rest.
+    compared     names of the tensors of steps that were compared
+    skipped      names of those that the reference does not have
+    values       number of values compared
+    differences  by sample, then by step; the first one usually causes the others
     """
 
     samples: int
@@ -81,10 +85,10 @@ def verify(
     samples: Sequence[Sample],
     timeout_s: float = 600.0,
 ) -> Verification:
-    """Run `samples` (in the model's form) on `board` with all steps traced, and compare.
+    """Runs samples on a board with all steps traced, and compares every tensor.
 
-    Raises VerificationError if there was nothing to compare, and whatever building and running
-    firmware raises. Differences are in the answer.
+    samples: in the model's form. Differences are part of the result. Raises VerificationError if
+    there was nothing to compare, and the errors of building and running firmware.
     """
     with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as name:
         folder = Path(name)
@@ -133,8 +137,8 @@ def _compare(
 class _Expected:
     """The reference's tensors by name.
 
-    Relax makes names of variables plain where a pass rebuilds a function (a dot becomes an
-    underscore), so a name that is unknown as it is may still stand for one tensor.
+    Relax replaces characters of variables' names where a pass rebuilds a function (a dot becomes
+    an underscore), so an unknown name may still stand for one tensor.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
@@ -144,7 +148,7 @@ class _Expected:
             self._by_plain_name.setdefault(_plain(name), []).append(name)
 
     def find(self, name: str) -> np.ndarray | None:
-        """The tensor of that name; None where there is none, or more than one might be meant."""
+        """The tensor of a name; None for an unknown or ambiguous name."""
         names = [name] if name in self._tensors else self._by_plain_name.get(_plain(name), [])
         return self._tensors[names[0]] if len(names) == 1 else None
 
@@ -156,11 +160,11 @@ def _plain(name: str) -> str:
 def _tensors(
     model: CompiledModel, result: RunResult, sample: int
 ) -> Iterator[tuple[int | None, str, str, np.ndarray]]:
-    """Step, operator, name and value of what the board computed, in order; outputs last."""
+    """Step, operator, name and value of each tensor from the board, outputs last."""
     assert result.trace is not None
     for call in model.program.calls:
-        # A step of several results is traced under one index, so only the last is there; and
-        # what moves rows computes nothing.
+        # A step with several results is traced under one index, so the trace has only the last
+        # result; a shift of rows computes nothing.
         if len(call.outputs) == 1 and call.op != SHIFT:
             yield call.index, call.op, call.name, result.trace[sample][call.index]
     for port, array in zip(model.program.interface.outputs, result.outputs[sample], strict=True):
@@ -176,9 +180,9 @@ def _difference(
     sample: int,
     channels: Sequence[int] | None,
 ) -> Difference | None:
-    """None where some layout of `wanted` equals `found`, else the layout with least to say.
+    """The difference in the layout with fewest differing values; None if there is none.
 
-    channels: those of `wanted` that are in `found`; None for all.
+    channels: the channels of `wanted` that are in `found`; None for all.
     """
     layouts = _layouts(wanted, found.shape, channels)
     if not layouts or found.dtype != wanted.dtype:
@@ -211,9 +215,9 @@ def _difference(
 def _layouts(
     wanted: np.ndarray, shape: tuple[int, ...], channels: Sequence[int] | None
 ) -> list[np.ndarray]:
-    """`wanted` in every layout that has the compiled tensor's shape.
+    """All layouts of `wanted` that have the compiled tensor's shape.
 
-    A model that changes shapes without moving values may have a tensor of other axes.
+    A reshape without moving values may give the model's tensor other axes.
     """
     own = tuple(range(wanted.ndim))
     moved = [wanted.transpose(p) for p in _PERMUTATIONS.get(wanted.ndim, (own,))]
@@ -226,7 +230,10 @@ def _layouts(
 
 
 def _against(found: np.ndarray, expected: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Which values differ: integers in any bit, floats beyond the tolerance."""
+    """A mask of values that differ, integers in any bit, floats beyond the tolerance.
+
+    Also gives the expected values.
+    """
     if found.dtype.kind != "f":
         return found != expected, expected
     largest = float(np.abs(expected).max(initial=0.0))

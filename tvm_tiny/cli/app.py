@@ -1,4 +1,4 @@
-"""The application: its commands, and how every error ends in one line and an exit code."""
+"""The application: its commands, and errors as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 DEBUG = "TVM_TINY_DEBUG"
 
-# The command line library's own errors (the class has moved between its versions).
+# Base class of typer's own errors, which has moved between versions.
 _UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
@@ -96,12 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """Unwind, so that temporary files go."""
+    """Raises SystemExit, so that temporary files are removed."""
     raise SystemExit(EXIT_TERMINATED)
 
 
 def run_app(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; its exit code. Nothing but SystemExit gets out."""
+    """Runs a command line and returns its exit code; raises nothing but SystemExit."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(arguments, prog_name="tvm-tiny", standalone_mode=False)
@@ -111,10 +111,10 @@ def run_app(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort) as error:
         return _fail(arguments, error, EXIT_INTERRUPTED, "interrupted")
     except BrokenPipeError:
-        _close_output()  # whoever read it (head, less) has seen enough
+        _close_output()  # the reader of a pipe (head, less) has closed it
         return 0
     except OSError as error:
-        # A full disk, mostly: what concerns the user's own files has become one of our errors.
+        # Mostly a full disk: errors of the user's own files have become TvmTinyErrors.
         _close_output()
         place = f": {error.filename}" if error.filename else " (writing results or temporary files)"
         return _fail(arguments, error, TvmTinyError.exit_code, f"{error.strerror or error}{place}")
@@ -129,7 +129,7 @@ def run_app(arguments: Sequence[str] | None = None) -> int:
             "and please report it)"
         )
         return _fail(arguments, error, EXIT_INTERNAL, message)
-    if code == EXIT_INTERRUPTED:  # newer versions of the library catch the interrupt themselves
+    if code == EXIT_INTERRUPTED:  # newer versions of typer catch the interrupt themselves
         return _fail(arguments, KeyboardInterrupt(), EXIT_INTERRUPTED, "interrupted")
     return code if isinstance(code, int) else 0
 
@@ -146,7 +146,7 @@ def _fail(arguments: Sequence[str], error: BaseException, code: int, message: st
 
 
 def _close_output() -> None:
-    """What is still in stdout's buffer goes nowhere, instead of failing again at the end."""
+    """Discards output that is still buffered, which would fail again at exit."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,4 +1,4 @@
-"""The cost of calibrating a float model, as a table and for JSON."""
+"""The accuracy of calibrating a float model, as a table and for JSON."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .printer import listing, summary
 if TYPE_CHECKING:
     from tvm_tiny.frontend.quality import Quality
 
-# Layers shown: the worst ones say where to look.
+# Number of layers shown, those with the largest error.
 _SHOWN = 5
 
 
 def quality_entry(quality: Quality | None) -> dict[str, Any] | None:
-    """For JSON."""
+    """The quality of a calibration for JSON."""
     return None if quality is None else asdict(quality)
 
 
 def quality_tables(quality: Quality | None) -> list[Any]:
-    """For people: samples, accuracy, and the layers with the largest error."""
+    """Tables of samples, accuracy, and the layers with the largest error."""
     if quality is None:
         return []
     rows = [("calibration", f"{quality.samples:,} samples, {quality.method}")]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class OutputFormat(str, Enum):
-    """What `compile` writes."""
+    """The output that `compile` writes."""
 
     MLF = "mlf"
     DIR = "dir"
@@ -148,7 +148,7 @@ def _save(compiled: CompiledModel, path: Path, output_format: OutputFormat) -> N
 
 
 def _output_path(model: Path, output: Path | None, output_format: OutputFormat) -> Path:
-    """Where to write; DataError, before the slow part, where that cannot work."""
+    """Path of the output; DataError, before the slow part, if it cannot be written."""
     if output is None:
         output = Path(model.stem + (".tar" if output_format is OutputFormat.MLF else ""))
     parent = output.absolute().parent

@@ -1,4 +1,4 @@
-"""What `tvm-tiny compile` says of a model."""
+"""The result of `tvm-tiny compile` in words and for JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def rows(compiled: CompiledModel, measured: Measurement) -> list[tuple[str, str]]:
-    """For people: what, and how much."""
+    """Rows of a table: names and figures."""
     program = compiled.program
     ports = [("input", p) for p in program.interface.inputs]
     ports += [("output", p) for p in program.interface.outputs]
@@ -44,7 +44,7 @@ def _steps(program: Program) -> str:
 
 
 def model_fields(model: Path, compiled: CompiledModel) -> dict[str, Any]:
-    """What was compiled, for JSON."""
+    """The model and target for JSON."""
     return {
         "model": {"path": str(model), "name": compiled.program.name},
         "target": compiled.target.name,
@@ -52,7 +52,7 @@ def model_fields(model: Path, compiled: CompiledModel) -> dict[str, Any]:
 
 
 def cost_fields(compiled: CompiledModel, measured: Measurement) -> dict[str, Any]:
-    """What it needs, for JSON."""
+    """The compiled model's sizes for JSON."""
     program = compiled.program
     return {
         "arena_bytes": compiled.workspace_bytes,

@@ -1,4 +1,4 @@
-"""Operators and totals, as tables."""
+"""Tables of operators and of totals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def operator_table(analysis: Analysis) -> Any:
-    """One row an operator."""
+    """A table with a row for each operator."""
     from tvm_tiny.report.words import short
 
     headers = [
@@ -48,12 +48,12 @@ def operator_table(analysis: Analysis) -> Any:
 
 
 def _float_text(use: FloatUse | None) -> str:
-    """Why an operator runs in float, and an estimate of what it takes."""
+    """The reason why an operator runs in float, and an estimate of its instructions."""
     return "" if use is None else f"{use.reason}: about {use.instructions:,} instructions"
 
 
 def total_table(report: Report) -> Any:
-    """What the model needs in all, without its memory plan."""
+    """A table of the model's totals, without its memory plan."""
     analysis, measured, target = report.analysis, report.measured, report.target
     return summary(
         [

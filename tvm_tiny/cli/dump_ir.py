@@ -1,4 +1,4 @@
-"""`compile --dump-ir`: the module after every pass, with times, by a pass instrument."""
+"""`compile --dump-ir`: a pass instrument that writes the module after every pass."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from tvm_ffi import structural_equal
 
 from tvm_tiny.errors import DataError
 
-# Passes of the pipeline; TVM's own run within them, many times over.
+# Names of the pipeline's passes begin so. TVM's own passes run within them, many times.
 _PREFIX = "tvm_tiny."
 
 
 @pass_instrument
 class DumpIR:
-    """Writes 00_import.py and then one file a pass: a line with time and effect, and the IR."""
+    """Writes 00_import.py, then a file for each pass.
+
+    A pass's file has a line with its time, and the IR if the pass changed it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -30,7 +33,7 @@ class DumpIR:
         self._start = 0.0
 
     def run_before_pass(self, mod: tvm.IRModule, info: Any) -> None:
-        """Remember the module and the time."""
+        """Notes the module and the time."""
         if not info.name.startswith(_PREFIX):
             return
         if self._count == 0:
@@ -39,7 +42,7 @@ class DumpIR:
         self._start = time.perf_counter()
 
     def run_after_pass(self, mod: tvm.IRModule, info: Any) -> None:
-        """Write what became of it."""
+        """Writes the file of a pass."""
         if not info.name.startswith(_PREFIX):
             return
         name = info.name.removeprefix(_PREFIX)
@@ -61,7 +64,7 @@ def _text(mod: tvm.IRModule) -> str:
 
 @contextmanager
 def dumping(folder: Path) -> Iterator[None]:
-    """Dump the passes that run meanwhile into a new or empty folder."""
+    """A context in which all passes are dumped into a new or empty folder."""
     try:
         folder.mkdir(exist_ok=True)
         filled = any(folder.iterdir())

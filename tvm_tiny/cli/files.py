@@ -1,4 +1,4 @@
-"""Files that commands write: whole or not at all."""
+"""Writes files of commands, whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tvm_tiny.errors import DataError
 
 
 def check_output(output: Path, model: Path) -> None:
-    """DataError, before the slow part, where a file cannot be written."""
+    """Raises DataError if a file cannot be written; called before the slow part."""
     parent = output.absolute().parent
     if not parent.is_dir():
         raise DataError(f"output '{output}': the folder {parent} does not exist")
@@ -21,7 +21,7 @@ def check_output(output: Path, model: Path) -> None:
 
 
 def write_text(output: Path, text: str) -> None:
-    """UTF-8. DataError where it cannot be written; what was there is then untouched."""
+    """Writes a text in UTF-8; DataError if that fails, which leaves an old file unchanged."""
     try:
         handle, temporary = tempfile.mkstemp(dir=output.absolute().parent, prefix=".report.")
     except OSError as error:

@@ -125,7 +125,7 @@ def _entry(option: Any) -> dict[str, Any]:
 def _create(
     folder: Path, archives: list[Path], template: str, given: dict[str, str], force: bool
 ) -> list[str]:
-    """Names of the models."""
+    """Creates a project of one of our types, and gives the names of its models."""
     from tvm_tiny.micro.projects import create_project as create
 
     return list(create(folder, archives, template, given, force=force).models)

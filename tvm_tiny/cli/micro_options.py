@@ -27,7 +27,7 @@ Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what is ther
 
 
 def option_table(options: Sequence[Option]) -> Table:
-    """All options, with the methods that take them; those that need them first."""
+    """A table of all options, with the commands that take or require them."""
     headers = [(title, "left") for title in ("option", "values", "default", "for", "what")]
     rows = [
         (

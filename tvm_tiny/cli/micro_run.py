@@ -119,7 +119,7 @@ def _choose(archives: list[Archive], model: str | None, folder: Path) -> Archive
 
 
 def _run(session: Session, name: str, ports: Any, sample: list[Any]) -> list[Any]:
-    """One sample there and back, in the model's own dtypes and layouts."""
+    """Outputs of one sample, both in the model's own dtypes and layouts."""
     device = [port.to_device(array) for port, array in zip(ports.inputs, sample, strict=True)]
     results = session.run(device, name, measure=True)
     return [port.from_device(array) for port, array in zip(ports.outputs, results, strict=True)]

@@ -1,4 +1,4 @@
-"""Model files to compiled models, for the commands that take one."""
+"""Compiles model files, for the commands that take one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def import_model(path: Path, calibrate: Calibration | None = None) -> Any:
 
 
 def import_with_reference(path: Path, calibrate: Calibration | None) -> tuple[Any, Any]:
-    """The Relax module, and the model's reference in NumPy, which rounds as the module does."""
+    """The Relax module, and the model's reference in NumPy with the same rounding."""
     from tvm_tiny.frontend import TORCH_SUFFIXES, to_quantized_onnx
     from tvm_tiny.frontend.onnx import from_onnx
     from tvm_tiny.interface import ROUNDING
@@ -43,7 +43,7 @@ def import_with_reference(path: Path, calibrate: Calibration | None) -> tuple[An
 
 
 def check_readable(path: Path) -> None:
-    """ModelError where `path` is no file that can be read."""
+    """Raises ModelError if `path` is no file that can be read."""
     if path.is_dir():
         raise ModelError(f"model '{path}' is a folder; expected a .tflite, .onnx or .pt2 file")
     try:
@@ -54,7 +54,7 @@ def check_readable(path: Path) -> None:
 
 
 class Built(NamedTuple):
-    """A model, and how it was built. module: Relax; options: those of `tvm_tiny.build`."""
+    """A compiled model, its Relax module, and the options of `tvm_tiny.build` for it."""
 
     module: Any
     compiled: CompiledModel
@@ -62,7 +62,7 @@ class Built(NamedTuple):
 
     @property
     def quality(self) -> Quality | None:
-        """The cost of calibration; None for a model that was quantized already."""
+        """The accuracy of calibration; None for a model that was quantized already."""
         from tvm_tiny.frontend.quality import Quality
 
         return Quality.from_module(self.module)
@@ -71,7 +71,10 @@ class Built(NamedTuple):
 def build_model(
     path: Path, target: str, calibrate: Calibration | None = None, **options: Any
 ) -> Built:
-    """Import and build; for `options` see `tvm_tiny.build`, names of stages may be beginnings."""
+    """Imports and builds a model.
+
+    options: those of `tvm_tiny.build`; names of stages may be abbreviated to their beginnings.
+    """
     from tvm_tiny.build import build
     from tvm_tiny.targets import find_target
 
@@ -96,12 +99,12 @@ def proof_entry(proof: PlanProof | None) -> dict[str, Any] | None:
 
 
 def proof_lines(proof: PlanProof | None) -> list[str]:
-    """The proof of a memory plan for output to people; no line where there was none."""
+    """The proof of a memory plan as lines for people; empty without a proof."""
     return [] if proof is None else [str(proof)]
 
 
 def port_entries(ports: Any) -> list[dict[str, Any]]:
-    """Inputs or outputs for JSON, as the generated C has them and as the model has them."""
+    """Inputs or outputs for JSON, in the generated C's form and in the model's."""
     return [
         {
             "name": port.name,

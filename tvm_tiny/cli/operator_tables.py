@@ -1,8 +1,8 @@
-"""Which operators the frontends take, read from their own tables, and for which ranks.
+"""The operators that the frontends take, with their ranks and types.
 
-What is listed is tested: tests/test_listed_operators.py compiles every entry in each rank and type,
-alone and beside a convolution, and runs it. TVM's own frontend knows more ONNX operators; what it
-makes of those may compile, in float, and is not promised here.
+They are read from the frontends' tables. tests/test_listed_operators.py compiles and runs every
+entry in each rank and type, alone and beside a convolution. TVM's own frontend imports more ONNX
+operators, which may compile in float; they are not listed, as they are not tested.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from tvm_tiny.frontend.onnx.prepare.activation import STANDARD
 from tvm_tiny.frontend.onnx.prepare.qlinear import EXPANSIONS
 from tvm_tiny.frontend.tflite.ops import CONVERTERS, floating
 
-# No opset has both Upsample and QuantizeLinear; the other one is in no opset at all.
+# No opset has both Upsample and QuantizeLinear; SimplifiedLayerNormalization is in no opset.
 _IN_NO_FILE = frozenset({"SimplifiedLayerNormalization", "Upsample"})
 
 _TYPES = {"tflite": ("int8",), "onnx": ("int8", "uint8")}
-# Ranks of an operator's first operand, where they are not all of its format's.
+# Ranks of operators' first operands: those of the format, and exceptions by operator.
 _ALL_RANKS = {"tflite": (1, 2, 3, 4), "onnx": (2, 3, 4)}
 _IMAGES, _BATCHED, _SPATIAL = (4,), (2, 3, 4), (3, 4)
 _RANKS: dict[str, dict[str, tuple[int, ...]]] = {
@@ -46,9 +46,11 @@ _RANKS: dict[str, dict[str, tuple[int, ...]]] = {
 
 @dataclass(frozen=True)
 class Listed:
-    """An operator that compiles. form: "integer" or "float", in all of these ranks and types.
+    """An operator that compiles in all of the ranks and types.
 
-    ranks: of its first operand. types: in which activations are stored.
+    form   "integer" or "float"
+    ranks  ranks of its first operand
+    types  types of stored activations
     """
 
     format: str
@@ -69,13 +71,13 @@ def listed(model_format: str) -> list[Listed]:
 
 
 def tflite_operators() -> dict[str, str]:
-    """TFLite operator -> "integer" or "float"."""
+    """Forms of TFLite operators by name: "integer" or "float"."""
     in_float = set(floating.CONVERTERS)
     return {name: "float" if name in in_float else "integer" for name in sorted(CONVERTERS)}
 
 
 def onnx_operators() -> dict[str, str]:
-    """ONNX operator -> "integer" or "float"."""
+    """Forms of ONNX operators by name: "integer" or "float"."""
     # BatchNormalization is folded into the convolution before it.
     names = {*ONNX_TABLE, *EXPANSIONS, *STANDARD, "BatchNormalization"}
     return dict.fromkeys(sorted(names - set(DYNAMIC) - _IN_NO_FILE), "integer")

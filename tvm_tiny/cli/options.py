@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Minimized(str, Enum):
-    """What a search can make as small as possible."""
+    """The memories that a search can make as small as possible."""
 
     SRAM = "sram"
 
 
 class Method(str, Enum):
-    """How calibration chooses ranges; see `tvm_tiny.frontend.Calibration`."""
+    """Methods by which calibration chooses ranges; see `tvm_tiny.frontend.Calibration`."""
 
     MINMAX = "minmax"
     MSE = "mse"
@@ -69,7 +69,7 @@ def complete_board(incomplete: str) -> list[str]:
     return [name for name in BOARDS if name.startswith(incomplete)]
 
 
-# Without `exists=True` and the like: those errors are ours, with the exit codes of errors.py.
+# Without `exists=True` and the like, so that errors are ours, with exit codes of errors.py.
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite, .onnx or .pt2 file.")]
 TargetName = Annotated[
     str,

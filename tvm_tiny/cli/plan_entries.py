@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def plan_entries(report: Report) -> dict[str, Any]:
-    """The members `plan` and `pareto`: what the terminal shows in words."""
+    """The members `plan` and `pareto`, with the facts that the terminal shows in words."""
     from tvm_tiny.report.entries import point_entries
 
     plan = report.chosen

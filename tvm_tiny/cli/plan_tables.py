@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def plan_tables(report: Report) -> list[Any]:
-    """The plan in words: what each technique saves, the steps, the peak, the trade if searched."""
+    """Tables of the plan: techniques and savings, steps, the peak, the trade if searched."""
     from tvm_tiny.report import words
 
     plan = report.chosen

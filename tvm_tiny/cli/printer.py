@@ -1,4 +1,4 @@
-"""What a command says: results on stdout, everything else on stderr, JSON alone with --json."""
+"""Prints results to stdout, in words or as JSON, and messages to stderr."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tvm_tiny.errors import TvmTinyError
 
 SCHEMA_VERSION = 1
 
-# Of tables that go to a file or a pipe: nothing is cut there.
+# Width of tables in a file or pipe, so large that nothing is cut.
 _PIPE_WIDTH = 200
 
 
@@ -28,7 +28,7 @@ def error_entry(error: BaseException, exit_code: int, message: str | None = None
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks and without what could steer a terminal."""
+    """Text without line breaks and characters that control a terminal."""
     joined = " ".join(line.strip() for line in text.splitlines() if line.strip())
     return "".join(c if c.isprintable() else "?" for c in joined)
 
@@ -39,7 +39,7 @@ def print_error(message: str) -> None:
 
 
 def print_json(fields: Mapping[str, Any]) -> None:
-    """The one object on stdout."""
+    """Prints the command's JSON object on stdout."""
     document = {"schema_version": SCHEMA_VERSION, **fields}
     print(json.dumps(document, indent=2, allow_nan=False), flush=True)
 
@@ -55,7 +55,7 @@ class Printer:
 
     @contextmanager
     def stage(self, text: str) -> Iterator[None]:
-        """Work that takes a while: a spinner on a terminal, and warnings kept for the end."""
+        """A context for slow work, with a spinner; its warnings are printed at the end."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", UserWarning)
@@ -68,7 +68,7 @@ class Printer:
             self.warn(str(warning.message))
 
     def warn(self, message: str) -> None:
-        """`warning: <one line>` on stderr at the end, once; a member of `warnings` in JSON."""
+        """Notes a warning, to be printed once at the end and listed in JSON's `warnings`."""
         message = one_line(message)
         if message not in self._warnings:
             self._warnings.append(message)
@@ -79,7 +79,7 @@ class Printer:
         tables: Sequence[Table | str],
         error: TvmTinyError | None = None,
     ) -> None:
-        """Print `fields` as JSON, or `tables` and lines; then warnings, then the error."""
+        """Prints `fields` as JSON, or `tables` and lines; then warnings, then the error."""
         for message in self._warnings:
             print(f"warning: {message}", file=sys.stderr, flush=True)
         if self.as_json:
@@ -102,7 +102,7 @@ def _print_tables(tables: Sequence[Table | str]) -> None:
 
 
 def summary(rows: Sequence[tuple[str, str]]) -> Table:
-    """Two columns: what, and how much."""
+    """A table of two columns, names and figures, without a header."""
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -127,7 +127,7 @@ def amount(value: int | None, unit: str = "bytes") -> str:
 
 
 def mac_text(macs: int, extra: int) -> str:
-    """`12,345`, and how many more tiles compute."""
+    """`12,345`, with the further multiply-accumulates that tiles compute, if any."""
     return f"{macs:,}, and {extra:,} more in tiles" if extra else f"{macs:,}"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tvm_tiny.archive.reader import Archive
     from tvm_tiny.samples import Sample
 
-#: What stands for standard output.
+#: The file name that stands for standard output.
 _STDOUT = Path("-")
 
 Inputs = Annotated[

@@ -1,4 +1,4 @@
-"""Profiles as tables, from what `profile_entries` gives."""
+"""Profiles as tables, from the entries of `profile_entries`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COUNTERS = {
 
 
 def profile_tables(fields: _Entry, title: str) -> list[Any]:
-    """Totals, then layers, then functions. title: of the board."""
+    """Tables of totals, layers and functions. title: the board's."""
     tables = [_totals(fields, title), "", _layers(fields)]
     if fields["functions"] is not None:
         tables += ["", _functions(fields)]
@@ -43,7 +43,7 @@ def _totals(fields: _Entry, title: str) -> Any:
 
 
 def _extra(fields: _Entry) -> list[tuple[str, str]]:
-    """What ran besides the model."""
+    """Rows for code that ran besides the model."""
     extra = [
         ("caller", fields["caller"]["instructions"], "its loop that pushes the rows"),
         ("interrupts", fields["interrupt_instructions"], "of the timer that `run` reads"),
@@ -74,7 +74,7 @@ def _layers(fields: _Entry) -> Any:
 
 
 def _functions(fields: _Entry) -> Any:
-    """The busiest first."""
+    """A table of functions, the busiest first."""
     order = sorted(fields["functions"], key=lambda f: (-f["instructions"], f["name"]))
     rows = [(entry["name"], *_cells(entry, fields, per_mac=False)) for entry in order]
     return listing([("function", "left"), *_headers(fields, per_mac=False)], rows)

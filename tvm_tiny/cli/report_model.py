@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ReportFormat(str, Enum):
-    """What `report` writes."""
+    """The output that `report` writes."""
 
     HTML = "html"
     JSON = "json"

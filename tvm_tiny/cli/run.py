@@ -86,7 +86,7 @@ def run_model(
 
 
 def check_output(path: Path) -> None:
-    """DataError, before the slow part, where outputs cannot be written."""
+    """Raises DataError if outputs cannot be written; called before the slow part."""
     if not path.absolute().parent.is_dir():
         raise DataError(f"outputs '{path}': the folder {path.absolute().parent} does not exist")
     if path.is_dir():
@@ -107,7 +107,7 @@ def archive_notes(archive: Archive, board: Board) -> list[str]:
 
 
 def _measured(result: RunResult) -> dict[str, Any]:
-    """What a run measured; None where a board cannot."""
+    """Measurements of a run for JSON; None for those that the board cannot make."""
     counts = result.instructions
     return {
         "instructions": None

@@ -1,4 +1,4 @@
-"""The options that decide how much SRAM a model needs, for `tvm_tiny.build`."""
+"""The options for SRAM, converted from the command line for `tvm_tiny.build`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .options import Minimized
 if TYPE_CHECKING:
     from tvm_tiny.pools import BoardMemory
 
-# Names quoted in messages; converters join the names of all that was fused.
+# Number and length of names in messages. Converters join the names of all fused operators.
 _SHOWN = 4
 _WIDTH = 60
 
@@ -26,10 +26,10 @@ def memory_options(
     stages: str | None,
     pools: Path | None,
 ) -> dict[str, Any]:
-    """As keywords of `tvm_tiny.build`; names in `stages` are still as the user wrote them.
+    """The options as keywords of `tvm_tiny.build`, names in `stages` as the user wrote them.
 
-    Raises DataError where options contradict each other, --stages is no list of ranges, or
-    --pools no description of a board's memory.
+    Raises DataError where options contradict each other, --stages is no list of ranges, or the file
+    of --pools does not describe a board's memory.
     """
     if stages is not None and minimize is not None:
         raise DataError("--stages and --minimize: give stages, or let them be searched")
@@ -56,7 +56,7 @@ def _range(part: str) -> tuple[str, str]:
 
 
 def resolve(mod: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """Options of `build` with the names of stages in full. DataError for unknown names.
+    """The options of `build` with full names of stages; DataError for unknown names.
 
     mod: the model's Relax module.
     """
@@ -76,7 +76,7 @@ def resolve(mod: Any, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _full(name: str, names: Sequence[str]) -> str:
-    """The one of `names` that is `name`, or else that begins like it."""
+    """The name that is `name`, else the only one that begins with it."""
     fitting = [n for n in names if n == name] or [n for n in names if n.startswith(name)]
     if len(fitting) == 1:
         return fitting[0]

@@ -1,4 +1,4 @@
-"""Keeps what C++ code prints away from the user's terminal and from --json."""
+"""Hides output of C++ code from the user's terminal and from --json."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from typing import TextIO
 
 @contextmanager
 def native_output_hidden() -> Iterator[None]:
-    """Descriptors 1 and 2 lead to a file that is thrown away; Python's streams go on as before.
+    """Discards output of C++ code to descriptors 1 and 2; Python's streams still work.
 
-    TVM's C++ logs, and those of onnxruntime, are for their developers: set TVM_TINY_DEBUG=1 to
-    see them.
+    The C++ logs of TVM and onnxruntime are for their developers: set TVM_TINY_DEBUG=1 to see them.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -23,7 +23,7 @@ _OTHERS = (
 
 
 class ModelFormat(str, Enum):
-    """Model files we read."""
+    """Formats of model files."""
 
     TFLITE = "tflite"
     ONNX = "onnx"

@@ -76,7 +76,7 @@ def tune_model(
     log = _known([*(merge or []), path])
     before = len(log)
     with printer.stage(f"reading {model.name}"):
-        from tvm_tiny.tuning import tune  # takes a while
+        from tvm_tiny.tuning import tune  # a slow import
 
         module = import_model(model, calibration)
     with _bar(as_json) as show:
@@ -92,7 +92,7 @@ def tune_model(
 
 
 def _known(paths: list[Path]) -> Log:
-    """What has been measured before. The last file may not be there yet."""
+    """The log of earlier measurements; the last of its files may not exist yet."""
     from tvm_tiny.tuning import read_logs
 
     return read_logs([path for path in paths if path is not paths[-1] or path.exists()])
@@ -100,7 +100,7 @@ def _known(paths: list[Path]) -> Log:
 
 @contextmanager
 def _bar(as_json: bool) -> Iterator[Callable[[Progress], None]]:
-    """How far the search is, on a terminal."""
+    """A progress bar of the search, on a terminal."""
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("tuning"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     shown = console.is_terminal and not as_json
@@ -110,7 +110,7 @@ def _bar(as_json: bool) -> Iterator[Callable[[Progress], None]]:
 
 
 def _entries(module: Any, board: str, log: Log) -> dict[str, Any]:
-    """For JSON: each workload, by default and at its best."""
+    """Entries of JSON: each workload with its default and best choice."""
     from tvm_tiny.tuning.summary import summarize
 
     layers = summarize(module, board, log)

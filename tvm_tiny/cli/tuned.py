@@ -1,4 +1,4 @@
-"""`compile --tuning-log`: choices of a log, as far as the memory takes them."""
+"""`compile --tuning-log`: builds with the choices of a log, as far as memory allows."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def with_choices(
     *,
     least_memory: bool,
 ) -> _Built:
-    """`build(choices=...)` with what is fastest by the logs.
+    """Builds with the fastest choices of the logs.
 
-    least_memory: take nothing that needs more scratch memory than the default; so it is too
-    where the model would be over its budget otherwise. DataError where a log is none or has
-    nothing for the target.
+    least_memory: use no choice that needs more scratch memory than the default. Such choices are
+    left out too where the model would exceed its budget. Raises DataError for a file that is no
+    log, and for logs without measurements for the target.
     """
     if not logs:
         return build()
@@ -43,7 +43,7 @@ def with_choices(
 
 
 def _choices(logs: Sequence[Path], target: str, printer: Printer) -> tuple[Any, Any]:
-    """Those that take the fewest instructions, and the same without more scratch."""
+    """The fastest choices, and the fastest that need no more scratch than the default."""
     from tvm_tiny.arguments import kernels_of
     from tvm_tiny.micro.boards import BOARDS
     from tvm_tiny.targets import find_target

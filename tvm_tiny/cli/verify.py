@@ -26,7 +26,7 @@ Samples = Annotated[
     typer.Option("--samples", metavar="X.npz", help="Samples by input name; default: random ones."),
 ]
 
-# More rows say nothing new: all others follow from the first.
+# Rows shown without --verbose, since later differences mostly follow from the first.
 _SHOWN = 10
 
 
@@ -103,7 +103,7 @@ def _fields(outcome: Verification) -> dict[str, Any]:
 
 
 def _difference(difference: Difference) -> dict[str, Any]:
-    """JSON has no infinity and no NaN: null."""
+    """A difference for JSON, which has null for infinity and NaN."""
     plain = json.loads(json.dumps(asdict(difference)))
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""The demonstration: a network is trained, quantized, compiled, and run on a microcontroller."""
+"""Trains, quantizes and compiles a network, and runs it on a microcontroller."""
 
 from __future__ import annotations
 
@@ -23,26 +23,31 @@ from tvm_tiny.micro.firmware import build_firmware
 from .network import Network, train
 
 SEED = 0
-TRAINING_IMAGES = 1437  # of 1797; the others are for the test
+TRAINING_IMAGES = 1437  # of 1797 images; the others are for the test
 CALIBRATION_IMAGES = 200
 _EXTRAS = {"sklearn": "scikit-learn", "onnxruntime": "onnxruntime"}
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Images [n, 1, 8, 8] of float32 from 0 to 1, and which digit each shows."""
+    """Images [n, 1, 8, 8], float32 from 0 to 1, with their digits."""
 
     images: np.ndarray
     labels: np.ndarray
 
     def part(self, start: int, end: int | None) -> Digits:
-        """Some of them."""
+        """The digits [start, end)."""
         return Digits(self.images[start:end], self.labels[start:end])
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Accuracies are shares of the test images; instructions: of the slowest inference."""
+    """Results of the demonstration.
+
+    float_accuracy   share of the test images that the float network recognises
+    device_accuracy  share of them that the board recognises
+    instructions     count of the slowest inference; None on the host
+    """
 
     target: str
     test_images: int
@@ -59,8 +64,10 @@ class Outcome:
 class Demo:
     """One run of the demonstration; its steps are `train`, `compile` and `run`.
 
-    board: name of the board. output: folder that keeps model and C, if wanted. Raises
-    DataError for an unknown board or a folder that is not empty, ToolchainError where an
+    board   name of the board
+    output  folder in which model and C are kept; None: they are not kept
+
+    Raises DataError for an unknown board or a folder that is not empty, ToolchainError where an
     optional package is missing.
     """
 
@@ -87,7 +94,7 @@ class Demo:
 
     @cached_property
     def digits(self) -> Digits:
-        """scikit-learn's digits, shuffled."""
+        """The digits of scikit-learn, shuffled."""
         from sklearn.datasets import load_digits
 
         data = load_digits()
@@ -97,24 +104,24 @@ class Demo:
 
     @property
     def test(self) -> Digits:
-        """The images the network has not seen."""
+        """The images on which the network was not trained."""
         return self.digits.part(TRAINING_IMAGES, None)
 
     def train(self) -> None:
-        """Train the network, and write it as digits.onnx."""
+        """Trains the network, and writes it as digits.onnx."""
         data = self.digits.part(0, TRAINING_IMAGES)
         self._network = train(data.images, data.labels, SEED)
         onnx.save(self._network.to_onnx(), self._folder / "digits.onnx")
 
     def compile(self) -> None:
-        """Quantize with some of the training images, and compile for the board's processor."""
+        """Quantizes with some of the training images, and compiles for the board's processor."""
         samples = {"image": self.digits.images[:CALIBRATION_IMAGES]}
         module = from_onnx(self._folder / "digits.onnx", calibrate=samples)
         self._compiled = build(module, self._board.target.name, name="digits")
         self._compiled.save(self._folder / "digits", folder=True)
 
     def run(self) -> Outcome:
-        """Run the test images on the board."""
+        """Runs the test images on the board."""
         ports = self._compiled.program.interface
         with tempfile.TemporaryDirectory(prefix="tvm-tiny-") as work:
             firmware = build_firmware(self._folder / "digits", self._board.name, Path(work))
@@ -148,7 +155,7 @@ def _accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def check_extras() -> None:
-    """ToolchainError that names the missing optional packages."""
+    """Raises ToolchainError with the names of missing optional packages."""
     missing = [name for module, name in _EXTRAS.items() if not importlib.util.find_spec(module)]
     if missing:
         raise ToolchainError(

@@ -19,7 +19,7 @@ SIZE = 8
 EPOCHS = 30
 BATCH = 32
 LEARNING_RATE = 5e-3
-# opset and IR version that every supported onnxruntime reads.
+# The opset and IR version that every supported onnxruntime reads.
 OPSET, IR_VERSION = 13, 8
 
 Parameters = dict[str, np.ndarray]
@@ -27,7 +27,7 @@ Parameters = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Network:
-    """Weights w1 [8,1,3,3], w2 [16,8,3,3], w3 [10,64] and biases b1, b2, b3."""
+    """A network with weights w1 [8,1,3,3], w2 [16,8,3,3], w3 [10,64] and biases b1, b2, b3."""
 
     parameters: Parameters
 
@@ -64,7 +64,7 @@ class Network:
 
 
 def train(images: np.ndarray, labels: np.ndarray, seed: int) -> Network:
-    """A network trained on images [n, 1, 8, 8] and labels [n] from 0 to 9."""
+    """Trains a network on images [n, 1, 8, 8] and labels [n]."""
     random = np.random.default_rng(seed)
     parameters = _initial(random)
     moments = {name: (np.zeros_like(v), np.zeros_like(v)) for name, v in parameters.items()}
@@ -79,7 +79,7 @@ def train(images: np.ndarray, labels: np.ndarray, seed: int) -> Network:
 
 
 def _initial(random: np.random.Generator) -> Parameters:
-    """He initialization: variance 2 / fan-in."""
+    """Initial parameters after He: variance 2 / fan-in."""
     pixels = CHANNELS[2] * (SIZE // 4) ** 2
     shapes = {
         "w1": (CHANNELS[1], CHANNELS[0], 3, 3),
@@ -103,7 +103,10 @@ def _batches(count: int, random: np.random.Generator) -> Iterator[np.ndarray]:
 def _adam(
     value: np.ndarray, gradient: np.ndarray, moments: tuple[np.ndarray, np.ndarray], step: int
 ) -> None:
-    """One update in place, with the paper's beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8."""
+    """One update in place.
+
+    The constants are those of the paper: beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8.
+    """
     first, second = moments
     first += 0.1 * (gradient - first)
     second += 0.001 * (gradient * gradient - second)
@@ -112,7 +115,7 @@ def _adam(
 
 
 def _forward(p: Parameters, images: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Logits, and what the backward pass needs."""
+    """Logits, and intermediate results for the backward pass."""
     kept = []
     x = images
     for layer in "12":
@@ -127,7 +130,7 @@ def _forward(p: Parameters, images: np.ndarray) -> tuple[np.ndarray, list[np.nda
 
 
 def _columns(x: np.ndarray) -> np.ndarray:
-    """[N,C,H,W] -> [N,H,W,C*9]: the 3x3 neighbourhood of every pixel, zeros outside."""
+    """The 3x3 neighbourhood of every pixel, [N,C,H,W] -> [N,H,W,C*9], zeros outside."""
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     n, c, h, w = x.shape
@@ -136,7 +139,7 @@ def _columns(x: np.ndarray) -> np.ndarray:
 
 
 def _blocks(x: np.ndarray) -> np.ndarray:
-    """[N,C,H,W] -> [N,C,H/2,2,W/2,2]."""
+    """Blocks of 2x2 pixels: [N,C,H,W] -> [N,C,H/2,2,W/2,2]."""
     n, c, h, w = x.shape
     return x.reshape(n, c, h // 2, 2, w // 2, 2)
 
@@ -157,7 +160,7 @@ def _gradients(p: Parameters, images: np.ndarray, labels: np.ndarray) -> Paramet
 
 
 def _unpool(d: np.ndarray, y: np.ndarray, pooled: np.ndarray) -> np.ndarray:
-    """Back through max pooling (equal maxima share) and ReLU."""
+    """The gradient before max pooling and ReLU; equal maxima share it."""
     largest = _blocks(y) == pooled[:, :, :, None, :, None]
     share = largest / largest.sum(axis=(3, 5), keepdims=True)
     spread = (share * d[:, :, :, None, :, None]).reshape(y.shape)
@@ -173,7 +176,10 @@ def _weight_gradients(
 
 
 def _input_gradient(d: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The convolution with mirrored kernels, inputs and outputs exchanged."""
+    """The gradient of a convolution's input.
+
+    It is a convolution with mirrored kernels, whose inputs and outputs are exchanged.
+    """
     mirrored = weights[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
     back = _columns(d) @ mirrored.reshape(len(mirrored), -1).T
     return np.asarray(back.transpose(0, 3, 1, 2), np.float32)
