@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 from ..graph import Graph, Node, Refused
 
-# Where the quantized operands (value, scale, zero point) start, and where the output's scale is.
-Layout = tuple[str, tuple[int, ...], int]
+# QLinear operator -> the float operator that it computes, by number of quantized operands.
 
 UNARY: dict[str, str] = {
     "QLinearSigmoid": "Sigmoid",
