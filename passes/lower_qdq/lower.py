@@ -112,7 +112,7 @@ class LowerQDQ:
     operators stay in float between tvm_tiny.dequantize and tvm_tiny.quantize; a
     FloatFallbackWarning for each such tensor says why, and main's attribute `tvm_tiny.float` lists
     them. A quantize or dequantize by several scales, or by scales that are not constant, stays.
-    Does nothing when: main has no quantize, no dequantize, and no comparison or cast.
+    Does nothing when: main has no quantize and no dequantize, except for naming float operators.
     """
 
     def transform_module(self, mod: IRModule, ctx: tvm.transform.PassContext) -> IRModule:

@@ -4,7 +4,8 @@ Output element (y, ox) reads input (row(y, ky), column(ox, kx)) for each tap (ky
 Taps outside the input are skipped.
 """
 
-# No postponed annotations here: TVMScript reads them.
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
