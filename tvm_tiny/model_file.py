@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
+import zipfile
+import zlib
 from pathlib import Path
 
 from .errors import ModelError
+
+# Errors, beside OSError, that reading an array of a damaged .npz or .npy raises. RuntimeError means
+# an encrypted member or an unknown method of compression.
+DAMAGED_ARCHIVE = (
+    EOFError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 # The limit of protobuf and of FlatBuffers.
 MAX_BYTES = 2**31 - 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from .errors import DataError
 from .interface import Port
+from .model_file import DAMAGED_ARCHIVE
 
 # One sample: the model's inputs in its order, in its own shapes and dtypes.
 Sample = list[np.ndarray]
@@ -35,7 +35,7 @@ def load_npz(path: Path) -> dict[str, np.ndarray]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"samples '{path}': cannot be read: {reason}") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+    except DAMAGED_ARCHIVE as error:
         raise DataError(f"samples '{path}': not a readable .npz ({_first_line(error)})") from None
 
 

@@ -161,6 +161,18 @@ def float_model():
     return w.finish([x], [y])
 
 
+@pytest.mark.parametrize(("before", "after"), [("int8", "float32"), ("float32", "int8")])
+def test_activations_of_two_types_are_refused(before, after):
+    w = ModelWriter()
+    types = {"int8": IN, "float32": None}
+    x = w.tensor("x", S, before, affine=types[before])
+    y = w.tensor("y", S, after, affine=types[after])
+    w.operator("RELU", [x], [y])
+    message = r"^RELU \(operator 0\): tensor '.' is int8 and tensor '.' float32"
+    with pytest.raises(ModelError, match=message):
+        from_tflite(w.finish([x], [y]))
+
+
 def hybrid_model():
     w = ModelWriter()
     x, y = w.tensor("x", (1, 2), "float32"), w.tensor("y", (1, 3), "float32")

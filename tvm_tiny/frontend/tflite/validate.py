@@ -7,9 +7,12 @@ from tvm_tiny.errors import ModelError
 from . import schema
 from .model import ABSENT, Model, Operator
 
+# Operators that change between real numbers and codes of them.
+_CONVERSIONS = ("CAST", "DEQUANTIZE", "QUANTIZE")
+
 
 def validate(model: Model) -> None:
-    """Check indices and operand counts; ModelError names the operator or tensor at fault."""
+    """Check indices, operand counts and types; ModelError names the operator or tensor at fault."""
     _check_interface(model)
     for operator in model.operators:
         _check_operands(model, operator)
@@ -88,3 +91,19 @@ def _check_operands(model: Model, operator: Operator) -> None:
     outputs = len(operator.outputs)
     if outputs == 0 or (outputs > 1 and operator.kind not in schema.MANY_OUTPUTS):
         raise ModelError(f"{label(operator)}: {outputs} outputs; expected one")
+    if operator.kind not in _CONVERSIONS:
+        _check_types(model, operator)
+
+
+def _check_types(model: Model, operator: Operator) -> None:
+    """Raise ModelError where activations are int8 and float32; TFLite computes in one of them."""
+    tensors = [model.tensors[index] for index in operator.inputs if index != ABSENT]
+    tensors = [tensor for tensor in tensors if not tensor.constant]
+    tensors += [model.tensors[index] for index in operator.outputs]
+    quantized = next((t for t in tensors if t.dtype == "int8" and t.quantization), None)
+    real = next((t for t in tensors if t.dtype == "float32"), None)
+    if quantized is not None and real is not None:
+        raise ModelError(
+            f"{label(operator)}: tensor '{quantized.name}' is int8 and tensor '{real.name}' "
+            "float32; expected one type: convert with QUANTIZE or DEQUANTIZE, or export it again"
+        )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tvm_tiny.errors import DataError, ToolchainError
+from tvm_tiny.model_file import DAMAGED_ARCHIVE
 
 from ...calibration import Calibration
 from ..graph import Array, TensorType
@@ -49,7 +50,7 @@ def load_array(path: Path) -> Array:
     except OSError as error:
         reason = error.strerror or first_line(error)
         raise DataError(f"cannot read calibration file '{path}': {reason}") from None
-    except (ValueError, EOFError) as error:
+    except DAMAGED_ARCHIVE as error:
         raise DataError(
             f"calibration file '{path}' is not a readable .npy: {first_line(error)}"
         ) from None

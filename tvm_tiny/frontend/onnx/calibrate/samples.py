@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from tvm_tiny.errors import DataError
+from tvm_tiny.model_file import DAMAGED_ARCHIVE
 
 from ...calibration import Calibration
 from ..graph import Array, TensorType
@@ -47,7 +47,7 @@ def _load_archive(path: Path) -> dict[str, Array]:
     except OSError as error:
         reason = error.strerror or first_line(error)
         raise DataError(f"cannot read calibration file '{path}': {reason}") from None
-    except (ValueError, KeyError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except DAMAGED_ARCHIVE as error:
         raise DataError(
             f"calibration file '{path}' is not a readable .npz: {first_line(error)}"
         ) from None
