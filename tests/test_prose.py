@@ -16,7 +16,10 @@ DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 # Rooms of docs/architecture.md that are checked; "scripts" is the folder of that name.
 ROOMS = (
+    "aot",
+    "archive",
     "base",
+    "checker",
     "cli",
     "demo",
     "front",

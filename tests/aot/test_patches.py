@@ -41,7 +41,7 @@ def test_random_graphs_compute_the_same_bytes_in_c(tmp_path):
     graphs = {f"m{seed}": ImageGraph(seed) for seed in SEEDS}
     models = [patched(graph, name) for name, graph in graphs.items()]
     for model in models:
-        check_plan(model.module)
+        check_plan(model.module, aot.driver_of(model.program))
     whole = [
         lowered(transform.FoldEdges(False)(graph.module), f"w{name}")
         for name, graph in graphs.items()
@@ -63,7 +63,7 @@ def test_random_graphs_under_sanitizers(tmp_path):
 def test_stages_that_the_search_chooses_compute_the_same_bytes_in_c(tmp_path):
     mod = transform.FoldEdges(False)(inverted_residuals())
     chosen = lowered(transform.PatchInference(io_in_arena=False)(mod), "chosen", io_in_arena=False)
-    check_plan(chosen.module)
+    check_plan(chosen.module, aot.driver_of(chosen.program))
     assert chosen.program.extra_macs > 0
     whole = lowered(mod, "whole")
     library = build_library([chosen, whole], tmp_path, flags=FLAGS)

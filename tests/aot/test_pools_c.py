@@ -34,7 +34,7 @@ def test_pools_do_not_change_a_byte(pooled_networks, tmp_path):
 
 def test_plans_over_pools_are_proved(pooled_networks):
     for model in pooled_networks.values():
-        proof = check_plan(model.module)
+        proof = check_plan(model.module, aot.driver_of(model.program))
         assert proof.used_bytes <= proof.arena_bytes <= model.workspace_bytes
 
 
@@ -93,8 +93,8 @@ def test_tiles_in_pools_compute_the_same_bytes(tmp_path):
         size = plain.workspace_bytes
         pools = board((size // 3 + seed, size + seed, 1 << 20), "psram" if seed % 2 else None)
         mod = transform.PlanMemory(plain.program.io_in_arena, pools)(plain.module)
-        check_plan(mod)
         program = aot.read_program(mod, f"pools{seed}")
+        check_plan(mod, aot.driver_of(program))
         models += [plain, CompiledModel(program, mod, plain.target)]
     library = build_library(models, tmp_path)
     for seed in range(3):

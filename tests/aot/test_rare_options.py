@@ -13,6 +13,7 @@ from modelgen.tflite_builder import Builder
 from relax_models import dequantize, module
 from tvm import relax
 
+from tvm_tiny.aot import driver_of
 from tvm_tiny.checker import check_plan
 from tvm_tiny.errors import DataError
 from tvm_tiny.frontend.onnx import from_onnx
@@ -50,7 +51,7 @@ def test_operators_alike_but_for_constant_operands_have_their_own_accesses():
     additions = [call for call in model.program.calls if call.op == "qadd"]
     kinds = [[operand.location for operand in call.inputs[:2]] for call in additions]
     assert kinds == [["arena", "constant"], ["arena", "arena"]]
-    check_plan(model.module)
+    check_plan(model.module, driver_of(model.program))
 
 
 def test_kernels_of_tvm_are_called_float_where_they_compute_in_it():

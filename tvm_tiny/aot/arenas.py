@@ -9,7 +9,8 @@ from typing import Any
 
 from tvm_tiny.lowering.memory_plan import PoolUse
 
-from .program import Operand, Program, c_identifiers
+from .identifiers import c_identifiers
+from .program import Operand, Program
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,6 @@ def _call(program: Program, call: Call) -> DriverCall:
 
 
 def _pointer(operand: Operand, move: Move | None = None, line: int = 0) -> Pointer:
-    if operand.location != "arena" or move is None:
-        return Pointer(operand.location, operand.where, operand.pool, line=line)
-    where = operand.where + move.first
-    return Pointer("arena", where, operand.pool, move.position, move.step)
+    first = move.first if move is not None and operand.location == "arena" else 0
+    counter, step = (None, 0) if move is None else (move.position, move.step)
+    return Pointer(operand.location, operand.where + first, operand.pool, counter, step, line)

@@ -76,7 +76,7 @@ class Wiring:
         storages = (*step.inputs, *step.outputs)
         if call.kernel != step.function or len(call.arguments) != len(storages):
             raise faults.emitted(step, f"calls '{call.kernel}' in place of '{step.function}'")
-        self._check_constants(step, step.name, call.arguments, storages)
+        self._check_constants(step, faults.short(step.name), call.arguments, storages)
         cells = [self._expected(storage) for storage in storages]
         self._compare(step, faults.short(step.name), call, (), cells)
 
@@ -99,29 +99,32 @@ class Wiring:
             raise faults.emitted(step, f"takes rows of {call.row_bytes} bytes for {name}")
         self._check_constants(step, name, call.arguments, storages)
         for pointer, storage in zip(call.arguments[len(read) + 1 :], scratch, strict=True):
-            if pointer.counter is not None or self._cell(pointer, ()) != self._expected(storage):
+            if self._cell(pointer, ()) != self._expected(storage):
                 raise faults.emitted(step, f"gives {name} scratch elsewhere than planned")
 
     def _check_constants(
         self, step: Step, name: str, arguments: Sequence[Pointer], storages: Iterable[int]
     ) -> None:
-        """Constants have the values of the graph's: all kernels compute with, or go by."""
-        table = self._driver.steps[step.index].order
-        tiled = table is not None and bool(table.first)
+        """Constants must have the values of the graph's, which kernels go by."""
+        columns = self._columns(step)
         constants = list(self._constants(arguments, storages))
-        for k, (position, pointer, array) in enumerate(constants):
+        for k, (position, pointer, array) in enumerate(constants, 1):
             found = self._array(pointer)
             if found is None or not _equal(found, array):
                 raise faults.emitted(
                     step, f"gives {name} as argument {position} another constant than planned"
                 )
-            # The integers of a kernel are its last constant, a line of them for each column.
-            is_lines = tiled and table is not None and k == len(constants) - 1
-            line = array.size // table.columns if is_lines and table is not None else 0
+            # A kernel's last constant has a line of integers for each column of tiles.
+            line = array.size // columns if columns and k == len(constants) else 0
             if pointer.line != line:
                 raise faults.emitted(
                     step, f"gives {name} {pointer.line} integers for a tile, planned are {line}"
                 )
+
+    def _columns(self, step: Step) -> int:
+        """How many columns of tiles a step has; 0 without tiles."""
+        table = self._driver.steps[step.index].order
+        return table.columns if table is not None and table.first else 0
 
     def _constants(
         self, arguments: Sequence[Pointer], storages: Iterable[int]
@@ -132,7 +135,8 @@ class Wiring:
                 yield position, pointer, array
 
     def _array(self, pointer: Pointer) -> np.ndarray | None:
-        within = pointer.location == "constant" and pointer.where < len(self._driver.constants)
+        stays = pointer.location == "constant" and pointer.counter is None
+        within = stays and pointer.where < len(self._driver.constants)
         return self._driver.constants[pointer.where] if within else None
 
     def check_event(
@@ -168,6 +172,8 @@ class Wiring:
 
     def _cell(self, pointer: Pointer, done: Sequence[int]) -> int | None:
         """The cell that a pointer points to; None where it points to no tensor."""
+        if pointer.counter is not None and pointer.counter >= len(done):
+            return None
         if pointer.location == "arena":
             return self._memory.arena(pointer.pool) + pointer.byte(done)
         ports = {"input": self._graph.inputs, "output": self._graph.outputs}
