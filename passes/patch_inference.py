@@ -11,7 +11,8 @@ from tvm.ir import IRModule
 from tvm_tiny.errors import DataError
 from tvm_tiny.lowering.row_kernels import factory_of, short_name
 from tvm_tiny.planning.network import read_network
-from tvm_tiny.planning.partition import Partition, Search
+from tvm_tiny.planning.partition import Partition
+from tvm_tiny.planning.partition_search import Search
 from tvm_tiny.planning.patches import SPLITS
 from tvm_tiny.relax_rewrite import Binding, bindings_of
 from tvm_tiny.schedules.shapes import row_count, row_split, shape_of

@@ -11,7 +11,8 @@ from tvm.ir import GenericConst, IRModule
 
 from tvm_tiny.lowering.streamed_state import state_bytes
 from tvm_tiny.planning.network import read_network
-from tvm_tiny.planning.partition import Partition, Search
+from tvm_tiny.planning.partition import Partition
+from tvm_tiny.planning.partition_search import Search
 from tvm_tiny.planning.patches import SPLITS
 from tvm_tiny.planning.pool_plan import copied_bytes, fits
 from tvm_tiny.pools import BoardMemory

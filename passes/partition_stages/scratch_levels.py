@@ -11,7 +11,8 @@ from tvm.ir import IRModule
 
 from tvm_tiny.lowering.graph import Graph
 from tvm_tiny.planning.network import Network, read_network, sketch
-from tvm_tiny.planning.partition import Partition, Search
+from tvm_tiny.planning.partition import Partition
+from tvm_tiny.planning.partition_search import Search
 from tvm_tiny.planning.timeline import read_timeline
 from tvm_tiny.relax_rewrite import bindings_of
 from tvm_tiny.schedules.packed.isa import ISAS

@@ -18,7 +18,8 @@ from tvm_tiny.lowering.graph import read_graph
 from tvm_tiny.passes.stream_stages import extract_stages
 from tvm_tiny.planning.memory import plan
 from tvm_tiny.planning.network import read_network, sketch
-from tvm_tiny.planning.partition import Partition, Search
+from tvm_tiny.planning.partition import Partition
+from tvm_tiny.planning.partition_search import Search
 from tvm_tiny.schedules.stages.stage import STEADY, BufferPolicy
 from tvm_tiny.transform import LowerToRowKernels, PartitionStages, RunningSums, StreamStages
 

@@ -12,7 +12,7 @@ from tvm import relax
 from tvm_tiny import ops
 from tvm_tiny.passes.partition_stages.scratch_levels import select_for
 from tvm_tiny.planning.network import read_network
-from tvm_tiny.planning.partition import Search
+from tvm_tiny.planning.partition_search import Search
 from tvm_tiny.schedules.packed.isa import ISAS
 from tvm_tiny.transform import SelectKernels, StreamStages
 

@@ -9,7 +9,7 @@ from modelgen.image_graphs import ImageGraph, inverted_residuals
 from tvm_tiny.lowering.graph import read_graph
 from tvm_tiny.planning.memory import plan
 from tvm_tiny.planning.network import read_network, sketch
-from tvm_tiny.planning.partition import Search
+from tvm_tiny.planning.partition_search import Search
 from tvm_tiny.planning.patches import SPLITS, can_divide, extra_macs
 from tvm_tiny.schedules.stages.stage import BufferPolicy
 from tvm_tiny.transform import LowerToRowKernels, PartitionStages, PatchInference

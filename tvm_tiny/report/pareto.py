@@ -14,7 +14,8 @@ from tvm_tiny.lowering.streamed_state import state_bytes
 from tvm_tiny.passes.select_kernels import PORTABLE, SelectKernels
 from tvm_tiny.pipeline import operators_pipeline
 from tvm_tiny.planning.network import read_network
-from tvm_tiny.planning.partition import Partition, Search
+from tvm_tiny.planning.partition import Partition
+from tvm_tiny.planning.partition_search import Search
 from tvm_tiny.planning.patches import SPLITS
 from tvm_tiny.schedules.stages.stage import order
 
