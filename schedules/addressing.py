@@ -19,17 +19,17 @@ Pitches = Mapping[int, int]
 
 @dataclass(frozen=True)
 class Addressing:
-    """Where a kernel finds the rows of its tensors, and which part of a row it computes.
+    """How a kernel finds the rows of its tensors, and which columns it computes.
 
     operands: tensors (and OUT) whose row r is at row r modulo R of its memory, where R is data:
     element `first` + k of the kernel's integers for the k-th of them. R is all rows of a whole
     tensor and fewer of one that streams. logical: address every tensor as a whole one, for
     analysis.
 
-    pitches: None where the kernel computes whole rows. Else the two integers behind the ring
-    sizes are the first column to compute and how many, and these operands have memory for so
-    many columns of a row only: from the first one computed on of OUT, of an input from the
-    column on that is one more integer.
+    pitches: None where the kernel computes whole rows. Else the two integers behind the
+    sizes of line buffers are the first column to compute and how many, and these operands have
+    memory for so many columns of a row only: from the first one computed on of OUT, of an input
+    from the column on that is one more integer.
     """
 
     first: int = 0
@@ -39,7 +39,7 @@ class Addressing:
 
     @property
     def integers(self) -> int:
-        """Elements of the kernel's integer array: scalars, ring sizes, columns and origins."""
+        """Elements of the kernel's integer array: scalars, line buffers, columns, origins."""
         return self.bounds if self.pitches is None else self.bounds + 2 + len(self.origins)
 
     @property

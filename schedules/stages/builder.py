@@ -1,4 +1,4 @@
-"""Builds a stage from its operators and tensors: what shares memory, and how much is kept."""
+"""Builds a stage from its operators and tensors, with as little memory as it needs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Row kernels that compute some columns of a row: which columns of their inputs these need.
+"""Which columns of its inputs a row kernel needs for each column of its result.
 
-Taken from the kernel itself, as `access` takes the rows: it is made to compute one column of all
-rows, with that column in place of the event.
+They are read off the kernel, as `access` reads off rows: it is rewritten to compute one column of
+all rows, with that column in place of the event.
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ class _OneColumn:
 
 
 def keep_columns(func: tirx.PrimFunc, addressing: Addressing) -> tirx.PrimFunc:
-    """A kernel that loads the integers of its tile once: a store to its output may alias them."""
+    """A kernel that loads the integers of its tile once.
+
+    A C compiler would load them after each store, which may alias them.
+    """
     if addressing.pitches is None:
         return func
     integers = func.params[-3]

@@ -1,4 +1,4 @@
-"""The TIR function of a stage: it runs the row kernels of the stage's operators, in order."""
+"""The TIR function of a stage, which runs its operators' row kernels in order."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ def _rows(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.Var
 
 
 def _patches(stage: Stage, kernels: Sequence[GlobalVar], buffers: Sequence[tirx.Var]) -> tirx.Stmt:
-    """The same for one tile after the other; kernels are passed their tile's line of integers."""
+    """One tile after the other, each deepest first.
+
+    Kernels are passed their tile's line of integers.
+    """
     assert stage.tiles is not None
     row, column = tirx.Var("tile_row", "int32"), tirx.Var("tile_column", "int32")
     spans = [

@@ -1,4 +1,4 @@
-"""How much of its tensors a stage keeps: rings, who shares memory, rows that move or climb."""
+"""Line buffers of a stage: their sizes, shifting, skewed allocation, results in place."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .stage import (
     readers_of,
 )
 
-# Bytes, of the place of every tensor.
+# Bytes: every tensor is aligned to so many.
 _ALIGNED = 8
 
 
 def in_place(
-    operators: Sequence[Operator], forms: Mapping[int, object], inside: Collection[int]
+    operators: Sequence[Operator], sizes: Mapping[int, object], inside: Collection[int]
 ) -> dict[int, int]:
-    """Tensors that can share the memory of another: parameter -> that of the result over it.
+    """Tensors that a result can be computed over: parameter -> that of the result.
 
-    forms: of tensors, such as (rows, bytes of a row, type); inside: those that nothing outside
-    the stage reads. Such a tensor must die where the result is made, row by row the same row, of
-    the same form, each element read before it is written. A result that others read has memory of
+    sizes: of tensors, such as (rows, bytes of a row, type); inside: those that nothing outside
+    the stage reads. The result must be the last to read such a tensor, row by row the same row, of
+    the same size, each element read before it is written. A result that others read has memory of
     its own: that may lie over another dying operand, which it could not if this one lay there.
     """
     readers = Counter(p for operator in operators for p in set(operator.operands))
@@ -40,7 +40,7 @@ def in_place(
         for position in reversed(range(len(operator.operands))):
             parameter = operator.operands[position]
             alone = parameter in inside and readers[parameter] == 1
-            fits = alone and forms[parameter] == forms[operator.result]
+            fits = alone and sizes[parameter] == sizes[operator.result]
             fits = fits and operator.result in inside
             if fits and _same_rows(operator, position):
                 shared[parameter] = operator.result
@@ -98,10 +98,10 @@ def _line_buffer_rows(stage: Stage, parameters: Sequence[int]) -> dict[int, int]
 
 
 def fit_line_buffers(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
-    """The stage with the fewest rows for each tensor inside it, some operators delayed for that.
+    """The stage with the fewest rows of memory for each tensor inside it.
 
-    row_bytes: of the tensors that can be rings. What a branch makes early has to be kept until
-    the other branch has caught up; made late, its input has to be kept instead. Each such
+    row_bytes: of the tensors that can be line buffers. What a branch makes early has to be kept
+    until the other branch has caught up; made late, its input has to be kept instead. Each such
     operator is delayed if that takes fewer bytes.
     """
     line_buffers = line_buffer_rows(stage, sorted(row_bytes))
@@ -118,13 +118,13 @@ def fit_line_buffers(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
 
 
 def with_shifts(stage: Stage) -> Stage:
-    """The stage with rings that do not go round: their rows move down by one for each new row.
+    """The stage with line buffers that shift down by one row for each new row.
 
-    A ring that goes round has no place that is free whenever a row is; one that moves has, at its
-    end until the next row comes, and at its start once rows there are not wanted. That costs a
-    copy of up to all rows but one. The operator that moves them is the one behind that which
-    makes them; after n of its events row r is at `lead` + r - n. The first rows that are read
-    together end the ring.
+    In a circular buffer the free row is never at the same place, so nothing else can lie there. In
+    a shifting one the end is free until the next row comes, and the start once its rows have been
+    read for the last time. That costs a copy of up to all rows but one. The operator that shifts a
+    buffer comes behind the one that writes it; after n of its events row r is at `lead` + r - n.
+    The first rows that are read together end the buffer.
     """
     moved = {stage.producer_of(p): p for p in stage.line_buffers if stage.can_shift(p)}
     operators: list[Operator] = []
@@ -139,7 +139,7 @@ def with_shifts(stage: Stage) -> Stage:
 
 
 def _first_read(stage: Stage, parameter: int) -> int:
-    """How many rows of a ring are there when the first of them is read."""
+    """The number of rows in a line buffer when the first of them is read."""
     ends = (
         rows.end[0]
         for operator in stage.operators
@@ -156,11 +156,11 @@ def _shift(writer: Operator, events: int) -> Operator:
 
 
 def with_skews(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
-    """The stage with tensors that climb: a row that comes and goes needs no place of its own.
+    """The stage with tensors that lie where the next rows of a result will be.
 
-    A whole result grows row by row, and what its rows are going to be made of can lie where its
-    next rows will be, each as much further up as a row of the result has bytes. row_bytes: of all
-    that the operators make.
+    A whole result grows row by row. An operand that has one row at a time can use the free place
+    above the rows already made, each of its rows as much further up as a row of the result has
+    bytes: it needs no place of its own. row_bytes: of all that the operators make.
     """
     writers = Counter(operator.result for operator in stage.operators)
     readers = Counter(p for operator in stage.operators for p in set(operator.operands))
@@ -180,7 +180,7 @@ def with_skews(stage: Stage, row_bytes: Mapping[int, int]) -> Stage:
 
 
 def first_kept(stage: Stage, operator: int) -> list[int]:
-    """For each event of an operator that moves rows: the first place that a row is moved to."""
+    """The first place that a row is moved to, at each event of a shift."""
     moved = stage.operators[operator].result
     buffer_rows, lead = stage.line_buffers[moved], stage.lead(moved)
     readers = readers_of(stage, [moved])[moved]
@@ -195,7 +195,10 @@ def first_kept(stage: Stage, operator: int) -> list[int]:
 
 
 def _line_buffer_bytes(line_buffers: Mapping[int, int], row_bytes: Mapping[int, int]) -> int:
-    """Of single rows nothing counts: they come and go, and can have the same place."""
+    """Bytes of the line buffers of several rows.
+
+    Single rows count nothing: they come and go, and can have the same place.
+    """
     return sum(rows * row_bytes[p] for p, rows in line_buffers.items() if rows > 1)
 
 

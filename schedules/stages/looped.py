@@ -1,4 +1,4 @@
-"""Looped schedules: an order of many events in few numbers, as a driver keeps it in flash.
+"""Looped schedules: the order of a stage's events as nested loops, for flash.
 
 The term and the idea, to fold what repeats in a sequence of firings into nested loops, are from
 S. S. Bhattacharyya and E. A. Lee, "Looped Schedules for Dataflow Descriptions of Multirate Signal
@@ -33,7 +33,9 @@ Looped = tuple[int | Loop, ...]
 
 
 def looped(order: Sequence[int], depth: int = DEPTH) -> Looped:
-    """An order with what repeats folded: the loop that saves most first, then inside and beside it.
+    """An order with its repetitions folded into loops.
+
+    The loop that saves most comes first, then those inside it and beside it.
 
     order: numbers from 0; depth: of nested loops, at most.
     """
@@ -58,7 +60,7 @@ class _Run(NamedTuple):
 
 
 def _loops(order: Sequence[int]) -> Iterator[_Run]:
-    """Of each period the run that saves most numbers, if there is one."""
+    """For each period, the run that saves most numbers, if there is one."""
     numbers = np.asarray(order)
     for period in range(1, len(numbers) // 2 + 1):
         same = np.concatenate([[False], numbers[period:] == numbers[:-period], [False]])
@@ -103,5 +105,5 @@ def words(schedule: Looped) -> str:
 
 
 def counter_bits(largest: int) -> int:
-    """Of the smallest unsigned integers that hold numbers up to `largest`."""
+    """Bits of the smallest unsigned integer that holds numbers up to `largest`."""
     return next(bits for bits in (8, 16, 32) if largest < 1 << bits)

@@ -1,9 +1,9 @@
-"""Stages: several operators run row by row, in an order that keeps few rows in memory.
+"""Stages: several operators run row by row, in an order that keeps few rows.
 
 A stage's operators are in topological order. As long as anything can run, one event of the last
 operator that is ready runs: what is furthest down consumes rows before more of them are made.
-Nothing is computed twice, but in a patch stage: that does all this for one tile of its results
-after the other (see `tiles`). A layer is a stage of one operator.
+Only a patch stage computes anything twice: it does all this for one tile of its results after the
+other (see `tiles`). A layer is a stage of one operator.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import numpy as np
 Numbers = tuple[int, ...]
 Range = tuple[int, int]
 
-# The operator that takes a row from the caller.
+# The operator that takes a row of a streamed input from the caller.
 STREAM_ROW = "push"
 
-# What moves the rows of a ring, as an operator of its stage: see `with_shifts`.
+# The operator that shifts the rows of a line buffer: see `with_shifts`.
 SHIFT = "slide"
 
 
 class BufferPolicy(NamedTuple):
-    """How the operators of a stage run.
+    """The ways in which a stage saves memory.
 
-    tiles: rows and columns of tiles of a patch stage; nothing of a stage without. shifts: the rows
-    of its rings move, see `with_shifts`. skews: some of its tensors climb, see `with_skews`. A
-    patch stage does neither.
+    tiles: rows and columns of tiles of a patch stage; empty in any other stage. shifts:
+    its line buffers shift, see `with_shifts`. skews: some of its tensors are skewed, see
+    `with_skews`. A patch stage does neither.
     """
 
     tiles: Range | tuple[()] = ()
@@ -38,7 +38,7 @@ class BufferPolicy(NamedTuple):
     skews: bool = False
 
 
-# What is in memory stays where it is.
+# Every row stays where it is written.
 STEADY = BufferPolicy()
 
 
@@ -64,7 +64,9 @@ class Columns:
 
 @dataclass(frozen=True)
 class Tiles:
-    """In which tiles a stage computes; those of one row share events, of one column columns.
+    """The tiles of a patch stage, in rows and columns.
+
+    The tiles of one row share their events, those of one column the columns of results.
 
     events: per operator and row of tiles, the first event and the one behind the last. columns:
     per operator and column of tiles, the same of the columns of its result.
@@ -140,7 +142,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Stage:
-    """What one step of main runs.
+    """Operators that one step of main runs, and how much of each tensor is kept.
 
     rows: per parameter that is a tensor, all its rows. line_buffers: per parameter, the rows it has
     memory for where those are fewer: row r is at r modulo that number. delays: operators that
@@ -148,7 +150,7 @@ class Stage:
     event), so that their results need not be kept until that other's are there. tiles: of a patch
     stage. widths: per tensor inside one, the columns of a row that it has memory for. scratch:
     the parameter that is memory for the kernels that need some, one after the other. Where an
-    operator moves the rows of a ring they are elsewhere: see `with_shifts`. skews: tensors of which
+    operator shifts a line buffer they are elsewhere: see `with_shifts`. skews: tensors of which
     there is one row at a time -> bytes by which each of their rows is further up: see `with_skews`.
     """
 
@@ -175,7 +177,7 @@ class Stage:
         return {o.result: k for k, o in enumerate(self.operators) if o.op == SHIFT}
 
     def needs(self, index: int) -> list[tuple[int, Numbers]]:
-        """What operator `index` waits for: (operator, its events needed before each event)."""
+        """The operators that one waits for, with their events needed before each event."""
         operator = self.operators[index]
         if operator.op == SHIFT:
             return self._shift_needs(index)
@@ -205,13 +207,13 @@ class Stage:
         return next(k for k, o in enumerate(self.operators) if o.result == parameter)
 
     def can_shift(self, parameter: int) -> bool:
-        """Whether a tensor has a ring of several rows, and each event writes the next row."""
+        """Whether a tensor has several rows in a line buffer, written one after the other."""
         writer = self.operators[self.producer_of(parameter)]
         in_step = writer.in_step and writer.events == self.rows[parameter]
         return in_step and 1 < self.line_buffers.get(parameter, 1) and self.tiles is None
 
     def lead(self, parameter: int) -> int:
-        """Of a ring whose rows move: its place for the first row; see `with_shifts`."""
+        """The place of row 0 in a shifting line buffer before any shift; see `with_shifts`."""
         unmoved = self.rows[parameter] - self.operators[self.shifts[parameter]].events
         return self.line_buffers[parameter] - unmoved
 
@@ -221,7 +223,7 @@ class Stage:
         return sum(operator.extra_macs for operator in self.operators)
 
     def parts(self) -> list[Stage]:
-        """The stage as each row of tiles sees it: with these events only, counted from 0."""
+        """A stage for each row of tiles, with the events of that row only."""
         if self.tiles is None:
             return [self]
         return [self._part(spans) for spans in zip(*self.tiles.events, strict=True)]
@@ -280,7 +282,7 @@ def plain_order(stage: Stage) -> list[tuple[int, int]]:
 
 
 def readers_of(stage: Stage, parameters: Sequence[int]) -> dict[int, list[tuple[int, list[int]]]]:
-    """Who reads each tensor: (operator, the first row that each event or a later one reads)."""
+    """The readers of each tensor: (operator, lowest row wanted from each event on)."""
     readers: dict[int, list[tuple[int, list[int]]]] = {p: [] for p in parameters}
     for k, operator in enumerate(stage.operators):
         for parameter, span in zip(operator.operands, operator.reads, strict=True):
@@ -306,7 +308,7 @@ def _lowest_from(span: Rows) -> list[int]:
 
 @functools.lru_cache(maxsize=4096)
 def _events_for(writes: Rows, reads: Rows) -> Numbers:
-    """How many events that write these rows must be done before each event that reads those.
+    """The number of writing events that must be done before each reading event.
 
     All up to the last that touches a row that is wanted: a row may take several.
     """

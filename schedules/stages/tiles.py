@@ -1,4 +1,4 @@
-"""Tiles of a stage: which rows and columns of each operator's result are computed in each of them.
+"""Tiles of a patch stage: the rows and columns that each operator computes in them.
 
 A patch stage computes its results tile by tile. Within a tile it runs row by row, as any stage
 does, over the tile's columns only; so tensors inside need memory for as many columns only. What
@@ -66,7 +66,7 @@ def tile_sizes(
 
 
 def lines(stage: Stage, operator: int) -> list[list[int]]:
-    """What an operator's kernel is told of each column of tiles.
+    """The integers that an operator's kernel gets for each column of tiles.
 
     The first column to compute and how many, and of its inputs that are narrower the column with
     which their memory begins: see `Addressing`.
@@ -117,7 +117,7 @@ def tile(operators: Sequence[Operator], results: Mapping[int, int], split: Range
 
 
 def _read(reads: Rows, spans: Iterable[Range]) -> list[Range]:
-    """What is read in each of these spans of events or columns."""
+    """The rows or columns that are read in each of some spans."""
     return [_hull(zip(reads.first[a:b], reads.end[a:b], strict=True)) for a, b in spans]
 
 

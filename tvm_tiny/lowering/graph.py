@@ -1,4 +1,7 @@
-"""A lowered main as steps over storage: what the memory planner and the C generator read."""
+"""The graph of a lowered main: steps over storage.
+
+The memory planner, the checker and the C generator read it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from .emit_stage import IN_PLACE, MACS, OP
 class Storage:
     """A piece of memory that holds a tensor.
 
-    shape: of the memory; rows: of the tensor, which are more than fit where it is a ring (row r
+    shape: of the memory; rows: of the tensor, which are more than fit in a line buffer (row r
     is then at r modulo shape's rows, or they move: see `with_shifts`). skew: bytes by which each
     row lies behind the place of the one before, which is gone by then (see `Stage.skews`). first,
     last: the steps between which its bytes must stay (-1: before the first step, len(steps): after
@@ -64,9 +67,10 @@ class Storage:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator of a step, in terms of storage; the rest is what its stage says of it.
+    """One operator of a step, in terms of storage.
 
-    scratch: the storage that its kernel uses while it runs.
+    row_op: the same operator as its stage describes it. scratch: the storage that its kernel uses
+    while it runs.
     """
 
     inputs: tuple[int, ...]
@@ -115,7 +119,7 @@ class Graph:
 
     @property
     def streamed(self) -> set[int]:
-        """Inputs that the caller hands over row by row: they are nobody's memory."""
+        """Inputs that the caller hands over row by row, which take no memory."""
         operators = (operator for step in self.steps for operator in step.operators)
         return {o.inputs[0] for o in operators if o.row_op.op == STREAM_ROW}
 
@@ -186,7 +190,7 @@ class _Reader:
                 self._rename(self.place[var, 0], str(var.name))
 
     def _rename(self, storage: int, name: str) -> None:
-        """A layer with scratch has two results: its own goes by the name it gets in main."""
+        """Give a layer with scratch the name that its own result has in main."""
         step = self.graph.steps[-1]
         if len(step.operators) == 1 and step.operators[0].output == storage:
             operator = replace(step.operators[0], name=name)
@@ -217,7 +221,7 @@ class _Reader:
         self.graph.steps.append(step if plan is None else self._staged(step, plan))
 
     def _of_tvm(self, function: str, parameters: Sequence[int]) -> str:
-        """The operator of a kernel that TVM made, such as "float exp", or "cast" of integers."""
+        """The operator of a kernel that TVM made, such as "float exp" or "cast"."""
         dtypes = (self.graph.storage[place].dtype for place in parameters)
         in_float = any(dtype.startswith("float") for dtype in dtypes)
         return f"float {function}" if in_float else function

@@ -61,7 +61,7 @@ def _without_extremes(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _in_c99(func: tirx.PrimFunc) -> tirx.PrimFunc:
-    """`func` with C99's functions for the float operators that TVM has no rule for in C."""
+    """`func` with C99's functions for float operators that TVM cannot print in C."""
 
     def call(e: Call) -> Expr:
         name = _C99.get(getattr(e.op, "name", ""), "")

@@ -1,4 +1,4 @@
-"""The memory plan of a lowered module: a byte offset for every tensor, as main's attribute."""
+"""Memory plans: a byte offset for every tensor of a lowered module, as main's attribute."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass, field
 
 ATTRIBUTE = "tvm_tiny.memory_plan"
 
-# Of every tensor's offset: kernels may read whole words, and 64-bit elements must be aligned.
+# Bytes that every offset is a multiple of: kernels may read whole words, and 64-bit elements must
+# be aligned.
 ALIGNMENT = 8
 
 
 @dataclass(frozen=True)
 class PoolUse:
-    """What a memory plan uses of a pool.
+    """The part of a pool that a memory plan uses.
 
     size: bytes the board has. bytes: used of them, from the first on; the first `constants` of
     these hold the weights that are copied there at start. section: of its arena.
@@ -29,7 +30,9 @@ class PoolUse:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """workspace_bytes: size of the arena; offsets: storage index -> byte offset in it.
+    """Where the tensors of a module lie.
+
+    workspace_bytes: size of the arena; offsets: storage index -> byte offset in it.
 
     backward: steps that run from their last row to their first, because their result lies over
     the end of their input. lower_bound: no plan of the same steps is smaller. optimal: proven
@@ -54,7 +57,7 @@ class MemoryPlan:
         return self.pool_of.get(storage, 0)
 
     def address(self, storage: int) -> int:
-        """Its first byte, if the pools lay one behind the other."""
+        """The first byte of a storage, as if the pools lay one behind the other."""
         return sum(p.bytes for p in self.pools[: self.pool(storage)]) + self.offsets[storage]
 
     def to_json(self) -> str:

@@ -1,4 +1,4 @@
-"""What is known of an integer operator by its row kernel, and that kernel, lowered."""
+"""Row kernels of integer operators: lowered, and what their accesses say of an operator."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def lowered(call: Call, pitches: Pitches | None) -> tirx.PrimFunc:
 
 
 def lowered_shift(row_bytes: int, calls: Iterable[Call]) -> tirx.PrimFunc:
-    """The same of what moves the rows of a ring, in a stage of these calls."""
+    """The kernel that shifts a line buffer in a stage of some calls."""
     isas = {str(call.attrs["isa"]) for call in calls if "isa" in call.attrs}
     if block_bytes(row_bytes) != SHIFT_BLOCK:
         isas = set()
@@ -86,7 +86,10 @@ def lowered_shift(row_bytes: int, calls: Iterable[Call]) -> tirx.PrimFunc:
 
 
 def _in_two_forms(kernel: tirx.PrimFunc, micro: tirx.PrimFunc | None) -> tirx.PrimFunc:
-    """A row kernel as the virtual machine calls it, and in C as calls of micro-kernels, if so."""
+    """A row kernel as the virtual machine calls it.
+
+    micro: the same as calls of micro-kernels, which becomes the attribute IN_C.
+    """
     func = to_pointer_abi(lower_prim_func(kernel))
     if micro is not None:
         in_c = to_pointer_abi(lower_prim_func(micro))
@@ -167,17 +170,17 @@ def describe_columns(call: Call, places: Iterable[int]) -> Columns | None:
 
 
 def line_buffer_operands(call: Call) -> tuple[int, ...]:
-    """The operands, OUT for the result, whose rows the kernel finds through rings."""
+    """The operands, OUT for the result, whose rows the kernel finds through line buffers."""
     return factory_of(call).addressing(call).operands
 
 
 def tiled_operands(call: Call) -> tuple[int, ...]:
-    """The operands, OUT for the result, of which the kernel can take some columns of a row."""
+    """The operands, OUT for the result, of which a kernel can take some columns."""
     return factory_of(call).tiled(call)
 
 
 def overlap_bytes(call: Call) -> int:
-    """How far the result of a layer must start below its first operand, to lie over it."""
+    """Bytes by which a layer's result must start below its first operand to overlap it."""
     access = access_of(call)
     reads, within = access.reads[0], access.within[0]
     assert reads is not None, call.op

@@ -80,7 +80,7 @@ class StageParameters:
         ]
 
     def _integers_of(self, position: int, call: Call | None) -> Sequence[np.ndarray]:
-        """The integers of one operator: scalars, rows of line buffers, and a line for each tile."""
+        """The integers of an operator: scalars, rows of line buffers, a line for each tile."""
         stage = self.stage
         if call is None or not _has_integers(call, tiled=stage.tiles is not None):
             return []
@@ -153,7 +153,7 @@ def _can_line_buffer(var: Expr, body: Body) -> bool:
 
 
 def _with_arrays(stage: Stage, body: Body, outside: int, kept: Sequence[int]) -> tuple[Stage, int]:
-    """The stage with its arrays as parameters, and the number of the first tensor behind them.
+    """The stage with its arrays as parameters, and the number of the next parameter.
 
     outside: how many parameters come before the arrays. kept: the numbers that tensors with memory
     of their own have had so far.

@@ -9,7 +9,7 @@ from .memory_plan import align
 
 
 def state_bytes(graph: Graph) -> int:
-    """What pushing rows of the input keeps in the first pool.
+    """Bytes of the first pool that hold the progress of a streamed input.
 
     A mark (32 bits), where it is in its order (16 bits each for the place and the loops there), and
     how often each operator has run.

@@ -31,7 +31,10 @@ Together = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Touched:
-    """Bytes [first, end) of a tensor that are touched at each index; none where end <= first."""
+    """Bytes [first, end) of a tensor that are touched at each index.
+
+    None are where end <= first.
+    """
 
     first: np.ndarray
     end: np.ndarray
@@ -129,7 +132,7 @@ def _add_runs(accesses: Accesses, runs: Runs, position: int) -> None:
 
 
 def _bytes(tensor: Storage, stage: Stage, parameter: int, touched: Rows, runs: Runs) -> Bytes:
-    """Rows that runs touch as bytes; rows of the parameter's shape, which a reshape may change.
+    """The bytes of the rows that runs touch, in the shape that the parameter has.
 
     Each tile has rows of its own of a tensor inside a stage. They count as if they came one tile
     behind the other, at a multiple of the line buffer's rows, so that they find the same places.
@@ -163,7 +166,7 @@ def _add_together(
 
 
 def _base(accesses: Accesses, storage: int, at: np.ndarray, touched: Bytes) -> np.ndarray:
-    """The logical byte in the first byte of a tensor's memory while the bytes are touched."""
+    """The logical byte that a tensor's memory begins with while some bytes are touched."""
     known = accesses.bases.of(storage)
     size = max(accesses.graph.storage[storage].bytes, 1)
     base: np.ndarray = touched[0] // size * size if known is None else known[at]

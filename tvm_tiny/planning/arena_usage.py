@@ -20,9 +20,10 @@ from .timeline import Timeline, read_timeline
 
 
 class Span(NamedTuple):
-    """Bytes [low, high) of the arena that a tensor (an index of the graph's storage) needs.
+    """Bytes [low, high) of the arena that a tensor needs.
 
-    Of several pools they count as if these lay one behind the other.
+    tensor: an index of the graph's storage. Several pools count as if they lay one behind the
+    other.
     """
 
     tensor: int
@@ -59,9 +60,9 @@ class ArenaUsage:
         return self.timeline.events
 
     def spans(self, index: int) -> list[Span]:
-        """What is needed while the event at an index runs, by address.
+        """The bytes that are needed while the event at an index runs, by address.
 
-        Where a row is written over one that is read for the last time they overlap.
+        Spans overlap where a row is written over one that is read for the last time.
         """
         found = []
         for tensor in self.plan.offsets:
@@ -98,7 +99,10 @@ def row(event: Event) -> int | None:
 
 
 def most_by_operator(arena_usage: ArenaUsage) -> list[int]:
-    """Per operator (per step where it has none), in order, the most bytes in use while it runs."""
+    """The most bytes in use while each operator runs, in order.
+
+    A step without operators counts as one.
+    """
     most: Counter[int] = Counter()
     for index, event in enumerate(arena_usage.events, 1):
         key = id(event.operator or event.step)

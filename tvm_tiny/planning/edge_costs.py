@@ -1,4 +1,4 @@
-"""Costs of steps: the memory that each needs by itself, and the work of its driver."""
+"""Costs of steps: the memory that each needs alone, and its driver's work."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ class EdgeCosts:
         return self._edges[edge.key]
 
     def overhead(self, key: Key) -> int:
-        """Rows whose turn a stage's driver has to find; a layer's loop finds them for nothing.
+        """The work of a step's driver, in rows whose turn it has to find.
 
+        A layer is a plain loop, which has no such work.
         A multiply-accumulate that tiles compute twice counts as much, and so does a row that is
         shifted.
         """
@@ -81,7 +82,7 @@ class EdgeCosts:
             yield Edge(edge.first, edge.last, least, overhead, policy)
 
     def patch_bounds(self, edge: Edge) -> Iterator[Edge]:
-        """The operators of an edge as patch stages, if they can be, with bounds on their memory."""
+        """The operators of an edge as patch stages, where possible, with bounds on memory."""
         stage = edge.first, edge.last
         # In a row of tiles the last one reads all that the first one has read.
         whole = around(self.network, stage, self.io_in_arena)

@@ -55,9 +55,10 @@ def _step_events(step: Step, graph: Graph, backward: bool) -> list[Event]:
 
 
 def reversible(step: Step, graph: Graph) -> bool:
-    """Whether a step may run from its last row to its first: one operator of one dying tensor.
+    """Whether a step may run from its last row to its first.
 
-    Then its result may lie over the tensor from either side.
+    It may if it is one operator of one tensor that no output needs: then its result may lie over
+    the tensor from either side.
     """
     if len(step.operators) != 1 or step.operators[0].row_op.accumulates:
         return False
@@ -68,7 +69,7 @@ def reversible(step: Step, graph: Graph) -> bool:
 
 
 def runs_of(graph: Graph, events: list[Event]) -> Iterator[Runs]:
-    """The events of each operator together: index k + 1 of the timeline is event k."""
+    """The events of each operator together: event k has index k + 1."""
     found: dict[tuple[int, int | None], list[int]] = {}
     for index, event in enumerate(events, 1):
         position = None if event.operator is None else event.position

@@ -69,7 +69,10 @@ def _needed(accesses: Accesses, index: int) -> tuple[Bytes, Bytes]:
 
 
 def _in_memory(tensor: Storage, logical: Bytes) -> Bytes:
-    """Logical bytes as bytes of a tensor's memory: all of it where a line buffer wraps around."""
+    """Logical bytes as bytes of a tensor's memory.
+
+    An interval that wraps around in its line buffer becomes all of the memory.
+    """
     low, high = logical
     size = max(tensor.bytes, 1)
     base = low // size * size

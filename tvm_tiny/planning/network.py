@@ -36,7 +36,8 @@ Range = tuple[int, int]
 class Tensor:
     """A tensor in SRAM: its name, shape and type.
 
-    can_line_buffer, can_tile: whether all its users take rows of a ring, or some columns of a row.
+    can_line_buffer, can_tile: whether all its users take rows of a line buffer, or some columns of
+    a row.
     """
 
     name: str
@@ -113,7 +114,10 @@ class Network:
 
 
 def read_network(mod: IRModule, *, patches: bool = False) -> Network:
-    """The network of a main of integer operators; patches: with what patch stages need to know."""
+    """The network of a main of integer operators.
+
+    patches: describe columns as well, which patch stages need.
+    """
     reader = _Reader(patches)
     main = mod["main"]
     for param in main.params:
@@ -147,7 +151,7 @@ class _Reader:
         return self._place[expr, 0] if is_variable else None
 
     def tensors_of(self, exprs: Sequence[Expr]) -> tuple[int, ...]:
-        """Those among them, and in tuples among them, that are tensors."""
+        """The tensors among some expressions, those in tuples included."""
         flat = [part for e in exprs for part in (e.fields if isinstance(e, Tuple) else [e])]
         return tuple(t for t in map(self.find, flat) if t is not None)
 
@@ -179,7 +183,10 @@ class _Reader:
         return views.setdefault((tensor, rows), -1 - len(views))
 
     def _view(self, var: relax.Var, value: Expr) -> None:
-        """Another name of a tensor, or another shape of it: then no ring, for rows differ."""
+        """Note another name or shape of a tensor.
+
+        It gets no line buffer then, since rows of the two shapes differ.
+        """
         parts = value.fields if isinstance(value, Tuple) else [value]
         for position, part in enumerate(parts):
             self._place[var, position] = self.find(part)
@@ -202,7 +209,7 @@ def sketch(
     partition: Sequence[Range],
     policies: Mapping[Range, BufferPolicy] | None = None,
 ) -> Graph:
-    """The graph that lowering these ranges of nodes as steps gives, without constants.
+    """The graph that lowering ranges of nodes as steps would give, without constants.
 
     partition: ranges one behind the other; they need not cover the network. Tensors that are
     needed before or behind them count as inputs and outputs, whole. policies: of those ranges that

@@ -48,7 +48,10 @@ class Edge:
 
 @dataclass(frozen=True)
 class Partition:
-    """Ranges of nodes in order, and the plan that they give; policies: of those not STEADY."""
+    """Ranges of nodes in order, and the plan that they give.
+
+    policies: how ranges run, for those that are not STEADY.
+    """
 
     ranges: tuple[Range, ...]
     plan: MemoryPlan

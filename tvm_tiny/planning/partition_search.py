@@ -1,4 +1,4 @@
-"""The search for stages: the partition of least SRAM, or of least cost within a budget.
+"""The search for stages: of least SRAM, or of least overhead within a budget.
 
 Places at which the network can be cut are nodes of a graph, stages its edges: the edge (i, j)
 runs operators i to j - 1 as one step. An edge's memory is a bound on what a plan of that step
@@ -90,7 +90,7 @@ class Search:
         return best if cheapest is None else min(self._plans.of_path(cheapest), best, key=_bytes)
 
     def _refined(self) -> list[Edge]:
-        """The path whose largest step is smallest, by the best plan of that step of any policy."""
+        """The path whose largest step is smallest, that step planned as well as possible."""
         path, before = self._smallest(), _FOREVER
         while (largest := max(edge.bytes for edge in path)) < before:
             for edge in path:
@@ -175,7 +175,7 @@ class Search:
         return others
 
     def _exact(self, edge: Edge) -> Edge:
-        """The same step with its memory by the best plan that is found."""
+        """The step, its memory measured by the best plan that is found."""
         if edge.key not in self._exactly:
             self._exactly.add(edge.key)
             return self._costs.improve(edge, self._plans.of_path([edge]).bytes)

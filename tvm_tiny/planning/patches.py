@@ -1,4 +1,4 @@
-"""Which operators can be a patch stage, and what that costs, before any plan of it is made."""
+"""Patch stages before they are planned: which operators can be one, and its extra work."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from tvm_tiny.schedules.stages.tiles import recomputed, tile
 
 from .network import Network, Range
 
-# Rows and columns of tiles that a search tries. More rows let the input die sooner, more columns
-# make tensors inside narrower; both compute more twice.
+# Rows and columns of tiles that a search tries. With more rows the memory of the input is free
+# sooner, with more columns tensors inside are narrower; both compute more elements twice.
 SPLITS: tuple[Range, ...] = ((1, 2), (1, 3), (1, 4), (2, 2), (2, 3), (3, 3), (4, 4))
 
 
@@ -39,8 +39,8 @@ def extra_macs(network: Network, stage: Range, split: Range) -> int:
 def around(network: Network, stage: Range, io_in_arena: bool = True) -> int:
     """Bytes of the tensors that are needed before these nodes, or after them.
 
-    Of no nodes, (k, k - 1), those that are needed on both sides of a place. io_in_arena: whether
-    inputs and outputs count.
+    The empty range (k, k - 1) gives those that are needed on both sides of a place. io_in_arena:
+    whether inputs and outputs count.
     """
     first, last = stage
     made, used = network.made, network.used

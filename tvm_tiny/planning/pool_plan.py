@@ -1,4 +1,4 @@
-"""Memory plans over the pools of a board: the tensors most used in the fastest pool."""
+"""Memory plans over several pools, the most used tensors in the fastest pool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .placement import TIME_LIMIT_S, Block, Placement, Pool, place
 from .separation import Problem
 from .traffic import traffic
 
-# Of every copied constant, as in flash; and of what says that they have been copied.
+# Bytes: alignment of every copied constant, as in flash; size of the mark that says that they have
+# been copied.
 CONSTANT_ALIGNMENT = 16
 MARK_BYTES = 16
 
@@ -26,10 +27,10 @@ Pools = tuple[Pool, ...]
 
 
 def plan_in_pools(graph: Graph, memory: BoardMemory, *, io_in_arena: bool = True) -> MemoryPlan:
-    """The plan in which kernels reach most of their bytes in the first pools; see `placement`.
+    """The plan in which kernels reach most of their bytes in the first pools.
 
-    What a tensor weighs is its `traffic`. Constants that are copied lie at the start of their
-    pool, behind MARK_BYTES.
+    See `placement`; the weight of a tensor is its `traffic`. Constants that are copied lie at the
+    start of their pool, behind MARK_BYTES.
 
     Raises BudgetError that says which pools are too small, and what would fit.
     """
@@ -73,7 +74,7 @@ def fits(
 
 
 def copied_bytes(sizes: Iterable[int]) -> int:
-    """What constants of these sizes take of the pool that they are copied to."""
+    """Bytes that constants of these sizes take of the pool that they are copied to."""
     return MARK_BYTES + sum(align(size, CONSTANT_ALIGNMENT) for size in sizes)
 
 
@@ -99,9 +100,10 @@ def _copied(graph: Graph, memory: BoardMemory) -> _Copied:
 
 
 def pools_for_tensors(memory: BoardMemory, constant_bytes: int) -> Pools:
-    """The pools less the constants that are copied to them; BudgetError if there is no room.
+    """The pools less the constants that are copied to them.
 
-    constant_bytes: of all constants together, with padding.
+    constant_bytes: of all constants together, with padding. Raises BudgetError if a pool has no
+    room for them.
     """
     pools = []
     for pool in memory.pools:
@@ -116,7 +118,7 @@ def pools_for_tensors(memory: BoardMemory, constant_bytes: int) -> Pools:
 
 
 def _room(graph: Graph, memory: BoardMemory, constant_bytes: int) -> Pools:
-    """What the pools have for tensors."""
+    """The pools less constants and streaming state: the room for tensors."""
     state = state_bytes(graph)
     first, *rest = pools_for_tensors(memory, constant_bytes)
     if not state or first.size is None:
@@ -184,11 +186,14 @@ class _Blocks:
 
 
 def _kept(room: Pools, memory: BoardMemory) -> list[int]:
-    """Of each pool, what is not there for tensors."""
+    """Bytes per pool reserved for weights and streaming state."""
     pairs = zip(room, memory.pools, strict=True)
     return [pool.size - (left.size or 0) for left, pool in pairs]
 
 
 def _short(name: str) -> str:
-    """Converters join the names of all that was fused into an operator."""
+    """A name cut to a readable length.
+
+    Converters join the names of all that was fused into an operator.
+    """
     return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 3]}..."

@@ -1,7 +1,7 @@
 """How close two tensors may come, by when which of their bytes are needed.
 
 Two tensors may share bytes as long as the intervals that they need, put at their offsets, never
-meet; so for each order of the two there is one smallest distance.
+meet; so for each order of the two there is one least separation.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .events import reversible
 from .live_ranges import LiveRange
 from .timeline import Timeline, read_timeline
 
-# The distance of two tensors where nothing asks for one.
+# The separation of two tensors where nothing asks for one.
 _NEVER = 1 << 40
 
 
 def separations(timeline: Timeline, tensors: Sequence[int]) -> dict[tuple[int, int], int]:
-    """For tensors that are needed at one time: (below, above) -> the least offset between them."""
+    """(below, above) -> the least offset between two tensors that are needed at one time."""
     result: dict[tuple[int, int], int] = {}
     spans = {t: timeline.live_ranges[t].span() for t in tensors}
     for a, b in itertools.combinations(tensors, 2):
@@ -40,7 +40,7 @@ def separations(timeline: Timeline, tensors: Sequence[int]) -> dict[tuple[int, i
 
 
 def _separation(timeline: Timeline, below: int, above: int, window: slice) -> int | None:
-    """The largest (end of what is needed of `below` - start of what is needed of `above`)."""
+    """The largest value of end of `below` - start of `above` in a window."""
     lower, upper = timeline.live_ranges[below], timeline.live_ranges[above]
     high, low = lower.high_during[window], upper.low_during[window]
     both = (high > lower.low_during[window]) & (upper.high_during[window] > low)
@@ -56,10 +56,10 @@ def _separation(timeline: Timeline, below: int, above: int, window: slice) -> in
 def _shared_separation(
     lower: LiveRange, upper: LiveRange, at: np.ndarray, within: np.ndarray
 ) -> np.ndarray:
-    """At events that read `upper` and write `lower`.
+    """Separations at events that read `upper` and write `lower`.
 
-    What one writes must keep clear of what is read later; what was there before, of what it
-    reads; and its own writes of its own later reads.
+    An event's writes must not reach bytes of `upper` that later events read, nor those that the
+    event itself reads afterwards; and its reads must not reach what `lower` held before.
     """
     later = upper.high_after[at] > upper.low_after[at]
     before = lower.high_after[at - 1] > lower.low_after[at - 1]
@@ -75,7 +75,7 @@ def _shared_separation(
 
 @dataclass(frozen=True)
 class Problem:
-    """What a placement must keep.
+    """The constraints that a placement must satisfy.
 
     separations: between positions in the tensors given; bound: bytes that no placement can beat.
     choices: step -> (its input, its output, least offset between them in forward order, if the
@@ -125,7 +125,10 @@ def placement_problem(timeline: Timeline, graph: Graph, tensors: Sequence[Storag
 def _bound(
     forward: Timeline, backward: Timeline, tensors: Sequence[int], choices: Collection[int]
 ) -> int:
-    """The most bytes needed at once, with each of `choices` run the way that needs fewer."""
+    """A lower bound of any plan: the most bytes needed at once.
+
+    Each of `choices` runs in the direction that needs fewer.
+    """
     steps = np.array([-1, *(event.step.index for event in forward.events), -1])
     nothing = np.zeros_like(steps)
     live = np.array([sum(map(way.live_bytes, tensors), nothing) for way in (forward, backward)])

@@ -1,4 +1,4 @@
-"""The cheapest path along places in a row, where an edge's cost is first bounded, then measured.
+"""The cheapest path along places in a row, by edges whose costs are measured lazily.
 
 Dijkstra's algorithm. An edge first goes into the queue with a bound on its cost, and is measured
 only when that makes it the next: most never are.
@@ -37,7 +37,10 @@ Cost = Callable[[int, E], int]
 
 @dataclass
 class _Queue(Generic[E]):
-    """Edges by the cost of the path that ends with them; of equal cost the longest first."""
+    """Edges by the cost of the path that ends with them.
+
+    Among paths of equal cost, the one that reaches furthest comes first.
+    """
 
     cost: Cost[E]
     entries: list[tuple[Any, ...]] = field(default_factory=list)
@@ -51,7 +54,7 @@ class _Queue(Generic[E]):
         heapq.heappush(self.entries, (*order, edge))
 
     def pop(self) -> tuple[E, bool, int, int]:
-        """The next edge, whether it is measured, the cost with it and the cost before it."""
+        """The next edge, whether it is measured, and the costs with and before it."""
         total, _, _, measured, _, before, _, edge = heapq.heappop(self.entries)
         return edge, measured, total, before
 
@@ -62,7 +65,7 @@ def cheapest_path(
     bounds: Callable[[int], Iterable[E]],
     measure: Callable[[int, E], Iterable[tuple[E, bool]]],
 ) -> list[E] | None:
-    """The edges of the cheapest path from place 0 to `end`; None if there is none.
+    """The edges of the cheapest path from place 0 to `end`, or None.
 
     bounds: the edges that leave a place, each at most as costly as it is. measure: from the cost
     before an edge and the edge, what may be taken in its place: each with its cost (True), or
@@ -73,7 +76,7 @@ def cheapest_path(
 
     def arrive(place: int, edge: E | None, total: int) -> None:
         arrived[place] = edge
-        for bound in bounds(place):
+        for bound in bounds(place) if place != end else ():
             queue.push(total, bound, measured=False)
 
     arrive(0, None, 0)

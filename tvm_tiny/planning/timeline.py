@@ -21,7 +21,7 @@ from .live_ranges import LiveRange, live_range
 
 @dataclass
 class Timeline:
-    """All events of an inference in order, and the live range of each tensor in SRAM.
+    """The events of an inference in order, and the live range of each tensor.
 
     together: (tensor read, tensor written) -> the events that do both.
     """

@@ -12,11 +12,11 @@ from .accesses import logical_bytes
 
 
 def traffic(graph: Graph) -> Counter[int]:
-    """Storage index -> bytes: what callers and kernels read and write of every tensor in SRAM.
+    """The bytes that callers and kernels read and write of each tensor in SRAM.
 
-    Of row kernels counts each row that an event touches, once an event, and for a tile the part
-    of it that is the tile's: how often a kernel loads an element again within one event depends
-    on its schedule and on the compiler. TVM's own kernels touch each tensor once.
+    Each row that an event of a row kernel touches counts once, and in a tile only the tile's part
+    of it: how often a kernel loads an element within one event depends on its schedule and on
+    the compiler. TVM's own kernels touch each tensor once.
     """
     bytes_of: Counter[int] = Counter()
     for storage in (*graph.inputs, *graph.outputs):
@@ -44,7 +44,10 @@ def _of_stage(graph: Graph, step: Step, stage: Stage) -> Counter[int]:
 
 
 def _accesses(graph: Graph, operator: Operator) -> Iterator[tuple[int, int, Rows]]:
-    """(storage, parameter, rows) of what is written and read; push reads nobody's memory."""
+    """(storage, parameter, rows) of what is written and read in SRAM.
+
+    A streamed row is the caller's memory.
+    """
     stage = operator.row_op
     # An accumulator reads what it has written before.
     for _ in range(2 if stage.accumulates else 1):
@@ -56,7 +59,7 @@ def _accesses(graph: Graph, operator: Operator) -> Iterator[tuple[int, int, Rows
 
 
 def _row_bytes(graph: Graph, stage: Stage, storage: int, parameter: int) -> int:
-    """Of the operand's view, which a reshape may have changed; of a tile its part of the row."""
+    """Bytes of a row in the operand's shape, or of a tile's part of it."""
     size = logical_bytes(graph.storage[storage]) // max(stage.rows[parameter], 1)
     if stage.tiles is None or parameter in stage.widths:
         return size

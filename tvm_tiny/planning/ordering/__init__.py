@@ -1,4 +1,6 @@
-"""The order of operators with the least peak of live bytes; it knows operators only by their sizes.
+"""The order of operators with the least peak of live bytes.
+
+Operators are known by the sizes of their tensors only:
 
 found = best_order(Dag(sizes, operators, inputs, outputs))
 found.order, found.peak, found.lower_bound, found.optimal

@@ -1,4 +1,4 @@
-"""The order of least peak: the graph is split where it is narrow, and each part searched."""
+"""The order of least peak, by a search of each part between narrow places."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ class Order:
 
 @dataclass
 class _Part:
-    """The operators between two states that every order passes; the given order of them, the best
-    found, and their peaks. bound: no order of them has a smaller peak.
+    """The operators between two states that every order passes.
+
+    given, best: the order they came in and the best one found, with their peaks. bound: no order
+    of them has a smaller peak.
     """
 
     start: int
@@ -54,8 +56,9 @@ class _Part:
 
 
 def best_order(dag: Dag, *, max_states: int = 20_000, seconds: float | None = None) -> Order:
-    """The order of `dag`'s operators with the least peak of live bytes; its own if that has it.
+    """The order of a graph's operators with the least peak of live bytes.
 
+    It is the given order if no other has a smaller peak.
     max_states: states that the search for the least peak may expand (there is one for each part
     between operators that depend on, or feed, all others). seconds: when to end, for a result
     that depends on the machine's speed. Where a limit ends that search, the order is the best of
@@ -80,7 +83,10 @@ def best_order(dag: Dag, *, max_states: int = 20_000, seconds: float | None = No
 
 
 def _parts(states: States) -> Iterator[_Part]:
-    """Before and after an operator that has all others before or after it, there is one state."""
+    """The parts between operators that have all others before or after them.
+
+    Before and after such an operator every order passes the same state.
+    """
     narrow = {0, states.all}
     for k in range(states.count):
         before = states.ancestors[k]
@@ -93,7 +99,10 @@ def _parts(states: States) -> Iterator[_Part]:
 
 
 def _improve(states: States, part: _Part, floor: int, max_states: int, effort: Effort) -> None:
-    """Search for an order of the part whose peak is the least, or `floor`, which is good enough."""
+    """Search for an order of a part with the least peak.
+
+    A peak of `floor` is good enough: another part has it.
+    """
     budget = untried = floor
     for turn in range(1 + _SEARCHES):
         limits = Limits(budget, part.best_peak, max_states if turn == 0 else max_states // _SHARE)

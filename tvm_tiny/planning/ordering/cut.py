@@ -10,16 +10,19 @@ _SOURCE, _SINK = 0, 1
 
 
 def least_live(states: States, low: int, high: int, *, largest: bool) -> tuple[int, int]:
-    """The fewest live bytes of any state that holds `low` and lies in `high`, and such a state.
+    """The fewest live bytes of any state between `low` and `high`, and such a state.
 
-    Of several states the largest or the smallest: one holds all others, and one is in all.
+    A state is between them if it holds `low` and lies in `high`. largest: of several such states
+    take the one that holds all others, else the one that lies in all others.
     """
     network = _Network(states, low, high)
     return network.fixed + network.flow(), network.state(largest=largest)
 
 
 class _Network:
-    """Its cuts are the states between `low` and `high`: those on the source's side have run.
+    """A flow network whose cuts are the states between `low` and `high`.
+
+    Operators on the source's side of a cut have run.
 
     A tensor is cut where its producer has run and not all its readers have. `fixed`: bytes of
     tensors that are live in all these states.

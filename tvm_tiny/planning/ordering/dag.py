@@ -53,7 +53,10 @@ class Tensor(NamedTuple):
 
 
 class Release(NamedTuple):
-    """An operator ends a tensor of `size` bytes if all `others` have run; credit: its overlap."""
+    """A tensor of `size` bytes that an operator frees if all `others` have run.
+
+    credit: bytes by which the operator's result may overlap it.
+    """
 
     size: int
     others: int
@@ -114,7 +117,7 @@ class States:
         )
 
     def step(self, state: int, operator: int) -> tuple[int, int]:
-        """What running `operator` next adds to the live bytes: while it runs, and after it."""
+        """Live bytes that running `operator` next adds: while it runs, and after it."""
         released = credit = 0
         for size, others, overlap in self.releases[operator]:
             if not others & ~state:

@@ -33,7 +33,10 @@ from .dag import States, mask_of, members
 
 @dataclass
 class Effort:
-    """What all searches spent: states expanded; deadline: of time.monotonic(), in seconds."""
+    """The effort of all searches: states expanded.
+
+    deadline: when to stop, as time.monotonic() counts seconds.
+    """
 
     deadline: float | None = None
     states: int = 0
@@ -41,7 +44,7 @@ class Effort:
 
 @dataclass
 class Limits:
-    """Of one search.
+    """The limits of one search.
 
     budget: peaks up to it are as good as any; rises to what is proven to be needed. ceiling: peaks
     from it on are of no use. max_states: states the search may still expand.
@@ -148,7 +151,7 @@ class _Descent:
                 self._reach(then, after, step, self._states.neighbours[operator])
 
     def _ready(self, ready: int, moved: int, operator: int) -> int:
-        """What may move after `operator` did, last of `moved`."""
+        """The operators that may move once `operator`, the last of `moved`, has."""
         left = self._span & ~moved
         freed = (k for k in members(self._frees[operator] & left) if not self._needs[k] & left)
         return ready & ~(1 << operator) | mask_of(freed)
@@ -171,7 +174,7 @@ class _Descent:
             heapq.heappush(self._queue, (peak, -moved.bit_count(), live, moved))
 
     def _valley(self, moved: int) -> list[int]:
-        """The moves to the least state on the way to `moved`, in the order they were made."""
+        """The moves towards `moved`, in order, up to the state of fewest live bytes."""
         root, states = self._root, self._states
         if self.is_forward:
             _, least = least_live(states, root, root | moved, largest=True)

@@ -87,7 +87,10 @@ def place(
 
 
 def quick_bytes(blocks: Sequence[Block], separations: Separations, bound: int) -> int:
-    """Bytes used of one pool by a placement made in a moment; it ends at `bound`."""
+    """Bytes that a quick placement uses of one pool.
+
+    bound: no placement uses fewer; the search ends there.
+    """
     problem = make_problem(blocks, separations, ARENA, None)
     layout = place_greedily(problem, Cost(0, 0, bound), QUICK_EFFORT)
     return sum(problem.used(layout))

@@ -10,9 +10,9 @@ from .problem import Problem, round_up
 
 
 class Row(NamedTuple):
-    """Those of its blocks in one pool need at least the sum of their `needs`, less `padding`.
+    """Blocks that need at least the sum of their `needs`, less `padding`, of a pool.
 
-    needs: block -> bytes.
+    needs: block -> bytes. The bound is about those of the blocks that are in one pool.
     """
 
     needs: Mapping[int, int]
@@ -20,11 +20,11 @@ class Row(NamedTuple):
 
 
 def rows(problem: Problem) -> list[Row]:
-    """Two for each clique that is found.
+    """Two rows for each clique of rivals that is found.
 
-    The blocks of a clique that share a pool can be put in a row such that each keeps its distance
-    to the next (every tournament has a Hamiltonian path). So they use their sizes, less what the
-    distances between neighbours save. A block is the lower neighbour of one other at most, and
+    The blocks of a clique that share a pool can be put in a row such that each keeps its separation
+    from the next (every tournament has a Hamiltonian path). So they use their sizes, less what the
+    separations between neighbours save. A block is the lower neighbour of one other at most, and
     the upper of one: either way of counting is a bound.
     """
     step = math.gcd(*(block.alignment for block in problem.blocks))

@@ -1,4 +1,4 @@
-"""The least placement, by OR-tools' CP-SAT solver, and a bound that says how close it is."""
+"""The least placement by OR-tools' CP-SAT solver, and a bound on any other."""
 
 from __future__ import annotations
 
@@ -81,7 +81,10 @@ class _Model:
     def minimize(
         self, goal: int, layout: Layout, least: int, time_limit_s: float
     ) -> tuple[Layout, int]:
-        """The best layout found from `layout` on, and the bound of that number of its cost."""
+        """The best layout found, and a bound of one number of its cost.
+
+        goal: position of that number in `Cost`. layout: where the search begins.
+        """
         self._cp.add(self._goals[goal] >= least)
         self._cp.minimize(self._goals[goal])
         self._hint(layout)
@@ -177,7 +180,7 @@ def _horizon(problem: Problem, start: Layout) -> int:
     """An end that no block of a best placement goes beyond.
 
     With several pools a best placement may use more of one than `start`. Pushed down as far as
-    it goes, every block is a chain of distances above the bottom.
+    it goes, every block is a chain of separations above the bottom.
     """
     if len(problem.pools) == 1:
         return problem.cost(start).bytes

@@ -1,4 +1,4 @@
-"""Quick placements: every block to the lowest offset that is free, in one order after another."""
+"""Quick placements: block after block at the lowest free offset, in several orders."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ def _swapped(order: Order, chance: random.Random) -> Order:
 
 
 def _badly_placed(problem: Problem, layout: Layout, bound: Cost) -> set[int]:
-    """Blocks beyond their pool's end; else those not in their first pool; else those on top."""
+    """The blocks that a better order has to move.
+
+    Blocks beyond their pool's end; if none, those not in their first pool; else those on top.
+    """
     ends = [b.size + offset for b, offset in zip(problem.blocks, layout.offsets, strict=True)]
     limits = [bound.bytes if p.size is None else p.size for p in problem.pools]
     used = problem.used(layout)
@@ -86,7 +89,7 @@ def _badly_placed(problem: Problem, layout: Layout, bound: Cost) -> set[int]:
 
 
 def _lowest(problem: Problem, order: Order) -> Layout:
-    """Every block in the first of its pools with room for it, as low as it can be."""
+    """A layout with each block as low as possible in its first pool with room."""
     offsets: dict[int, int] = {}
     pool_of: dict[int, int] = {}
     for index in order:
@@ -106,7 +109,7 @@ def _lowest(problem: Problem, order: Order) -> Layout:
 def _lowest_offset(
     problem: Problem, index: int, pool: int, offsets: dict[int, int], pool_of: dict[int, int]
 ) -> int:
-    """The lowest offset at which all distances to the blocks placed in `pool` hold.
+    """The lowest offset at which all separations from the blocks placed in `pool` hold.
 
     A rival at r excludes the offsets between r - below and r + above.
     """

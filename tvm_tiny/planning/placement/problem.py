@@ -1,4 +1,4 @@
-"""What is placed where, what that costs, and the check that a placement is valid."""
+"""The problem of placement: blocks, costs, and the check that a placement is valid."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Placement:
 
 
 class Cost(NamedTuple):
-    """What is minimised, the first number first.
+    """The numbers that are minimised, the first one first.
 
     excess: bytes used beyond the sizes of the pools; bytes: used of all pools together.
     """
@@ -102,14 +102,14 @@ class Problem:
         return tuple(ends)
 
     def cost(self, layout: Layout) -> Cost:
-        """What is minimised."""
+        """The cost of a layout."""
         used = self.used(layout)
         sized = [(n, p.size) for n, p in zip(used, self.pools, strict=True) if p.size is not None]
         penalty = sum(w * p for w, p in zip(self.weights, layout.pool_of, strict=True))
         return Cost(sum(max(0, n - size) for n, size in sized), penalty, sum(used))
 
     def least_penalty(self) -> int:
-        """Of every block in the first of its pools."""
+        """The penalty with every block in the first of its pools."""
         return sum(w * pools[0] for w, pools in zip(self.weights, self.allowed, strict=True))
 
 
@@ -152,7 +152,7 @@ def check(
     placement: Placement,
     pools: Sequence[Pool] = ARENA,
 ) -> None:
-    """Invariant: blocks are aligned, in a pool of theirs, inside it, and their distances hold."""
+    """Invariant: blocks are aligned, in a pool of theirs, inside it, and their separations hold."""
     ends = [0] * len(pools)
     for block, offset, pool in zip(blocks, placement.offsets, placement.pool_of, strict=True):
         assert offset >= 0, block
