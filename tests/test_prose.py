@@ -24,12 +24,15 @@ ROOMS = (
     "demo",
     "front",
     "frontend",
+    "lowering",
     "micro",
     "operators",
     "passes",
+    "planning",
     "reference",
     "report",
     "runtime_c",
+    "schedules",
     "tuning",
 )
 
