@@ -33,6 +33,7 @@ ROOMS = (
     "report",
     "runtime_c",
     "schedules",
+    "scripts",
     "tuning",
 )
 

@@ -1,4 +1,4 @@
-"""Counts instructions of the real models, and compares them with earlier ones and other engines.
+"""Counts instructions of real models, and compares with earlier counts and other engines.
 
-Run by scripts/bench; docs/benchmarks.md says under which conditions.
+scripts/bench runs it; docs/benchmarks.md describes the conditions.
 """

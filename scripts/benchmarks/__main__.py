@@ -18,12 +18,12 @@ from .measure import Result, measure
 from .records import Figures
 from .tables import tables
 
-#: Lines of tables are not broken where no terminal says how wide it is.
+#: Width of tables in a file or pipe, so large that no line is broken.
 _WIDTH = 160
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: all is well; 1: wrong outputs, or with --check a figure is worse than it may be."""
+    """Runs the command; 1 for wrong outputs, or with --check for worse figures, else 0."""
     options = _parser().parse_args(arguments)
     if not (SHARED / "models").is_dir():
         print("bench: skipped, the real models (../shared) are not on this machine")
@@ -59,7 +59,7 @@ def _wanted(options: argparse.Namespace) -> list[Case]:
 
 
 def measure_all(jobs: Sequence[Job]) -> Iterator[Result]:
-    """Two jobs at a time, in processes of their own; progress on stderr."""
+    """Measures two jobs at a time, each in its own process; prints progress to stderr."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         futures = {pool.submit(measure, job): job for job in jobs}
@@ -96,7 +96,7 @@ def _check(results: Sequence[Result], figures: Figures, tools: dict[str, str]) -
 
 
 def _update(tools: dict[str, str], figures: Figures) -> None:
-    """What was not measured this time stays as it is."""
+    """Records new figures; others stay as they are."""
     old_tools, old = records.load()
     records.save({**old_tools, **tools}, {**old, **figures})
     documents.update(*records.load())

@@ -1,4 +1,4 @@
-"""What is measured: which models, on which boards, compiled in which way."""
+"""The cases that are measured: models, boards and forms of compilation."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SHARED = ROOT.parent / "shared"
 
 @dataclass(frozen=True)
 class Model:
-    """A real model, or the demonstration's, which has no file.
+    """A real model, or that of `tvm-tiny demo`, which has no file.
 
-    macs   multiply-accumulates as the file has them; folding constants leaves fewer
-    exact  the recorded outputs are met bit for bit
+    macs   multiply-accumulates of the file, before constants are folded
+    exact  whether outputs equal the recorded ones bit for bit
     """
 
     title: str
@@ -30,12 +30,12 @@ class Model:
 
     @property
     def path(self) -> Path:
-        """Of the model; DIGITS has none."""
+        """Path of the model's file; DIGITS has none."""
         return SHARED / "models" / self.file
 
     @property
     def recorded(self) -> Path:
-        """Inputs and the outputs they must give."""
+        """Path of the recorded inputs and outputs."""
         return SHARED / "golden" / f"{Path(self.file).stem}.npz"
 
 
@@ -100,7 +100,7 @@ QUICK = frozenset(
 
 
 def all_cases(*, portable: bool = True) -> list[Case]:
-    """Every case, sorted; `portable`: with the comparison to the portable kernels."""
+    """All cases, sorted. portable: include cases with the portable kernels."""
     cases = [Case(model, board, LAYERS) for model in MODELS for board in REAL_BOARDS]
     cases += [Case(model, board, LEAST) for model in MODELS for board in _LEAST_BOARDS]
     if portable:
@@ -113,7 +113,7 @@ def all_cases(*, portable: bool = True) -> list[Case]:
 
 @dataclass(frozen=True)
 class Job:
-    """What is compiled once and run on several boards: those with the same micro-kernels."""
+    """A model that is compiled once and run on several boards, which share micro-kernels."""
 
     model: str
     form: str
@@ -122,7 +122,7 @@ class Job:
 
     @property
     def cases(self) -> list[Case]:
-        """A figure for each board."""
+        """The cases of a job, one for each board."""
         return [Case(self.model, board, self.form) for board in self.boards]
 
     def __str__(self) -> str:
@@ -130,7 +130,7 @@ class Job:
 
 
 def jobs_of(cases: Iterable[Case]) -> list[Job]:
-    """The cases as jobs, sorted."""
+    """Groups cases into jobs, sorted."""
     boards: dict[tuple[str, str, str], list[str]] = {}
     for case in sorted(cases):
         kernels = PORTABLE if case.form == PORTABLE else kernels_of(BOARDS[case.board].target)
@@ -141,7 +141,7 @@ def jobs_of(cases: Iterable[Case]) -> list[Job]:
 def select(
     cases: Iterable[Case], models: Sequence[str] | None, boards: Sequence[str] | None
 ) -> list[Case]:
-    """Cases of these models (beginnings of names) and boards; None: all of them."""
+    """The cases of some models and boards. models: beginnings of names; None selects all."""
     return [
         case
         for case in cases

@@ -15,9 +15,9 @@ _BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
 def with_tables(text: str, tools: Mapping[str, str], figures: Figures) -> str:
-    """The document with what stands between `<!-- figures: NAME -->` and `<!-- end -->` renewed.
+    """The document with new text between `<!-- figures: NAME -->` and `<!-- end -->`.
 
-    NAME is that of a table, or "tools". A table without figures becomes empty.
+    NAME is the name of a table, or "tools". A table without figures becomes empty.
     """
     blocks = {table.name: table.markdown() for table in (summary(figures), *tables(figures))}
     blocks["tools"] = "".join(f"* {version}\n" for version in dict.fromkeys(tools.values()))

@@ -1,4 +1,4 @@
-"""Compiles a model, runs it on boards, checks what it computes and counts instructions."""
+"""Compiles a model, runs it on boards, checks its outputs and counts instructions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tvm_tiny.micro.firmware import build_firmware
 
 from .cases import DIGITS, FORMS, MODELS, PORTABLE, Case, Job
 
-#: The first input warms up, the second is counted.
+#: Number of samples: the first warms up, the second is counted.
 SAMPLES = 2
 #: Most steps of the output's scale by which an ONNX model may differ from onnxruntime.
 MOST_STEPS = 3
@@ -26,7 +26,7 @@ MOST_STEPS = 3
 
 @dataclass(frozen=True)
 class Figure:
-    """Instructions of one inference; bytes of the arena, the whole firmware's flash, the stack."""
+    """Instructions of one inference, and bytes of arena, stack and the firmware's flash."""
 
     instructions: int
     arena: int
@@ -36,10 +36,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Result:
-    """Of one case. figure: None where it could not be measured, and `reason` says why.
+    """The result of one case.
 
-    wrong: the outputs are not the recorded ones. seconds: that compiling took, for all boards of a
-    job; they depend on the machine.
+    figure   None where the case could not be measured
+    reason   why it could not, or why the outputs are wrong
+    wrong    whether the outputs are not the recorded ones
+    seconds  time for compiling, for all boards of a job; depends on the machine
     """
 
     case: Case
@@ -51,7 +53,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs and expected outputs, each [SAMPLES, ...]; exact: to be met bit for bit."""
+    """Inputs and expected outputs, each [SAMPLES, ...]. exact: compare outputs bit for bit."""
 
     inputs: np.ndarray
     outputs: np.ndarray
@@ -59,7 +61,7 @@ class Samples:
 
 
 def measure(job: Job) -> list[Result]:
-    """A result for each board of the job."""
+    """Compiles and runs a job, and gives a result for each of its boards."""
     module, samples = _digits() if job.model == DIGITS else _recorded(job.model)
     start = time.monotonic()
     target = BOARDS[job.boards[0]].target.name
@@ -92,7 +94,7 @@ def _run(
 
 
 def difference(actual: np.ndarray, samples: Samples, scale: float | None) -> str:
-    """What is wrong with outputs; "" if nothing is."""
+    """The fault of outputs in words; "" for right outputs."""
     if samples.exact:
         same = np.array_equal(actual, samples.outputs)
         return "" if same else "its outputs are not bit for bit the recorded ones"
@@ -112,7 +114,7 @@ def _recorded(name: str) -> tuple[IRModule, Samples]:
 
 
 def _digits() -> tuple[IRModule, Samples]:
-    """The demonstration's network; what the portable kernels compute on this machine is right."""
+    """The network of the demonstration, and its outputs by the portable kernels on the host."""
     import onnx
 
     from tvm_tiny.demo import demo
@@ -142,5 +144,5 @@ def _on_this_machine(module: IRModule, inputs: np.ndarray, work: Path) -> np.nda
 
 
 def _one_by_one(inputs: np.ndarray) -> Iterator[np.ndarray]:
-    """[SAMPLES, ...] as samples [1, ...]."""
+    """The samples [1, ...] of an array [SAMPLES, ...]."""
     return (inputs[k : k + 1] for k in range(len(inputs)))

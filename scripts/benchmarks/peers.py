@@ -9,9 +9,11 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Peer:
-    """TFLite Micro with CMSIS-NN: instructions by board, bytes.
+    """Figures of TFLite Micro with CMSIS-NN.
 
-    flash: of a Cortex-M4's firmware, with the model's file.
+    instructions  counts by board
+    arena         bytes
+    flash         bytes of a Cortex-M4's firmware, with the model's file
     """
 
     instructions: Mapping[str, int]
@@ -21,9 +23,12 @@ class Peer:
 
 @dataclass(frozen=True)
 class TinyEngine:
-    """A mode of TinyEngine: instructions by board, bytes; outputs: how far they are right.
+    """Figures of a mode of TinyEngine.
 
-    least: it is patch by patch, to be compared with the least memory.
+    instructions  counts by board
+    sram, flash   bytes
+    outputs       how far its outputs are right, in words
+    least         whether it runs patch by patch, to be compared with our least memory
     """
 
     model: str
@@ -92,7 +97,7 @@ TINY_ENGINE = (
         "mcunet_vww1",
         "2x2 patches, integer",
         _boards(45_450_000, 44_800_000),
-        # Its own buffer and the image, which it reads from outside of that.
+        # Its own buffer, and the image, which it reads from outside the buffer.
         62_352 + 19_200,
         540_572,
         "not stated",

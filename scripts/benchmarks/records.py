@@ -1,4 +1,4 @@
-"""The recorded figures, tests/benchmarks.json, and how new ones compare with them."""
+"""Reads and writes tests/benchmarks.json, and compares new figures with it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .cases import DIGITS, LAYERS, PORTABLE, ROOT, Case, all_cases
 from .measure import Figure, Result
 
 RECORDS = ROOT / "tests" / "benchmarks.json"
-#: Counts repeat exactly with the same tools: this is what a change may cost.
+#: Share by which a change may increase a count. Counts repeat exactly with the same tools.
 TOLERANCE = 0.02
-#: Plain C micro-kernels take at most this share of the portable kernels' instructions.
+#: Largest share of the portable kernels' instructions that micro-kernels in plain C may take.
 MOST_OF_PORTABLE = 0.6
 
 Figures = Mapping[Case, Figure]
 
 
 def load(path: Path = RECORDS) -> tuple[dict[str, str], dict[Case, Figure]]:
-    """Versions of the tools the figures were measured with, and the figures."""
+    """Recorded versions of tools, and recorded figures."""
     if not path.exists():
         return {}, {}
     root = json.loads(path.read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ def load(path: Path = RECORDS) -> tuple[dict[str, str], dict[Case, Figure]]:
 
 
 def save(tools: Mapping[str, str], figures: Figures, path: Path = RECORDS) -> None:
-    """Write them sorted; cases that are no longer measured are left out."""
+    """Writes figures sorted, without cases that are no longer measured."""
     tree: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
     for case in all_cases():
         if case in figures:
@@ -49,9 +49,9 @@ def save(tools: Mapping[str, str], figures: Figures, path: Path = RECORDS) -> No
 
 
 def tool_versions(boards: Iterable[str]) -> dict[str, str]:
-    """First lines of `--version` of the compilers and emulators of these boards.
+    """Versions of the compilers and emulators for boards, by tool.
 
-    Raises ToolchainError where one is missing.
+    A version is the first line of `--version`. Raises ToolchainError where a tool is missing.
     """
     names = set()
     for name in boards:
@@ -67,7 +67,7 @@ def _version(tool: Path) -> str:
 
 
 def other_tools(recorded: Mapping[str, str], present: Mapping[str, str]) -> list[str]:
-    """A line for each tool that is not the one the figures were recorded with."""
+    """A line for each tool whose version differs from the recorded one."""
     return [
         f"recorded with {recorded[name]}, this is {version}"
         for name, version in present.items()
@@ -76,7 +76,7 @@ def other_tools(recorded: Mapping[str, str], present: Mapping[str, str]) -> list
 
 
 def slower(recorded: Figures, results: Sequence[Result]) -> list[str]:
-    """A line for each count that is more than TOLERANCE above the recorded one, or has none."""
+    """A line for each count without a record, or above it by over TOLERANCE."""
     lines = []
     for result in results:
         if result.figure is None:
@@ -94,7 +94,7 @@ def slower(recorded: Figures, results: Sequence[Result]) -> list[str]:
 
 
 def against_portable(figures: Figures) -> dict[Case, float]:
-    """Shares of the portable kernels' instructions that the default kernels take, by case."""
+    """The default kernels' instructions as shares of the portable kernels', by case."""
     shares = {}
     for case, portable in sorted(figures.items()):
         default = Case(case.model, case.board, LAYERS)
@@ -106,8 +106,8 @@ def against_portable(figures: Figures) -> dict[Case, float]:
 def not_faster(figures: Figures) -> list[str]:
     """A line for each share of the portable kernels' instructions above MOST_OF_PORTABLE.
 
-    Products that round as onnxruntime does, in float32, have no micro-kernels: DIGITS is not held
-    to it.
+    DIGITS has no such limit: products that round in float32, as onnxruntime does, have no
+    micro-kernels.
     """
     return [
         f"{case}: {share:.3f} of the portable kernels' instructions, at most {MOST_OF_PORTABLE}"

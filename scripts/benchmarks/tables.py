@@ -1,4 +1,4 @@
-"""Figures next to those of other engines; a ratio is ours / theirs, below 1 is less."""
+"""Tables of our figures beside other engines'; a ratio is ours / theirs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .measure import Figure
 from .peers import TFLM, TINY_ENGINE
 from .records import Figures, against_portable
 
-#: Boards that TFLite Micro was measured on.
+#: Boards on which TFLite Micro was measured.
 _PEER_BOARDS = ("mps2_an386", "mps2_an500", "mps3_an547")
 _PLAIN_BOARDS = ("mps2_an385", "riscv32")
 _M4 = "mps2_an386"
@@ -32,7 +32,7 @@ _M4 = "mps2_an386"
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text; the first `words` columns are words, the others numbers. name: its marker."""
+    """A table of texts. name: its marker; words: number of columns that are not numbers."""
 
     name: str
     title: str
@@ -41,7 +41,7 @@ class Table:
     words: int = 1
 
     def rich(self) -> RichTable:
-        """For a terminal."""
+        """The table for a terminal."""
         table = RichTable(title=self.title, title_justify="left", box=box.SIMPLE_HEAD)
         for number, column in enumerate(self.columns):
             table.add_column(column, justify="left" if number < self.words else "right")
@@ -57,7 +57,7 @@ class Table:
 
 
 def tables(figures: Figures, seconds: Mapping[Case, float] | None = None) -> list[Table]:
-    """The tables that have rows. seconds: what compiling took, as a last column."""
+    """All tables that have rows. seconds: times for compiling, shown as a last column."""
     found = [_with_peer(board, figures) for board in _PEER_BOARDS]
     found += [_plain(board, figures) for board in _PLAIN_BOARDS]
     if seconds is not None:
@@ -138,7 +138,7 @@ def _portable(figures: Figures) -> Table:
 
 
 def _timed(table: Table, seconds: Mapping[Case, float]) -> Table:
-    """With what compiling took, for all boards of its micro-kernels together."""
+    """A table with a column for compile times, which boards of the same kernels share."""
     names = {model.title: name for name, model in MODELS.items()}
     rows = tuple(
         (*row, f"{seconds[Case(names[row[0]], table.name, row[1])]:.1f}") for row in table.rows
@@ -147,7 +147,7 @@ def _timed(table: Table, seconds: Mapping[Case, float]) -> Table:
 
 
 def _of_board(board: str, figures: Figures) -> Iterator[tuple[Case, Figure]]:
-    """In the order of the models; layer by layer first."""
+    """Cases of a board with their figures, by model and form."""
     for model in MODELS:
         for form in FORMS:
             case = Case(model, board, form)
@@ -170,7 +170,7 @@ def _title(board: str) -> str:
 
 
 def millions(count: int | None) -> str:
-    """Of a peer's count, which has four digits."""
+    """A peer's count in millions, with four digits."""
     return "" if count is None else f"{count / 1e6:.{3 if count < 10**7 else 2}f} M"
 
 

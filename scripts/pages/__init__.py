@@ -1,1 +1,1 @@
-"""Documents and pictures that are made from the code, so that they cannot go stale."""
+"""Generates documents and pictures from the code, so that they stay current."""

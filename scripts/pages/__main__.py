@@ -10,7 +10,7 @@ from .documents import ROOT, stale
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write what is stale. Returns 1 with --check if there is any, else 0."""
+    """Writes stale documents; returns 1 with --check if there are any, else 0."""
     parser = argparse.ArgumentParser(
         prog="scripts/docs", description="Documents made from the code."
     )

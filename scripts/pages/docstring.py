@@ -1,7 +1,7 @@
-"""A pass's docstring, taken apart into its conventional sections.
+"""Splits a pass's docstring into its conventional sections.
 
 A docstring begins with a summary, shows the IR `Before::` and `After::`, and states `Requires:`,
-`Ensures:`, `Does nothing when:` and `Raises:`. What remains is prose; sentences of it that begin
+`Ensures:`, `Does nothing when:` and `Raises:`. The rest is prose, in which sentences that begin
 with `option:` or `option, option:` describe options.
 """
 
@@ -16,7 +16,7 @@ _STATEMENTS = ("Requires", "Ensures", "Does nothing", "Raises")
 
 @dataclass
 class Docstring:
-    """The sections. sketches: pairs of heading and code. statements: heading -> text."""
+    """The sections of a docstring. sketches: pairs of heading and code."""
 
     summary: str
     sketches: list[tuple[str, str]] = field(default_factory=list)
@@ -48,7 +48,7 @@ def _joined(paragraph: str) -> str:
 
 
 def _statements(paragraph: str) -> dict[str, str]:
-    """Each line that begins with a heading begins a statement."""
+    """Statements by heading; each begins on a new line."""
     begins = "|".join(_STATEMENTS)
     parts = re.split(rf"^(?=(?:{begins})\b[^:\n]*:)", paragraph, flags=re.MULTILINE)
     pairs = (part.split(":", 1) for part in parts if part)

@@ -1,4 +1,4 @@
-"""The table of documents that scripts/docs makes."""
+"""The documents that scripts/docs generates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import one_convolution, passes_reference, pipeline_picture, rooms_picture
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Path in the repository -> what makes its text.
+# Functions that generate the texts, by path in the repository.
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "docs/one-convolution.md": one_convolution.page,
     "docs/passes.md": passes_reference.page,
@@ -19,11 +19,11 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
 
 
 def is_current(name: str) -> bool:
-    """Whether the file holds the text that is made for it."""
+    """Whether a file equals the text generated for it."""
     path = ROOT / name
     return path.is_file() and path.read_text(encoding="utf-8") == DOCUMENTS[name]()
 
 
 def stale() -> dict[str, str]:
-    """The documents whose files differ from the text made for them, with that text."""
+    """New texts of the documents whose files are not current."""
     return {name: make() for name, make in DOCUMENTS.items() if not is_current(name)}

@@ -1,7 +1,8 @@
-"""Places for the nodes of a graph without circles, in layers (Sugiyama, Tagawa and Toda, 1981).
+"""Places the nodes of a graph without circles in layers.
 
-A node lies one layer above the highest node that it points to. An edge that crosses layers gets a
-way point in each of them, which is placed like a node.
+The method is that of Sugiyama, Tagawa and Toda (1981). A node lies one layer above the highest node
+that it points to. An edge gets a way point in each layer that it crosses, which is placed like a
+node.
 """
 
 from __future__ import annotations
@@ -11,19 +12,24 @@ import random
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-#: A node's name, or of a way point (start, end, layer).
+#: A node's name, or (start, end, layer) for a way point of an edge.
 Point = str | tuple[str, str, int]
 _SWEEPS = 12
 _DRAWINGS = 64
 
 
 def best_drawing(edges: Mapping[str, set[str]]) -> Layered:
-    """The easiest to read of several drawings that begin with different orders."""
+    """The drawing with least cost among several that begin with different orders."""
     return min((Layered(edges, seed) for seed in range(_DRAWINGS)), key=Layered.cost)
 
 
 class Layered:
-    """Layers from the lowest up, each from left to right; `x` is in units of one node's width."""
+    """A drawing of a graph in layers.
+
+    rows   points of each layer from left to right, the lowest layer first
+    x      horizontal place of each point, in units of a node's width
+    paths  points along each edge
+    """
 
     def __init__(self, edges: Mapping[str, set[str]], seed: int = 0) -> None:
         self.layer = _layers(edges)
@@ -40,7 +46,7 @@ class Layered:
         self._place()
 
     def cost(self) -> tuple[int, float]:
-        """How hard the drawing is to read: crossings first, then how far edges lead sideways."""
+        """Number of crossings, then the sideways length of edges."""
         crossings = sum(
             self._crossings(left, right)
             for row in self.rows
@@ -64,7 +70,7 @@ class Layered:
         return rows
 
     def _place(self) -> None:
-        """Each point moves towards the mean of its neighbours, rows up and down in turn."""
+        """Moves points towards the mean of their neighbours, in sweeps up and down the rows."""
         for row in self.rows:
             self._spread(row)
         for sweep in range(_SWEEPS):
@@ -77,14 +83,17 @@ class Layered:
                 self._spread(row)
 
     def _wanted(self, point: Point) -> float:
-        """The mean of its neighbours' places; an edge through several layers is to be straight."""
+        """The weighted mean of a point's neighbours' places.
+
+        Way points weigh more, to keep an edge through several layers straight.
+        """
         near = self._near.get(point, [])
         weights = [1 if isinstance(p, str) or isinstance(point, str) else 4 for p in near]
         places = [self.x.get(p, 0.0) * weight for p, weight in zip(near, weights, strict=True)]
         return sum(places) / sum(weights) if near else self.x.get(point, 0.0)
 
     def _uncross(self, row: list[Point]) -> None:
-        """Swap neighbours in a row where fewer of their edges cross then."""
+        """Swaps neighbours in a row where fewer of their edges cross afterwards."""
         for k in range(len(row) - 1):
             if self._crossings(row[k], row[k + 1]) > self._crossings(row[k + 1], row[k]):
                 row[k], row[k + 1] = row[k + 1], row[k]
@@ -97,7 +106,7 @@ class Layered:
         return self.layer[point] if isinstance(point, str) else point[2]
 
     def _spread(self, row: Sequence[Point]) -> None:
-        """Give the points of a row places near those wanted, in their order, without overlap."""
+        """Places the points of a row near their wanted places, without overlap."""
         wanted = [self._wanted(point) for point in row]
         places: list[float] = []
         for k, point in enumerate(row):

@@ -1,4 +1,4 @@
-"""TVM's printed modules and the generated C, cut down to what a reader looks at."""
+"""Shortens TVM's printed modules and the generated C for readers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import textwrap
 
 from tvm.ir import IRModule
 
-# Defaults of operators, and how TVM spells types and constants, which only make lines longer.
+# Replacements that shorten lines: defaults of operators, TVM's spelling of types and constants.
 _SHORTER = (
     (r'metadata\["ir\.GenericConst"\]\[(\d+)\]', r"C[\1]"),
     (r'\bdtype="(\w+)"', r'"\1"'),
@@ -23,7 +23,7 @@ _SHORTER = (
     (r"^ *cls = Module\n", ""),
     (r"^ *T\.(reads|writes).*\n", ""),
 )
-# In a kernel, buffers over pointers and flat views of them, named x_1 and x_2 for a pointer x.
+# Replacements in kernels: buffers over a pointer x and flat views of it, named x_1 and x_2.
 _VIEWS = ((r"^ *\w+_\d = (T\.decl_buffer|\w+\.view).*\n", ""), (r"\b([a-z]+)_[12]\b", r"\1"))
 _WIDTH = 100
 
@@ -45,7 +45,7 @@ def function(mod: IRModule, name: str) -> str:
 def attribute(mod: IRModule, name: str) -> str:
     """An attribute of main that holds JSON, indented."""
     text = json.dumps(json.loads(str(mod["main"].attrs[name])), indent=2)
-    # A list of numbers is one line.
+    # Joins each list of numbers to one line.
     return re.sub(r"\[[\d\s,-]+\]", lambda m: "".join(m[0].split()).replace(",", ", "), text)
 
 
@@ -57,9 +57,9 @@ def c_function(source: str, name: str) -> str:
 
 
 def _broken(line: str) -> str:
-    """A long line in several, broken behind commas and before factors."""
+    """Breaks a long line after commas and before factors."""
     own = " " * (len(line) - len(line.lstrip()))
-    kept = re.sub(r"(?<!,) (?!\* T\.)", "\0", line.lstrip())  # spaces at which no line ends
+    kept = re.sub(r"(?<!,) (?!\* T\.)", "\0", line.lstrip())  # other spaces must not end a line
     lines = textwrap.wrap(
         kept, _WIDTH, initial_indent=own, subsequent_indent=own + " " * 8, break_long_words=False
     )

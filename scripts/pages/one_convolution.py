@@ -1,4 +1,4 @@
-"""docs/one-convolution.md: one convolution from its model file to C, with the IR at each step."""
+"""docs/one-convolution.md: one convolution from its file to C, step by step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FILTERS, _CHANNELS, _SIZE = 4, 3, 6
 
 
 def model() -> onnx.ModelProto:
-    """A padded convolution of 3x3 and a Relu in ONNX's QDQ form, with float NCHW edges."""
+    """A padded 3x3 convolution and a Relu in ONNX's QDQ form, with float edges."""
     rng = np.random.default_rng(0)
     weights = rng.integers(-127, 128, (_FILTERS, _CHANNELS, 3, 3)).astype(np.int8)
     bias = rng.integers(-500, 500, _FILTERS).astype(np.int32)
@@ -68,7 +68,7 @@ def page() -> str:
 
 
 def _steps() -> dict[str, object]:
-    """What the template shows of each step."""
+    """Values for the template: the IR after each step."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "one_convolution.onnx"
         onnx.save(model(), path)

@@ -57,7 +57,10 @@ def page() -> str:
 
 
 def _parameters(cls: type) -> list[inspect.Parameter]:
-    """TVM's class decorator takes `*args, **kwargs` where a pass has no constructor of its own."""
+    """Parameters of a pass's constructor.
+
+    Without an own constructor, TVM's class decorator has `*args, **kwargs`, which do not count.
+    """
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [p for p in inspect.signature(cls).parameters.values() if p.kind not in variadic]
 

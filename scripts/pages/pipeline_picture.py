@@ -1,4 +1,4 @@
-"""docs/pipeline.svg: the forms of a model from file to firmware, and the passes that make each."""
+"""docs/pipeline.svg: forms of a model from file to firmware, and passes between."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ _CHECKED = "checked by an integer reference in NumPy: the same bytes, tensor by 
 
 @dataclass(frozen=True)
 class Form:
-    """A form of the model. first: the first pass that makes it; before is what no pass makes."""
+    """A form of the model.
+
+    made_by  rooms or functions that make the form before any pass
+    first    the first of the passes that make the form; "" for none
+    is_file  whether the form is a file
+    checked  whether invariants are checked in this form
+    """
 
     title: str
     lines: Sequence[str]
@@ -60,7 +66,7 @@ def picture() -> str:
 
 
 def made_by(form: Form) -> list[str]:
-    """The passes that end in this form, or the room that makes it."""
+    """Names of the rooms and passes that make a form."""
     if not form.first:
         return list(form.made_by)
     names = pipeline_names()

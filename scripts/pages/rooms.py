@@ -1,4 +1,4 @@
-"""The rooms of docs/architecture.md, and which of them import which."""
+"""Reads the rooms of docs/architecture.md and the imports between them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
-# Folder -> the package that it is installed as.
+# Packages as which folders are installed.
 FOLDERS = {"tvm_tiny": "tvm_tiny"} | {
     name: f"tvm_tiny.{name}" for name in ("passes", "schedules", "runtime_c")
 }
-# Rooms that are files at the top of tvm_tiny/; all others are folders.
+# Rooms that consist of files at the top of tvm_tiny/; all others are folders.
 OF_FILES = ("base", "operators", "front")
 
 
 @dataclass(frozen=True)
 class Room:
-    """A line of the list. files: modules at the top of tvm_tiny/, if the room is no folder."""
+    """A room. files: its modules at the top of tvm_tiny/, empty for a folder."""
 
     name: str
     files: tuple[str, ...]
@@ -30,7 +30,7 @@ class Room:
 
 @cache
 def rooms() -> dict[str, Room]:
-    """The rooms in the page's order: each may import those above it."""
+    """The rooms in the page's order, in which each may import those before it."""
     section = re.search(r"^## Rooms\n(.*?)^## ", PAGE.read_text(encoding="utf-8"), re.M | re.S)
     assert section is not None, f"{PAGE.name} has no section 'Rooms'"
     lines = re.findall(r"^    (\w+) +(.+)$", section.group(1), re.M)
@@ -45,14 +45,14 @@ def _room(name: str, text: str) -> Room:
 
 
 def room_of(module: str) -> str:
-    """The name of a module's room; the module is named in full: `tvm_tiny.lowering.graph`."""
+    """The room of a module with a full name such as `tvm_tiny.lowering.graph`."""
     parts = module.split(".")[1:]
     first = parts[0] if parts and parts[0] != "__init__" else "build"
     return next((room.name for room in rooms().values() if first in room.files), first)
 
 
 def modules() -> Iterator[tuple[Path, str]]:
-    """File and name of every module of the package; links to other folders are left out."""
+    """File and name of every module of the package, without links to folders."""
     for folder, package in FOLDERS.items():
         for path in sorted((ROOT / folder).rglob("*.py")):
             relative = path.relative_to(ROOT / folder)
@@ -62,7 +62,7 @@ def modules() -> Iterator[tuple[Path, str]]:
 
 
 def imports(path: Path, module: str) -> Iterator[str]:
-    """Modules of tvm_tiny that a file imports anywhere in it, functions included."""
+    """Modules of tvm_tiny that a file imports, at its top or within functions."""
     package = module.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -77,7 +77,7 @@ def imports(path: Path, module: str) -> Iterator[str]:
 
 
 def imported_rooms() -> dict[str, set[str]]:
-    """Room -> the rooms it imports. The version, which every room may read, does not count."""
+    """Imported rooms by room, without the version, which every room may read."""
     found: dict[str, set[str]] = {name: set() for name in rooms()}
     for path, module in modules():
         names = {name for name in imports(path, module) if name != "tvm_tiny._version"}
@@ -86,7 +86,7 @@ def imported_rooms() -> dict[str, set[str]]:
 
 
 def without_implied(edges: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The edges of a graph without circles that do not follow from longer paths."""
+    """The edges of a graph without circles, except those that longer paths imply."""
 
     @cache
     def reached(name: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""docs/rooms.svg: the rooms as boxes, and an arrow from each room to those that it imports."""
+"""docs/rooms.svg: rooms as boxes, with arrows to the rooms that they import."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def picture() -> str:
 
 
 class _Drawing:
-    """Pixels in place of layers and units."""
+    """A layered graph in pixels."""
 
     def __init__(self, graph: Layered) -> None:
         self._graph = graph
@@ -32,7 +32,7 @@ class _Drawing:
         self._boxes = {name: self._box(name) for name in rooms()}
 
     def parts(self) -> Iterator[str]:
-        """Arrows, then the boxes over them."""
+        """SVG elements: arrows, then boxes on top of them."""
         for path in self._graph.paths.values():
             yield svg.arrow(self._curve(path))
         for box in self._boxes.values():
@@ -53,7 +53,7 @@ class _Drawing:
         return _MARGIN + (len(self._graph.rows) - 1 - layer) * _DOWN
 
     def _curve(self, path: list[Point]) -> str:
-        """Down from box to box, straight through the layers between them."""
+        """The path of an arrow from box to box, vertical within the layers between."""
         corners = [(self._port(path[0], path, 0), self._y(path[0]) + _HEIGHT)]
         for point in path[1:-1]:
             at = self._x(self._graph.x[point])
@@ -66,7 +66,10 @@ class _Drawing:
         return drawn
 
     def _port(self, name: Point, path: list[Point], end: int) -> float:
-        """Where an arrow leaves (end 0) or meets (end -1) a box: no two of them cross there."""
+        """Horizontal place where an arrow leaves (end 0) or meets (end -1) a box.
+
+        Arrows are ordered by the places of their next points, so that they do not cross at the box.
+        """
         beside = [p for p in self._graph.paths.values() if p[end] == name]
         beside.sort(key=lambda p: (self._graph.x[p[1 if end == 0 else -2]], str(p)))
         share = (beside.index(path) + 1) / (len(beside) + 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 INK, LINE = "#1f2d3d", "#5b6b80"
-#: Fill and border: neutral, of files and devices, of IR, of what checks.
+#: Colours for fill and border: neutral, for files and devices, for IR, for checks.
 GREY, GREEN, BLUE, AMBER = (
     ("#f4f6f8", "#8a97a8"),
     ("#eef5ea", "#6f9a5b"),
@@ -23,7 +23,7 @@ _ARROW = (
 
 @dataclass(frozen=True)
 class Box:
-    """A box with a title and lines of small text; x and y are its upper left corner."""
+    """A box with a title and lines of small text. x, y: upper left corner."""
 
     x: float
     y: float
@@ -35,11 +35,11 @@ class Box:
 
     @property
     def centre(self) -> float:
-        """Its x."""
+        """Horizontal centre of the box."""
         return self.x + self.width / 2
 
     def svg(self) -> str:
-        """The rectangle and its text, centred."""
+        """The rectangle with its text in the middle, as SVG."""
         fill, border = self.colours
         top = self.y + (self.height - 20 - 17 * len(self.lines)) / 2 + 16
         texts = [text(self.centre, top, self.title, 16, bold=True)]
@@ -73,12 +73,12 @@ def arrow(path: str, *, dashed: bool = False) -> str:
 
 
 def wrap(words: str, width: int) -> list[str]:
-    """A sentence in lines of at most so many characters."""
+    """A text in lines of at most `width` characters."""
     return textwrap.wrap(words, width, break_long_words=False)
 
 
 def picture(width: float, height: float, label: str, parts: Sequence[str]) -> str:
-    """A whole file; label: what it shows, for those who cannot see it."""
+    """A whole SVG file. label: a description for readers who cannot see the picture."""
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
         f'font-family="Helvetica, Arial, sans-serif" role="img" aria-label="{escape(label)}">'
