@@ -54,7 +54,7 @@ def pipeline(
     stages        pairs of the names of a stage's first and last result, instead of a search for
                   stages; see `StreamStages`
     pools         memory of a board, instead of one arena and as a budget
-    kernels, choices  micro-kernels other than the target's, see `SelectKernels`
+    kernels       micro-kernels other than the target's; choices: see `SelectKernels`
 
     Raises DataError for values of wrong types, kernels that the target cannot run, `stages`
     together with `minimize`, and `pools` together with `sram`.

@@ -114,8 +114,8 @@ def with_assembly(graph: Graph, machine: Graph) -> Graph:
 def read_disassembly(text: str, aliases: Iterable[frozenset[str]] = ()) -> Graph:
     """Functions of `objdump -dr --no-show-raw-insn`, for Arm (Thumb) or RISC-V.
 
-    Every push and every decrement of the stack pointer counts, whether or not they lie on one
-    path: an upper bound, and exact for the straight-line prologues of library functions.
+    Every push and every decrement of the stack pointer counts, also those on different paths. So
+    a function's stack is an upper bound, and exact for straight-line prologues as of libraries.
 
     aliases  sets of names for one address, of which the disassembly shows only one
     """

@@ -57,8 +57,7 @@ def sum_records(
     """Instructions by layer of records (now, resumed, layer).
 
     tick   instructions of one tick
-    total  instructions of the inference; those that lie between no two records lie before the first
-           record, and count for its layer
+    total  instructions of the inference; those before the first record count for its layer
     """
     ordered = sorted(records)
     ticks: dict[int, int] = defaultdict(int)

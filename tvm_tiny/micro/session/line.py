@@ -67,7 +67,7 @@ class FileTransport:
 
     @property
     def name(self) -> str:
-        """As given."""
+        """Name of the line in messages, as given to the constructor."""
         return self._name
 
     def write(self, data: bytes, timeout_s: float) -> None:

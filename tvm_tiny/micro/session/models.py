@@ -114,7 +114,7 @@ def _ports(entries: Sequence[Mapping[str, Any]]) -> tuple[Port, ...]:
     for entry in entries:
         own = {"model_shape": entry["shape"], "model_dtype": entry["dtype"]}
         ports.append(port_from_fields({**own, **entry}))
-        np.dtype(ports[-1].dtype)  # a TypeError names what is not a type
+        np.dtype(ports[-1].dtype)  # raises TypeError for an unknown type
     return tuple(ports)
 
 

@@ -19,7 +19,7 @@ from tvm_tiny.errors import TransportError
 
 from .line import FileTransport, Transport, socket_transport
 
-#: How long a process may take to end when it is told to.
+#: Seconds until a process that was asked to end is killed.
 _END_S = 5.0
 
 

@@ -60,7 +60,7 @@ class SerialTransport:
 
     @property
     def name(self) -> str:
-        """As given."""
+        """Name of the line in messages, as given to the constructor."""
         return self._name
 
     def write(self, data: bytes, timeout_s: float) -> None:
