@@ -191,9 +191,7 @@ def _clamp(graph: _Graph, var: relax.Var) -> Changes:
     low, high = int(table[0]), int(table[-1])
     if not np.array_equal(table, np.clip(_IDENTITY, low, high)):
         return {}
-    limits = {
-        key: max(low, min(high, int(producer.attrs[key]))) for key in ("act_min", "act_max")
-    }
+    limits = {key: max(low, min(high, int(producer.attrs[key]))) for key in ("act_min", "act_max")}
     return {var: _replaced(producer, list(producer.args), **limits)}
 
 

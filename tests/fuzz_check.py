@@ -69,9 +69,7 @@ def accepted(model_format: str, start: int, count: int, folder: Path) -> Iterato
                 yield f"{case}: {type(error).__name__}: {last_line(error)}"
 
 
-def model_failures(
-    model_format: str, start: int, count: int, folder: Path
-) -> Iterator[str]:
+def model_failures(model_format: str, start: int, count: int, folder: Path) -> Iterator[str]:
     """A line for each mutation that crashes or computes something else than the reference."""
     found = accepted(model_format, start, count, folder)
     ran = 0

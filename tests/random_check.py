@@ -297,8 +297,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="random models: C against the reference")
     parser.add_argument(
         "what",
-        help="tflite, onnx, or either with -ops, -least, -pushed, -budget or "
-        "-unequal; tflite-tflm",
+        help="tflite, onnx, or either with -ops, -least, -pushed, -budget or -unequal; tflite-tflm",
     )
     parser.add_argument("start", type=int)
     parser.add_argument("count", type=int)

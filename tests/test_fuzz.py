@@ -17,6 +17,6 @@ def test_damaged_models_are_refused_or_right(model_format, tmp_path, monkeypatch
 
 
 def test_damaged_calibration_is_refused_or_compiles(tmp_path, monkeypatch):
-    require_package("onnxruntime","calibration needs onnxruntime")
+    require_package("onnxruntime", "calibration needs onnxruntime")
     monkeypatch.setattr("fuzz_check.MUTATIONS", 64)
     assert list(calibration_failures(0, 1, tmp_path)) == []

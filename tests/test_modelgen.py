@@ -99,7 +99,7 @@ def test_onnx_runtime_runs_random_and_float_models():
 
 def run_onnx(data: bytes) -> None:
     """onnxruntime computes outputs of the shapes that the file declares."""
-    runtime = require_package("onnxruntime","onnxruntime is an optional extra")
+    runtime = require_package("onnxruntime", "onnxruntime is an optional extra")
     onnx.checker.check_model(onnx.load_from_string(data))
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1

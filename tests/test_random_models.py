@@ -43,7 +43,7 @@ def test_each_step_of_unequal_graphs_is_within_one_integer_of_onnxruntime():
 
 
 def test_random_graphs_on_tflm():
-    require_package("tflite_micro","the oracle is an optional package")
+    require_package("tflite_micro", "the oracle is an optional package")
     assert list(tflm_failures(0, 20)) == []
 
 

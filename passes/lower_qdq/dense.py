@@ -31,9 +31,7 @@ def matmul(island: Island) -> relax.Expr | None:
     return _dense(island, call, x, added)
 
 
-def _dense(
-    island: Island, call: Call, x: Quantized, added: relax.Expr | None
-) -> relax.Expr | None:
+def _dense(island: Island, call: Call, x: Quantized, added: relax.Expr | None) -> relax.Expr | None:
     w = _dense_weights(island, call.args[1])
     bias = None if w is None else bias_of(island, added, x, w, w.shape[0])
     if w is None or bias is None:

@@ -64,9 +64,7 @@ class LowerEdges(PyExprMutator):
         if scale.size != 1:
             return call
         if name == "relax.dequantize":
-            return ops.call(
-                "dequantize", [call.args[0]], scale=leaf.real_scale, zero_point=leaf.zp
-            )
+            return ops.call("dequantize", [call.args[0]], scale=leaf.real_scale, zero_point=leaf.zp)
         return self._quantize(call, leaf)
 
     def _quantize(self, call: Call, leaf: Quantized) -> relax.Expr:

@@ -54,9 +54,7 @@ def _two_tensors(name: str, a: Quantized, b: Quantized, island: Island) -> relax
         reciprocals = elementwise.reciprocals(b.quant, a.real_scale, island.scale)
         attrs = {"a_zp": a.zp, "y_zp": island.zp, **island.clamp()}
         return ops.call("qdivide", [a.expr, b.expr, *map(constant, reciprocals)], **attrs)
-    multipliers = (
-        elementwise.sub_multipliers if name == "subtract" else elementwise.add_multipliers
-    )
+    multipliers = elementwise.sub_multipliers if name == "subtract" else elementwise.add_multipliers
     factors = multipliers(a.real_scale, b.real_scale, island.scale)
     return ops.call(f"q{name}", [a.expr, b.expr], **sum_attributes(a, b, island, factors))
 

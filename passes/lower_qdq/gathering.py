@@ -65,9 +65,7 @@ def repeating_pad(call: Call) -> Move | None:
     )
 
 
-def _slice(
-    x: relax.Expr, axis: int, first: int, step: int, shape: list[int], count: int
-) -> Move:
+def _slice(x: relax.Expr, axis: int, first: int, step: int, shape: list[int], count: int) -> Move:
     """A slice along one axis, reshaped to `shape`: `count` elements, `step` apart."""
     extents = ints(x.ty.shape)
     begin, strides = [0] * len(extents), [1] * len(extents)
@@ -95,9 +93,7 @@ def _at_run_time(call: Call, axis: int, resolve: Resolve) -> Move | None:
     )
 
 
-def _counted_from_end(
-    expr: relax.Expr, size: int, resolve: Resolve
-) -> tuple[relax.Expr, bool]:
+def _counted_from_end(expr: relax.Expr, size: int, resolve: Resolve) -> tuple[relax.Expr, bool]:
     """(i, True) where `expr` is `where(i < 0, i + size, i)`, else (expr, False)."""
     choice = resolve(expr)
     if not isinstance(choice, Call) or getattr(choice.op, "name", "") != "relax.where":
@@ -108,9 +104,7 @@ def _counted_from_end(
     return (indices, True) if found else (expr, False)
 
 
-def _is_with(
-    resolve: Resolve, expr: relax.Expr, name: str, number: int, first: relax.Expr
-) -> bool:
+def _is_with(resolve: Resolve, expr: relax.Expr, name: str, number: int, first: relax.Expr) -> bool:
     """Whether `expr` is the operator `name` on `first` and the constant `number`."""
     call = resolve(expr)
     if not isinstance(call, Call) or getattr(call.op, "name", "") != f"relax.{name}":

@@ -33,9 +33,7 @@ def squared_difference(island: Island) -> relax.Expr | None:
     )
     if table is not None:
         return table
-    factors = elementwise.squared_difference_multipliers(
-        a.real_scale, b.real_scale, island.scale
-    )
+    factors = elementwise.squared_difference_multipliers(a.real_scale, b.real_scale, island.scale)
     attrs = sum_attributes(a, b, island, factors)
     return ops.call("qsquared_difference", [a.expr, b.expr], **attrs)
 

@@ -33,7 +33,7 @@ def test_programs_and_commands_of_a_section_run_in_their_order(
     section, tmp_path, monkeypatch, capsys
 ):
     for module in NEEDS[section]:
-        require_package(module,f"{module} is not installed")
+        require_package(module, f"{module} is not installed")
     monkeypatch.chdir(tmp_path)
     steps = re.findall(r"```python\n([^`]*)```|^    (tvm-tiny .*)", SECTIONS[section], re.MULTILINE)
     for program, command in steps:

@@ -36,8 +36,10 @@ def mutations(data: bytes, seed: int, n: int) -> Iterator[tuple[str, bytes]]:
     made = len(FIXED)
     while made < n and data:
         content = bytearray(data)
-        labels = [draw.choice(DAMAGES)(draw, content)
-                  for _ in range(draw.integer(2, 5) if draw.chance(0.2) else 1)]
+        labels = [
+            draw.choice(DAMAGES)(draw, content)
+            for _ in range(draw.integer(2, 5) if draw.chance(0.2) else 1)
+        ]
         if bytes(content) != data:
             made += 1
             yield "; ".join(labels), bytes(content)
@@ -133,6 +135,16 @@ def _noise(draw: Draw, content: bytearray) -> str:
 
 
 DAMAGES: tuple[Damage, ...] = (
-    _truncate, _behead, _flip, _flip, _swap, _overwrite, _overwrite, _nudge, _splice, _cut,
-    _append, _noise,
+    _truncate,
+    _behead,
+    _flip,
+    _flip,
+    _swap,
+    _overwrite,
+    _overwrite,
+    _nudge,
+    _splice,
+    _cut,
+    _append,
+    _noise,
 )

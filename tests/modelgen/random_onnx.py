@@ -81,15 +81,21 @@ def random_float_model(seed: int) -> bytes:
         outputs, depthwise = draw.choice((4, 8)), draw.chance(0.3)
         groups, outputs = (channels, channels) if depthwise else (1, outputs)
         weights = draw.normal((outputs, channels // groups, 3, 3)) / (9 * channels / groups) ** 0.5
-        inputs = [name, graph.constant("weight", weights),
-                  graph.constant("bias", draw.normal((outputs,)) / 10)]
+        inputs = [
+            name,
+            graph.constant("weight", weights),
+            graph.constant("bias", draw.normal((outputs,)) / 10),
+        ]
         (name,) = graph.node("Conv", inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1], group=groups)
         (name,) = graph.node(draw.choice(("Relu", "Sigmoid", "Relu")), [name])
         channels = outputs
     (name,) = graph.node("GlobalAveragePool", [name])
     (name,) = graph.node("Flatten", [name], axis=1)
-    inputs = [name, graph.constant("weight", draw.normal((5, channels)) / channels**0.5),
-              graph.constant("bias", draw.normal((5,)))]
+    inputs = [
+        name,
+        graph.constant("weight", draw.normal((5, channels)) / channels**0.5),
+        graph.constant("bias", draw.normal((5,))),
+    ]
     (name,) = graph.node("Gemm", inputs, transB=1)
     if draw.chance(0.5):
         (name,) = graph.node("Softmax", [name], axis=-1)
@@ -104,8 +110,9 @@ def models(max_ops: int = 6) -> st.SearchStrategy[bytes]:
 
 def single_ops() -> st.SearchStrategy[tuple[str, bytes]]:
     """Hypothesis strategy of (operator name, model)."""
-    return st.builds(lambda name, seed: (name, single_op_model(name, seed)),
-                     st.sampled_from(OPERATORS), SEEDS)
+    return st.builds(
+        lambda name, seed: (name, single_op_model(name, seed)), st.sampled_from(OPERATORS), SEEDS
+    )
 
 
 def random_inputs(model: bytes, seed: int, n: int) -> list[dict[str, np.ndarray]]:
@@ -114,8 +121,10 @@ def random_inputs(model: bytes, seed: int, n: int) -> list[dict[str, np.ndarray]
     Float inputs span the range of the QuantizeLinear that reads them, or about [-2, 2].
     """
     draw, proto = Draw(seed), onnx.load_from_string(model)
-    return [{value.name: _input(draw, proto.graph, value, turn) for value in proto.graph.input}
-            for turn in range(n)]
+    return [
+        {value.name: _input(draw, proto.graph, value, turn) for value in proto.graph.input}
+        for turn in range(n)
+    ]
 
 
 def _new_graph(draw: Draw) -> Graph:
@@ -124,9 +133,7 @@ def _new_graph(draw: Draw) -> Graph:
 
 def _applies(name: str, x: Value) -> bool:
     # As for TFLite: the integer softmax is defined up to 511 elements.
-    return len(x.shape) in RANKS[name] and not (
-        "Softmax" in name and max(x.shape) >= 512
-    )
+    return len(x.shape) in RANKS[name] and not ("Softmax" in name and max(x.shape) >= 512)
 
 
 def _takes_any_pair(name: str) -> bool:
@@ -162,15 +169,14 @@ def _serialize(graph: Graph, outputs: list[onnx.ValueInfoProto]) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _input(
-    draw: Draw, graph: onnx.GraphProto, value: onnx.ValueInfoProto, turn: int
-) -> np.ndarray:
+def _input(draw: Draw, graph: onnx.GraphProto, value: onnx.ValueInfoProto, turn: int) -> np.ndarray:
     """Turn 0 is the lowest value everywhere, turn 1 the highest, the rest are random."""
     shape = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
     dtype = DTYPES[value.type.tensor_type.elem_type]
     low, high = LIMITS.get(dtype, (-128, 127))
-    codes = np.full(shape, (low, high)[turn]) if turn < 2 else draw.integers(
-        shape, low, high, "int64")
+    codes = (
+        np.full(shape, (low, high)[turn]) if turn < 2 else draw.integers(shape, low, high, "int64")
+    )
     if dtype != "float32":
         return codes.astype(dtype)
     scale, zero = _reader_quant(graph, value.name)

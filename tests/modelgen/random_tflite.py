@@ -43,8 +43,9 @@ def random_model(
     if unequal:
         graph.builder.copied = lambda x: x.quant if draw.chance(0.2) else draw.quant()
         graph.builder.outer = lambda inner: _outer(draw, inner)
-    graph.pool.append(graph.new_input(_shape(draw, draw.choice((4, 4, 4, 4, 4, 3, 2, 1))),
-                                      draw.quant()))
+    graph.pool.append(
+        graph.new_input(_shape(draw, draw.choice((4, 4, 4, 4, 4, 3, 2, 1))), draw.quant())
+    )
     for _ in range(draw.integer(1, max_ops)):
         # Mostly go on from the newest tensor: chains with now and then a branch.
         x = graph.pool[-1] if draw.chance(0.75) else draw.choice(graph.pool)
@@ -83,8 +84,9 @@ def models(max_ops: int = 6) -> st.SearchStrategy[bytes]:
 
 def single_ops() -> st.SearchStrategy[tuple[str, bytes]]:
     """Hypothesis strategy of (operator name, model)."""
-    return st.builds(lambda code, seed: (code, single_op_model(code, seed)),
-                     st.sampled_from(OPERATORS), SEEDS)
+    return st.builds(
+        lambda code, seed: (code, single_op_model(code, seed)), st.sampled_from(OPERATORS), SEEDS
+    )
 
 
 def random_inputs(model: bytes, seed: int, n: int) -> list[list[np.ndarray]]:
@@ -95,8 +97,10 @@ def random_inputs(model: bytes, seed: int, n: int) -> list[list[np.ndarray]]:
     """
     draw = Draw(seed)
     subgraph = tflite.Model.GetRootAsModel(model, 0).Subgraphs(0)
-    return [[_input(draw, subgraph, int(index), i) for index in subgraph.InputsAsNumpy()]
-            for i in range(n)]
+    return [
+        [_input(draw, subgraph, int(index), i) for index in subgraph.InputsAsNumpy()]
+        for i in range(n)
+    ]
 
 
 def _shape(draw: Draw, rank: int) -> tuple[int, ...]:

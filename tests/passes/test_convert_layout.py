@@ -125,8 +125,6 @@ CASES = {
 }
 
 
-
-
 def conv1d(x: relax.Expr) -> relax.Expr:
     y = relax.op.nn.conv1d(x, constant((4, 4, 3), 0), padding=(1, 1))
     bias = relax.op.reshape(constant((4,), 0, "int32"), (1, 4, 1))

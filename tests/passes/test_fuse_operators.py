@@ -137,7 +137,9 @@ def test_padding_stays(build):
 
 def test_a_clamp_becomes_limits():
     found = check(
-        lambda emit, x: lut(emit(add(x)), np.clip(DOMAIN, -20, 120)), (3, 5), ["qadd", "lut"],
+        lambda emit, x: lut(emit(add(x)), np.clip(DOMAIN, -20, 120)),
+        (3, 5),
+        ["qadd", "lut"],
         ["qadd"],
     )
     assert (int(found[0].attrs["act_min"]), int(found[0].attrs["act_max"])) == (-20, 90)
@@ -145,7 +147,9 @@ def test_a_clamp_becomes_limits():
 
 def test_a_clamp_beyond_the_limits_leaves_one_value():
     found = check(
-        lambda emit, x: lut(emit(add(x)), np.clip(DOMAIN, 100, 120)), (3, 5), ["qadd", "lut"],
+        lambda emit, x: lut(emit(add(x)), np.clip(DOMAIN, 100, 120)),
+        (3, 5),
+        ["qadd", "lut"],
         ["qadd"],
     )
     assert (int(found[0].attrs["act_min"]), int(found[0].attrs["act_max"])) == (100, 100)

@@ -23,7 +23,7 @@ ARGUMENTS = (
 @contextmanager
 def chromium(profile):
     """A driver; skips the test, with the reason, where a program is missing."""
-    webdriver = require_package("selenium.webdriver","needs selenium")
+    webdriver = require_package("selenium.webdriver", "needs selenium")
     require("chromium", "chromedriver")
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")

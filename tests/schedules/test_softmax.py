@@ -15,6 +15,7 @@ from tvm_tiny.reference.quantization import Quant
 
 SOURCE = Quant(0.1, 0)
 
+
 def machine(length: int, operator: str, tables, **attrs: int):
     x = relax.Var("x", relax.TensorType((1, length), "int8"))
     builder = relax.BlockBuilder()

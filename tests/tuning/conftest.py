@@ -45,7 +45,7 @@ def module(model):
 def emulator():
     require(toolchain.ARM_GCC, toolchain.QEMU_ARM)
     for package in ("xgboost", "psutil", "cloudpickle"):
-        require_package(package,f"needs {package}, of the extra tune")
+        require_package(package, f"needs {package}, of the extra tune")
 
 
 @pytest.fixture(scope="session")

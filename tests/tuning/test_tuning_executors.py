@@ -15,14 +15,14 @@ BROKEN = Batch("mps2_an386", "layer", (Kernel("k", "no C", (), (), 0),), b"", 1,
 
 @pytest.fixture
 def dask(emulator):
-    distributed = require_package("distributed","needs the extra dask")
+    distributed = require_package("distributed", "needs the extra dask")
     with distributed.Client(processes=False, n_workers=1, dashboard_address=None) as client:
         yield client.get_executor()
 
 
 @pytest.fixture
 def ray(emulator):
-    require_package("ray","needs the extra ray")
+    require_package("ray", "needs the extra ray")
     from tvm_tiny.tuning.ray_executor import RayExecutor
 
     with RayExecutor(num_cpus=1) as executor:

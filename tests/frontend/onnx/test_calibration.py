@@ -116,7 +116,7 @@ def image_model(*shape: int) -> onnx.ModelProto:
 def test_folders_of_images_and_of_arrays_are_samples(
     tmp_path: Path, shape: tuple[int, ...], mode: str
 ) -> None:
-    image = require_package("PIL.Image","needs Pillow: pip install tvm-tiny[images]")
+    image = require_package("PIL.Image", "needs Pillow: pip install tvm-tiny[images]")
     pixels = np.random.default_rng(0).integers(
         0, 256, (5, 4, 6, 3 if mode == "RGB" else 1), "uint8"
     )
@@ -149,7 +149,7 @@ def test_folders_that_do_not_fit_are_refused_in_one_line(tmp_path: Path) -> None
     with pytest.raises(DataError, match="both"):
         from_onnx(model, tmp_path)
     (tmp_path / "a.npy").unlink()
-    require_package("PIL.Image","needs Pillow: pip install tvm-tiny[images]")
+    require_package("PIL.Image", "needs Pillow: pip install tvm-tiny[images]")
     with pytest.raises(DataError, match="cannot be read"):
         from_onnx(model, tmp_path)
 

@@ -16,8 +16,8 @@ from tools import require_package
 from tvm_tiny import Calibration, from_file, from_torch
 from tvm_tiny.errors import DataError, ModelError, TvmTinyError, UnsupportedError
 
-torch = require_package("torch","needs PyTorch: pip install 'tvm-tiny[torch]'")
-require_package("onnxscript","needs onnxscript: pip install 'tvm-tiny[torch]'")
+torch = require_package("torch", "needs PyTorch: pip install 'tvm-tiny[torch]'")
+require_package("onnxscript", "needs onnxscript: pip install 'tvm-tiny[torch]'")
 
 
 def network() -> torch.nn.Module:

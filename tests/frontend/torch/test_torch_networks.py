@@ -20,8 +20,8 @@ from tvm_tiny import Calibration, from_file, from_torch
 from tvm_tiny.frontend.quiet import quiet
 from tvm_tiny.passes.lower_qdq import FloatFallbackWarning
 
-torch = require_package("torch","needs PyTorch: pip install 'tvm-tiny[torch]'")
-require_package("onnxscript","needs onnxscript: pip install 'tvm-tiny[torch]'")
+torch = require_package("torch", "needs PyTorch: pip install 'tvm-tiny[torch]'")
+require_package("onnxscript", "needs onnxscript: pip install 'tvm-tiny[torch]'")
 
 from torch_networks import NETWORKS  # noqa: E402
 from torch_runs import compiled_for, on_board  # noqa: E402

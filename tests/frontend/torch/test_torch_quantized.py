@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tools import require_package
 
-torch = require_package("torch","needs PyTorch: pip install 'tvm-tiny[torch]'")
-require_package("onnxscript","needs onnxscript: pip install 'tvm-tiny[torch]'")
+torch = require_package("torch", "needs PyTorch: pip install 'tvm-tiny[torch]'")
+require_package("onnxscript", "needs onnxscript: pip install 'tvm-tiny[torch]'")
 
 import torch.ao.quantization as quantization  # noqa: E402
 from torch import Tensor, nn  # noqa: E402

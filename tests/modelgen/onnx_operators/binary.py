@@ -43,8 +43,13 @@ def _qlinear_binary_rule(op: str) -> Rule:
     def make(graph: Graph, x: Value) -> list[Value]:
         other = _operand(graph, x)
         out = _binary_quant(graph, op, x, other)
-        inputs = [x.name, *graph.parameters(x.quant), other.name,
-                  *graph.parameters(other.quant), *graph.parameters(out)]
+        inputs = [
+            x.name,
+            *graph.parameters(x.quant),
+            other.name,
+            *graph.parameters(other.quant),
+            *graph.parameters(out),
+        ]
         (name,) = graph.node(op, inputs, domain=MICROSOFT)
         return [graph.record(name, x.shape, out)]
 

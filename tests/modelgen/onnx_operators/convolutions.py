@@ -16,8 +16,11 @@ def _conv_parts(graph: Graph, x: Value, groups: int, outputs: int) -> tuple[Any,
     attrs, extents = draw_window(graph, x)
     shape = (outputs, x.shape[1] // groups, *attrs["kernel_shape"])
     terms = int(np.prod(shape[1:]))
-    return ({**attrs, "group": groups}, (x.shape[0], outputs, *extents),
-            *draw_weights(graph, x, shape, 0, terms))
+    return (
+        {**attrs, "group": groups},
+        (x.shape[0], outputs, *extents),
+        *draw_weights(graph, x, shape, 0, terms),
+    )
 
 
 def _conv(graph: Graph, x: Value, groups: int, outputs: int) -> list[Value]:
@@ -49,10 +52,14 @@ def qlinear_conv(graph: Graph, x: Value) -> list[Value]:
     groups = x.shape[1] if graph.draw.chance(0.3) else 1
     outputs = x.shape[1] if groups > 1 else graph.draw.channels()
     attrs, shape, weights, scales, bias, out = _conv_parts(graph, x, groups, outputs)
-    inputs = [x.name, *graph.parameters(x.quant), graph.constant("weight", weights),
-              graph.constant("scale", scales),
-              graph.constant("zero_point", np.zeros(scales.shape, "int8")),
-              *graph.parameters(out)]
+    inputs = [
+        x.name,
+        *graph.parameters(x.quant),
+        graph.constant("weight", weights),
+        graph.constant("scale", scales),
+        graph.constant("zero_point", np.zeros(scales.shape, "int8")),
+        *graph.parameters(out),
+    ]
     if bias is not None:
         inputs.append(graph.constant("bias", bias))
     (name,) = graph.node("QLinearConv", inputs, **attrs)
@@ -90,8 +97,11 @@ def _transposed_window(graph: Graph, x: Value) -> tuple[dict[str, Any], list[int
         before, after = (draw.integer(0, min(size - 1, full - 1) // 2) for _ in range(2))
         length = full - before - after
         length = min(stride * extent, full) if how.startswith("SAME") else length
-        for values, value in zip((kernel, strides, dilations, begin, end, extra, extents),
-                                 (size, stride, step, before, after, more, length), strict=True):
+        for values, value in zip(
+            (kernel, strides, dilations, begin, end, extra, extents),
+            (size, stride, step, before, after, more, length),
+            strict=True,
+        ):
             values.append(value)
     attrs: dict[str, Any] = {"kernel_shape": kernel, "strides": strides, "dilations": dilations}
     if how == "pads":

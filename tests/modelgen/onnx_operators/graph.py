@@ -65,8 +65,9 @@ class Graph:
     ) -> list[str]:
         """Appends a node; gives the names of its outputs."""
         names = [f"{self.fresh(op)}/out{i}" for i in range(outputs)]
-        self.nodes.append(helper.make_node(op, list(inputs), names, names[0], domain=domain,
-                                           **attrs))
+        self.nodes.append(
+            helper.make_node(op, list(inputs), names, names[0], domain=domain, **attrs)
+        )
         self.domains.add(domain)
         return names
 
@@ -86,9 +87,7 @@ class Graph:
         (out,) = self.node("QuantizeLinear", [name, *self.parameters(quant, dtype)])
         return self.record(out, shape, quant, dtype)
 
-    def record(
-        self, name: str, shape: Sequence[int], quant: Quant, dtype: str = ""
-    ) -> Value:
+    def record(self, name: str, shape: Sequence[int], quant: Quant, dtype: str = "") -> Value:
         """A quantized tensor that some node has written."""
         self.written.append(Value(name, tuple(int(d) for d in shape), quant, dtype))
         return self.written[-1]
@@ -121,8 +120,11 @@ class Graph:
             codes, zero = (codes.astype("int16") + 128).astype("uint8"), np.uint8(128)
         else:
             zero = np.zeros(scale.shape, codes.dtype)
-        names = [self.constant(stem, codes), self.constant("scale", scale),
-                 self.constant("zero_point", zero)]
+        names = [
+            self.constant(stem, codes),
+            self.constant("scale", scale),
+            self.constant("zero_point", zero),
+        ]
         return self.node("DequantizeLinear", names, **({"axis": axis} if scale.ndim else {}))[0]
 
     def quant(self) -> Quant:

@@ -28,10 +28,13 @@ def split(graph: Graph, x: Value) -> list[Value]:
     axis = graph.draw.integer(1, len(x.shape) - 1)
     first = graph.draw.integer(1, max(x.shape[axis] - 1, 1))
     sizes = [first, x.shape[axis] - first] if x.shape[axis] > 1 else [1]
-    names = graph.node("Split", [graph.dequantize(x), ints(graph, "split", sizes)],
-                       outputs=len(sizes), axis=axis)
-    return [graph.quantize(name, [size if i == axis else d for i, d in enumerate(x.shape)], x.quant)
-            for name, size in zip(names, sizes, strict=True)]
+    names = graph.node(
+        "Split", [graph.dequantize(x), ints(graph, "split", sizes)], outputs=len(sizes), axis=axis
+    )
+    return [
+        graph.quantize(name, [size if i == axis else d for i, d in enumerate(x.shape)], x.quant)
+        for name, size in zip(names, sizes, strict=True)
+    ]
 
 
 @rule("Slice")
@@ -45,8 +48,10 @@ def slice_(graph: Graph, x: Value) -> list[Value]:
         # Before the first element is only what is below -extent.
         first, stop = high, graph.draw.choice((low - 1 if low else -extent - 1, -(2**31)))
     count = len(range(extent)[slice(first, stop, step)])
-    names = [ints(graph, s, [v]) for s, v in
-             (("starts", first), ("ends", stop), ("axes", axis), ("steps", step))]
+    names = [
+        ints(graph, s, [v])
+        for s, v in (("starts", first), ("ends", stop), ("axes", axis), ("steps", step))
+    ]
     shape = [count if i == axis else d for i, d in enumerate(x.shape)]
     return simple(graph, "Slice", x, x.quant, shape, names)
 

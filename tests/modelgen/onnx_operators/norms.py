@@ -31,8 +31,9 @@ def layer_normalization(graph: Graph, x: Value) -> list[Value]:
     if graph.draw.chance(0.7):
         names.append(graph.constant("offset", offset))
     epsilon = graph.draw.choice((1e-5, 1e-6, 1e-3))
-    return _normalized(graph, "LayerNormalization", x, names, axis=axis - len(x.shape),
-                       epsilon=epsilon)
+    return _normalized(
+        graph, "LayerNormalization", x, names, axis=axis - len(x.shape), epsilon=epsilon
+    )
 
 
 @rule("SpelledLayerNormalization")
@@ -45,8 +46,9 @@ def spelled_layer_normalization(graph: Graph, x: Value) -> list[Value]:
     mean = reduced(graph, "ReduceMean", real, [axis], 1)
     (gap,) = graph.node("Sub", [real, mean])
     power = graph.constant("two", np.float32(2))
-    (square,) = (graph.node("Pow", [gap, power]) if draw.chance(0.5)
-                 else graph.node("Mul", [gap, gap]))
+    (square,) = (
+        graph.node("Pow", [gap, power]) if draw.chance(0.5) else graph.node("Mul", [gap, gap])
+    )
     variance = reduced(graph, "ReduceMean", square, [axis], 1)
     (total,) = graph.node("Add", [variance, graph.constant("epsilon", np.float32(1e-5))])
     (root,) = graph.node("Sqrt", [total])

@@ -20,8 +20,15 @@ def max_pool(graph: Graph, x: Value) -> list[Value]:
 def average_pool(graph: Graph, x: Value) -> list[Value]:
     attrs, extents = _ceiled(graph, x, *draw_window(graph, x, dilate=False))
     out = graph.quant_near(x.quant.scale) if graph.draw.chance(0.3) else x.quant
-    return simple(graph, "AveragePool", x, out, (*x.shape[:2], *extents),
-                   count_include_pad=graph.draw.choice((0, 0, 0, 1)), **attrs)
+    return simple(
+        graph,
+        "AveragePool",
+        x,
+        out,
+        (*x.shape[:2], *extents),
+        count_include_pad=graph.draw.choice((0, 0, 0, 1)),
+        **attrs,
+    )
 
 
 def _ceiled(

@@ -46,8 +46,13 @@ def qlinear_matmul(graph: Graph, x: Value) -> list[Value]:
     stored, zero = weights, np.int8(0)
     if graph.dtype == "uint8" and graph.draw.chance(0.5):
         stored, zero = (weights.astype("int16") + 128).astype("uint8"), np.uint8(128)
-    inputs = [x.name, *graph.parameters(x.quant), graph.constant("weight", stored),
-              graph.constant("scale", scales), graph.constant("zero_point", zero),
-              *graph.parameters(out)]
+    inputs = [
+        x.name,
+        *graph.parameters(x.quant),
+        graph.constant("weight", stored),
+        graph.constant("scale", scales),
+        graph.constant("zero_point", zero),
+        *graph.parameters(out),
+    ]
     (name,) = graph.node("QLinearMatMul", inputs)
     return [graph.record(name, (*x.shape[:-1], shape[1]), out)]

@@ -35,8 +35,14 @@ def rule(name: str, ranks: tuple[int, ...] = ANY_RANK) -> Callable[[Rule], Rule]
 
 
 def simple(
-    graph: Graph, op: str, x: Value, quant: Quant, shape: Sequence[int] | None = None,
-    extra: Sequence[str] = (), domain: str = "", **attrs: Any,
+    graph: Graph,
+    op: str,
+    x: Value,
+    quant: Quant,
+    shape: Sequence[int] | None = None,
+    extra: Sequence[str] = (),
+    domain: str = "",
+    **attrs: Any,
 ) -> list[Value]:
     """One float operator between dequantized x (and constants) and a QuantizeLinear."""
     (name,) = graph.node(op, [graph.dequantize(x), *extra], domain=domain, **attrs)

@@ -25,8 +25,9 @@ def flatten(graph: Graph, x: Value) -> list[Value]:
 def squeeze(graph: Graph, x: Value) -> list[Value]:
     """After a global pooling, as classifiers have it."""
     (pooled,) = global_average_pool(graph, x)
-    return simple(graph, "Squeeze", pooled, pooled.quant, pooled.shape[:2],
-                   [ints(graph, "axes", [2, 3])])
+    return simple(
+        graph, "Squeeze", pooled, pooled.quant, pooled.shape[:2], [ints(graph, "axes", [2, 3])]
+    )
 
 
 @rule("Unsqueeze", (2, 3))

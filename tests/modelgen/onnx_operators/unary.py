@@ -80,8 +80,23 @@ def _table(op: str, opset: int = 13, domain: str = "", **attrs: tuple[float | st
         return simple(graph, op, x, graph.quant_near(x.quant.scale), domain=domain, **given)
 
 
-for _op in ("Abs", "Ceil", "Cos", "Erf", "Exp", "Floor", "Log", "Neg", "Reciprocal", "Round",
-            "Sign", "Sin", "Softplus", "Softsign", "Sqrt"):
+for _op in (
+    "Abs",
+    "Ceil",
+    "Cos",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Log",
+    "Neg",
+    "Reciprocal",
+    "Round",
+    "Sign",
+    "Sin",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+):
     _table(_op)
 _table("Celu", alpha=(1.0, 0.5))
 _table("Elu", alpha=(1.0, 0.3))
@@ -136,8 +151,9 @@ def spelled_hard_swish(graph: Graph, x: Value) -> list[Value]:
     shifted = graph.node("Add", _operands(graph, real, _number(graph, 3.0)))[0]
     shifted = _between(graph, shifted, x, -3.0, 9.0)
     if draw.chance(0.5):
-        gate = graph.node("Clip", [shifted, *(graph.constant("limit", np.float32(v))
-                                               for v in (0.0, 6.0))])[0]
+        gate = graph.node(
+            "Clip", [shifted, *(graph.constant("limit", np.float32(v)) for v in (0.0, 6.0))]
+        )[0]
     else:
         above = graph.node("Max", _operands(graph, shifted, _number(graph, 0.0)))[0]
         gate = graph.node("Min", _operands(graph, above, _number(graph, 6.0)))[0]

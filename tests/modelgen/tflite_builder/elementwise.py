@@ -41,12 +41,14 @@ class Elementwise(Graph):
     ) -> Tensor:
         """MEAN, SUM, REDUCE_MAX or REDUCE_MIN."""
         reduced = {axis % x.rank for axis in axes}
-        shape = [1 if i in reduced else d for i, d in enumerate(x.shape)
-                 if keep_dims or i not in reduced]
+        shape = [
+            1 if i in reduced else d for i, d in enumerate(x.shape) if keep_dims or i not in reduced
+        ]
         return self.operator(code, [x, self.ints("axes", axes)], shape, out, keep_dims=keep_dims)
 
     def arg_extreme(self, code: str, x: Tensor, axis: int) -> Tensor:
         """int32 indices without the reduced axis."""
         shape = [d for i, d in enumerate(x.shape) if i != axis % x.rank]
-        return self.operator(code, [x, self.ints("axis", axis)], shape, None, "int32",
-                             output_type="INT32")
+        return self.operator(
+            code, [x, self.ints("axis", axis)], shape, None, "int32", output_type="INT32"
+        )

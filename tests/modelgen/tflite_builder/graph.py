@@ -72,8 +72,14 @@ class Graph:
         return self.inputs[-1]
 
     def constant(
-        self, name: str, data: np.ndarray, scales: Sequence[float] = (), zero_point: int = 0,
-        axis: int = 0, *, narrow: bool = False,
+        self,
+        name: str,
+        data: np.ndarray,
+        scales: Sequence[float] = (),
+        zero_point: int = 0,
+        axis: int = 0,
+        *,
+        narrow: bool = False,
     ) -> Tensor:
         """A constant, in int4 where it is narrow; a scale per entry of `axis`, or one, or none."""
         zeros = (zero_point,) * len(scales)
@@ -81,8 +87,14 @@ class Graph:
         return self._append(name, data.shape, dtype, scales, zeros, axis, data)
 
     def _append(
-        self, name: str, shape: Sequence[int], dtype: str, scales: Sequence[float],
-        zeros: Sequence[int], axis: int = 0, data: np.ndarray | None = None,
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: str,
+        scales: Sequence[float],
+        zeros: Sequence[int],
+        axis: int = 0,
+        data: np.ndarray | None = None,
     ) -> Tensor:
         index = len(self.tensors)
         full = name if ":" in name else f"model/{name}_{index}"
@@ -95,8 +107,13 @@ class Graph:
         return self.constant(name, np.asarray(values, "int32"))
 
     def operator(
-        self, code: str, inputs: Sequence[Tensor | None], shape: Sequence[int],
-        quant: Quant | None, dtype: str = "int8", **options: Any,
+        self,
+        code: str,
+        inputs: Sequence[Tensor | None],
+        shape: Sequence[int],
+        quant: Quant | None,
+        dtype: str = "int8",
+        **options: Any,
     ) -> Tensor:
         """Any operator of one output; options are the schema's fields in snake_case."""
         output = self.tensor(code.lower(), shape, dtype, quant)

@@ -19,9 +19,7 @@ class Movement(Graph):
         out = self.copied(x)
         if value is None:
             return self.operator("PAD", inputs, shape, out)
-        scalar = self.constant(
-            "pad_value", np.asarray(value, "int8"), (out.scale,), out.zero_point
-        )
+        scalar = self.constant("pad_value", np.asarray(value, "int8"), (out.scale,), out.zero_point)
         return self.operator("PADV2", [*inputs, scalar], shape, out)
 
     def reshape(self, x: Tensor, shape: Sequence[int], *, as_tensor: bool = True) -> Tensor:
@@ -50,8 +48,14 @@ class Movement(Graph):
         """All parts and the result share one quantization."""
         shape = list(parts[0].shape)
         shape[axis] = sum(part.shape[axis] for part in parts)
-        return self.operator("CONCATENATION", parts, shape, parts[0].quant, axis=axis,
-                             fused_activation_function="NONE")
+        return self.operator(
+            "CONCATENATION",
+            parts,
+            shape,
+            parts[0].quant,
+            axis=axis,
+            fused_activation_function="NONE",
+        )
 
     def split(self, x: Tensor, axis: int, count: int) -> list[Tensor]:
         shape = list(x.shape)
@@ -62,8 +66,12 @@ class Movement(Graph):
         return list(outputs)
 
     def parts(
-        self, code: str, x: Tensor, shapes: Sequence[Sequence[int]],
-        others: Sequence[Tensor] = (), **options: int,
+        self,
+        code: str,
+        x: Tensor,
+        shapes: Sequence[Sequence[int]],
+        others: Sequence[Tensor] = (),
+        **options: int,
     ) -> list[Tensor]:
         """Any operator of several results; the caller knows their shapes."""
         outputs = tuple(self.tensor(code.lower(), s, "int8", self.copied(x)) for s in shapes)
@@ -71,7 +79,11 @@ class Movement(Graph):
         return list(outputs)
 
     def moved(
-        self, code: str, x: Tensor, shape: Sequence[int], values: Sequence[int] | None = None,
+        self,
+        code: str,
+        x: Tensor,
+        shape: Sequence[int],
+        values: Sequence[int] | None = None,
         **options: int,
     ) -> Tensor:
         """An operator with at most one operand of integers; the caller knows the result's shape."""
@@ -79,10 +91,19 @@ class Movement(Graph):
         return self.operator(code, [x, *others], shape, self.copied(x), **options)
 
     def strided_slice(
-        self, x: Tensor, begin: Sequence[int], end: Sequence[int], strides: Sequence[int],
-        shape: Sequence[int], **masks: int,
+        self,
+        x: Tensor,
+        begin: Sequence[int],
+        end: Sequence[int],
+        strides: Sequence[int],
+        shape: Sequence[int],
+        **masks: int,
     ) -> Tensor:
         """The caller knows the result's shape."""
-        inputs = [x, self.ints("begin", begin), self.ints("end", end),
-                  self.ints("strides", strides)]
+        inputs = [
+            x,
+            self.ints("begin", begin),
+            self.ints("end", end),
+            self.ints("strides", strides),
+        ]
         return self.operator("STRIDED_SLICE", inputs, shape, self.copied(x), **masks)

@@ -87,8 +87,14 @@ VERSIONS = {
     "SQUEEZE": 1,
     "RESHAPE": 1,
 }
-TYPES = {"float32": "FLOAT32", "int32": "INT32", "uint8": "UINT8", "int8": "INT8",
-         "bool": "BOOL", "int4": "INT4"}
+TYPES = {
+    "float32": "FLOAT32",
+    "int32": "INT32",
+    "uint8": "UINT8",
+    "int8": "INT8",
+    "bool": "BOOL",
+    "int4": "INT4",
+}
 ENUMS = {
     "Padding": tflite.Padding,
     "Mode": tflite.MirrorPadMode,

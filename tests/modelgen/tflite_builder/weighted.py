@@ -15,74 +15,132 @@ class Weighted(Graph):
     """Operators that multiply and accumulate."""
 
     def conv2d(
-        self, x: Tensor, weights: np.ndarray, scales: Sequence[float], bias: np.ndarray | None,
-        out: Quant, *, stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1),
-        padding: str = "SAME", activation: str = "NONE",
+        self,
+        x: Tensor,
+        weights: np.ndarray,
+        scales: Sequence[float],
+        bias: np.ndarray | None,
+        out: Quant,
+        *,
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+        padding: str = "SAME",
+        activation: str = "NONE",
     ) -> Tensor:
         """x [N,H,W,C], weights int8 [O,KH,KW,C/groups], bias int32 [O]; stride (h, w)."""
         height, width = window_extents(x, weights.shape[1:3], stride, dilation, padding)
         return self.operator(
-            "CONV_2D", self._weighted(x, weights, scales, bias, axis=0),
-            (x.shape[0], height, width, weights.shape[0]), out,
-            padding=padding, stride_h=stride[0], stride_w=stride[1],
-            dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
+            "CONV_2D",
+            self._weighted(x, weights, scales, bias, axis=0),
+            (x.shape[0], height, width, weights.shape[0]),
+            out,
+            padding=padding,
+            stride_h=stride[0],
+            stride_w=stride[1],
+            dilation_h_factor=dilation[0],
+            dilation_w_factor=dilation[1],
             fused_activation_function=activation,
         )
 
     def depthwise_conv2d(
-        self, x: Tensor, weights: np.ndarray, scales: Sequence[float], bias: np.ndarray | None,
-        out: Quant, *, stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1),
-        padding: str = "SAME", activation: str = "NONE",
+        self,
+        x: Tensor,
+        weights: np.ndarray,
+        scales: Sequence[float],
+        bias: np.ndarray | None,
+        out: Quant,
+        *,
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+        padding: str = "SAME",
+        activation: str = "NONE",
     ) -> Tensor:
         """x [N,H,W,C], weights int8 [1,KH,KW,C*multiplier], bias int32 [C*multiplier]."""
         height, width = window_extents(x, weights.shape[1:3], stride, dilation, padding)
         return self.operator(
-            "DEPTHWISE_CONV_2D", self._weighted(x, weights, scales, bias, axis=3),
-            (x.shape[0], height, width, weights.shape[3]), out,
-            padding=padding, stride_h=stride[0], stride_w=stride[1],
+            "DEPTHWISE_CONV_2D",
+            self._weighted(x, weights, scales, bias, axis=3),
+            (x.shape[0], height, width, weights.shape[3]),
+            out,
+            padding=padding,
+            stride_h=stride[0],
+            stride_w=stride[1],
             depth_multiplier=weights.shape[3] // x.shape[3],
-            dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
+            dilation_h_factor=dilation[0],
+            dilation_w_factor=dilation[1],
             fused_activation_function=activation,
         )
 
     def transpose_conv(
-        self, x: Tensor, weights: np.ndarray, scales: Sequence[float], bias: np.ndarray | None,
-        out: Quant, extent: tuple[int, int], *, stride: tuple[int, int] = (1, 1),
-        padding: str = "SAME", activation: str = "NONE",
+        self,
+        x: Tensor,
+        weights: np.ndarray,
+        scales: Sequence[float],
+        bias: np.ndarray | None,
+        out: Quant,
+        extent: tuple[int, int],
+        *,
+        stride: tuple[int, int] = (1, 1),
+        padding: str = "SAME",
+        activation: str = "NONE",
     ) -> Tensor:
         """x [N,H,W,C], weights int8 [O,KH,KW,C], extent: the output's height and width."""
         shape = (x.shape[0], *extent, weights.shape[0])
         _, w, *b = self._weighted(x, weights, scales, bias, axis=0)
         return self.operator(
-            "TRANSPOSE_CONV", [self.ints("output_shape", shape), w, x, *b], shape, out,
-            padding=padding, stride_h=stride[0], stride_w=stride[1],
+            "TRANSPOSE_CONV",
+            [self.ints("output_shape", shape), w, x, *b],
+            shape,
+            out,
+            padding=padding,
+            stride_h=stride[0],
+            stride_w=stride[1],
             fused_activation_function=activation,
         )
 
     def fully_connected(
-        self, x: Tensor, weights: np.ndarray, scales: Sequence[float], bias: np.ndarray | None,
-        out: Quant, *, activation: str = "NONE", keep_num_dims: bool = False,
+        self,
+        x: Tensor,
+        weights: np.ndarray,
+        scales: Sequence[float],
+        bias: np.ndarray | None,
+        out: Quant,
+        *,
+        activation: str = "NONE",
+        keep_num_dims: bool = False,
     ) -> Tensor:
         """x [..., I] or anything of n*I elements, weights int8 [O, I], bias int32 [O]."""
         rows, columns = weights.shape
         shape = (*x.shape[:-1], rows) if keep_num_dims else (x.size // columns, rows)
         return self.operator(
-            "FULLY_CONNECTED", self._weighted(x, weights, scales, bias, axis=0), shape, out,
-            fused_activation_function=activation, keep_num_dims=keep_num_dims,
+            "FULLY_CONNECTED",
+            self._weighted(x, weights, scales, bias, axis=0),
+            shape,
+            out,
+            fused_activation_function=activation,
+            keep_num_dims=keep_num_dims,
         )
 
     def fully_connected_at_run_time(
-        self, x: Tensor, weights: Tensor, bias: np.ndarray | None, out: Quant, *,
+        self,
+        x: Tensor,
+        weights: Tensor,
+        bias: np.ndarray | None,
+        out: Quant,
+        *,
         activation: str = "NONE",
     ) -> Tensor:
         """As `fully_connected` with [O, I] weights that are another tensor of the graph."""
-        terms = [] if bias is None else [
-            self.constant("bias", bias, [x.scales[0] * weights.scales[0]])
-        ]
+        terms = (
+            [] if bias is None else [self.constant("bias", bias, [x.scales[0] * weights.scales[0]])]
+        )
         return self.operator(
-            "FULLY_CONNECTED", [x, weights, *(terms or [None])],
-            (x.size // weights.shape[1], weights.shape[0]), out,
-            fused_activation_function=activation, keep_num_dims=False,
+            "FULLY_CONNECTED",
+            [x, weights, *(terms or [None])],
+            (x.size // weights.shape[1], weights.shape[0]),
+            out,
+            fused_activation_function=activation,
+            keep_num_dims=False,
         )
 
     def batch_matmul(
@@ -99,7 +157,11 @@ class Weighted(Graph):
         return weights.size > 8 and int(weights.min()) >= -8 and int(weights.max()) <= 7
 
     def _weighted(
-        self, x: Tensor, weights: np.ndarray, scales: Sequence[float], bias: np.ndarray | None,
+        self,
+        x: Tensor,
+        weights: np.ndarray,
+        scales: Sequence[float],
+        bias: np.ndarray | None,
         axis: int,
     ) -> list[Tensor | None]:
         """Inputs x, weights and, if any, the bias with scale x's times the weights'."""

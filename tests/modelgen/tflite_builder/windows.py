@@ -27,23 +27,45 @@ class Windows(Graph):
     """Operators that slide a window and have no weights."""
 
     def pool(
-        self, code: str, x: Tensor, kernel: tuple[int, int], *, stride: tuple[int, int] = (1, 1),
-        padding: str = "SAME", activation: str = "NONE",
+        self,
+        code: str,
+        x: Tensor,
+        kernel: tuple[int, int],
+        *,
+        stride: tuple[int, int] = (1, 1),
+        padding: str = "SAME",
+        activation: str = "NONE",
     ) -> Tensor:
         """AVERAGE_POOL_2D or MAX_POOL_2D; the output's quantization is the input's."""
         height, width = window_extents(x, kernel, stride, (1, 1), padding)
         return self.operator(
-            code, [x], (x.shape[0], height, width, x.shape[3]), x.quant,
-            padding=padding, stride_h=stride[0], stride_w=stride[1], filter_height=kernel[0],
-            filter_width=kernel[1], fused_activation_function=activation,
+            code,
+            [x],
+            (x.shape[0], height, width, x.shape[3]),
+            x.quant,
+            padding=padding,
+            stride_h=stride[0],
+            stride_w=stride[1],
+            filter_height=kernel[0],
+            filter_width=kernel[1],
+            fused_activation_function=activation,
         )
 
     def resize(
-        self, code: str, x: Tensor, extent: tuple[int, int], *, align_corners: bool = False,
+        self,
+        code: str,
+        x: Tensor,
+        extent: tuple[int, int],
+        *,
+        align_corners: bool = False,
         half_pixel_centers: bool = False,
     ) -> Tensor:
         """RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR to (height, width)."""
         return self.operator(
-            code, [x, self.ints("size", extent)], (x.shape[0], *extent, x.shape[3]), self.copied(x),
-            align_corners=align_corners, half_pixel_centers=half_pixel_centers,
+            code,
+            [x, self.ints("size", extent)],
+            (x.shape[0], *extent, x.shape[3]),
+            self.copied(x),
+            align_corners=align_corners,
+            half_pixel_centers=half_pixel_centers,
         )

@@ -68,9 +68,7 @@ def _paddings(graph: Graph, x: Tensor, blocks: list[int]) -> list[list[int]]:
 
 
 def _split(graph: Graph, x: Tensor, blocks: list[int], widths: list[list[int]]) -> Tensor:
-    sizes = [
-        (d + sum(pair)) // b for d, b, pair in zip(x.shape[1:], blocks, widths, strict=False)
-    ]
+    sizes = [(d + sum(pair)) // b for d, b, pair in zip(x.shape[1:], blocks, widths, strict=False)]
     shape = (x.shape[0] * int(np.prod(blocks)), *sizes, *x.shape[1 + len(blocks) :])
     inputs = [x, graph.builder.ints("blocks", blocks), graph.builder.ints("paddings", widths)]
     return graph.builder.operator("SPACE_TO_BATCH_ND", inputs, shape, graph.builder.copied(x))

@@ -64,8 +64,7 @@ def mul(graph: Graph, x: Tensor) -> list[Tensor]:
 def squared_difference(graph: Graph, x: Tensor) -> list[Tensor]:
     a, b = _ordered(graph, x, _operand(graph, x, None))
     largest = max(a.scales[0], b.scales[0])
-    out = graph.draw.quant_near(largest**2 * graph.draw.log_uniform(1, 256),
-                                largest_multiplier=4.0)
+    out = graph.draw.quant_near(largest**2 * graph.draw.log_uniform(1, 256), largest_multiplier=4.0)
     # The kernel multiplies 30-bit squares: its factor must stay below 1.
     scale = max(out.scale, largest**2 / 2**10)
     return [graph.builder.binary("SQUARED_DIFFERENCE", a, b, Quant(scale, out.zero_point))]
@@ -77,8 +76,13 @@ def add_n(graph: Graph, x: Tensor) -> list[Tensor]:
     draw = graph.draw
     centred = Quant(x.scales[0], 0)
     first = graph.builder.quantize(x, centred)
-    terms = [first, *(graph.constant_like(x.shape, centred) if draw.chance(0.5) else first
-                      for _ in range(draw.integer(1, 4)))]
+    terms = [
+        first,
+        *(
+            graph.constant_like(x.shape, centred) if draw.chance(0.5) else first
+            for _ in range(draw.integer(1, 4))
+        ),
+    ]
     out = draw.quant_near(x.scales[0] * len(terms), largest_multiplier=2.0**18)
     return [graph.builder.operator("ADD_N", terms, x.shape, out)]
 

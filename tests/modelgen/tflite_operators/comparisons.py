@@ -18,8 +18,11 @@ def compared(graph: Graph, code: str, x: Tensor) -> Tensor:
     x = small_scale(graph, x)
     quant = x.quant if draw.chance(0.4) else draw.quant()
     quant = Quant(min(quant.scale, LARGEST_SCALE), quant.zero_point)
-    other = graph.constant_like((1,) * x.rank, quant) if draw.chance(0.3) else (
-        _operand(graph, x, quant))
+    other = (
+        graph.constant_like((1,) * x.rank, quant)
+        if draw.chance(0.3)
+        else (_operand(graph, x, quant))
+    )
     return graph.builder.operator(code, _ordered(graph, x, other), x.shape, None, "bool")
 
 

@@ -53,8 +53,11 @@ def concatenation(graph: Graph, x: Tensor) -> list[Tensor]:
             part = graph.constant_like(shape, x.quant)
         parts.append(part)
     order = draw.permutation(len(parts))
-    return [builder.concatenation([parts[i] for i in order],
-                                  axis - x.rank if draw.chance(0.3) else axis)]
+    return [
+        builder.concatenation(
+            [parts[i] for i in order], axis - x.rank if draw.chance(0.3) else axis
+        )
+    ]
 
 
 @rule("SPLIT")
@@ -62,9 +65,7 @@ def split(graph: Graph, x: Tensor) -> list[Tensor]:
     draw = graph.draw
     axis = draw.choice([i for i, d in enumerate(x.shape) if d > 1] or [0])
     counts = [n for n in range(2, 5) if x.shape[axis] % n == 0] or [1]
-    return graph.builder.split(
-        x, axis - x.rank if draw.chance(0.2) else axis, draw.choice(counts)
-    )
+    return graph.builder.split(x, axis - x.rank if draw.chance(0.2) else axis, draw.choice(counts))
 
 
 @rule("STRIDED_SLICE")
@@ -105,8 +106,10 @@ def _resize_rule(code: str) -> Rule:
     def make(graph: Graph, x: Tensor) -> list[Tensor]:
         draw = graph.draw
         mode = draw.choice(({}, {"align_corners": True}, {"half_pixel_centers": True}))
-        extent = tuple(draw.choice((2 * d if d <= 6 and x.size < LARGE else d, draw.extent()))
-                       for d in x.shape[1:3])
+        extent = tuple(
+            draw.choice((2 * d if d <= 6 and x.size < LARGE else d, draw.extent()))
+            for d in x.shape[1:3]
+        )
         return [graph.builder.resize(code, x, extent, **mode)]
 
     return make

@@ -18,8 +18,11 @@ def fully_connected(graph: Graph, x: Tensor) -> list[Tensor]:
     weights, scales, bias, out = draw_weights(
         graph, x, (draw.channels(), terms), 0, terms, per_tensor=0.75, narrow=0.1
     )
-    return [graph.builder.fully_connected(x, weights, scales, bias, out, keep_num_dims=keep,
-                                          activation=graph.activation())]
+    return [
+        graph.builder.fully_connected(
+            x, weights, scales, bias, out, keep_num_dims=keep, activation=graph.activation()
+        )
+    ]
 
 
 def _at_run_time(graph: Graph, x: Tensor) -> Tensor:

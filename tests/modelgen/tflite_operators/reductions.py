@@ -52,5 +52,8 @@ for _code in ("ARG_MAX", "ARG_MIN"):
 
 @rule("L2_NORMALIZATION")
 def l2_normalization(graph: Graph, x: Tensor) -> list[Tensor]:
-    return [graph.builder.unary("L2_NORMALIZATION", x, SIGNED_UNIT_QUANT,
-                                fused_activation_function="NONE")]
+    return [
+        graph.builder.unary(
+            "L2_NORMALIZATION", x, SIGNED_UNIT_QUANT, fused_activation_function="NONE"
+        )
+    ]

@@ -34,8 +34,9 @@ def prelu(graph: Graph, x: Tensor) -> list[Tensor]:
         shape = tuple(d if draw.chance(0.5) else 1 for d in x.shape)
     alpha, quant = draw.integers(shape, -128, 127, "int8"), draw.quant()
     limit = min(PRODUCT_LIMIT / 255, PRODUCT_LIMIT / (255 * 255 * quant.scale))
-    return [graph.builder.prelu(x, alpha, quant, draw.quant_near(x.scales[0],
-                                                                 largest_multiplier=limit))]
+    return [
+        graph.builder.prelu(x, alpha, quant, draw.quant_near(x.scales[0], largest_multiplier=limit))
+    ]
 
 
 @rule("HARD_SWISH")
@@ -66,8 +67,21 @@ def _table(code: str) -> None:
         return [graph.builder.unary(code, x, out)]
 
 
-for _code in ("ABS", "CEIL", "COS", "ELU", "EXP", "FLOOR", "LOG", "NEG", "ROUND", "RSQRT", "SIN",
-              "SQRT", "SQUARE"):
+for _code in (
+    "ABS",
+    "CEIL",
+    "COS",
+    "ELU",
+    "EXP",
+    "FLOOR",
+    "LOG",
+    "NEG",
+    "ROUND",
+    "RSQRT",
+    "SIN",
+    "SQRT",
+    "SQUARE",
+):
     _table(_code)
 
 

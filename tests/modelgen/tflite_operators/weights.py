@@ -10,7 +10,12 @@ from .graph import Graph
 
 
 def draw_weights(
-    graph: Graph, x: Tensor, shape: tuple[int, ...], axis: int, terms: int, per_tensor: float,
+    graph: Graph,
+    x: Tensor,
+    shape: tuple[int, ...],
+    axis: int,
+    terms: int,
+    per_tensor: float,
     narrow: float = 0.0,
 ) -> tuple[np.ndarray, list[float], np.ndarray | None, Quant]:
     """Weights int8 [shape], their scales, a bias int32 or None, and the output's quantization.

@@ -26,8 +26,12 @@ def draw_window(graph: Graph, x: Tensor) -> dict[str, object]:
     if dilation != [1, 1] and draw.chance(0.8):
         # Converters never emit both; kernels do not mind.
         stride = [1, 1]
-    return {"kernel": tuple(kernel), "stride": tuple(stride), "dilation": tuple(dilation),
-            "padding": padding}
+    return {
+        "kernel": tuple(kernel),
+        "stride": tuple(stride),
+        "dilation": tuple(dilation),
+        "padding": padding,
+    }
 
 
 @rule("CONV_2D", (4,))
@@ -42,8 +46,9 @@ def conv_2d(graph: Graph, x: Tensor) -> list[Tensor]:
     weights, scales, bias, out = draw_weights(
         graph, x, shape, 0, int(np.prod(shape[1:])), per_tensor=0.15, narrow=0.15
     )
-    return [graph.builder.conv2d(x, weights, scales, bias, out, activation=graph.activation(),
-                                 **window)]
+    return [
+        graph.builder.conv2d(x, weights, scales, bias, out, activation=graph.activation(), **window)
+    ]
 
 
 @rule("DEPTHWISE_CONV_2D", (4,))
@@ -55,8 +60,11 @@ def depthwise_conv_2d(graph: Graph, x: Tensor) -> list[Tensor]:
     weights, scales, bias, out = draw_weights(
         graph, x, shape, 3, int(np.prod(kernel)), per_tensor=0.15, narrow=0.15
     )
-    return [graph.builder.depthwise_conv2d(x, weights, scales, bias, out,
-                                           activation=graph.activation(), **window)]
+    return [
+        graph.builder.depthwise_conv2d(
+            x, weights, scales, bias, out, activation=graph.activation(), **window
+        )
+    ]
 
 
 @rule("TRANSPOSE_CONV", (4,))
@@ -76,9 +84,19 @@ def transpose_conv(graph: Graph, x: Tensor) -> list[Tensor]:
     weights, scales, bias, out = draw_weights(
         graph, x, shape, 0, int(np.prod(shape[1:])), per_tensor=0.15
     )
-    return [graph.builder.transpose_conv(
-        x, weights, scales, bias, out, tuple(extent), stride=tuple(stride), padding=padding,
-        activation=graph.activation())]
+    return [
+        graph.builder.transpose_conv(
+            x,
+            weights,
+            scales,
+            bias,
+            out,
+            tuple(extent),
+            stride=tuple(stride),
+            padding=padding,
+            activation=graph.activation(),
+        )
+    ]
 
 
 def _pool_rule(code: str) -> Rule:
