@@ -115,7 +115,7 @@ class _Pairs:
 
 # The micro-kernel for DSP instructions computes whole rows of this many channels at a time.
 _BLOCK = 4
-# A layout of weights; packed weights are `times` the model's.
+# A layout of weights. Packed weights are the model's, multiplied by `times`.
 Layout = _Flat | _Taps | _Vectors | _Pairs
 _LAYOUTS: Mapping[str, Layout] = {
     "dsp": _Flat(),

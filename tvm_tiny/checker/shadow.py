@@ -26,7 +26,7 @@ STALE, READ_OUTSIDE, WRITE_OUTSIDE = 1, 2, 3
 COUNTS = 3
 _READS, _WRITES, _BYTES = range(COUNTS)
 
-# More cells than any shadow has, as TIR wants to know an extent.
+# The extent that TIR asks for; no shadow memory has so many cells.
 FAR = 1 << 30
 
 

@@ -1,4 +1,4 @@
-"""Row kernels of integer operators: lowered, and what their accesses say of an operator."""
+"""Lowers the row kernels of integer operators, and describes operators by their accesses."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def lowered_shift(row_bytes: int, calls: Iterable[Call]) -> tirx.PrimFunc:
 def _in_two_forms(kernel: tirx.PrimFunc, micro: tirx.PrimFunc | None) -> tirx.PrimFunc:
     """A row kernel as the virtual machine calls it.
 
-    micro: the same as calls of micro-kernels, which becomes the attribute IN_C.
+    micro: the same kernel with calls of micro-kernels; its C becomes the attribute IN_C.
     """
     func = to_pointer_abi(lower_prim_func(kernel))
     if micro is not None:
@@ -108,7 +108,7 @@ def access_of(call: Call) -> Access:
     factory = factory_of(call)
     constants = {k: a.value.numpy() for k, a in enumerate(call.args) if isinstance(a, GenericConst)}
     tables = b"".join(constants[k].tobytes() for k in factory.tables)
-    # What is read of a constant is not asked, so calls that differ there have other accesses.
+    # Reads of constants are left out of the result, so the key says which operands are constants.
     key = (factory.key(call), tables, tuple(constants))
     if key not in _ACCESSES:
         kernel = factory.kernel(call, factory.addressing(call, logical=True))

@@ -46,8 +46,8 @@ Graph = dict[str, Function]
 def read_callgraph(text: str) -> Graph:
     """The functions of one source, read from its .ci file.
 
-    gcc writes the file with `-fcallgraph-info=su`, in VCG format. Functions of which gcc knows only
-    the name are callees without an entry.
+    gcc writes the file with `-fcallgraph-info=su`, in VCG format. A function that gcc knows only by
+    its name has no entry in the graph; it occurs among the callees of others.
     """
     graph: Graph = {}
     for line in text.splitlines():

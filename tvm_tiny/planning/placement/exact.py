@@ -15,7 +15,10 @@ _FOUND = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
 
 class Solution(NamedTuple):
-    """layout: the best found. bound: of each number of its cost, as long as those before it are."""
+    """A layout, and a bound for each number of its cost.
+
+    No layout has a number below its bound while the numbers before it stay as they are.
+    """
 
     layout: Layout
     bound: Cost
@@ -26,8 +29,9 @@ def improve(
 ) -> Solution:
     """The best placement, searched from `start` on.
 
-    bound, rows: what no placement can beat. time_limit_s: CP-SAT's deterministic seconds for each
-    number of the cost. Ends where blocks are beyond the pools' sizes in the best that is found.
+    bound, rows: lower bounds for every placement. time_limit_s: CP-SAT's deterministic seconds for
+    each number of the cost. The numbers of the cost are minimized one after the other; the search
+    ends early if even the best layout exceeds the size of a pool.
     """
     model = _Model(problem, start)
     model.add_rows(rows)
@@ -68,7 +72,7 @@ class _Model:
         self._goals = (self._excess(), self._penalty(), cp_model.LinearExpr.sum(self._used))
 
     def add_rows(self, rows: Sequence[Row]) -> None:
-        """Bounds that follow from the rest, but that the solver would not find."""
+        """Adds bounds that follow from the other constraints, but the solver does not find."""
         for row in rows:
             for pool, used in enumerate(self._used):
                 needs = [

@@ -34,9 +34,11 @@ TVM_TINY_INLINE int32_t tvm_tiny_mve_rounded(int32_t sum, uint32_t bits) {
   return y;
 }
 
-/* Returns the params of channel c, which lie 4 words apart. float32, a constant in every call here
- * and below: whether params are those of a _float32 function. y_zero: the output's zero point, used
- * only by those functions. */
+/* Returns the params of channel c, which lie 4 words apart.
+ *
+ * Here and below, float32 says whether params belong to a _float32 function. It is a constant in
+ * every call, so that the compiler drops the other branch. y_zero is the output's zero point, which
+ * only _float32 functions use. */
 TVM_TINY_INLINE const int32_t* tvm_tiny_mve_channel(const int32_t* params, int32_t c,
                                                     int32_t float32) {
   return params + c / 4 * (float32 ? 8 : 16) + c % 4;

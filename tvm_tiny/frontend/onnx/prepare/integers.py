@@ -41,7 +41,7 @@ def wrap_integer_nodes(graph: Graph) -> None:
     """Put each operator on quantized integers between a dequantize and a quantize.
 
     The parameters are those of its operands or results where a QuantizeLinear or DequantizeLinear
-    names them, else scale 1 and zero point 0: any will do.
+    names them, else scale 1 and zero point 0, since the result is the same for any parameters.
     """
     for node in graph.nodes:
         _spell_out(graph, node)
